@@ -1,0 +1,1 @@
+"""Conversations: values, storage, sessions."""

@@ -1,0 +1,1 @@
+"""Fetching a model so that it cannot go wrong."""

@@ -1,0 +1,1 @@
+"""What fits this machine, how fast it would be, and what to recommend."""

@@ -1,0 +1,1 @@
+"""The child's side of inference: the only importer of llama_cpp."""
