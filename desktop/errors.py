@@ -1,14 +1,19 @@
-"""The errors a person may see: what happened, and what to do next.
+"""Words for people that are not bound to a face, and the errors made of them.
 
-An `AppError` carries templates and their arguments instead of a finished sentence, so that the window can translate
-them and the command line can print them. `detail` is for the log only.
+A `Phrase` is a template with its arguments instead of a finished sentence, so that the window can translate it and the
+command line can print it as it is. An `AppError` is two phrases: what happened, and what to do next. `detail` is for
+the log only. Every template is marked with QT_TRANSLATE_NOOP("core", ...), the one translation context outside ui.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
-Translate = Callable[[str, str], str]
-"""(context, source text) -> translated text."""
+import msgspec
+
+Translate = Callable[[str], str]
+"""Source text -> translated text, in the context "core"."""
+
+Argument = str | int | float
 
 
 def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # noqa: N802 - the name is what Qt's lupdate looks for
@@ -16,9 +21,25 @@ def QT_TRANSLATE_NOOP(context: str, text: str) -> str:  # noqa: N802 - the name 
     return text
 
 
-def untranslated(context: str, text: str) -> str:
+def untranslated(text: str) -> str:
     """Translate nothing: what the command line and the log use."""
     return text
+
+
+class Phrase(msgspec.Struct, frozen=True):
+    """A sentence to be rendered at the edge: a template with named fields, and their values."""
+
+    template: str
+    arguments: dict[str, Argument] = {}
+
+    @classmethod
+    def of(cls, template: str, **arguments: Argument) -> Self:
+        """Build a phrase from a template marked with QT_TRANSLATE_NOOP("core", ...)."""
+        return cls(template, arguments)
+
+    def render(self, translate: Translate = untranslated) -> str:
+        """Return the finished sentence."""
+        return translate(self.template).format(**self.arguments)
 
 
 class Explanation(NamedTuple):
@@ -31,15 +52,14 @@ class Explanation(NamedTuple):
 class AppError(Exception):
     """An error that is explained: `message` says what happened, `hint` what to do next.
 
-    Subclasses declare `message` and `hint` once, as templates with named fields, marked for translation in the
-    context "errors". The fields are given as keyword arguments.
+    Subclasses declare `message` and `hint` once, as marked templates; the fields are given as keyword arguments.
     """
 
-    message: ClassVar[str] = QT_TRANSLATE_NOOP("errors", "Something went wrong: {reason}")
-    hint: ClassVar[str] = QT_TRANSLATE_NOOP("errors", "Try again. If it happens again, look into the log.")
+    message: ClassVar[str] = QT_TRANSLATE_NOOP("core", "Something went wrong: {reason}")
+    hint: ClassVar[str] = QT_TRANSLATE_NOOP("core", "Try again. If it happens again, look into the log.")
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, *, detail: object = None, **arguments: object) -> None:
+    def __init__(self, *, detail: object = None, **arguments: Argument) -> None:
         self.arguments = arguments
         self.detail = detail
         super().__init__(self.explain().message)
@@ -47,28 +67,28 @@ class AppError(Exception):
     def explain(self, translate: Translate = untranslated) -> Explanation:
         """Render both templates through `translate`."""
         return Explanation(
-            translate("errors", self.message).format(**self.arguments),
-            translate("errors", self.hint).format(**self.arguments),
+            Phrase(self.message, self.arguments).render(translate),
+            Phrase(self.hint, self.arguments).render(translate),
         )
 
 
 class WrongUsage(AppError):
     """The command line was used wrongly; exit code 2."""
 
-    message = QT_TRANSLATE_NOOP("errors", "{reason}")
-    hint = QT_TRANSLATE_NOOP("errors", 'Run "snug --help" to see what there is.')
+    message = QT_TRANSLATE_NOOP("core", "{reason}")
+    hint = QT_TRANSLATE_NOOP("core", 'Run "snug --help" to see what there is.')
     exit_code = 2
 
 
 class FileUnreadable(AppError):
     """A file that is needed cannot be read."""
 
-    message = QT_TRANSLATE_NOOP("errors", "{path} cannot be read: {reason}")
-    hint = QT_TRANSLATE_NOOP("errors", "Check that the file is there and that you may read it.")
+    message = QT_TRANSLATE_NOOP("core", "{path} cannot be read: {reason}")
+    hint = QT_TRANSLATE_NOOP("core", "Check that the file is there and that you may read it.")
 
 
 class DiskFull(AppError):
     """There is no room left to write to."""
 
-    message = QT_TRANSLATE_NOOP("errors", "The disk with {path} is full.")
-    hint = QT_TRANSLATE_NOOP("errors", "Free some space or choose another folder, then try again. Nothing was lost.")
+    message = QT_TRANSLATE_NOOP("core", "The disk with {path} is full.")
+    hint = QT_TRANSLATE_NOOP("core", "Free some space or choose another folder, then try again. Nothing was lost.")

@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from desktop.errors import Phrase
+
 PROTOCOL_VERSION = 1
 
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
@@ -137,7 +139,7 @@ class LoadPlan(Value):
     placement: Placement | None = None
     predicted: tuple[DeviceMemory, ...] = ()
     exact: bool = False
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Phrase, ...] = ()
 
 
 class LoadedModel(Value):

@@ -1,0 +1,101 @@
+"""Answers about fit, as plain values. Sizes are bytes, speeds tokens per second."""
+
+from typing import Literal
+
+import msgspec
+
+from desktop.engine.protocol import DeviceMemory, KvType, Placement
+from desktop.errors import Phrase
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the immutable values."""
+
+
+Verdict = Literal["fits", "tight", "partial", "does_not_fit"]
+"""fits: with its margin everywhere; tight: without the margin; partial: some layers stay on the CPU; does_not_fit."""
+
+QualityWord = Literal["lossless in practice", "near-lossless", "good", "acceptable", "poor"]
+
+
+class Speed(Value):
+    """Expected decode and prefill speed, an interval; `measured` when this machine's own runs stand behind it."""
+
+    decode_low: float
+    decode_high: float
+    prefill: float | None = None
+    measured: bool = False
+
+    @property
+    def decode(self) -> float:
+        """The middle of the interval."""
+        return (self.decode_low + self.decode_high) / 2
+
+
+class Quality(Value):
+    """Loss by quantization: mean KL divergence to f16 (nats), and its word."""
+
+    kld: float
+    word: QualityWord
+
+
+class DeviceBudget(Value):
+    """A device as fit sees it: what may be used of it. `margin` is kept free on top of everything predicted."""
+
+    name: str
+    label: str
+    total: int
+    free: int
+    is_gpu: bool
+    bandwidth: float | None = None
+    overhead: int = 0
+    margin: int = 0
+
+
+class Choice(Value):
+    """One way to run one model on one machine, with its reasons.
+
+    download_size: bytes of the file; `size_is_estimate` when computed from parameters and bits per weight.
+    missing: bytes that would have to be free in addition (0 unless the verdict is does_not_fit).
+    spare: bytes left free after margin on the tightest device. exact: the engine itself answered.
+    """
+
+    model_id: str
+    model_name: str
+    publisher: str
+    licence: str
+    quantization: str
+    repo: str
+    file: str
+    download_size: int
+    size_is_estimate: bool
+    context: int
+    kv: KvType
+    n_gpu_layers: int
+    n_layer: int
+    placement: Placement
+    memory: tuple[DeviceMemory, ...]
+    verdict: Verdict
+    missing: int = 0
+    spare: int = 0
+    speed: Speed
+    quality: Quality
+    capability: float
+    installed: bool = False
+    exact: bool = False
+    reasons: tuple[Phrase, ...] = ()
+
+    @property
+    def memory_total(self) -> int:
+        """Bytes over all devices."""
+        return sum(part.total for part in self.memory)
+
+
+class Recommendation(Value):
+    """Ranked choices for one machine, best first; then everything that was left out, with its verdict."""
+
+    context: int
+    budgets: tuple[DeviceBudget, ...]
+    choices: tuple[Choice, ...]
+    rejected: tuple[Choice, ...] = ()
+    notes: tuple[Phrase, ...] = ()
