@@ -49,6 +49,7 @@ class AttentionShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     n_layer: blocks, the output head not counted.
     n_head, n_head_kv: heads; a tuple has one value per layer, 0 where a layer keeps no KV cache.
     head_dim_k, head_dim_v: values per head in K and in V.
+    head_dim_sliding: the same, K and V, in the sliding layers where they differ (Gemma 4).
     n_ff, n_ff_expert: width of the dense feed-forward block, and of one expert.
     sliding_window: tokens a sliding layer sees; None when no layer slides.
     full_attention_interval: every n-th layer (the n-th, the 2n-th, ...) sees the whole context;
@@ -67,6 +68,7 @@ class AttentionShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     n_head_kv: Positive | tuple[Count, ...]
     head_dim_k: Positive
     head_dim_v: Positive
+    head_dim_sliding: Positive | None = None
     vocab_size: Positive | None = None
     n_ff: Positive | None = None
     n_ff_expert: Positive | None = None
