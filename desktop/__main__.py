@@ -1,0 +1,45 @@
+"""Dispatch: the window by default, a verb of the command line, or a hidden child role.
+
+Imports are inside the branches: a child never loads Qt, the window never loads the engine.
+"""
+
+import sys
+
+
+def main() -> int:
+    """Run what the arguments ask for and return the exit code."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--role"]:
+        return _run_role(arguments[1], arguments[2:])
+    if arguments and arguments[0] != "--window":
+        from desktop.cli.main import run_command_line
+
+        return run_command_line(arguments)
+    from desktop.ui.app import run_window
+
+    return run_window(arguments)
+
+
+def _run_role(role: str, arguments: list[str]) -> int:
+    if role == "engine":
+        from desktop.runtime.child import run_engine_child
+
+        return run_engine_child()
+    if role == "rpc-worker":
+        from desktop.runtime.devices import run_rpc_worker
+
+        return run_rpc_worker(arguments[0])
+    if role == "hardware":
+        from desktop.hardware.child import run_probe_child
+
+        return run_probe_child(arguments)
+    if role == "sampler":
+        from desktop.hardware.child import run_sampler_child
+
+        return run_sampler_child(arguments)
+    print(f"unknown role {role}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
