@@ -1,0 +1,35 @@
+"""Values of the library: what is installed on this disk."""
+
+import msgspec
+
+
+class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model file on this disk.
+
+    id: how a person names it, `model_id:QUANTIZATION`, or the path of a file that is not in the library.
+    model_id: the catalog's id, or owner/repo on the Hub; "" for a plain path.
+    quantization: as files name it, for example "Q4_K_M"; "" when it is not known.
+    path: the GGUF; of a split file the first shard.
+    size: bytes of the file.
+    added: when it was installed, seconds since 1970; 0 for what came with the set-up or was named by path.
+    bundled: came with the set-up, so it is not ours to remove.
+    missing: the library knows it, but the file is gone.
+    licence: SPDX name where it is known.
+    sha256: hexadecimal, "" when nobody computed it.
+    repo, file, revision: where it came from on the Hub, "" when it did not.
+    """
+
+    id: str
+    model_id: str
+    name: str
+    quantization: str
+    path: str
+    size: int
+    added: float = 0.0
+    bundled: bool = False
+    missing: bool = False
+    licence: str = ""
+    sha256: str = ""
+    repo: str = ""
+    file: str = ""
+    revision: str = ""
