@@ -1,0 +1,80 @@
+"""The command line: reads the arguments, runs one verb, turns its outcome into an exit code.
+
+Exit codes: 0 done; 1 an error that was explained; 2 wrong usage; 130 interrupted.
+"""
+
+import argparse
+import asyncio
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from desktop import __version__
+from desktop.cli import chat, doctor, models, probe, recommend
+from desktop.cli.output import close_stdout_quietly, print_error, print_note
+from desktop.errors import AppError
+from desktop.paths import user_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130
+_VERBS = (probe, doctor, recommend, models, chat)
+
+
+def run_command_line(arguments: "Sequence[str]") -> int:
+    """Run one verb and return the exit code."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        return asyncio.run(_run_verb(parsed))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        close_stdout_quietly()
+        return 0
+    except AppError as error:
+        print_error(error)
+        _print_trace(parsed)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a person gets words, --debug the rest
+        print_error(AppError(reason=f"{type(error).__name__}: {error}"))
+        _print_trace(parsed)
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with every verb that exists."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the trace of an error")
+    parser = argparse.ArgumentParser(
+        prog="snug",
+        description="Finds the best language model that truly fits this machine, and chats with it offline. "
+        "Without a verb the window opens.",
+        parents=[common],
+    )
+    parser.add_argument("--version", action="version", version=f"snug {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in _VERBS:
+        verb.add_parser(verbs)
+    return parser
+
+
+async def _run_verb(parsed: argparse.Namespace) -> int:
+    from desktop.log import configure_logging
+    from desktop.services import create_services
+
+    paths = user_paths()
+    configure_logging(paths, debug=parsed.debug)
+    services = create_services(paths)
+    for notice in services.settings.notices:
+        print_note(f"note: {notice.render()}")
+    try:
+        code: int = await parsed.run(parsed, services)
+        return code
+    finally:
+        await services.close()
+
+
+def _print_trace(parsed: argparse.Namespace) -> None:
+    if parsed.debug:
+        traceback.print_exc(file=sys.stderr)

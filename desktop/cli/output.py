@@ -1,0 +1,69 @@
+"""What the command line prints: results to stdout, everything else to stderr."""
+
+import os
+import sys
+from typing import TextIO
+
+import msgspec
+
+from desktop.errors import AppError
+
+_JSON = msgspec.json.Encoder()
+
+
+def print_json(value: object) -> None:
+    """Print exactly one JSON object, with a newline. Sizes are bytes, times seconds, speeds tokens per second."""
+    sys.stdout.write(msgspec.json.format(_JSON.encode(value), indent=2).decode() + "\n")
+    sys.stdout.flush()
+
+
+def print_error(error: AppError) -> None:
+    """Print what happened and what to do next."""
+    message, hint = error.explain()
+    print_note(f"error: {message}\nhint: {hint}")
+
+
+def print_note(text: str) -> None:
+    """Print a line for people, on stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def print_table(rows: list[tuple[str, ...]], *, right: tuple[int, ...] = ()) -> None:
+    """Print rows in columns; the first row is the heading. `right` are the columns that are aligned right."""
+    widths = [max(display_width(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (_padded(cell, widths[i], right=i in right) for i, cell in enumerate(row))
+        print("  ".join(cells).rstrip())
+
+
+def display_width(text: str) -> int:
+    """Return the columns `text` takes on a terminal: wide East Asian characters take two."""
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def gib(size: int) -> str:
+    """Memory as people read it."""
+    return f"{size / 2**30:.1f} GiB"
+
+
+def gb(size: int) -> str:
+    """A file's size as the Hub shows it (decimal)."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+
+
+def close_stdout_quietly() -> None:
+    """After the reader of a pipe went away: keep the interpreter's own flush at exit from failing on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether a person looks at `stream`; it may be missing in a windowed build."""
+    return stream is not None and stream.isatty()
+
+
+def _padded(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - display_width(text))
+    return space + text if right else text + space

@@ -1,0 +1,156 @@
+"""The composition root: which parts the app is made of, and the few actions that need several of them.
+
+`Services` is built once per process and handed down; nothing looks it up. What costs time or may fail on its own
+(databases, the Hub) is opened on first use, so that a broken chat database never keeps `snug probe` from answering.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from desktop.catalog.catalog import load_catalog
+from desktop.engine.client import EngineClient
+from desktop.engine.protocol import EngineInfo, LoadedModel, LoadPlan
+from desktop.paths import Paths, catalog_file
+from desktop.settings import (
+    DEFAULT_MODEL,
+    ENGINE_THREADS,
+    HF_ENDPOINT,
+    MODELS_FOLDER,
+    OFFLINE,
+    WANTED_CONTEXT,
+    SettingsStore,
+)
+
+if TYPE_CHECKING:
+    from desktop.catalog.hub import Hub
+    from desktop.catalog.types import Catalog
+    from desktop.chat.store import ChatStore
+    from desktop.download.queue import DownloadQueue
+    from desktop.hardware.types import HardwareProfile
+    from desktop.library.library import Library
+    from desktop.library.types import InstalledModel
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of a running app."""
+
+    paths: Paths
+    settings: SettingsStore
+    engine: EngineClient
+
+    @cached_property
+    def catalog(self) -> "Catalog":
+        """The curated catalog."""
+        return load_catalog(catalog_file())
+
+    @cached_property
+    def store(self) -> "ChatStore":
+        """The conversations."""
+        from desktop.chat.store import ChatStore
+
+        return ChatStore.open(self.paths.chats_database)
+
+    @cached_property
+    def library(self) -> "Library":
+        """The models on this disk."""
+        from desktop.library.library import Library
+
+        return Library.open(self.paths.library_database, self.models_folder)
+
+    @cached_property
+    def hub(self) -> "Hub":
+        """The Hugging Face Hub, or the mirror the person chose."""
+        from desktop.catalog.hub import Hub
+
+        return Hub(endpoint=self.settings.get(HF_ENDPOINT) or None, offline=self.settings.get(OFFLINE))
+
+    @cached_property
+    def downloads(self) -> "DownloadQueue":
+        """The downloads under way."""
+        from desktop.download.queue import DownloadQueue
+
+        return DownloadQueue(hub=self.hub, library=self.library)
+
+    @property
+    def models_folder(self) -> Path:
+        """Where downloads land."""
+        chosen = self.settings.get(MODELS_FOLDER)
+        return Path(chosen).expanduser() if chosen else self.paths.models_folder
+
+    async def close(self) -> None:
+        """End the engine and close what was opened."""
+        await self.engine.stop()
+        for name in ("downloads", "library", "store"):
+            if name in self.__dict__:
+                result = getattr(self, name).close()
+                if asyncio.iscoroutine(result):
+                    await result
+
+
+def create_services(paths: Paths) -> Services:
+    """Put the app together. Reads the settings file; opens nothing else yet."""
+    return Services(paths=paths, settings=SettingsStore.open(paths.settings_file), engine=EngineClient())
+
+
+async def survey(services: Services) -> "tuple[HardwareProfile, EngineInfo]":
+    """Look at the machine and at what the engine can use of it, both at once."""
+    from desktop.engine.inventory import join_devices
+    from desktop.hardware.probe import probe_hardware
+
+    profile, engine = await asyncio.gather(
+        probe_hardware(models_folder=services.models_folder), services.engine.start()
+    )
+    return join_devices(profile, engine), engine
+
+
+async def plan_model(services: Services, model: "InstalledModel", *, context: int | None = None) -> LoadPlan:
+    """Plan an installed model's layers over the devices at hand.
+
+    Raises DoesNotFit when an explicit `context` cannot be had; otherwise the context is lowered, with its reason.
+    """
+    from desktop.fit.plan import make_plan
+    from desktop.gguf.header import read_header
+
+    path = Path(model.path)
+    header, (profile, engine) = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services))
+    wanted = context or min(services.settings.get(WANTED_CONTEXT), header.context_length or 2**31)
+    return make_plan(
+        path=path,
+        name=model.name,
+        header=header,
+        profile=profile,
+        devices=engine.devices,
+        context=wanted,
+        threads=services.settings.get(ENGINE_THREADS),
+    )
+
+
+async def load_model(
+    services: Services,
+    *,
+    reference: str | None = None,
+    context: int | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> LoadedModel:
+    """Load a model by path, installed id or catalog id; None means the person's default, else the starter.
+
+    Raises UnknownModel, DoesNotFit, the errors of gguf.header, and those of engine.failure.
+    """
+    wanted = reference or services.settings.get(DEFAULT_MODEL) or None
+    model = await asyncio.to_thread(partial(find_model, services, wanted))
+    plan = await plan_model(services, model, context=context)
+    return await services.engine.load(plan, on_progress)
+
+
+def find_model(services: Services, reference: str | None) -> "InstalledModel":
+    """Return the installed model that `reference` names; the starter for None. Blocking."""
+    from desktop.library.starter import starter_model
+
+    if reference is None:
+        return starter_model()
+    return services.library.find(reference)
