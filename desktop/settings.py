@@ -1,5 +1,397 @@
 """Every setting, declared once: the declaration drives validation, the settings page and docs/settings.md.
 
-The file is JSON. A file that cannot be read as a whole is kept aside and defaults are used; a single bad value falls
-back to its default. Either way `SettingsStore.notices` says so, and the faces of the app tell the person.
+The file is JSON: one object, one entry per setting that differs from its default. A file that cannot be read as a
+whole is kept aside and defaults are used; a single bad value falls back to its default and stays in the file. Either
+way `SettingsStore.notices` says so, and the faces of the app tell the person.
 """
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar, cast
+
+import msgspec
+
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
+from desktop.files import FileNotSaved, locked, move_aside, write_atomically
+
+T = TypeVar("T")
+Changed = Callable[["Setting[Any]", Any], None]
+
+MIB = 1024**2
+
+GENERAL = QT_TRANSLATE_NOOP("core", "General")
+MODELS = QT_TRANSLATE_NOOP("core", "Models")
+NETWORK = QT_TRANSLATE_NOOP("core", "Network")
+MEMORY = QT_TRANSLATE_NOOP("core", "Memory")
+ENGINE = QT_TRANSLATE_NOOP("core", "Engine")
+CHAT = QT_TRANSLATE_NOOP("core", "Chat")
+SECTIONS = (GENERAL, MODELS, NETWORK, MEMORY, ENGINE, CHAT)
+"""Sections of the settings page, in its order; each is a marked template."""
+
+
+class SettingRejected(AppError):
+    """A value is not one this setting can have."""
+
+    message = QT_TRANSLATE_NOOP("core", "{setting} cannot be {value}: {reason}")
+    hint = QT_TRANSLATE_NOOP("core", "docs/settings.md lists what each setting can be.")
+
+
+class SamplingOverrides(msgspec.Struct, frozen=True, kw_only=True):
+    """Samplers that somebody chose; None where nothing was chosen. max_length is in new tokens, 0 is no limit."""
+
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    max_length: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    top_k: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    min_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    repeat_penalty: Annotated[float, msgspec.Meta(gt=0, le=2)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] | None = None
+    stop: tuple[str, ...] | None = None
+
+
+class WindowState(msgspec.Struct, frozen=True, kw_only=True):
+    """How the window was left. geometry: what QWidget.saveGeometry gives, in base64."""
+
+    geometry: str = ""
+    sidebar_folded: bool = False
+    inspector_folded: bool = False
+    last_page: str = ""
+
+
+class SettingChoice(msgspec.Struct, frozen=True):
+    """One of the values that a setting can have, and its name for the person."""
+
+    value: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting(Generic[T]):
+    """One setting.
+
+    key: its name in the file. type: what msgspec validates it against. since: the version it came with.
+    title, help, section: marked templates. minimum, maximum: inclusive, in the unit that `help` names.
+    environment: a variable that wins over the file. hidden: kept for the person, but not shown on the settings page.
+    """
+
+    key: str
+    type: Any
+    default: T
+    since: str
+    title: str = ""
+    help: str = ""
+    section: str = GENERAL
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[SettingChoice, ...] = ()
+    environment: str = ""
+    hidden: bool = False
+
+    def validated(self, value: object) -> T:
+        """Return `value` as this setting's type.
+
+        Raises SettingRejected where it has another type, is out of range or is no choice.
+        """
+        if isinstance(value, str):  # a lone surrogate can be in no JSON file
+            value = value.encode("utf-8", "replace").decode()
+        try:
+            plain = msgspec.to_builtins(value)
+            msgspec.json.encode(plain)  # what is accepted can be written
+            converted = msgspec.convert(plain, self.type)
+        except (msgspec.MsgspecError, TypeError, UnicodeEncodeError) as error:
+            raise self._rejected(value, str(error)) from error
+        self._check_range(converted)
+        if self.choices and converted not in {choice.value for choice in self.choices}:
+            raise self._rejected(value, "it is none of " + ", ".join(choice.value for choice in self.choices))
+        return cast("T", converted)
+
+    def _check_range(self, value: object) -> None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        if not low <= value <= high:
+            raise self._rejected(value, f"it must be between {low:g} and {high:g}")
+
+    def _rejected(self, value: object, reason: str) -> SettingRejected:
+        return SettingRejected(setting=self.key, value=repr(value)[:80], reason=reason)
+
+
+LANGUAGE: Setting[str] = Setting(
+    key="general.language",
+    type=str,
+    default="system",
+    since="0.1",
+    section=GENERAL,
+    title=QT_TRANSLATE_NOOP("core", "Language"),
+    help=QT_TRANSLATE_NOOP("core", "The language of the window. It changes at the next start."),
+    choices=(
+        SettingChoice("system", QT_TRANSLATE_NOOP("core", "As the system")),
+        SettingChoice("en", "English"),
+        SettingChoice("zh_CN", "简体中文"),
+    ),
+)
+THEME: Setting[str] = Setting(
+    key="general.theme",
+    type=str,
+    default="system",
+    since="0.1",
+    section=GENERAL,
+    title=QT_TRANSLATE_NOOP("core", "Colours"),
+    help=QT_TRANSLATE_NOOP("core", "Light or dark colours, or whatever the system uses."),
+    choices=(
+        SettingChoice("system", QT_TRANSLATE_NOOP("core", "As the system")),
+        SettingChoice("light", QT_TRANSLATE_NOOP("core", "Light")),
+        SettingChoice("dark", QT_TRANSLATE_NOOP("core", "Dark")),
+    ),
+)
+WINDOW_STATE: Setting[WindowState] = Setting(
+    key="general.window_state", type=WindowState, default=WindowState(), since="0.1", hidden=True
+)
+WELCOME_DONE: Setting[bool] = Setting(key="general.welcome_done", type=bool, default=False, since="0.1", hidden=True)
+MODELS_FOLDER: Setting[str] = Setting(
+    key="models.folder",
+    type=str,
+    default="",
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Models folder"),
+    help=QT_TRANSLATE_NOOP("core", "Where downloaded models are kept. Empty means Snug's own data folder."),
+)
+DEFAULT_MODEL: Setting[str] = Setting(
+    key="models.default",
+    type=str,
+    default="",
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Model for new chats"),
+    help=QT_TRANSLATE_NOOP("core", "The id of an installed model. Empty means the one used last, or the built-in one."),
+)
+WANTED_CONTEXT: Setting[int] = Setting(
+    key="models.context",
+    type=int,
+    default=8192,
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Context length"),
+    help=QT_TRANSLATE_NOOP("core", "How many tokens a conversation may hold. More context needs more memory."),
+    minimum=512,
+    maximum=1_048_576,
+)
+MINIMUM_SPEED: Setting[float] = Setting(
+    key="models.minimum_speed",
+    type=float,
+    default=10.0,
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Slowest speed to recommend"),
+    help=QT_TRANSLATE_NOOP("core", "Models expected to write fewer tokens per second are not recommended."),
+    minimum=0,
+    maximum=1000,
+)
+HF_ENDPOINT: Setting[str] = Setting(
+    key="network.hf_endpoint",
+    type=str,
+    default="",
+    since="0.1",
+    section=NETWORK,
+    title=QT_TRANSLATE_NOOP("core", "Hugging Face address"),
+    help=QT_TRANSLATE_NOOP("core", "A mirror to download from. Empty means https://huggingface.co."),
+    environment="HF_ENDPOINT",
+)
+OFFLINE: Setting[bool] = Setting(
+    key="network.offline",
+    type=bool,
+    default=False,
+    since="0.1",
+    section=NETWORK,
+    title=QT_TRANSLATE_NOOP("core", "No network"),
+    help=QT_TRANSLATE_NOOP("core", "Snug opens no connection at all while this is on."),
+)
+MEMORY_MARGIN: Setting[int] = Setting(
+    key="memory.margin",
+    type=int,
+    default=256 * MIB,
+    since="0.1",
+    section=MEMORY,
+    title=QT_TRANSLATE_NOOP("core", "Memory to leave free"),
+    help=QT_TRANSLATE_NOOP("core", "Bytes left free on each device, so that other programs find room."),
+    minimum=0,
+    maximum=64 * 1024 * MIB,
+)
+ENGINE_THREADS: Setting[int] = Setting(
+    key="engine.threads",
+    type=int,
+    default=0,
+    since="0.1",
+    section=ENGINE,
+    title=QT_TRANSLATE_NOOP("core", "CPU threads"),
+    help=QT_TRANSLATE_NOOP("core", "How many processor threads the engine uses. 0 means one per physical core."),
+    minimum=0,
+    maximum=1024,
+)
+TEMPERATURE: Setting[float | None] = Setting(
+    key="chat.temperature",
+    type=float | None,
+    default=None,
+    since="0.1",
+    section=CHAT,
+    title=QT_TRANSLATE_NOOP("core", "Temperature"),
+    help=QT_TRANSLATE_NOOP(
+        "core", "Low is precise, high is surprising. Used where the model's publisher says nothing."
+    ),
+    minimum=0,
+    maximum=2,
+)
+TOP_P: Setting[float | None] = Setting(
+    key="chat.top_p",
+    type=float | None,
+    default=None,
+    since="0.1",
+    section=CHAT,
+    title=QT_TRANSLATE_NOOP("core", "Top-p"),
+    help=QT_TRANSLATE_NOOP(
+        "core", "Keeps the likeliest words up to this share. Used where the publisher says nothing."
+    ),
+    minimum=0.01,
+    maximum=1,
+)
+MAX_LENGTH: Setting[int | None] = Setting(
+    key="chat.max_length",
+    type=int | None,
+    default=None,
+    since="0.1",
+    section=CHAT,
+    title=QT_TRANSLATE_NOOP("core", "Max length"),
+    help=QT_TRANSLATE_NOOP("core", "The most new tokens of one reply. 0 means up to the end of the context."),
+    minimum=0,
+    maximum=1_048_576,
+)
+SYSTEM_PROMPT: Setting[str | None] = Setting(
+    key="chat.system_prompt",
+    type=str | None,
+    default=None,
+    since="0.1",
+    section=CHAT,
+    title=QT_TRANSLATE_NOOP("core", "System prompt"),
+    help=QT_TRANSLATE_NOOP("core", "What the model is told before each new conversation."),
+)
+SEND_WITH_ENTER: Setting[bool] = Setting(
+    key="chat.send_with_enter",
+    type=bool,
+    default=True,
+    since="0.1",
+    section=CHAT,
+    title=QT_TRANSLATE_NOOP("core", "Enter sends"),
+    help=QT_TRANSLATE_NOOP("core", "Enter sends and Shift+Enter breaks the line; switched off, Ctrl+Enter sends."),
+)
+MODEL_SAMPLING: Setting[dict[str, SamplingOverrides]] = Setting(
+    key="chat.model_sampling", type=dict[str, SamplingOverrides], default={}, since="0.1", section=CHAT, hidden=True
+)
+
+ALL_SETTINGS: tuple[Setting[Any], ...] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Setting)
+)
+
+_UNREADABLE = QT_TRANSLATE_NOOP("core", "The settings file could not be read ({reason}). Defaults are used.")
+_KEPT_ASIDE = QT_TRANSLATE_NOOP(
+    "core", "The settings file could not be read ({reason}). Defaults are used; the old file was kept as {path}."
+)
+_BAD_VALUE = QT_TRANSLATE_NOOP(
+    "core", "The setting {setting} cannot be {value}. Its default is used until you change it."
+)
+
+
+class SettingsStore:
+    """The person's settings. Thread-safe; two processes may write: each keeps what the other changed."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is read; use `open`."""
+        self._path = path
+        self._lock = threading.RLock()
+        self._raw: dict[str, Any] = {}
+        self._values: dict[str, Any] = {}
+        self._listeners: list[Changed] = []
+        self.notices: tuple[Phrase, ...] = ()
+
+    @classmethod
+    def open(cls, path: Path) -> "SettingsStore":
+        """Read `path`; a file that is missing or bad gives defaults, and `notices` says what was bad."""
+        store = cls(path)
+        try:
+            store._raw = store._read()
+        except FileNotSaved as error:
+            store._notice(_UNREADABLE, reason=error.arguments["reason"])
+        store._convert()
+        return store
+
+    def get(self, setting: Setting[T]) -> T:
+        """Return the value in force: the environment's, the file's, or the default."""
+        if self.is_overridden(setting):
+            return setting.validated(os.environ[setting.environment])
+        with self._lock:
+            return cast("T", self._values.get(setting.key, setting.default))
+
+    def is_overridden(self, setting: Setting[Any]) -> bool:
+        """Whether an environment variable decides, so that the page can say so."""
+        return bool(setting.environment and os.environ.get(setting.environment))
+
+    def set(self, setting: Setting[T], value: T) -> None:
+        """Validate and save one value; others in the file stay, those of a newer version as well.
+
+        Raises SettingRejected, DiskFull, FileNotSaved (the file is then unchanged, and so is the value).
+        """
+        valid = setting.validated(value)
+        self._write(setting, lambda raw: raw | {setting.key: msgspec.to_builtins(valid)})
+
+    def reset(self, setting: Setting[Any]) -> None:
+        """Return to the default. Raises DiskFull, FileNotSaved."""
+        self._write(setting, lambda raw: {key: kept for key, kept in raw.items() if key != setting.key})
+
+    def subscribe(self, callback: Changed) -> Callable[[], None]:
+        """Call `callback(setting, value)` after each change made through this store; returns the way to end it."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def _write(self, setting: Setting[Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        with self._lock, locked(self._path):
+            raw = change(self._read())
+            write_atomically(self._path, msgspec.json.format(msgspec.json.encode(raw), indent=2) + b"\n")
+            self._raw = raw
+            self._convert()
+        for callback in tuple(self._listeners):
+            callback(setting, self.get(setting))
+
+    def _read(self) -> dict[str, Any]:
+        """The file's entries; a file that is no JSON object is moved aside. Raises FileNotSaved where it must stay."""
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise FileNotSaved(path=str(self._path), reason=error.strerror or str(error), detail=error) from error
+        try:
+            return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self._notice(_KEPT_ASIDE, reason=str(error), path=str(move_aside(self._path)))
+            return {}
+
+    def _convert(self) -> None:
+        """Take over the good values of `_raw`; a bad one stays in the file, and is told once."""
+        self._values = {}
+        for setting in ALL_SETTINGS:
+            if setting.key not in self._raw:
+                continue
+            try:
+                self._values[setting.key] = setting.validated(self._raw[setting.key])
+            except SettingRejected as error:
+                self._notice(_BAD_VALUE, setting=setting.key, value=error.arguments["value"])
+
+    def _notice(self, template: str, **arguments: str | float) -> None:
+        notice = Phrase(template, dict(arguments))
+        if notice not in self.notices:
+            self.notices += (notice,)

@@ -1,0 +1,127 @@
+"""Writing a small file so that a crash, a full disk or a second process never costs the old one."""
+
+import contextlib
+import errno
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull
+
+FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
+LOCK_TIMEOUT = 5.0
+"""Seconds to wait for another process that writes the same file."""
+
+
+class FileNotSaved(AppError):
+    """A file could not be written; the old one is as it was."""
+
+    message = QT_TRANSLATE_NOOP("core", "{path} could not be saved: {reason}")
+    hint = QT_TRANSLATE_NOOP("core", "Check that you may write to this folder. The old file is unchanged.")
+
+
+@contextlib.contextmanager
+def explained_write(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write `path` into DiskFull or FileNotSaved."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL_DISK_ERRORS:
+            raise DiskFull(path=str(path.parent), detail=error) from error
+        raise FileNotSaved(path=str(path), reason=error.strerror or str(error), detail=error) from error
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`: whole or not at all, and on the disk when this returns.
+
+    A link stays a link: what it points to is replaced.
+    Raises DiskFull and FileNotSaved; the old file is then as it was.
+    """
+    path = path.resolve()
+    with explained_write(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def move_aside(path: Path) -> Path:
+    """Rename a file that cannot be used to `<name>.bad-<UTC stamp>`, never over another one; returns the new path.
+
+    Raises FileNotSaved.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    target = path.with_name(f"{path.name}.bad-{stamp}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{path.name}.bad-{stamp}-{number}")
+    with explained_write(path):
+        path.rename(target)
+    return target
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold `path` against other processes and threads, through a lock file beside it that stays there, empty.
+
+    Raises FileNotSaved when another process holds it for more than LOCK_TIMEOUT seconds.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    with explained_write(path):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with explained_write(path):
+            _wait_for_lock(descriptor)
+        yield
+    finally:
+        os.close(descriptor)  # releases the lock
+
+
+def _wait_for_lock(descriptor: int) -> None:
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            _try_lock(descriptor)
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def _sync_folder(folder: Path) -> None:
+        """Windows has no way to sync a folder; replace() is durable enough there."""
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _sync_folder(folder: Path) -> None:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
