@@ -1,0 +1,291 @@
+"""The header of a GGUF file: metadata and tensor infos, read within bounds.
+
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. What is refused is what ggml refuses (gguf.cpp),
+before the engine sees the file: a count or a length beyond the file, tensors that are not contiguous, that end
+beyond the file, or that are of a type nobody knows. Vocabularies are passed over: their count stays, their texts
+are read only when asked for.
+"""
+
+import math
+import re
+import struct
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from desktop.errors import FileUnreadable
+from desktop.gguf.errors import CorruptGguf, NotAGguf, UnsupportedGguf
+from desktop.gguf.reader import BoundedReader
+from desktop.gguf.types import GGML_TYPES, GgmlType
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+MAX_LAYERS = 512
+"""LLAMA_MAX_LAYERS in llama-hparams.h."""
+
+_MAX_KEYS = 1 << 16
+_MAX_TENSORS = 1 << 17
+_MAX_ELEMENTS = 1 << 24
+_MAX_TEXTS = 1 << 22
+_MAX_NAME = 1 << 16
+_MAX_DIMENSIONS = 4
+_MAX_WEIGHTS = 1 << 62
+_KEPT_NUMBERS = 4096  # arrays up to here hold one figure per layer or the like; larger ones belong to the vocabulary
+_TEXT, _ARRAY, _BOOL = 8, 9, 7
+_NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_LAYER = re.compile(r"^blk\.(\d+)\.")
+
+
+class LazyArray(msgspec.Struct, frozen=True):
+    """An array that was passed over. kind: GGUF value type; offset: of its first element in the file, in bytes."""
+
+    kind: int
+    count: int
+    offset: int
+
+
+Number = int | float | bool
+MetadataValue = Number | str | tuple[Number, ...] | LazyArray
+
+
+class TensorInfo(NamedTuple):
+    """A tensor. shape: ggml order (the first dimension is contiguous); offset: from the data section; size: bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: GgmlType
+    offset: int
+    size: int
+
+    @property
+    def layer(self) -> int | None:
+        """Index of the block the tensor belongs to, None for embeddings and output."""
+        match = _LAYER.match(self.name)
+        return int(match[1]) if match else None
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return math.prod(self.shape)
+
+
+class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model file says about itself.
+
+    data_offset: where the tensor data begins, in bytes. file_size: bytes of the file.
+    """
+
+    version: int
+    metadata: dict[str, MetadataValue]
+    tensors: tuple[TensorInfo, ...]
+    data_offset: int
+    file_size: int
+
+    @property
+    def architecture(self) -> str:
+        """`general.architecture`, "" when it is missing."""
+        return self.text("general.architecture")
+
+    @property
+    def n_layer(self) -> int:
+        """Blocks (`<arch>.block_count`), the output head not counted; checked to be 0 to 512."""
+        return self.number("block_count")
+
+    @property
+    def training_context(self) -> int:
+        """Tokens the model was trained for, 0 when the file does not say."""
+        return self.number("context_length")
+
+    @property
+    def vocab_size(self) -> int:
+        """Tokens of the vocabulary, 0 when the file does not say."""
+        tokens = self.metadata.get("tokenizer.ggml.tokens")
+        return tokens.count if isinstance(tokens, LazyArray) else self.number("vocab_size")
+
+    @property
+    def weights(self) -> int:
+        """Number of weights over all tensors."""
+        return sum(tensor.weights for tensor in self.tensors)
+
+    def text(self, key: str) -> str:
+        """Return the text stored under the full `key`, "" when there is none."""
+        value = self.metadata.get(key)
+        return value if isinstance(value, str) else ""
+
+    def value(self, key: str) -> MetadataValue | None:
+        """Return `<arch>.<key>`."""
+        return self.metadata.get(f"{self.architecture}.{key}")
+
+    def number(self, key: str, default: int = 0) -> int:
+        """Return `<arch>.<key>` as a whole number; the largest of an array."""
+        value = self.value(key)
+        if isinstance(value, tuple):
+            return max((_whole(entry, default) for entry in value), default=default)
+        return _whole(value, default)
+
+    def per_layer(self, key: str, default: int = 0) -> tuple[int, ...]:
+        """Return `<arch>.<key>` for each layer, whether the file has one value or one per layer."""
+        value = self.value(key)
+        if isinstance(value, tuple):
+            values = tuple(_whole(entry, default) for entry in value[: self.n_layer])
+            return values + (default,) * (self.n_layer - len(values))
+        return (self.number(key, default),) * self.n_layer
+
+
+def read_header(path: Path) -> GgufHeader:
+    """Read the header of `path`.
+
+    Raises FileUnreadable, NotAGguf, UnsupportedGguf, TruncatedGguf, CorruptGguf.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb", buffering=0) as stream:
+            return parse_header(stream, size=size, name=str(path))
+    except OSError as problem:
+        raise FileUnreadable(path=str(path), reason=problem.strerror or str(problem), detail=problem) from problem
+
+
+def parse_header(stream: BinaryIO, *, size: int, name: str) -> GgufHeader:
+    """Read a header from the beginning of `stream`, whose file has `size` bytes in all; raises as read_header."""
+    reader = BoundedReader(stream, size=size, path=name)
+    version = _read_version(reader, name)
+    tensor_count = reader.count("tensors", least=24, most=_MAX_TENSORS)
+    key_count = reader.count("metadata entries", least=12, most=_MAX_KEYS)
+    metadata = _read_metadata(reader, key_count)
+    infos = [_read_tensor(reader, name) for _ in range(tensor_count)]
+    alignment = _alignment(reader, metadata)
+    data_offset = _padded(reader.position, alignment)
+    _check_tensors(reader, infos, data_offset=data_offset, size=size, alignment=alignment)
+    header = GgufHeader(
+        version=version, metadata=metadata, tensors=tuple(infos), data_offset=data_offset, file_size=size
+    )
+    if not 0 <= header.n_layer <= MAX_LAYERS:
+        reader.corrupt(f"it states {header.n_layer} layers")
+    return header
+
+
+def read_texts(path: Path, array: LazyArray, *, limit: int) -> list[str]:
+    """Read the first `limit` texts of an array that read_header passed over; raises as read_header."""
+    with path.open("rb", buffering=0) as stream:
+        reader = BoundedReader(stream, size=path.stat().st_size, path=str(path))
+        reader.skip(array.offset, "the header")
+        return [reader.text("an array") for _ in range(min(limit, array.count))]
+
+
+def _read_version(reader: BoundedReader, name: str) -> int:
+    if reader.remaining < 4 or reader.take(4, "its first bytes") != MAGIC:
+        raise NotAGguf(path=name)
+    version = reader.u32("its version")
+    if version & 0xFFFF == 0:
+        raise UnsupportedGguf(path=name, reason="its numbers are big-endian")
+    if version not in VERSIONS:
+        raise UnsupportedGguf(path=name, reason=f"its format has version {version}")
+    return version
+
+
+def _read_metadata(reader: BoundedReader, count: int) -> dict[str, MetadataValue]:
+    metadata: dict[str, MetadataValue] = {}
+    for _ in range(count):
+        key = reader.text("a metadata key", most=_MAX_NAME)
+        if key in metadata:
+            reader.corrupt(f'the metadata entry "{key}" is there twice')
+        metadata[key] = _read_value(reader, reader.u32(key), key)
+    return metadata
+
+
+def _read_value(reader: BoundedReader, kind: int, key: str) -> MetadataValue:
+    if kind == _TEXT:
+        return reader.text(key)
+    if kind == _ARRAY:
+        return _read_array(reader, key)
+    return _unpack(reader, kind, 1, key)[0]
+
+
+def _read_array(reader: BoundedReader, key: str) -> MetadataValue:
+    kind = reader.u32(key)
+    if kind == _TEXT:
+        count = reader.count(f"texts in {key}", least=8, most=_MAX_TEXTS)
+        array = LazyArray(kind, count, reader.position)
+        reader.skip_texts(count, key)
+        return array
+    width = struct.calcsize("<" + _number_format(reader, kind, key))
+    count = reader.count(f"numbers in {key}", least=width, most=_MAX_ELEMENTS)
+    if count <= _KEPT_NUMBERS:
+        return _unpack(reader, kind, count, key)
+    array = LazyArray(kind, count, reader.position)
+    reader.skip(count * width, key)
+    return array
+
+
+def _unpack(reader: BoundedReader, kind: int, count: int, key: str) -> tuple[Number, ...]:
+    layout = struct.Struct(f"<{count}{_number_format(reader, kind, key)}")
+    return layout.unpack(reader.take(layout.size, key))
+
+
+def _number_format(reader: BoundedReader, kind: int, key: str) -> str:
+    if kind not in _NUMBERS:
+        reader.corrupt(f'the metadata entry "{key}" has the unknown type {kind}')
+    return _NUMBERS[kind]
+
+
+def _read_tensor(reader: BoundedReader, path: str) -> TensorInfo:
+    name = reader.text("a tensor name", most=_MAX_NAME)
+    dimensions = reader.u32(name)
+    if not 1 <= dimensions <= _MAX_DIMENSIONS:
+        reader.corrupt(f'the tensor "{name}" has {dimensions} dimensions')
+    shape = struct.unpack(f"<{dimensions}Q", reader.take(8 * dimensions, name))
+    code = reader.u32(name)
+    kind = GGML_TYPES.get(code)
+    if kind is None:
+        raise UnsupportedGguf(path=path, reason=f'the tensor "{name}" has the unknown type {code}')
+    weights = math.prod(shape)
+    if weights > _MAX_WEIGHTS or weights == 0 or shape[0] % kind.block_size:
+        reader.corrupt(f'the tensor "{name}" has the impossible shape {list(shape)}')
+    return TensorInfo(name, shape, kind, reader.u64(name), weights // kind.block_size * kind.block_bytes)
+
+
+def _alignment(reader: BoundedReader, metadata: dict[str, MetadataValue]) -> int:
+    value = metadata.get("general.alignment", 32)
+    if not isinstance(value, int) or value <= 0 or value & (value - 1):
+        reader.corrupt("its alignment is not a power of two")
+    return value
+
+
+def _check_tensors(
+    reader: BoundedReader, infos: list[TensorInfo], *, data_offset: int, size: int, alignment: int
+) -> None:
+    """Demand what ggml demands: distinct names, one tensor right after the other, all within the file."""
+    expected = 0
+    names: set[str] = set()
+    for info in infos:
+        if info.name in names:
+            reader.corrupt(f'the tensor "{info.name}" is there twice')
+        names.add(info.name)
+        if info.offset != expected:
+            reader.corrupt(f'the tensor "{info.name}" begins at {info.offset} instead of {expected}')
+        expected = _padded(expected + info.size, alignment)
+        if data_offset + info.offset + info.size > size:
+            missing = data_offset + info.offset + info.size - size
+            reader.truncated(f'the tensor "{info.name}" ends {missing} bytes beyond the end of the file')
+
+
+def _whole(value: MetadataValue | None, default: int) -> int:
+    """Return a figure that counts something; a file can state NaN or less than nothing."""
+    return max(value, 0) if isinstance(value, int) else default
+
+
+def _padded(position: int, alignment: int) -> int:
+    return -(-position // alignment) * alignment
+
+
+__all__ = [
+    "CorruptGguf",
+    "GgufHeader",
+    "LazyArray",
+    "MetadataValue",
+    "TensorInfo",
+    "parse_header",
+    "read_header",
+    "read_texts",
+]
