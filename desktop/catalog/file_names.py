@@ -1,0 +1,63 @@
+"""Names that come from outside (the Hub, a catalog, a person) and must never lead out of the models folder.
+
+Refused on every system, so that a folder can be moved from one to another: `..`, absolute paths, drive letters, UNC,
+device names of Windows (with or without an extension), control characters, and names that Windows changes silently.
+"""
+
+import re
+
+from desktop.errors import QT_TRANSLATE_NOOP, AppError
+
+LONGEST_PART = 200
+"""Bytes of one part of a path: 255 on every common file system, less what a download appends."""
+
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+_REVISION = re.compile(r"[A-Za-z0-9][\w./-]*", re.ASCII)
+# Microsoft, "Naming Files, Paths, and Namespaces": reserved also with an extension.
+_PORTS = tuple(f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³")
+_DEVICES = frozenset(["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS])
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')
+
+
+class UnsafeName(AppError):
+    """A name from outside could lead to another place than the models folder."""
+
+    message = QT_TRANSLATE_NOOP("core", 'The name "{name}" is not safe to use as a file name.')
+    hint = QT_TRANSLATE_NOOP("core", "Choose another file or another source. Nothing was written.")
+
+
+def check_repo(repo: str) -> str:
+    """Return `repo` ("owner/name"); raises UnsafeName."""
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo or not all(map(_is_safe_part, repo.split("/"))):
+        raise UnsafeName(name=printable(repo))
+    return repo
+
+
+def check_file(file: str) -> str:
+    """Return `file`, a relative path with forward slashes; raises UnsafeName."""
+    if not file or not all(map(_is_safe_part, file.split("/"))):
+        raise UnsafeName(name=printable(file))
+    return file
+
+
+def check_revision(revision: str) -> str:
+    """Return `revision`, a branch, tag or commit; raises UnsafeName."""
+    if not _REVISION.fullmatch(revision) or ".." in revision:
+        raise UnsafeName(name=printable(revision))
+    return revision
+
+
+def printable(text: str) -> str:
+    """Return `text` short enough and clean enough to be shown and logged."""
+    return text[:200].encode("ascii", "backslashreplace").decode() if not text.isprintable() else text[:200]
+
+
+def _is_safe_part(part: str) -> bool:
+    if part in ("", ".", "..") or part[-1] in ". " or part[0] == " " or _FORBIDDEN.search(part):
+        return False
+    if part.split(".", maxsplit=1)[0].rstrip().upper() in _DEVICES:
+        return False
+    try:
+        return len(part.encode()) <= LONGEST_PART
+    except UnicodeEncodeError:  # a lone surrogate
+        return False

@@ -1,0 +1,217 @@
+"""The Hugging Face Hub, or a mirror of it: what a repository holds, and where its files are.
+
+huggingface_hub serves the metadata, the endpoint and the authentication; the transfer is ours (desktop/download),
+because huggingface_hub neither verifies nor resumes across attempts. It takes 0.3 s to import, so it is imported in
+the thread that asks first, never before the window is painted.
+
+A token goes to the configured endpoint only, and never in clear text to another machine.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from desktop.catalog.file_names import check_file, check_repo, check_revision, printable
+from desktop.catalog.hub_errors import (
+    BadEndpoint,
+    HubFileMissing,
+    HubFileUnverifiable,
+    HubUnreachable,
+    OfflineSwitchOn,
+    explain_status,
+    retry_after,
+)
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import ModelInfo, RepoSibling
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+ANSWER_TIMEOUT = 20.0
+"""Seconds the Hub may take to say what a repository holds."""
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its own variables
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class HubFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a repository, pinned.
+
+    revision: the commit (40 hexadecimal digits) that everything else belongs to.
+    size: bytes.
+    sha256: of the content, 64 hexadecimal digits; from Git LFS, because the Hub's 40-digit etags are git's SHA-1.
+    url: where the transfer begins; the answer is a redirect.
+    """
+
+    repo: str
+    file: str
+    revision: str
+    size: int
+    sha256: str
+    url: str
+
+
+class Hub:
+    """The Hub at one endpoint.
+
+    endpoint: from the settings; the variable HF_ENDPOINT goes before it, the Hub's own address after it.
+    token: for gated and private repositories; the variable HF_TOKEN when it is None.
+    offline: the person's "no network" switch, read before every request; HF_HUB_OFFLINE sets it as well.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        token: str | None = None,
+        offline: bool = False,
+        *,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        environment = os.environ if environment is None else environment
+        chosen = environment.get("HF_ENDPOINT", "").strip() or endpoint or DEFAULT_ENDPOINT
+        self.endpoint = chosen.rstrip("/")
+        self.offline = offline or environment.get("HF_HUB_OFFLINE", "").upper() in _TRUE
+        self._token = token or environment.get("HF_TOKEN", "").strip() or None
+
+    def require_online(self) -> None:
+        """Raise OfflineSwitchOn while the network is switched off, BadEndpoint for an address that cannot work."""
+        if self.offline:
+            raise OfflineSwitchOn
+        try:
+            parts = urlsplit(self.endpoint)
+        except ValueError as error:
+            raise BadEndpoint(endpoint=printable(self.endpoint), detail=error) from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadEndpoint(endpoint=printable(self.endpoint))
+
+    def token_for(self, url: str) -> str | None:
+        """Return the token if `url` is on the configured endpoint's host and the way there is encrypted or local."""
+        wanted, own = urlsplit(url), urlsplit(self.endpoint)
+        if self._token is None or (wanted.scheme, wanted.netloc) != (own.scheme, own.netloc):
+            return None
+        if wanted.scheme != "https" and wanted.hostname not in _LOOPBACK:
+            _log.warning("The Hub token is not sent: %s is not encrypted", own.netloc)
+            return None
+        return self._token
+
+    async def file(self, *, repo: str, file: str, revision: str = "main") -> HubFile:
+        """Ask what `file` of `repo` is at `revision`, pinned to the commit.
+
+        Raises OfflineSwitchOn, UnsafeName, HubFileMissing, HubAccessDenied, HubBusy, HubUnreachable,
+        HubFileUnverifiable.
+        """
+        check_file(file)
+        info = await self._model_info(check_repo(repo), check_revision(revision))
+        return self._pinned(info, repo, _only(info, [file], f"{repo}/{file}"))
+
+    async def file_of_quantization(self, *, repo: str, quantization: str, revision: str = "main") -> HubFile:
+        """Ask for the GGUF of `repo` whose name carries `quantization`, for example "Q4_K_M".
+
+        Raises what `file` raises; HubFileMissing also when several single files carry it or only split ones do.
+        """
+        info = await self._model_info(check_repo(repo), check_revision(revision))
+        names = quantized_files((sibling.rfilename for sibling in info.siblings or ()), quantization)
+        return self._pinned(info, repo, _only(info, names, f"{repo}:{quantization}"))
+
+    async def _model_info(self, repo: str, revision: str) -> "ModelInfo":
+        self.require_online()
+        try:
+            return await in_daemon_thread(lambda: self._ask(repo, revision), timeout=ANSWER_TIMEOUT + 10)
+        except TimeoutError as error:
+            raise HubUnreachable(endpoint=self.endpoint, reason="no answer in time", detail=error) from error
+
+    def _ask(self, repo: str, revision: str) -> "ModelInfo":
+        """Blocking; runs in a thread of its own."""
+        import httpx2
+        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+        try:
+            return self._api().model_info(repo, revision=revision, files_metadata=True, timeout=ANSWER_TIMEOUT)
+        except HfHubHTTPError as error:
+            headers, status = error.response.headers, error.response.status_code
+            raise explain_status(
+                status,
+                code=headers.get("X-Error-Code", ""),
+                what=repo,
+                page=f"{self.endpoint}/{repo}",
+                wait=retry_after(headers.get("Retry-After")),
+                detail=error,
+            ) from error
+        except OfflineModeIsEnabled as error:
+            raise OfflineSwitchOn(detail=error) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, KeyError, TypeError) as error:
+            # The last three: an answer that is not the Hub's, for example a log-in page of a wireless network.
+            raise HubUnreachable(endpoint=self.endpoint, reason=_reason(error), detail=error) from error
+
+    def _api(self) -> "HfApi":
+        from huggingface_hub import HfApi
+
+        # False: never the token that another program left in the person's home.
+        token = self.token_for(f"{self.endpoint}/")
+        return HfApi(endpoint=self.endpoint, token=token or False, library_name="snug")
+
+    def _pinned(self, info: "ModelInfo", repo: str, sibling: "RepoSibling") -> HubFile:
+        file = check_file(sibling.rfilename)
+        commit, digest = info.sha or "", sibling.lfs.sha256 if sibling.lfs else ""
+        size = sibling.lfs.size if sibling.lfs else sibling.size
+        if not _COMMIT.fullmatch(commit) or not _SHA256.fullmatch(digest) or not size or size < 0:
+            raise HubFileUnverifiable(file=f"{repo}/{file}", detail=sibling)
+        url = f"{self.endpoint}/{repo}/resolve/{commit}/{quote(file)}"
+        return HubFile(repo=repo, file=file, revision=commit, size=size, sha256=digest, url=url)
+
+
+def quantized_files(names: Iterable[str], quantization: str) -> list[str]:
+    """Return the single-file GGUFs among `names` that carry `quantization` in their name, in any case."""
+    token = re.compile(rf"(?:^|[-._/]){re.escape(quantization)}\.gguf$", re.IGNORECASE)
+    return [name for name in names if token.search(name)]
+
+
+def _only(info: "ModelInfo", names: list[str], what: str) -> "RepoSibling":
+    found = [sibling for sibling in info.siblings or () if sibling.rfilename in names]
+    if len(found) != 1:
+        raise HubFileMissing(what=printable(what), detail=[sibling.rfilename for sibling in found])
+    return found[0]
+
+
+def _reason(error: Exception) -> str:
+    return printable(str(error)) or type(error).__name__
+
+
+async def in_daemon_thread(work: Callable[[], T], *, timeout: float) -> T:
+    """Run blocking `work` in a thread that cannot keep the program from ending; raises TimeoutError after `timeout` s.
+
+    asyncio.to_thread would: the interpreter joins the executor's threads, and a name look-up has no time-out.
+    """
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        try:
+            settle = partial(outcome.set_result, work())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            settle = partial(outcome.set_exception, error)
+        _deliver(loop, outcome, settle)
+
+    threading.Thread(target=run, name="hub", daemon=True).start()
+    async with asyncio.timeout(timeout):
+        return await outcome
+
+
+def _deliver(loop: asyncio.AbstractEventLoop, outcome: "asyncio.Future[T]", settle: Callable[[], object]) -> None:
+    try:
+        loop.call_soon_threadsafe(lambda: None if outcome.done() else settle())
+    except RuntimeError as error:  # the loop was closed: nobody waits any more
+        _log.debug("An answer of the Hub came too late: %s", error)

@@ -1,0 +1,427 @@
+"""A Hub on loopback: speaks what huggingface_hub and our transfer really use, serves real files, misbehaves on demand.
+
+Two servers, because the real Hub answers with a redirect to another host: `endpoint` has the API and /resolve/, the
+"CDN" has the bytes. Every request is recorded, so that a test can prove where a token went and what was sent twice.
+
+    with HubServer() as hub:
+        hub.add("owner/repo", "model.gguf", path)
+        hub.faults.append(Fault("cut", at=100_000))     # one fault per answer of the CDN, then it behaves
+        ... HF_ENDPOINT=hub.endpoint ...
+"""
+
+import contextlib
+import hashlib
+import json
+import socket
+import socketserver
+import struct
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO, Any, Literal, Self
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+DEFAULT_COMMIT = "c0ffee" + "0" * 34
+_PIECE = 64 * 1024
+
+FaultKind = Literal[
+    "cut",  # the connection ends after `at` bytes of the body
+    "reset",  # the same, with a TCP reset
+    "stall",  # nothing more after `at` bytes, for `seconds`
+    "truncate",  # a shorter body that is declared as whole
+    "too_long",  # 1,000 bytes more than there are, declared so
+    "flip",  # the byte at `at` (of the body) is another
+    "wrong_range",  # 206 with the bytes of another place, declared so
+    "full",  # 200 with everything although a range was asked for
+    "drip",  # `at` bytes, a little every 10 ms, then the rest
+    "status",  # an error status, with Retry-After: `seconds` when it is not None
+    "page",  # 200 with a page of HTML (a hotel's log-in)
+]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One misbehaviour of the CDN; `at` counts bytes of the body that is being sent."""
+
+    kind: FaultKind
+    at: int = 0
+    seconds: float | None = None
+    status: int = 503
+
+
+@dataclass
+class Recorded:
+    """A request as the server saw it. `sent`: bytes of the body that were handed to the socket."""
+
+    host: Literal["hub", "cdn"]
+    method: str
+    path: str
+    authorization: str | None
+    range: str | None
+    if_range: str | None
+    status: int = 0
+    sent: int = 0
+
+
+@dataclass
+class ServedFile:
+    """A file of a repository."""
+
+    path: Path
+    size: int
+    sha256: str
+    lfs: bool = True
+
+
+@dataclass
+class Repository:
+    """What the Hub knows about one repository."""
+
+    commit: str
+    files: dict[str, ServedFile] = field(default_factory=dict)
+    gated_token: str | None = None
+
+
+class HubServer:
+    """See the module. `bytes_per_second` limits each connection to the CDN; `hub_faults` are for API and /resolve/."""
+
+    def __init__(self) -> None:
+        self.repositories: dict[str, Repository] = {}
+        self.requests: list[Recorded] = []
+        self.faults: deque[Fault] = deque()
+        self.hub_faults: deque[Fault] = deque()
+        self.bytes_per_second: float | None = None
+        self.etag_prefix = ""
+        self.stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._servers = (_Server(_HubHandler, self), _Server(_CdnHandler, self))
+
+    @property
+    def endpoint(self) -> str:
+        """What HF_ENDPOINT is set to."""
+        return f"http://127.0.0.1:{self._servers[0].server_port}"
+
+    @property
+    def cdn(self) -> str:
+        """Where the bytes come from."""
+        return f"http://127.0.0.1:{self._servers[1].server_port}"
+
+    def add(self, repo: str, file: str, source: Path, *, commit: str = DEFAULT_COMMIT, lfs: bool = True) -> ServedFile:
+        """Serve `source` as `file` of `repo`; `commit` holds for the whole repository."""
+        repository = self.repositories.setdefault(repo, Repository(commit))
+        repository.commit = commit
+        with source.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        served = ServedFile(source, source.stat().st_size, digest, lfs)
+        repository.files[file] = served
+        return served
+
+    def gate(self, repo: str, token: str) -> None:
+        """Let only `token` fetch the files of `repo`."""
+        self.repositories[repo].gated_token = token
+
+    def of(self, host: str) -> list[Recorded]:
+        """The requests that reached "hub" or "cdn"."""
+        with self._lock:
+            return [request for request in self.requests if request.host == host]
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of bodies that the CDN handed out, faults included."""
+        return sum(request.sent for request in self.of("cdn"))
+
+    def record(self, request: Recorded) -> None:
+        """Keep a request."""
+        with self._lock:
+            self.requests.append(request)
+
+    def next_fault(self, faults: "deque[Fault]") -> Fault | None:
+        """Take the next fault, if one is left."""
+        with self._lock:
+            return faults.popleft() if faults else None
+
+    def __enter__(self) -> Self:
+        for server in self._servers:
+            server.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stopping.set()
+        for server in self._servers:
+            server.stop()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    block_on_close = True
+
+    def __init__(self, handler: type["_Handler"], hub: HubServer) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.hub = hub
+        self._connections: set[socket.socket] = set()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=f"hub-server-{handler.__name__}")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.shutdown()
+        self._thread.join()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is part of these tests; anything else is shown."""
+        import sys
+
+        if not isinstance(sys.exception(), ConnectionError):
+            socketserver.BaseServer.handle_error(self, request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+    host: Literal["hub", "cdn"]
+
+    @property
+    def hub(self) -> HubServer:
+        return self.server.hub
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
+        """Quiet: the requests are recorded."""
+
+    def begin(self) -> Recorded:
+        get = self.headers.get
+        recorded = Recorded(self.host, self.command, self.path, get("Authorization"), get("Range"), get("If-Range"))
+        self.recorded = recorded
+        self.hub.record(recorded)
+        return recorded
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.recorded.status = status
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def answer_status(self, fault: Fault) -> None:
+        wait = {} if fault.seconds is None else {"Retry_After": str(round(fault.seconds))}
+        self.answer(fault.status, b"no", **wait)
+
+    def answer_json(self, value: object) -> None:
+        self.answer(200, json.dumps(value).encode(), Content_Type="application/json")
+
+    def refuse(self, status: int, code: str) -> None:
+        self.answer(status, b"{}", X_Error_Code=code, X_Error_Message=code)
+
+
+class _HubHandler(_Handler):
+    """The API and the redirects."""
+
+    host = "hub"
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        self.begin()
+        fault = self.hub.next_fault(self.hub.hub_faults)
+        if fault is not None and fault.kind == "page":
+            self.answer(200, b"<html>Welcome to our hotel</html>", Content_Type="text/html")
+        elif fault is not None and fault.kind == "stall":
+            self.hub.stopping.wait(fault.seconds or 60)
+            self.close_connection = True
+        elif fault is not None:
+            self.answer_status(fault)
+        else:
+            self._route()
+
+    def do_POST(self) -> None:
+        self.begin()
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
+        if len(parts) < 6 or parts[:2] != ["api", "models"] or parts[4] != "paths-info":
+            self.refuse(404, "EntryNotFound")
+            return
+        found = self._repository("/".join(parts[2:4]), "/".join(parts[5:]))
+        if found is not None:
+            wanted = parse_qs(body).get("paths", [])
+            self.answer_json([_tree_entry(name, found.files[name]) for name in wanted if name in found.files])
+
+    def _route(self) -> None:
+        path = unquote(urlsplit(self.path).path).strip("/").split("/")
+        if path[:2] == ["api", "models"] and len(path) >= 4:
+            self._api("/".join(path[2:4]), path[4:])
+        elif len(path) >= 5 and path[2] == "resolve":
+            self._resolve("/".join(path[:2]), path[3], "/".join(path[4:]))
+        else:
+            self.refuse(404, "RepoNotFound")
+
+    def _api(self, repo: str, rest: list[str]) -> None:
+        revision = rest[1] if len(rest) > 1 else "main"
+        found = self._repository(repo, revision)
+        if found is None:
+            return
+        if rest[:1] == ["tree"]:
+            self.answer_json([_tree_entry(name, file) for name, file in found.files.items()])
+        else:
+            blobs = parse_qs(urlsplit(self.path).query).get("blobs") is not None
+            siblings = [_sibling(name, file, blobs=blobs) for name, file in found.files.items()]
+            gated: object = "manual" if found.gated_token else False
+            self.answer_json(
+                {"_id": "1", "id": repo, "modelId": repo, "sha": found.commit, "private": False, "gated": gated,
+                 "downloads": 1, "likes": 0, "tags": ["gguf"], "siblings": siblings}
+            )  # fmt: skip
+
+    def _resolve(self, repo: str, revision: str, name: str) -> None:
+        found = self._repository(repo, revision)
+        if found is None:
+            return
+        file = found.files.get(name)
+        if file is None:
+            self.refuse(404, "EntryNotFound")
+        elif found.gated_token and self.recorded.authorization != f"Bearer {found.gated_token}":
+            self.refuse(403 if self.recorded.authorization else 401, "GatedRepo")
+        else:
+            signed = f"{self.hub.cdn}/{repo}/{quote(name)}?Signature=abc"
+            self.answer(
+                302, b"Found", Location=signed, X_Repo_Commit=found.commit, X_Linked_Size=str(file.size),
+                X_Linked_Etag=f'"{file.sha256}"', ETag=f'"{file.sha256}"', Accept_Ranges="bytes",
+            )  # fmt: skip
+
+    def _repository(self, repo: str, revision: str) -> Repository | None:
+        """The repository, or None after the refusal the real Hub gives."""
+        found = self.hub.repositories.get(repo)
+        if found is None:
+            # The real Hub says 401 to those without a token, so that nobody learns what exists.
+            self.refuse(404 if self.recorded.authorization else 401, "RepoNotFound")
+        elif revision not in ("main", found.commit):
+            self.refuse(404, "RevisionNotFound")
+            return None
+        return found
+
+
+class _CdnHandler(_Handler):
+    """The bytes, and the faults."""
+
+    host = "cdn"
+
+    def do_GET(self) -> None:
+        self.begin()
+        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
+        repository = self.hub.repositories.get("/".join(parts[:2]))
+        file = repository.files.get("/".join(parts[2:])) if repository else None
+        if file is None:
+            self.answer(404)
+            return
+        fault = self.hub.next_fault(self.hub.faults)
+        if fault is not None and fault.kind == "status":
+            self.answer_status(fault)
+        elif fault is not None and fault.kind == "page":
+            self.answer(200, b"<html>Welcome to our hotel</html>", Content_Type="text/html")
+        else:
+            self._send(file, fault)
+
+    def _send(self, file: ServedFile, fault: Fault | None) -> None:
+        kind = fault.kind if fault else None
+        start = 0 if kind == "full" else self._asked_start(file)
+        if start is not None and start >= file.size:
+            self.answer(416, Content_Range=f"bytes */{file.size}")
+            return
+        ranged = start is not None and kind != "full"
+        start = start or 0
+        if kind == "wrong_range" and ranged:
+            start = max(0, start - 1000)
+        length = file.size - start
+        declared = length + {"too_long": 1000, "truncate": -max(1, length // 3)}.get(kind or "", 0)
+        self.recorded.status = 206 if ranged else 200
+        self.send_response(self.recorded.status)
+        self.send_header("Content-Length", str(declared))
+        self.send_header("ETag", f'"{self.hub.etag_prefix}{file.sha256}"')
+        self.send_header("Accept-Ranges", "bytes")
+        if ranged:
+            self.send_header("Content-Range", f"bytes {start}-{file.size - 1}/{file.size}")
+        self.end_headers()
+        with file.path.open("rb") as opened:
+            opened.seek(start)
+            self._send_body(opened, declared, fault)
+
+    def _asked_start(self, file: ServedFile) -> int | None:
+        """The first byte of the range that was asked for, None without one or when If-Range says otherwise."""
+        asked = self.recorded.range
+        if asked is None or self.recorded.if_range not in (None, f'"{self.hub.etag_prefix}{file.sha256}"'):
+            return None
+        return int(asked.removeprefix("bytes=").split("-")[0])
+
+    def _send_body(self, opened: IO[bytes], declared: int, fault: Fault | None) -> None:
+        kind, at = (fault.kind, fault.at) if fault else (None, 0)
+        began = time.monotonic()
+        while self.recorded.sent < declared and not self.hub.stopping.is_set():
+            if kind in ("cut", "reset", "stall") and self.recorded.sent >= at:
+                self._break_off(fault)
+                return
+            piece = self._next_piece(opened, declared, kind, at)
+            self.wfile.write(piece)
+            self.recorded.sent += len(piece)
+            self._throttle(began, slow=kind == "drip" and self.recorded.sent < at)
+
+    def _next_piece(self, opened: IO[bytes], declared: int, kind: str | None, at: int) -> bytes:
+        sent = self.recorded.sent
+        length = min(_PIECE, declared - sent)
+        if kind in ("cut", "reset", "stall"):
+            length = min(length, at - sent)
+        elif kind == "drip" and sent < at:
+            length = min(length, max(1, at // 20))
+        piece = bytearray(opened.read(length).ljust(length, b"\0"))
+        if kind == "flip" and sent <= at < sent + length:
+            piece[at - sent] ^= 0x20
+        return bytes(piece)
+
+    def _break_off(self, fault: Fault | None) -> None:
+        self.close_connection = True
+        if fault is not None and fault.kind == "stall":
+            self.hub.stopping.wait(fault.seconds or 60)
+        elif fault is not None and fault.kind == "reset":
+            # Closing with a linger time of 0 sends RST instead of FIN.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+
+    def _throttle(self, began: float, *, slow: bool) -> None:
+        if slow:
+            self.hub.stopping.wait(0.01)
+        elif self.hub.bytes_per_second:
+            ahead = self.recorded.sent / self.hub.bytes_per_second - (time.monotonic() - began)
+            if ahead > 0:
+                self.hub.stopping.wait(ahead)
+
+
+def _sibling(name: str, file: ServedFile, *, blobs: bool) -> dict[str, object]:
+    entry: dict[str, object] = {"rfilename": name}
+    if blobs:
+        entry |= {"size": file.size, "blobId": "b" * 40}
+    if blobs and file.lfs:
+        entry["lfs"] = {"sha256": file.sha256, "size": file.size, "pointerSize": 134}
+    return entry
+
+
+def _tree_entry(name: str, file: ServedFile) -> dict[str, object]:
+    entry: dict[str, object] = {"type": "file", "path": name, "size": file.size, "oid": "b" * 40}
+    if file.lfs:
+        entry |= {"lfs": {"oid": file.sha256, "size": file.size, "pointerSize": 134}, "xetHash": "d" * 64}
+    return entry

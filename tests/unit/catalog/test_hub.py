@@ -1,0 +1,214 @@
+"""What a person is told about files on the Hub; the real huggingface_hub talks to a server of ours."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+
+from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check_revision
+from desktop.catalog.hub import DEFAULT_ENDPOINT, Hub, in_daemon_thread, quantized_files
+from desktop.catalog.hub_errors import (
+    BadEndpoint,
+    HubAccessDenied,
+    HubBusy,
+    HubFileMissing,
+    HubFileUnverifiable,
+    HubUnreachable,
+    OfflineSwitchOn,
+    retry_after,
+)
+from desktop.errors import AppError
+from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
+
+REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
+NOTHING: dict[str, str] = {}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[HubServer]:
+    source = tmp_path / "source.gguf"
+    source.write_bytes(b"GGUF" + bytes(5000))
+    with HubServer() as hub:
+        hub.add(REPO, FILE, source)
+        yield hub
+
+
+def ask(hub: Hub, *, repo: str = REPO, file: str = FILE, revision: str = "main") -> object:
+    return asyncio.run(hub.file(repo=repo, file=file, revision=revision))
+
+
+def test_a_file_is_pinned_to_its_commit_with_the_sha256_of_its_content(server: HubServer) -> None:
+    found = asyncio.run(Hub(server.endpoint, environment=NOTHING).file(repo=REPO, file=FILE))
+    served = server.repositories[REPO].files[FILE]
+    assert (found.revision, found.size, found.sha256) == (DEFAULT_COMMIT, served.size, served.sha256)
+    assert found.url == f"{server.endpoint}/{REPO}/resolve/{DEFAULT_COMMIT}/{FILE}"
+
+
+def test_a_quantization_is_found_by_its_name(server: HubServer) -> None:
+    hub = Hub(server.endpoint, environment=NOTHING)
+    assert asyncio.run(hub.file_of_quantization(repo=REPO, quantization="q4_k_m")).file == FILE
+    with pytest.raises(HubFileMissing):
+        asyncio.run(hub.file_of_quantization(repo=REPO, quantization="Q8_0"))
+
+
+def test_a_quantization_is_not_taken_for_another_one() -> None:
+    names = ["m-IQ4_K_M.gguf", "m-Q4_K_M.gguf", "m.q4_k_m.gguf", "m-Q4_K_M-00001-of-00002.gguf", "Q4_K_M.txt"]
+    assert quantized_files(names, "Q4_K_M") == ["m-Q4_K_M.gguf", "m.q4_k_m.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("repo", "file", "revision"),
+    [("owner/none", FILE, "main"), (REPO, "none.gguf", "main"), (REPO, FILE, "no-such-branch")],
+)
+@pytest.mark.parametrize("token", [None, "hf_secret"])
+def test_what_is_not_there_is_named(server: HubServer, repo: str, file: str, revision: str, token: str | None) -> None:
+    with pytest.raises(HubFileMissing) as raised:
+        ask(Hub(server.endpoint, token, environment=NOTHING), repo=repo, file=file, revision=revision)
+    assert repo in raised.value.explain().message
+
+
+def test_a_file_without_a_sha256_is_refused(server: HubServer, tmp_path: Path) -> None:
+    server.add(REPO, "plain.gguf", tmp_path / "source.gguf", lfs=False)
+    with pytest.raises(HubFileUnverifiable):
+        ask(Hub(server.endpoint, environment=NOTHING), file="plain.gguf")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault("status", status=429, seconds=7), HubBusy),
+        (Fault("status", status=403), HubAccessDenied),
+        (Fault("status", status=500), HubUnreachable),
+        (Fault("page"), HubUnreachable),
+    ],
+)
+def test_an_odd_answer_of_the_hub_is_explained(server: HubServer, fault: Fault, error: type[AppError]) -> None:
+    server.hub_faults.append(fault)
+    with pytest.raises(error) as raised:
+        ask(Hub(server.endpoint, environment=NOTHING))
+    assert len(server.requests) == 1, "nothing is tried again without a word"
+    if error is HubBusy:
+        assert raised.value.arguments["seconds"] == 7
+
+
+def test_a_hub_that_is_not_there_is_explained() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(HubUnreachable):
+        ask(Hub(f"http://127.0.0.1:{port}", environment=NOTHING))
+
+
+@pytest.mark.parametrize("endpoint", ["nonsense", "ftp://x", "http://", "http://[::1"])
+def test_an_address_that_is_none_is_explained(endpoint: str) -> None:
+    with pytest.raises(BadEndpoint):
+        ask(Hub(endpoint, environment=NOTHING))
+
+
+@pytest.mark.parametrize("environment", [{}, {"HF_HUB_OFFLINE": "1"}])
+def test_offline_means_that_nothing_is_sent(server: HubServer, environment: dict[str, str]) -> None:
+    with pytest.raises(OfflineSwitchOn):
+        ask(Hub(server.endpoint, offline=not environment, environment=environment))
+    assert server.requests == []
+
+
+def test_the_environment_goes_before_the_setting_and_the_setting_before_the_default() -> None:
+    assert Hub(environment=NOTHING).endpoint == DEFAULT_ENDPOINT
+    assert Hub("https://mirror.example/", environment=NOTHING).endpoint == "https://mirror.example"
+    assert Hub("https://mirror.example", environment={"HF_ENDPOINT": "https://other.example/"}).endpoint == (
+        "https://other.example"
+    )
+
+
+def test_the_token_goes_to_the_configured_host_only() -> None:
+    hub = Hub("https://hub.example", environment={"HF_TOKEN": "hf_secret"})
+    assert hub.token_for("https://hub.example/api") == "hf_secret"
+    for other in (
+        "https://cdn.example/x",
+        "http://hub.example/x",
+        "https://hub.example:444/",
+        "https://hub.example.evil/",
+    ):
+        assert hub.token_for(other) is None
+
+
+@pytest.mark.allow_log("is not encrypted")
+def test_the_token_is_not_sent_in_clear_text_to_another_machine() -> None:
+    assert Hub("http://hub.example", "hf_secret", environment=NOTHING).token_for("http://hub.example/x") is None
+    assert Hub("http://127.0.0.1:80", "hf_secret", environment=NOTHING).token_for("http://127.0.0.1:80/x")
+
+
+def test_the_token_is_sent_to_the_hub_and_a_foreign_one_never(server: HubServer) -> None:
+    ask(Hub(server.endpoint, "hf_secret", environment=NOTHING))
+    ask(Hub(server.endpoint, environment=NOTHING))
+    assert [request.authorization for request in server.requests] == ["Bearer hf_secret", None]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "../x", "a/../x", "/etc/passwd", "C:\\x", "C:x", "\\\\host\\share", "a\\b", "NUL", "nul.gguf", "sub/CON",
+     "COM1.gguf", "a//b", "a/", ".", "x ", "x.", " x", "a\0b", "a\nb", "x" * 201, "\ud800", "a|b", "COM¹", "LPT9.tar.gguf"],
+)  # fmt: skip
+def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(UnsafeName):
+        check_file(name)
+    with pytest.raises(UnsafeName):
+        check_repo(f"owner/{name}")
+
+
+@pytest.mark.parametrize("revision", ["", "../main", "a b", "-x", "main?x"])
+def test_a_revision_that_is_none_is_refused(revision: str) -> None:
+    with pytest.raises(UnsafeName):
+        check_revision(revision)
+
+
+def test_ordinary_names_pass() -> None:
+    for name in ("a.gguf", "Q4_K_M/model-00001-of-00002.gguf", "模型.gguf", "console.gguf", "nullable.gguf"):
+        assert check_file(name) == name
+    assert check_repo("bartowski/Qwen_Qwen3-8B-GGUF")
+    assert check_revision("refs/pr/1")
+
+
+def test_a_thread_that_hangs_does_not_keep_the_program_from_ending(project_root: Path) -> None:
+    code = (
+        "import asyncio, time\n"
+        "from desktop.catalog.hub import in_daemon_thread\n"
+        "try: asyncio.run(in_daemon_thread(lambda: time.sleep(60), timeout=0.1))\n"
+        "except TimeoutError: print('ended')\n"
+    )
+    began = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=project_root, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert result.stdout == "ended\n"
+    assert result.stderr == ""
+    assert time.monotonic() - began < 15
+
+
+def test_an_error_in_the_thread_reaches_who_waits() -> None:
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(in_daemon_thread(lambda: 1 // 0, timeout=5))
+
+
+def test_the_hub_library_is_not_imported_before_it_is_needed(project_root: Path) -> None:
+    code = "import sys, desktop.catalog.hub; print([n for n in ('huggingface_hub', 'httpx2') if n in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=project_root, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert result.stdout == "[]\n"
+
+
+def test_retry_after_is_read_as_a_number_or_a_date() -> None:
+    assert retry_after("120") == 120
+    assert retry_after(None) is None
+    assert retry_after("soon") is None
+    later = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))
+    assert later is not None
+    assert 50 < later <= 61
