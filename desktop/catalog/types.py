@@ -8,9 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Task = Literal[
-    "chat", "reasoning", "code", "small", "multilingual", "chinese", "moe", "vision", "tools"
-]
+Task = Literal["chat", "reasoning", "code", "small", "multilingual", "chinese", "moe", "vision", "tools"]
 TaskClass = Literal["general", "reasoning", "code"]
 LayerKind = Literal["full", "sliding", "recurrent"]
 
@@ -18,9 +16,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 Identifier = Annotated[
     str,
-    msgspec.Meta(
-        pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", description="Kebab-case name, for example qwen3-8b."
-    ),
+    msgspec.Meta(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", description="Kebab-case name, for example qwen3-8b."),
 ]
 Month = Annotated[str, msgspec.Meta(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -133,7 +129,7 @@ class CatalogQuantization(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     bundled: the same file comes with the set-up, so that it needs no network.
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9_]+$")]
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]+$")]
     repo: HubRepo
     file: GgufPath
     shards: Positive = 1
