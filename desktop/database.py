@@ -1,0 +1,258 @@
+"""The one place that opens SQLite: pragmas, version check, backups and numbered migrations.
+
+SQLite comes with apsw: versions before 3.51.3 have the WAL-reset fault, which corrupts a database that two connections
+use. Everything here blocks: async callers use asyncio.to_thread.
+"""
+
+import contextlib
+import logging
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, FileUnreadable
+from desktop.files import FileNotSaved, explained_write
+
+OLDEST_SQLITE = (3, 51, 3)
+BUSY_TIMEOUT = 5.0
+"""Seconds to wait for another process that writes."""
+BACKUPS_KEPT = 3
+
+Value = str | int | float | bytes | None
+Parameters = Sequence[Value]
+
+_log = logging.getLogger(__name__)
+
+
+class DatabaseUnreadable(AppError):
+    """The file is damaged, or no database of ours. It is left as it is."""
+
+    message = QT_TRANSLATE_NOOP("core", "{path} is damaged or is not a database of Snug: {reason}")
+    hint = QT_TRANSLATE_NOOP(
+        "core", 'The file was left as it is. Move it away to start afresh, or put back a copy from "{backups}".'
+    )
+
+
+class DatabaseFromTheFuture(AppError):
+    """A newer version of the program has written the file. It is left as it is."""
+
+    message = QT_TRANSLATE_NOOP(
+        "core", "{path} was written by a newer version of Snug (format {found}, known: {known})."
+    )
+    hint = QT_TRANSLATE_NOOP("core", "Install the newest version of Snug. Nothing in the file was changed.")
+
+
+class DatabaseBusy(AppError):
+    """Another process holds the database."""
+
+    message = QT_TRANSLATE_NOOP("core", "Another program has been writing to {path} for more than {seconds} seconds.")
+    hint = QT_TRANSLATE_NOOP("core", "Close other copies of Snug, then try again. Nothing was lost.")
+
+
+class SqliteTooOld(AppError):
+    """The SQLite in use has a fault that corrupts databases."""
+
+    message = QT_TRANSLATE_NOOP("core", "SQLite {found} can damage databases; {wanted} or newer is needed.")
+    hint = QT_TRANSLATE_NOOP("core", "Install Snug again with its own dependencies (apsw-sqlite3mc).")
+
+
+class Migration(NamedTuple):
+    """One step of a database's format. Numbers begin at 1 without a gap; a released step is never changed."""
+
+    number: int
+    name: str
+    apply: Callable[[apsw.Connection], None]
+
+
+def clean_text(text: str) -> str:
+    """Return text that UTF-8 can hold: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class Database:
+    """An open database. Thread-safe: one thread at a time is inside.
+
+    Every method raises DiskFull, DatabaseBusy, DatabaseUnreadable, FileNotSaved or FileUnreadable where SQLite refuses.
+    """
+
+    def __init__(self, path: Path, connection: apsw.Connection) -> None:
+        """Use `open_database`."""
+        self.path = path
+        self.connection = connection
+        self._lock = threading.RLock()
+        self._depth = 0
+
+    def read(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of one statement."""
+        with self._lock, explained_sqlite(self.path):
+            return list(self.connection.execute(sql, _cleaned(parameters)))
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run one statement, committed on return unless inside `transaction`; returns the number of changed rows."""
+        with self.transaction():
+            self.connection.execute(sql, _cleaned(parameters))
+            return self.connection.changes()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed at the end, or nothing is. One inside another joins it."""
+        with self._lock, explained_sqlite(self.path):
+            if self._depth == 0:
+                self.connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+                if self._depth == 1:
+                    self.connection.execute("COMMIT")
+            except BaseException:
+                # A full disk has SQLite roll back by itself.
+                if self._depth == 1 and self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._depth -= 1
+
+    def close(self) -> None:
+        """Write everything into the one file and close it; closing twice is harmless."""
+        with self._lock:
+            try:
+                with explained_sqlite(self.path):
+                    self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except apsw.ConnectionClosedError:
+                return
+            except AppError as error:
+                # What was committed is safe in the -wal file, which the next start reads.
+                _log.warning("no checkpoint of %s: %s", self.path, error)
+            self.connection.close()
+
+
+def open_database(path: Path, *, name: str, migrations: Sequence[Migration]) -> Database:
+    """Open or create the database `name` at `path`, and bring it to the newest format.
+
+    Before a migration a copy goes to `backups/` beside it. Raises DatabaseFromTheFuture and DatabaseUnreadable (the
+    file is untouched), DiskFull, DatabaseBusy, FileNotSaved, FileUnreadable and SqliteTooOld.
+    """
+    _require_current_sqlite()
+    if [migration.number for migration in migrations] != list(range(1, len(migrations) + 1)):
+        raise ValueError(f"the migrations of {name} are not numbered 1, 2, 3 ...")
+    with explained_write(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+    with explained_sqlite(path):
+        database = Database(path, apsw.Connection(str(path)))
+        try:
+            _prepare(database, name, migrations)
+        except BaseException:
+            database.connection.close()
+            raise
+    return database
+
+
+def _prepare(database: Database, name: str, migrations: Sequence[Migration]) -> None:
+    connection = database.connection
+    connection.set_busy_timeout(round(BUSY_TIMEOUT * 1000))
+    # Until it is known to be ours nothing may change the file, not even closing it.
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    version = _known_version(database, name, len(migrations))
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    if version < len(migrations):
+        if version > 0:
+            _back_up(database, version)
+        _migrate(database, name, migrations)
+
+
+def _migrate(database: Database, name: str, migrations: Sequence[Migration]) -> None:
+    with database.transaction():  # one for all steps
+        # Another process may have been faster since the version was read.
+        version = _known_version(database, name, len(migrations))
+        for migration in migrations[version:]:
+            migration.apply(database.connection)
+        database.connection.execute(f"PRAGMA application_id = {application_id(name)}")
+        database.connection.execute(f"PRAGMA user_version = {len(migrations)}")
+
+
+def application_id(name: str) -> int:
+    """Return the number in the file's header that says which of our databases it is."""
+    return zlib.crc32(f"snug:{name}".encode()) & 0x7FFF_FFFF
+
+
+def _known_version(database: Database, name: str, newest: int) -> int:
+    """The format of the file; 0 where it is new. Raises DatabaseFromTheFuture and DatabaseUnreadable."""
+    connection, path = database.connection, database.path
+    version = int(connection.pragma("user_version"))
+    owner = int(connection.pragma("application_id"))
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    if owner != application_id(name) and (owner or version or tables):
+        raise _unreadable(path, "it belongs to another program")
+    if version > newest:
+        raise DatabaseFromTheFuture(path=str(path), found=version, known=newest)
+    return version
+
+
+def _back_up(database: Database, version: int) -> None:
+    """Copy the database into `backups/` as `<name>-v<version>-<UTC stamp>.sqlite3`; only the newest few are kept."""
+    path = database.path
+    damage = database.connection.execute("PRAGMA quick_check(1)").get
+    if damage != "ok":
+        raise _unreadable(path, str(damage))
+    folder = path.parent / "backups"
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    target = folder / f"{path.stem}-v{version}-{stamp}{path.suffix}"
+    unfinished = target.with_suffix(".part")
+    with explained_write(target):
+        folder.mkdir(exist_ok=True)
+        try:
+            _copy(database.connection, unfinished)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        older = sorted(folder.glob(f"{path.stem}-v*{path.suffix}"), key=lambda file: file.stat().st_mtime_ns)
+        for file in older[:-BACKUPS_KEPT]:
+            file.unlink()
+
+
+def _copy(source: apsw.Connection, target: Path) -> None:
+    copy = apsw.Connection(str(target))
+    try:
+        with copy.backup("main", source, "main") as backup:
+            backup.step()
+    finally:
+        copy.close()
+
+
+def _cleaned(parameters: Parameters) -> tuple[Value, ...]:
+    return tuple(clean_text(value) if isinstance(value, str) else value for value in parameters)
+
+
+def _require_current_sqlite() -> None:
+    found = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in found.split(".")[:3]) < OLDEST_SQLITE:
+        raise SqliteTooOld(found=found, wanted=".".join(map(str, OLDEST_SQLITE)))
+
+
+def _unreadable(path: Path, reason: str, detail: object = None) -> DatabaseUnreadable:
+    return DatabaseUnreadable(path=str(path), reason=reason, backups=str(path.parent / "backups"), detail=detail)
+
+
+@contextlib.contextmanager
+def explained_sqlite(path: Path) -> Iterator[None]:
+    """Turn what SQLite refuses about the database at `path` into an AppError."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise DiskFull(path=str(path.parent), detail=error) from error
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise DatabaseBusy(path=str(path), seconds=round(BUSY_TIMEOUT), detail=error) from error
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise _unreadable(path, str(error), error) from error
+    except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        raise FileNotSaved(path=str(path), reason=str(error), detail=error) from error
+    except (apsw.CantOpenError, apsw.IOError) as error:
+        raise FileUnreadable(path=str(path), reason=str(error), detail=error) from error
