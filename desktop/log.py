@@ -24,7 +24,9 @@ _SECRETS = (
     (re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"), _HIDDEN),
     # A header, a field of JSON or of a repr, a variable, a query parameter: name, separator, scheme, value.
     (
-        re.compile(rf"(?i)(\b(?:{_NAMES})\b[\"']?\s*[:=,]\s*b?[\"']?(?:(?:bearer|basic)\s+)?)[^\s\"'&,;)\]}}]{{4,}}"),
+        re.compile(
+            rf"(?i)(\b(?:{_NAMES})\b[\"']?\s*[:=,]\s*(?:b?[\"'])?(?:(?:bearer|basic)\s+)?+)[^\s\"'&,;)\]}}]{{4,}}"
+        ),
         rf"\1{_HIDDEN}",
     ),
     (re.compile(r"\bBearer\s+[A-Za-z0-9._~+/=-]{6,}"), f"Bearer {_HIDDEN}"),
