@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from desktop.errors import Phrase
+
 Vendor = Literal["nvidia", "amd", "intel", "apple", "other"]
 
 
@@ -11,25 +13,35 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the immutable values."""
 
 
-class Cpu(Value):
-    """The processor. `cores` are physical, `threads` logical; `features` the instruction sets that matter to ggml."""
+class Cpu(Value, frozen=True):
+    """The processor. `cores` are physical, `threads` logical; `features` the instruction sets that matter to ggml.
+
+    Both counts are what this program may use; `machine_threads` is what the machine has, where that is more
+    (an affinity mask, a container's quota).
+    """
 
     name: str
     cores: int
     threads: int
     features: tuple[str, ...] = ()
+    machine_threads: int | None = None
 
 
-class Ram(Value):
-    """Main memory and swap."""
+class Ram(Value, frozen=True):
+    """Main memory and swap.
+
+    `total` and `available` are what this program may use; `machine_total` is what the machine has, where a
+    container's limit is lower.
+    """
 
     total: int
     available: int
     swap_total: int = 0
     swap_used: int = 0
+    machine_total: int | None = None
 
 
-class Disk(Value):
+class Disk(Value, frozen=True):
     """The disk that holds the models folder."""
 
     path: str
@@ -37,7 +49,7 @@ class Disk(Value):
     free: int
 
 
-class PcieLink(Value):
+class PcieLink(Value, frozen=True):
     """Width is what the link runs at; generations drop when idle, so both are told."""
 
     generation: int | None = None
@@ -46,7 +58,7 @@ class PcieLink(Value):
     width_max: int | None = None
 
 
-class Gpu(Value):
+class Gpu(Value, frozen=True):
     """A graphics card as its driver describes it.
 
     pci_address: "0000:c1:00.0" in lower case, the key by which it is joined with the engine's devices.
@@ -71,15 +83,31 @@ class Gpu(Value):
     unused_reason: str | None = None
 
 
-class SourceProblem(Value):
-    """A source of facts (NVML, sysfs ...) that was missing, slow or odd; the rest of the profile stands."""
+class SourceProblem(Value, frozen=True):
+    """A source of facts (NVML, sysfs ...) that was slow, broken or odd; the rest of the profile stands."""
 
     source: str
-    message: str
+    what: Phrase
+
+    @property
+    def message(self) -> str:
+        """What went wrong, in English; the window renders `what` in the person's language."""
+        return self.what.render()
 
 
-class HardwareProfile(Value):
-    """Everything found. `backends` are the engine's, filled by engine.inventory; empty until the engine was asked."""
+class BusCard(Value, frozen=True):
+    """A graphics card that is on the PCI bus and that no driver answers for; its memory is not known."""
+
+    vendor: Vendor
+    name: str
+    pci_address: str
+
+
+class HardwareProfile(Value, frozen=True):
+    """Everything found. `backends` are the engine's, filled by engine.inventory; empty until the engine was asked.
+
+    silent_cards: cards without a working driver. vulkan_loader: whether the Vulkan library loads, None if not asked.
+    """
 
     system: str
     cpu: Cpu
@@ -88,10 +116,15 @@ class HardwareProfile(Value):
     disk: Disk
     backends: tuple[str, ...] = ()
     problems: tuple[SourceProblem, ...] = ()
+    silent_cards: tuple[BusCard, ...] = ()
+    vulkan_loader: bool | None = None
 
 
-class GpuSample(Value):
-    """One GPU at one moment. used_by_us: bytes of our own processes, None where the driver does not tell."""
+class GpuSample(Value, frozen=True):
+    """One GPU at one moment. used_by_us: bytes of our own processes, None where the driver does not tell.
+
+    utilization: 0 to 100 percent; temperature: degrees Celsius; power: watts.
+    """
 
     name: str
     vram_total: int
@@ -103,11 +136,18 @@ class GpuSample(Value):
     pci_address: str | None = None
 
 
-class HardwareSample(Value):
-    """The machine at one moment; `time` is time.monotonic() of the sampling process."""
+class HardwareSample(Value, frozen=True):
+    """The machine at one moment; `time` is time.monotonic() of the sampling process.
+
+    ram_used: total minus available; pages of mapped files count as available, so a mapped model is NOT in it.
+    ram_used_by_us: resident bytes of our processes, mapped files included. ram_mapped_by_us: the part of those that
+    is backed by files (a mapped model), so `ram_used_by_us - ram_mapped_by_us` is our part of `ram_used`.
+    """
 
     time: float
     ram_total: int
     ram_used: int
     ram_used_by_us: int
     gpus: tuple[GpuSample, ...] = ()
+    ram_mapped_by_us: int = 0
+    problems: tuple[SourceProblem, ...] = ()

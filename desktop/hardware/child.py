@@ -1,0 +1,79 @@
+"""The child's side: entry points of the roles "hardware" and "sampler".
+
+Both leave with os._exit: a thread that hangs inside a driver must not keep the process from ending.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from desktop.hardware.types import Value
+
+
+class SamplerOrder(Value, frozen=True):
+    """What the owner tells the sampler, one JSON object per line: whose memory is "ours"."""
+
+    pids: tuple[int, ...]
+
+
+def run_probe_child(arguments: list[str]) -> int:
+    """`--role hardware MODELS_FOLDER [SECONDS]`: print one HardwareProfile as a JSON line and end.
+
+    SECONDS is the time-out of each source; all of them run side by side.
+    """
+    from desktop.hardware.read import read_hardware
+
+    output = _protocol_output()
+    timeout = float(arguments[1]) if len(arguments) > 1 else 3.0
+    profile = read_hardware(models_folder=Path(arguments[0]), timeout=timeout)
+    _write(output, profile)
+    _leave(0)
+    return 0
+
+
+def run_sampler_child(arguments: list[str]) -> int:
+    """`--role sampler SECONDS [PID ...]`: print a HardwareSample as a JSON line every SECONDS, until stdin ends."""
+    from desktop.hardware.samples import MachineSampler
+
+    output = _protocol_output()
+    interval, pids = float(arguments[0]), tuple(map(int, arguments[1:]))
+    sampler = MachineSampler(interval=interval, pids=pids)
+    threading.Thread(target=_obey, args=(sampler.watch,), name="orders", daemon=True).start()
+    due = time.monotonic()
+    while True:
+        _write(output, sampler.sample())
+        due = max(due + interval, time.monotonic())
+        time.sleep(max(due - time.monotonic(), 0.0))
+
+
+def _obey(watch: Callable[[tuple[int, ...]], None]) -> None:
+    """Follow the owner's orders; its end is ours."""
+    for line in sys.stdin.buffer:
+        watch(msgspec.json.decode(line, type=SamplerOrder).pids)
+    _leave(0)
+
+
+def _protocol_output() -> BinaryIO:
+    """Keep stdout for the protocol alone: native libraries print, so descriptor 1 becomes stderr for everyone else."""
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return output
+
+
+def _write(output: BinaryIO, value: Value) -> None:
+    try:
+        output.write(msgspec.json.encode(value) + b"\n")
+        output.flush()
+    except BrokenPipeError:
+        _leave(0)  # nobody reads any more
+
+
+def _leave(code: int) -> None:
+    sys.stderr.flush()
+    os._exit(code)

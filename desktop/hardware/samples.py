@@ -1,0 +1,119 @@
+"""Takes samples of the machine. Runs in the sampler's child; the graphics driver is asked on a thread of its own.
+
+So a driver that hangs costs the GPUs in the sample, and main memory goes on being told.
+"""
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import psutil
+
+from desktop.hardware.cgroup import Cgroup
+from desktop.hardware.memory import read_ram
+from desktop.hardware.sources import failed_source, slow_source
+from desktop.hardware.types import GpuSample, HardwareSample, SourceProblem
+
+GPU_PATIENCE = 3.0
+"""Seconds without news from the driver, beyond one interval, after which the GPUs are told as a problem."""
+
+
+class MachineSampler:
+    """Main memory at once, and the GPUs as last read; `watch` tells whose memory is "ours"."""
+
+    def __init__(self, *, interval: float, pids: Iterable[int]) -> None:
+        self._gpus = _GpuThread(interval)
+        self._cgroup = Cgroup()
+        self.watch(pids)
+
+    def watch(self, pids: Iterable[int]) -> None:
+        """Count these processes as ours from the next sample on."""
+        self._processes = {pid: _process(pid) for pid in pids}
+        self._gpus.pids = tuple(self._processes)
+
+    def sample(self) -> HardwareSample:
+        """Return the machine as it is now."""
+        ram = read_ram(self._cgroup)
+        resident, mapped = self._ours()
+        gpus, problem = self._gpus.latest()
+        return HardwareSample(
+            time=time.monotonic(),
+            ram_total=ram.total,
+            ram_used=ram.total - ram.available,
+            ram_used_by_us=resident,
+            ram_mapped_by_us=mapped,
+            gpus=gpus,
+            problems=(problem,) if problem else (),
+        )
+
+    def _ours(self) -> tuple[int, int]:
+        resident = mapped = 0
+        for process in self._processes.values():
+            try:
+                memory = process.memory_info() if process else None
+            except psutil.Error:
+                continue  # it has ended: nothing of it is resident
+            if memory is not None:
+                resident += memory.rss
+                mapped += getattr(memory, "shared", 0)  # told on Linux only
+        return resident, min(mapped, resident)
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+class _GpuState(NamedTuple):
+    """What was last heard of the GPUs, and when (time.monotonic; infinity where there are none to ask)."""
+
+    heard: float
+    gpus: tuple[GpuSample, ...] = ()
+    problem: SourceProblem | None = None
+
+
+class _GpuThread:
+    """Asks the drivers once per interval on a daemon thread; `latest` never waits for them."""
+
+    def __init__(self, interval: float) -> None:
+        self.pids: tuple[int, ...] = ()
+        self._interval = interval
+        self._state = _GpuState(time.monotonic())
+        threading.Thread(target=self._run, name="gpu samples", daemon=True).start()
+
+    def latest(self) -> tuple[tuple[GpuSample, ...], SourceProblem | None]:
+        """The GPUs as last read; none and a problem when that is too long ago."""
+        state = self._state
+        if time.monotonic() - state.heard > self._interval + GPU_PATIENCE:
+            return (), slow_source("GPU")
+        return state.gpus, state.problem
+
+    def _run(self) -> None:
+        while True:
+            try:
+                for gpus in _gpu_samples(lambda: self.pids):
+                    self._state = _GpuState(time.monotonic(), gpus)
+                    time.sleep(self._interval)
+                self._state = _GpuState(math.inf)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever a driver's binding raises is told in the sample
+                self._state = _GpuState(time.monotonic(), problem=failed_source("GPU", error))
+            time.sleep(max(self._interval, GPU_PATIENCE / 2))
+
+
+def _gpu_samples(pids: Callable[[], tuple[int, ...]]) -> Iterator[tuple[GpuSample, ...]]:
+    """Yield the GPUs each time it is asked; ends at once on a machine without a GPU that tells its memory."""
+    if sys.platform == "darwin":
+        return  # an Apple GPU lives in main memory, which the sample tells anyway
+    # The drivers' bindings are loaded on this thread, so that even loading cannot hold up the first sample.
+    from desktop.hardware.amd import sample_amd
+    from desktop.hardware.nvidia import nvml, sample_nvidia
+
+    with nvml() as nvidia:
+        while (gpus := (sample_nvidia(pids()) if nvidia else ()) + sample_amd()) or nvidia:
+            yield gpus
