@@ -93,7 +93,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         return self.number("block_count")
 
     @property
-    def training_context(self) -> int:
+    def context_length(self) -> int:
         """Tokens the model was trained for, 0 when the file does not say."""
         return self.number("context_length")
 

@@ -132,7 +132,7 @@ def test_random_damage_never_raises_anything_but_a_typed_error() -> None:
         except GgufError:
             continue
         assert 0 <= header.n_layer <= 512
-        assert header.training_context >= 0
+        assert header.context_length >= 0
         assert len(header.per_layer("attention.head_count_kv")) == header.n_layer
 
 
@@ -143,7 +143,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     header = read_header(write_gguf(tmp_path / "m.gguf", metadata, tensors))
     assert header.architecture == "llama"
     assert header.n_layer == 3
-    assert header.training_context == 4096
+    assert header.context_length == 4096
     assert header.vocab_size == 512
     assert header.per_layer("attention.head_count_kv") == (2, 0, 1)
     assert header.per_layer("attention.head_count") == (4, 4, 4)
@@ -171,7 +171,7 @@ def test_a_vocabulary_is_counted_and_read_only_when_asked_for(tmp_path: Path) ->
 def test_a_count_that_is_not_a_number_is_nothing(tmp_path: Path) -> None:
     metadata = {"general.architecture": "a", "a.context_length": float("nan"), "a.block_count": -5}
     header = read_header(write_gguf(tmp_path / "m.gguf", metadata))
-    assert (header.training_context, header.n_layer) == (0, 0)
+    assert (header.context_length, header.n_layer) == (0, 0)
 
 
 def test_the_starter_model_is_read_in_a_blink(starter_model: Path) -> None:
@@ -180,6 +180,6 @@ def test_the_starter_model_is_read_in_a_blink(starter_model: Path) -> None:
     read_header(starter_model)
     assert time.perf_counter() - begin < 0.25  # about 0.02 s on an idle machine
     assert (header.architecture, header.n_layer, header.vocab_size) == ("llama", 30, 49152)
-    assert header.training_context == 8192
+    assert header.context_length == 8192
     assert header.weights == 134_515_008
     assert header.file_size == header.data_offset + sum(tensor.size for tensor in header.tensors)
