@@ -9,7 +9,7 @@ import ctypes
 import os
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pynvml
@@ -76,34 +76,35 @@ def read_nvidia() -> Found:
         problems: list[SourceProblem] = []
         for index in range(pynvml.nvmlDeviceGetCount()):
             try:
-                gpus.append(_read_card(pynvml.nvmlDeviceGetHandleByIndex(index), problems))
+                gpu = _read_card(pynvml.nvmlDeviceGetHandleByIndex(index), problems)
             except pynvml.NVMLError as error:
                 problems.append(failed_source(f"{SOURCE} card {index}", error))
+                continue
+            if gpu is not None:
+                gpus.append(gpu)
         return Found(gpus=tuple(gpus), problems=tuple(problems))
 
 
-def _read_card(handle: Any, problems: list[SourceProblem]) -> Gpu:
+def _read_card(handle: Any, problems: list[SourceProblem]) -> Gpu | None:
     name = _name(handle)
     memory = _memory(handle)
-    total, used = (memory.total, memory.total - memory.free) if memory else (0, 0)
-    uses_ram = memory is None
-    if uses_ram:  # Tegra and GB10 have no memory of their own and answer "not supported"
-        ram = psutil.virtual_memory()
-        total, used = ram.total, ram.total - ram.available
-    total, free = _believable(name, total, total - used, problems)
+    if memory.lie:
+        problems.append(_impossible(name, memory))
+    if not memory.total:
+        return None
     return Gpu(
         name=name,
         vendor="nvidia",
-        vram_total=total,
-        vram_free=free,
+        vram_total=memory.total,
+        vram_free=memory.free,
         pci_address=_pci_address(handle),
         bandwidth=_bandwidth(handle),
         driver=_ask(pynvml.nvmlSystemGetDriverVersion),
         cuda_version=_cuda_version(),
         compute_capability=_compute_capability(handle),
         pcie=_pcie(handle),
-        resizable_bar=None if uses_ram else _resizable_bar(handle, total),
-        uses_ram=uses_ram,
+        resizable_bar=None if memory.is_ram else _resizable_bar(handle, memory.total),
+        uses_ram=memory.is_ram,
     )
 
 
@@ -126,24 +127,39 @@ def _name(handle: Any) -> str:
     return printable or "NVIDIA GPU"
 
 
-def _memory(handle: Any) -> Any:
+class _Memory(NamedTuple):
+    """A card's memory in bytes, as far as it can be believed; `lie` is what the driver said where it cannot."""
+
+    total: int
+    free: int
+    is_ram: bool = False
+    lie: str = ""
+
+
+def _memory(handle: Any) -> _Memory:
     """Version 2 tells what the driver reserves apart from what is used; older drivers have version 1 only."""
-    memory = _ask(pynvml.nvmlDeviceGetMemoryInfo, handle, pynvml.nvmlMemory_v2)
-    return memory or _ask(pynvml.nvmlDeviceGetMemoryInfo, handle)
+    told = _ask(pynvml.nvmlDeviceGetMemoryInfo, handle, pynvml.nvmlMemory_v2) or _ask(
+        pynvml.nvmlDeviceGetMemoryInfo, handle
+    )
+    if told is None:  # Tegra and GB10 have no memory of their own and answer "not supported"
+        ram = psutil.virtual_memory()
+        return _Memory(ram.total, ram.available, is_ram=True)
+    # Free and used are told apart, and in a sound answer they agree.
+    unused = told.total - told.used - getattr(told, "reserved", 0)
+    total = told.total if told.total <= _MOST_BYTES else 0
+    free = max(min(told.free, unused, total), 0)
+    if total and told.free <= told.total:
+        return _Memory(total, free)
+    return _Memory(total, free, lie=f"{told.free} of {told.total}")
 
 
-def _believable(name: str, total: int, free: int, problems: list[SourceProblem]) -> tuple[int, int]:
-    """Clamp what cannot be, and say so."""
-    believed_total = total if 0 < total <= _MOST_BYTES else 0
-    believed_free = min(max(free, 0), believed_total)
-    if (believed_total, believed_free) != (total, free):
-        what = QT_TRANSLATE_NOOP(
-            "core",
-            "The driver of {name} says {free} of {total} bytes are free, which cannot be; {used} is used instead.",
-        )
-        phrase = Phrase.of(what, name=name, free=free, total=total, used=f"{believed_free}/{believed_total}")
-        problems.append(SourceProblem(source=SOURCE, what=phrase))
-    return believed_total, believed_free
+def _impossible(name: str, memory: _Memory) -> SourceProblem:
+    what = QT_TRANSLATE_NOOP(
+        "core",
+        "The driver of {name} says that {told} bytes are free, which cannot be. Snug counts on {free} of {total}.",
+    )
+    phrase = Phrase.of(what, name=name, told=memory.lie, free=memory.free, total=memory.total)
+    return SourceProblem(source=SOURCE, what=phrase)
 
 
 def _pci_address(handle: Any) -> str | None:
@@ -195,15 +211,12 @@ def sample_nvidia(own_pids: Collection[int]) -> tuple[GpuSample, ...]:
 
 def _sample_card(handle: Any, own_pids: Collection[int]) -> GpuSample:
     memory = _memory(handle)
-    ram = None if memory else psutil.virtual_memory()
-    total, free = (ram.total, ram.available) if ram else (memory.total, memory.free)
-    total, free = _believable("", total, free, [])  # the probe has reported it; once a second would be noise
     utilization = _ask(pynvml.nvmlDeviceGetUtilizationRates, handle)
     power = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
     return GpuSample(
         name=_name(handle),
-        vram_total=total,
-        vram_used=total - free,
+        vram_total=memory.total,
+        vram_used=memory.total - memory.free,
         used_by_us=_used_by(handle, own_pids),
         utilization=float(utilization.gpu) if utilization else None,
         temperature=_temperature(handle),

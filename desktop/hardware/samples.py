@@ -17,7 +17,7 @@ from desktop.hardware.memory import read_ram
 from desktop.hardware.sources import failed_source, slow_source
 from desktop.hardware.types import GpuSample, HardwareSample, SourceProblem
 
-GPU_PATIENCE = 3.0
+GPU_PATIENCE = 2.0
 """Seconds without news from the driver, beyond one interval, after which the GPUs are told as a problem."""
 
 
@@ -84,10 +84,17 @@ class _GpuThread:
         self.pids: tuple[int, ...] = ()
         self._interval = interval
         self._state = _GpuState(time.monotonic())
+        self._heard = threading.Event()
         threading.Thread(target=self._run, name="gpu samples", daemon=True).start()
 
     def latest(self) -> tuple[tuple[GpuSample, ...], SourceProblem | None]:
-        """The GPUs as last read; none and a problem when that is too long ago."""
+        """The GPUs as last read; none and a problem when that is too long ago.
+
+        Only the very first time it waits, so that a machine with GPUs is not told as one without.
+        """
+        if not self._heard.is_set() and not self._heard.wait(GPU_PATIENCE):
+            self._heard.set()
+            return (), slow_source("GPU")
         state = self._state
         if time.monotonic() - state.heard > self._interval + GPU_PATIENCE:
             return (), slow_source("GPU")
@@ -97,13 +104,17 @@ class _GpuThread:
         while True:
             try:
                 for gpus in _gpu_samples(lambda: self.pids):
-                    self._state = _GpuState(time.monotonic(), gpus)
+                    self._tell(_GpuState(time.monotonic(), gpus))
                     time.sleep(self._interval)
-                self._state = _GpuState(math.inf)
+                self._tell(_GpuState(math.inf))
                 return
             except Exception as error:  # noqa: BLE001 - whatever a driver's binding raises is told in the sample
-                self._state = _GpuState(time.monotonic(), problem=failed_source("GPU", error))
+                self._tell(_GpuState(time.monotonic(), problem=failed_source("GPU", error)))
             time.sleep(max(self._interval, GPU_PATIENCE / 2))
+
+    def _tell(self, state: _GpuState) -> None:
+        self._state = state
+        self._heard.set()
 
 
 def _gpu_samples(pids: Callable[[], tuple[int, ...]]) -> Iterator[tuple[GpuSample, ...]]:
