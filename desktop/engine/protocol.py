@@ -14,6 +14,11 @@ from desktop.errors import Phrase
 
 PROTOCOL_VERSION = 1
 
+EXIT_VERSION_MISMATCH = 64
+"""Exit code of a child that was opened by an app of another protocol version."""
+EXIT_ENGINE_MISSING = 65
+"""Exit code of a child that could not load the engine's libraries."""
+
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 FlashAttention = Literal["auto", "on", "off"]
 SplitMode = Literal["none", "layer"]
@@ -206,6 +211,7 @@ class FailureKind(StrEnum):
     UNRESPONSIVE = "unresponsive"
     EXITED = "exited"
     LOAD_FAILED = "load_failed"
+    CANCELLED = "cancelled"
     INTERNAL = "internal"
 
 
@@ -286,6 +292,10 @@ class Load(Command):
     plan: LoadPlan
 
 
+class CancelLoad(Command):
+    """Give up the load that runs; it ends with LoadFailed(CANCELLED), or with Loaded when it was just done."""
+
+
 class Generate(Command):
     """Answer a conversation; answered by deltas and one Done or RequestFailed."""
 
@@ -311,7 +321,7 @@ class Shutdown(Command):
     """End the child in good order."""
 
 
-AppMessage = Open | Load | Generate | Cancel | Ping | Shutdown
+AppMessage = Open | Load | CancelLoad | Generate | Cancel | Ping | Shutdown
 
 
 # --- Messages from the child to the app ---------------------------------------------------------------------------

@@ -1,0 +1,47 @@
+"""What goes wrong inside the child, as an exception that carries the plain data of an EngineFailure."""
+
+import re
+from collections.abc import Iterable
+
+from desktop.engine.protocol import EngineFailure, FailureKind
+
+
+class EngineError(Exception):
+    """A failure with a kind; `failure` crosses to the app."""
+
+    def __init__(
+        self, kind: FailureKind, detail: str = "", *, last_lines: Iterable[str] = (), **arguments: str
+    ) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.failure = EngineFailure(kind=kind, detail=detail, last_lines=tuple(last_lines), arguments=arguments)
+
+
+# What libllama and ggml write before they give up, as seen in llama.cpp 0c1e57098. Order matters: first match wins.
+_LOAD_PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
+    (FailureKind.UNSUPPORTED_ARCHITECTURE, re.compile(r"unknown model architecture: '(?P<architecture>[^']*)'")),
+    (FailureKind.UNSUPPORTED_ARCHITECTURE, re.compile(r"unknown pre-tokenizer type: '(?P<architecture>[^']*)'")),
+    (FailureKind.OUT_OF_MEMORY, re.compile(r"(?:unable to|failed to) allocate (?P<device>\S+) buffer")),
+    (FailureKind.OUT_OF_MEMORY, re.compile(r"allocating [\d.]+ MiB on device (?P<device>\d+)")),
+    (FailureKind.OUT_OF_MEMORY, re.compile(r"(?i)out of memory|OutOfDeviceMemory|insufficient memory|bad_alloc")),
+    (FailureKind.OUT_OF_MEMORY, re.compile(r"failed to (?:allocate|mmap).*(?:kv cache|buffer|Cannot allocate)")),
+    (FailureKind.WORKER_UNREACHABLE, re.compile(r"(?i)failed to connect to (?P<endpoint>\S+)|RPC server")),
+    (FailureKind.NOT_A_MODEL, re.compile(r"invalid magic characters")),
+    (FailureKind.CORRUPT_FILE, re.compile(r"not within the file bounds|corrupt|incomplete|failed to read|invalid")),
+    (FailureKind.CORRUPT_FILE, re.compile(r"GGUF file is version|missing tensor|wrong (?:shape|number of tensors)")),
+    (
+        FailureKind.CORRUPT_FILE,
+        re.compile(r"key not found in model|duplicate|has (?:wrong|invalid)|unexpectedly reached"),
+    ),
+)
+
+
+def decode_load_failure(lines: Iterable[str], path: str) -> EngineError:
+    """Turn the engine's own lines of a failed load into a failure with a kind."""
+    told = [line for line in lines if line]
+    for kind, pattern in _LOAD_PATTERNS:
+        for line in told:
+            if match := pattern.search(line):
+                found = {name: value for name, value in match.groupdict().items() if value}
+                return EngineError(kind, line, last_lines=told[-20:], path=path, **found)
+    detail = told[-1] if told else "the engine gave no reason"
+    return EngineError(FailureKind.LOAD_FAILED, detail, last_lines=told[-20:], path=path)

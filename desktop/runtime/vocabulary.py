@@ -1,0 +1,93 @@
+"""Text to tokens and back, over the vocabulary of a loaded model."""
+
+import codecs
+import ctypes
+import functools
+from typing import Any
+
+import llama_cpp.llama_cpp as llama
+
+# enum llama_token_attr: what the tokenizer recognises in text only when special tokens are parsed.
+_UNKNOWN, _CONTROL = 1 << 0, 1 << 3
+
+
+class Vocabulary:
+    """The tokenizer of one model. Not for use after the model is freed."""
+
+    def __init__(self, model: Any) -> None:
+        self._vocab = llama.llama_model_get_vocab(model)
+        self._pieces: dict[int, bytes] = {}
+        self.size: int = llama.llama_vocab_n_tokens(self._vocab)
+        self.adds_bos: bool = llama.llama_vocab_get_add_bos(self._vocab)
+
+    @functools.cached_property
+    def special_texts(self) -> tuple[str, ...]:
+        """The texts that are control tokens when special tokens are parsed ("<|im_end|>"), longest first."""
+        special = (
+            llama.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace")
+            for token in range(self.size)
+            if llama.llama_vocab_get_attr(self._vocab, token) & (_CONTROL | _UNKNOWN)
+        )
+        return tuple(sorted(filter(None, special), key=len, reverse=True))
+
+    @functools.cached_property
+    def bos_text(self) -> str:
+        """The begin-of-sequence token as templates write it; empty where there is none."""
+        return self._text_of(llama.llama_vocab_bos(self._vocab))
+
+    @functools.cached_property
+    def eos_text(self) -> str:
+        """The end-of-sequence token as templates write it; empty where there is none."""
+        return self._text_of(llama.llama_vocab_eos(self._vocab))
+
+    def _text_of(self, token: int) -> str:
+        if token < 0:
+            return ""
+        text: bytes = llama.llama_vocab_get_text(self._vocab, token) or b""
+        return text.decode("utf-8", "replace")
+
+    def tokenize(self, text: str, *, add_bos: bool = False, parse_special: bool = False) -> list[int]:
+        """Return the tokens of `text`; control tokens in it are recognised only with `parse_special`."""
+        raw = text.encode("utf-8", "replace")
+        room = len(raw) + 8
+        while True:
+            tokens = (ctypes.c_int32 * room)()
+            count = llama.llama_tokenize(self._vocab, raw, len(raw), tokens, room, add_bos, parse_special)
+            if count >= 0:
+                return list(tokens[:count])
+            room = -count
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token adds to the text; nothing for control tokens."""
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._read_piece(token)
+        return piece
+
+    def _read_piece(self, token: int) -> bytes:
+        room = 64
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            count: int = llama.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
+            if count >= 0:
+                return buffer.raw[:count]
+            room = -count
+
+    def ends_generation(self, token: int) -> bool:
+        """Whether the model says with this token that it has finished."""
+        return bool(llama.llama_vocab_is_eog(self._vocab, token))
+
+
+class TextDecoder:
+    """Bytes of tokens to text: holds back an unfinished UTF-8 sequence until the token that ends it."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, piece: bytes) -> str:
+        """Return the text that is whole by now."""
+        return self._decoder.decode(piece)
+
+    def finish(self) -> str:
+        """Return what is left; a sequence that never ended becomes a replacement character."""
+        return self._decoder.decode(b"", final=True)
