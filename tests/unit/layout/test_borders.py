@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -92,6 +93,14 @@ def test_only_the_engines_child_opens_the_engines_libraries() -> None:
     assert [
         line for source in outside for line in opens_engine_libraries(source) + imports_of("llama_cpp", source)
     ] == []
+
+
+def test_the_protocol_knows_only_msgspec_and_the_errors() -> None:
+    [protocol] = [s for s in python_sources("desktop/engine") if s.path == "desktop/engine/protocol.py"]
+    outside = {
+        module for module, _ in imported_modules(protocol.tree) if module.split(".")[0] not in sys.stdlib_module_names
+    }
+    assert outside <= {"msgspec", "desktop.errors"}
 
 
 def test_only_one_file_reads_nvml() -> None:
