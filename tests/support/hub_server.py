@@ -398,6 +398,8 @@ class _CdnHandler(_Handler):
         if fault is not None and fault.kind == "stall":
             self.hub.stopping.wait(fault.seconds or 60)
         elif fault is not None and fault.kind == "reset":
+            # RST throws away what the client has not read yet; those bytes were never fetched.
+            self.hub.stopping.wait(0.2)
             # Closing with a linger time of 0 sends RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()

@@ -1,0 +1,91 @@
+"""What a server's answer to "the bytes from here on" means, and which answers are not believed."""
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from desktop.catalog.hub import HubFile
+from desktop.catalog.hub_errors import retry_after
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+
+Verdict = Literal["append", "restart"]
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+CUT = QT_TRANSLATE_NOOP("core", "the connection broke")
+STALLED = QT_TRANSLATE_NOOP("core", "nothing came for {seconds} s")
+ENDED_EARLY = QT_TRANSLATE_NOOP("core", "the connection ended too early")
+BUSY = QT_TRANSLATE_NOOP("core", "the server is busy (HTTP {status})")
+ODD = QT_TRANSLATE_NOOP("core", "the server gave an odd answer ({what})")
+
+
+class TryAgain(Exception):
+    """The attempt failed in a way that may pass.
+
+    wait: seconds the server asks for. restart: the bytes so far are of no use.
+    """
+
+    def __init__(self, reason: Phrase, *, wait: float | None = None, restart: bool = False) -> None:
+        super().__init__(reason.render())
+        self.reason = reason
+        self.wait = wait
+        self.restart = restart
+
+
+def odd(what: str, *, restart: bool = False) -> TryAgain:
+    """Return the failure for an answer that cannot be right."""
+    return TryAgain(Phrase.of(ODD, what=what), restart=restart)
+
+
+def judge(status: int, headers: Mapping[str, str], *, start: int, size: int) -> Verdict:
+    """Say what to do with the body of an answer to "the bytes of a file of `size` from `start` on"; else TryAgain."""
+    if status == 206:
+        return _judge_range(headers, start, size)
+    if status == 200:
+        return _judge_whole(headers, size, "restart" if start else "append")
+    if status == 416:
+        raise odd("416", restart=True)
+    if status in (408, 425, 429) or status >= 500:
+        raise TryAgain(Phrase.of(BUSY, status=status), wait=retry_after(headers.get("Retry-After")))
+    raise odd(f"HTTP {status}")
+
+
+def check_promise(headers: Mapping[str, str], file: HubFile) -> None:
+    """Raise TryAgain when a redirect of the Hub promises another file than the one that was asked for."""
+    size, etag = headers.get("X-Linked-Size"), headers.get("X-Linked-Etag", "").strip('"')
+    if size is not None and size != str(file.size):
+        raise odd("X-Linked-Size")
+    if _SHA256.fullmatch(etag) and etag != file.sha256:
+        raise odd("X-Linked-Etag")
+
+
+def strong_etag(headers: Mapping[str, str]) -> str:
+    """Return a validator that If-Range may carry (RFC 9110, 13.1.5), "" without one."""
+    etag = headers.get("ETag", "")
+    return etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else ""
+
+
+def _judge_range(headers: Mapping[str, str], start: int, size: int) -> Verdict:
+    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+    if match is None or start == 0:
+        raise odd("206")
+    first, last, total = int(match[1]), int(match[2]), match[3]
+    if first != start or not first <= last < size or total not in ("*", str(size)):
+        raise odd("Content-Range", restart=False)
+    if _length(headers) not in (None, last - first + 1):
+        raise odd("Content-Length")
+    return "append"
+
+
+def _judge_whole(headers: Mapping[str, str], size: int, verdict: Verdict) -> Verdict:
+    if _length(headers) not in (None, size):
+        raise odd("Content-Length")
+    if headers.get("Content-Encoding", "identity") != "identity":
+        raise odd("Content-Encoding")
+    return verdict
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() else None

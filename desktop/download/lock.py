@@ -1,0 +1,73 @@
+"""One writer per file, across processes: a lock that the operating system drops when its holder dies."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+POLL = 0.2
+"""Seconds between two looks at a lock that another process holds."""
+
+
+@contextlib.asynccontextmanager
+async def exclusive(path: Path, *, on_wait: Callable[[], None]) -> AsyncIterator[None]:
+    """Hold `path` (a lock file; it is removed afterwards). `on_wait` is called at every look while another holds it.
+
+    Raises OSError when the lock file cannot be made.
+    """
+    while (descriptor := _acquire(path)) is None:
+        on_wait()
+        await asyncio.sleep(POLL)
+    try:
+        yield
+    finally:
+        _release(path, descriptor)
+
+
+def _acquire(path: Path) -> int | None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    if _try_lock(descriptor) and _is_still(path, descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether `path` is the file that was locked: its last holder may have removed it in between."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _release(path: Path, descriptor: int) -> None:
+        os.close(descriptor)
+        # An open file cannot be removed here, so this fails exactly when another process waits for the lock.
+        with contextlib.suppress(PermissionError):
+            path.unlink(missing_ok=True)
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _release(path: Path, descriptor: int) -> None:
+        path.unlink(missing_ok=True)  # while the lock is held, so that nobody can lock a file that is going away
+        os.close(descriptor)

@@ -1,0 +1,80 @@
+"""Values of a download, and what can go wrong with one. Sizes are bytes, times seconds, speeds bytes per second."""
+
+from typing import Literal
+
+import msgspec
+
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Phrase
+
+DownloadState = Literal["queued", "resolving", "downloading", "verifying", "done", "failed", "paused", "cancelled"]
+UNDER_WAY: tuple[DownloadState, ...] = ("queued", "resolving", "downloading", "verifying")
+
+
+class DownloadProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a download is.
+
+    total, speed, seconds_left: None while they are not known.
+    message: what a person should know now, for example that the line broke and when it is tried again.
+    """
+
+    state: DownloadState
+    done: int = 0
+    total: int | None = None
+    speed: float | None = None
+    seconds_left: float | None = None
+    message: Phrase | None = None
+
+
+class TransferOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How patient a transfer is.
+
+    stall: seconds without a byte before the connection is given up.
+    attempts: failures in a row, without `enough_progress` bytes between them, before the transfer is given up.
+    first_wait, longest_wait: back-off between attempts, doubled each time.
+    longest_retry_after: seconds that a server may ask to wait; more than that ends the transfer, which can be resumed.
+    progress_interval: seconds between two reports.
+    """
+
+    stall: float = 30.0
+    connect: float = 15.0
+    attempts: int = 6
+    enough_progress: int = 1 << 20
+    first_wait: float = 1.0
+    longest_wait: float = 30.0
+    longest_retry_after: float = 120.0
+    progress_interval: float = 0.1
+
+
+class ChecksumMismatch(AppError):
+    """What came is not what the Hub promised."""
+
+    message = QT_TRANSLATE_NOOP("core", "{file} arrived damaged: its SHA-256 is not the one the Hub names.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "The damaged file was removed. Download it again; if that does not help, try a mirror."
+    )
+
+
+class TransferGaveUp(AppError):
+    """The line broke too often; what came is kept."""
+
+    message = QT_TRANSLATE_NOOP("core", "{file} could not be downloaded, after {attempts} attempts: {reason}")
+    hint = QT_TRANSLATE_NOOP("core", "What came so far is kept. Start the download again to go on from there.")
+
+
+class NoRoomForDownload(DiskFull):
+    """The disk cannot hold the file."""
+
+    message = QT_TRANSLATE_NOOP("core", "The disk with {path} is too full: {need} more are needed, {free} are free.")
+    hint = QT_TRANSLATE_NOOP("core", "Free some space or choose another folder, then go on. What came so far is kept.")
+
+
+class FileTooLarge(AppError):
+    """The file system (FAT32, for example) cannot hold a file of this size."""
+
+    message = QT_TRANSLATE_NOOP("core", "The disk with {path} cannot hold a file of {size}.")
+    hint = QT_TRANSLATE_NOOP("core", "Choose a models folder on a disk that is formatted for large files.")
+
+
+def size_text(size: int) -> str:
+    """Return a size as the Hub shows it (decimal)."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,381 @@
+"""A bad line, an odd server, a full disk, a killed process: a download ends whole and right, or can be resumed."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from desktop.catalog.hub_errors import HubAccessDenied, HubBusy, HubFileMissing, OfflineSwitchOn
+from desktop.download.part import part_path
+from desktop.download.transfer import FLUSH, download
+from desktop.download.types import ChecksumMismatch, DownloadProgress, NoRoomForDownload, TransferGaveUp
+from desktop.errors import AppError
+from tests.support.hub_server import Fault, FaultKind, HubServer
+from tests.support.transfers import FILE, IMPATIENT, REPO, fetch, fetch_now, hub_of, leftovers, make_source
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return make_source(tmp_path)
+
+
+@pytest.fixture
+def server(source: Path) -> Iterator[HubServer]:
+    with HubServer() as hub:
+        hub.add(REPO, FILE, source)
+        yield hub
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> Path:
+    return tmp_path / "models" / FILE
+
+
+def test_a_good_line_brings_the_file_and_leaves_nothing_beside_it(
+    server: HubServer, source: Path, destination: Path
+) -> None:
+    seen: list[DownloadProgress] = []
+    assert fetch_now(server, destination, seen=seen) == destination
+    assert destination.read_bytes() == source.read_bytes()
+    assert leftovers(destination) == []
+    assert server.bytes_sent == source.stat().st_size
+    assert seen[-1].state == "verifying"
+    assert seen[-1].done == seen[-1].total == source.stat().st_size
+
+
+def test_a_file_that_is_there_and_right_is_not_fetched_again(server: HubServer, destination: Path) -> None:
+    fetch_now(server, destination)
+    before = server.bytes_sent
+    fetch_now(server, destination)
+    assert server.bytes_sent == before
+
+
+@pytest.mark.parametrize("kind", ["cut", "reset", "stall"])
+def test_a_line_that_breaks_is_taken_up_where_it_broke(
+    server: HubServer, source: Path, destination: Path, kind: FaultKind
+) -> None:
+    seen: list[DownloadProgress] = []
+    server.faults.append(Fault(kind, at=2 * MIB))
+    fetch_now(server, destination, seen=seen)
+    assert destination.read_bytes() == source.read_bytes()
+    assert server.bytes_sent - source.stat().st_size <= MIB
+    second = server.of("cdn")[1]
+    assert second.range is not None
+    assert second.if_range is not None
+    assert any(progress.message and "Trying again" in progress.message.render() for progress in seen)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault("truncate"), Fault("too_long"), Fault("page"), Fault("drip", at=200_000), Fault("status", status=500)],
+)
+def test_an_odd_answer_does_no_harm(server: HubServer, source: Path, destination: Path, fault: Fault) -> None:
+    server.faults.append(fault)
+    fetch_now(server, destination)
+    assert destination.read_bytes() == source.read_bytes()
+    assert leftovers(destination) == []
+
+
+@pytest.mark.parametrize("kind", ["wrong_range", "full", "truncate"])
+def test_an_odd_answer_to_a_resumption_does_no_harm(
+    server: HubServer, source: Path, destination: Path, kind: FaultKind
+) -> None:
+    server.faults.extend([Fault("cut", at=MIB), Fault(kind)])
+    fetch_now(server, destination)
+    assert destination.read_bytes() == source.read_bytes()
+
+
+def test_a_part_whose_origin_has_changed_is_started_again(server: HubServer, source: Path, destination: Path) -> None:
+    server.faults.extend([Fault("cut", at=MIB)] + [Fault("status")] * 3)
+    with pytest.raises(TransferGaveUp):
+        fetch_now(server, destination)
+    server.etag_prefix = "new-"
+    fetch_now(server, destination)
+    assert destination.read_bytes() == source.read_bytes()
+
+
+def test_a_part_longer_than_the_file_or_of_another_file_is_discarded(
+    server: HubServer, source: Path, destination: Path
+) -> None:
+    server.faults.extend([Fault("cut", at=MIB)] + [Fault("status")] * 3)
+    with pytest.raises(TransferGaveUp):
+        fetch_now(server, destination)
+    with part_path(destination).open("ab") as part:
+        part.write(bytes(source.stat().st_size))
+    fetch_now(server, destination)
+    assert destination.read_bytes() == source.read_bytes()
+    part_path(destination).write_bytes(b"no sidecar says what this is")
+    destination.unlink()
+    fetch_now(server, destination)
+    assert destination.read_bytes() == source.read_bytes()
+
+
+def test_a_flipped_byte_is_found_and_the_damaged_part_removed(server: HubServer, destination: Path) -> None:
+    server.faults.append(Fault("flip", at=1_234_567))
+    with pytest.raises(ChecksumMismatch):
+        fetch_now(server, destination)
+    assert not destination.exists()
+    assert leftovers(destination) == []
+
+
+def test_the_old_file_stays_until_the_new_one_is_whole_and_right(server: HubServer, destination: Path) -> None:
+    destination.parent.mkdir()
+    destination.write_bytes(b"the old one")
+    server.faults.append(Fault("flip", at=5))
+    with pytest.raises(ChecksumMismatch):
+        fetch_now(server, destination)
+    assert destination.read_bytes() == b"the old one"
+
+
+def test_a_server_that_never_recovers_ends_with_words_and_a_part(server: HubServer, destination: Path) -> None:
+    server.faults.extend([Fault("cut", at=MIB)] + [Fault("status", status=503)] * 20)
+    with pytest.raises(TransferGaveUp) as raised:
+        fetch_now(server, destination)
+    assert "503" in raised.value.explain().message
+    assert part_path(destination).stat().st_size >= MIB - FLUSH
+    assert len(server.of("cdn")) == IMPATIENT.attempts, "the number of attempts is bounded"
+
+
+def test_a_busy_server_is_given_the_time_it_asks_for(server: HubServer, destination: Path) -> None:
+    server.faults.append(Fault("status", status=429, seconds=1))
+    began = time.monotonic()
+    fetch_now(server, destination)
+    assert time.monotonic() - began >= 1
+    server.faults.append(Fault("status", status=429, seconds=3600))
+    destination.unlink()
+    with pytest.raises(HubBusy):
+        fetch_now(server, destination)
+
+
+def test_an_expired_address_is_asked_for_again(server: HubServer, destination: Path) -> None:
+    server.faults.append(Fault("status", status=403))
+    fetch_now(server, destination)
+    assert len([request for request in server.of("hub") if "/resolve/" in request.path]) == 2
+
+
+def test_the_token_opens_a_gated_file_and_never_reaches_another_host(server: HubServer, destination: Path) -> None:
+    server.gate(REPO, "hf_secret")
+    with pytest.raises(HubAccessDenied) as raised:
+        fetch_now(server, destination)
+    assert f"{server.endpoint}/{REPO}" in raised.value.explain().hint
+    server.faults.append(Fault("cut", at=MIB))
+    fetch_now(server, destination, token="hf_secret")
+    assert {request.authorization for request in server.of("hub")} == {None, "Bearer hf_secret"}
+    assert {request.authorization for request in server.of("cdn")} == {None}
+
+
+def test_a_file_that_vanished_is_named(server: HubServer, destination: Path) -> None:
+    async def vanish() -> None:
+        hub = hub_of(server)
+        file = await hub.file(repo=REPO, file=FILE)
+        server.repositories[REPO].files.clear()
+        await download(file=file, destination=destination, hub=hub, options=IMPATIENT)
+
+    with pytest.raises(HubFileMissing):
+        asyncio.run(vanish())
+
+
+def test_the_network_switch_ends_a_transfer_at_once(server: HubServer, destination: Path) -> None:
+    async def switch_off() -> None:
+        hub = hub_of(server)
+        file = await hub.file(repo=REPO, file=FILE)
+
+        def off(progress: DownloadProgress) -> None:
+            hub.offline = progress.done > MIB
+
+        server.bytes_per_second = 4e6
+        await download(file=file, destination=destination, hub=hub, on_progress=off, options=IMPATIENT)
+
+    with pytest.raises(OfflineSwitchOn):
+        asyncio.run(switch_off())
+    assert part_path(destination).stat().st_size > MIB - FLUSH
+
+
+def test_cancelling_keeps_the_part_and_the_next_time_goes_on(
+    server: HubServer, source: Path, destination: Path
+) -> None:
+    async def cancel_half_way() -> None:
+        task: asyncio.Task[Path] = asyncio.ensure_future(fetch(server, destination))
+        while not part_path(destination).exists() or part_path(destination).stat().st_size < MIB:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    server.bytes_per_second = 3e6
+    asyncio.run(cancel_half_way())
+    kept = part_path(destination).stat().st_size
+    assert MIB <= kept < source.stat().st_size
+    server.bytes_per_second = None
+    fetch_now(server, destination)
+    assert server.of("cdn")[-1].range == f"bytes={kept}-"
+    assert destination.read_bytes() == source.read_bytes()
+
+
+FAULTS: tuple[FaultKind, ...] = (
+    "cut", "reset", "stall", "truncate", "too_long", "flip", "wrong_range", "full", "drip", "status", "page",
+)  # fmt: skip
+
+
+def random_faults(seed: int, size: int) -> list[Fault]:
+    chance = random.Random(seed)
+    kinds = [chance.choice(FAULTS) for _ in range(chance.randint(1, 5))]
+    return [
+        Fault(
+            kind,
+            at=chance.randrange(min(size, 150_000) if kind == "drip" else size),
+            status=chance.choice([429, 500, 503]),
+        )
+        for kind in kinds
+    ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_no_wrong_file_is_accepted(
+    server: HubServer, source: Path, destination: Path, seed: int
+) -> None:
+    """The short form of the campaign; every run ends whole, or with words and a next time that ends whole."""
+    server.faults.extend(random_faults(seed, source.stat().st_size))
+    for _ in range(6):
+        try:
+            fetch_now(server, destination)
+        except (TransferGaveUp, ChecksumMismatch) as error:
+            assert not destination.exists()
+            assert error.explain().hint
+        else:
+            break
+    assert destination.read_bytes() == source.read_bytes()
+    assert leftovers(destination) == []
+
+
+FETCH_IN_ANOTHER_PROCESS = """
+import asyncio, sys
+from pathlib import Path
+from desktop.catalog.hub import Hub
+from desktop.download.transfer import download
+async def main():
+    hub = Hub(sys.argv[1])
+    await download(file=await hub.file(repo=sys.argv[3], file=sys.argv[4]), destination=Path(sys.argv[2]), hub=hub)
+asyncio.run(main())
+"""
+
+
+def fetch_in_another_process(server: HubServer, destination: Path, root: Path) -> "subprocess.Popen[bytes]":
+    environment = dict(os.environ, NO_PROXY="127.0.0.1")
+    arguments = [sys.executable, "-c", FETCH_IN_ANOTHER_PROCESS, server.endpoint, str(destination), REPO, FILE]
+    return subprocess.Popen(arguments, cwd=root, env=environment)
+
+
+def wait_for(condition: "object", *, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 on this system")
+def test_a_killed_process_costs_less_than_a_mebibyte(tmp_path: Path, destination: Path, project_root: Path) -> None:
+    source = make_source(tmp_path, size=12 * MIB, seed=7)
+    with HubServer() as server:
+        server.add(REPO, FILE, source)
+        server.bytes_per_second = 8e6
+        child = fetch_in_another_process(server, destination, project_root)
+        wait_for(lambda: part_path(destination).exists() and part_path(destination).stat().st_size > 4 * MIB)
+        child.kill()
+        child.wait()
+        first = server.bytes_sent
+        server.bytes_per_second = None
+        fetch_now(server, destination)
+        kept = int((server.of("cdn")[-1].range or "").removeprefix("bytes=").removesuffix("-"))
+        assert first - kept <= MIB
+        assert server.bytes_sent - source.stat().st_size <= MIB
+    assert destination.read_bytes() == source.read_bytes()
+    assert leftovers(destination) == []
+
+
+def test_two_processes_share_one_transfer(
+    server: HubServer, source: Path, destination: Path, project_root: Path
+) -> None:
+    server.bytes_per_second = 3e6
+    children = [fetch_in_another_process(server, destination, project_root) for _ in range(2)]
+    assert [child.wait(timeout=60) for child in children] == [0, 0]
+    assert destination.read_bytes() == source.read_bytes()
+    assert leftovers(destination) == []
+    assert server.bytes_sent == source.stat().st_size
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[None]:
+    """Mount a tmpfs of `size` bytes on `folder`, or skip the test, saying why."""
+    folder.mkdir()
+    options = f"size={size},mode=0777"
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    ) if sys.platform == "linux" else None  # fmt: skip
+    if mount is None or mount.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mount.stderr.strip() if mount else sys.platform}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_without_room_is_told_before_a_byte_is_fetched(server: HubServer, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2 * MIB):
+        with pytest.raises(NoRoomForDownload) as raised:
+            fetch_now(server, tmp_path / "disk" / FILE)
+        assert "MB" in raised.value.explain().message
+        assert server.bytes_sent == 0
+
+
+def test_a_disk_that_fills_up_meanwhile_keeps_the_part_and_the_old_file(
+    server: HubServer, source: Path, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    with small_disk(disk, 16 * MIB):
+        destination, filler = disk / FILE, disk / "filler"
+        destination.write_bytes(b"the old one")
+        server.bytes_per_second = 3e6
+
+        def fill(progress: DownloadProgress) -> None:
+            if progress.done > MIB and not filler.exists():
+                with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+                    while True:
+                        file.write(bytes(65536))
+
+        with pytest.raises(NoRoomForDownload):
+            fetch_now_with(server, destination, fill)
+        assert destination.read_bytes() == b"the old one"
+        kept = part_path(destination).stat().st_size
+        assert kept > MIB // 2
+        filler.unlink()
+        fetch_now(server, destination)
+        assert destination.read_bytes() == source.read_bytes()
+        assert server.of("cdn")[-1].range == f"bytes={kept}-"
+
+
+def fetch_now_with(server: HubServer, destination: Path, on_progress: "object") -> None:
+    async def run() -> None:
+        hub = hub_of(server)
+        file = await hub.file(repo=REPO, file=FILE)
+        await download(file=file, destination=destination, hub=hub, on_progress=on_progress, options=IMPATIENT)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+
+
+def test_a_folder_that_may_not_be_written_is_named(server: HubServer, tmp_path: Path) -> None:
+    blocker = tmp_path / "a-file-where-a-folder-should-be"
+    blocker.write_bytes(b"")
+    with pytest.raises(AppError) as raised:
+        fetch_now(server, blocker / "models" / FILE)
+    assert str(blocker) in raised.value.explain().message

@@ -1,0 +1,52 @@
+"""What tests of the transfer share: a file with content of its own everywhere, an impatient transfer, a whole run."""
+
+import asyncio
+import random
+from pathlib import Path
+
+from desktop.catalog.hub import Hub, HubFile
+from desktop.download.transfer import download, ignore_progress
+from desktop.download.types import DownloadProgress, TransferOptions
+from tests.support.hub_server import HubServer
+
+REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
+IMPATIENT = TransferOptions(
+    stall=0.5, connect=2.0, attempts=4, first_wait=0.01, longest_wait=0.05, longest_retry_after=2.0
+)
+
+
+def make_source(folder: Path, *, size: int = 3_000_000, seed: int = 1) -> Path:
+    """Write a file in which no two places are alike."""
+    source = folder / f"source-{size}-{seed}.gguf"
+    source.write_bytes(random.Random(seed).randbytes(size))
+    return source
+
+
+def hub_of(server: HubServer, token: str | None = None) -> Hub:
+    """The Hub, as a person without any settings has it."""
+    return Hub(server.endpoint, token, environment={})
+
+
+async def fetch(
+    server: HubServer,
+    destination: Path,
+    *,
+    token: str | None = None,
+    options: TransferOptions = IMPATIENT,
+    seen: list[DownloadProgress] | None = None,
+) -> Path:
+    """Ask the Hub for the file and transfer it."""
+    hub = hub_of(server, token)
+    file: HubFile = await hub.file(repo=REPO, file=FILE)
+    on_progress = ignore_progress if seen is None else seen.append
+    return await download(file=file, destination=destination, hub=hub, on_progress=on_progress, options=options)
+
+
+def fetch_now(server: HubServer, destination: Path, **keywords: object) -> Path:
+    """The same, from a test that is not asynchronous."""
+    return asyncio.run(fetch(server, destination, **keywords))  # type: ignore[arg-type]
+
+
+def leftovers(destination: Path) -> list[str]:
+    """Names beside the finished file."""
+    return sorted(path.name for path in destination.parent.iterdir() if path != destination)
