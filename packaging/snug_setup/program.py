@@ -137,7 +137,8 @@ def _install_part(target: Environment, part: str, built: Path) -> None:
             "run.txt": "Getting the libraries",
             "dev.txt": "Getting the tools for tests",
             "starter.txt": "Getting the starter model",
+            "build.txt": "Getting what installs Snug itself",
         }
-        target.install_lock(part, title=titles.get(part, f"Getting {part}"))
+        target.install_lock(part, title=titles[part])
     if part == "starter.txt":
         target.check_starter()

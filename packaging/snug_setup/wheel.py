@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,10 @@ from snug_setup.backend import LIBRARIES, Choice
 from snug_setup.missing import SetupError
 
 _RECORD = "build.json"
+
+_X86_INSTRUCTIONS = re.compile(
+    r"(mmx|sse|ssse|avx|fma|f16c|bmi|amx|movbe|popcnt|abm|lzcnt|aes|sha|vaes|gfni|vpclmul|pclmul|adx|fsgsbase|rdrnd|xsave)"
+)
 
 
 @dataclass(frozen=True)
@@ -166,10 +171,15 @@ def _processor() -> str:
 
 
 def cpu_features(cpuinfo: str) -> str:
-    """The instruction flags of the first core in the text of /proc/cpuinfo (x86: flags, ARM: Features), sorted."""
+    """The instruction sets of the first core in the text of /proc/cpuinfo (x86: flags, ARM: Features), sorted.
+
+    On x86 only those that a compiler may use: a new kernel adds flags about other things.
+    """
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
-        if name.strip() in {"flags", "Features", "isa"}:
+        if name.strip() == "flags":
+            return f"{platform.machine()} {' '.join(sorted(filter(_X86_INSTRUCTIONS.match, value.split())))}"
+        if name.strip() in {"Features", "isa"}:
             return f"{platform.machine()} {' '.join(sorted(value.split()))}"
     return platform.machine()
 
