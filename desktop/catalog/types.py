@@ -4,6 +4,7 @@ Units: parameters and bytes are whole numbers, contexts and windows are tokens, 
 A figure that no source confirmed is None, never a guess.
 """
 
+import math
 from typing import Annotated, Literal
 
 import msgspec
@@ -23,6 +24,30 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 HubRepo = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
 GgufPath = Annotated[str, msgspec.Meta(pattern=r"^[^/\\].*\.gguf$")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^https://")]
+
+
+_TRACED = (
+    "licence",
+    "released",
+    "languages",
+    "parameters",
+    "active_parameters",
+    "n_expert",
+    "n_expert_used",
+    "training_context",
+    "shape",
+    "sampling",
+    "quantizations",
+)
+"""The fields of a model that must have a source where they are given; the others are names and tags of ours."""
+
+_GENERATIONS: tuple[Month, ...] = ("2024-04", "2024-09", "2025-04", "2026-01")
+"""The first month of generations 2, 3, 4 and 5."""
+
+
+def generation_of(released: Month) -> int:
+    """Return the generation of a model that came out in `released`: 1 before April 2024, 5 from 2026 on."""
+    return 1 + sum(released >= first for first in _GENERATIONS)
 
 
 class RecurrentShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,8 +177,8 @@ class SamplingDefaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class Capability(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What ranks a model before quantization is looked at, beside its parameters.
 
-    generation: 1 to 5 by the month of release, see docs/catalog.md; a whole number, so that
-        two models of one age differ by their parameters only.
+    generation: `generation_of` the month of release; a whole number, so that two models of one
+        age differ by their parameters only.
     task_class: what the model was trained for most.
     """
 
@@ -213,11 +238,23 @@ class CatalogModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         names = [quantization.name for quantization in self.quantizations]
         if len(set(names)) != len(names):
             raise ValueError("two quantizations have the same name")
+        self._check_generation()
+        self._check_sources()
+
+    def _check_generation(self) -> None:
+        if self.released is not None and self.capability.generation != generation_of(self.released):
+            raise ValueError(f"released {self.released} is generation {generation_of(self.released)}")
+
+    def _check_sources(self) -> None:
+        """Refuse a figure without a source, and a source for nothing."""
         confirmed = {field for source in self.source for field in source.fields}
         unknown = confirmed - set(self.__struct_fields__)
         if unknown:
             raise ValueError(f"source names unknown fields: {', '.join(sorted(unknown))}")
-        missing = {"shape", "parameters"} - confirmed
+        stated = {name for name in _TRACED if getattr(self, name) not in (None, (), SamplingDefaults())}
+        if not self.is_moe:
+            stated.discard("active_parameters")
+        missing = stated - confirmed
         if missing:
             raise ValueError(f"no source for {', '.join(sorted(missing))}")
 
@@ -233,6 +270,14 @@ class CatalogModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         The usual rule of thumb for mixtures of experts; an order for ranking, not a measurement.
         """
         return float((self.parameters * self.active_parameters) ** 0.5)
+
+    @property
+    def capability_score(self) -> float:
+        """Order of capability: one generation counts like a doubling of the effective parameters.
+
+        A rule of thumb for ranking (docs/catalog.md says why), not a measurement. Quantization is not in it.
+        """
+        return math.log2(self.effective_parameters / 1e9) + self.capability.generation
 
     def quantization(self, name: str) -> CatalogQuantization | None:
         """Return the quantization called `name` in any case, or None."""
