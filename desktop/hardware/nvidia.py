@@ -206,7 +206,8 @@ def _resizable_bar(handle: Any, vram_total: int) -> bool | None:
 def sample_nvidia(own_pids: Collection[int]) -> tuple[GpuSample, ...]:
     """Return one sample per card; call inside `nvml()`. Raises pynvml.NVMLError when a card is lost."""
     handles = (pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount()))
-    return tuple(_sample_card(handle, own_pids) for handle in handles)
+    samples = (_sample_card(handle, own_pids) for handle in handles)
+    return tuple(sample for sample in samples if sample.vram_total)  # the probe has said what is wrong with the others
 
 
 def _sample_card(handle: Any, own_pids: Collection[int]) -> GpuSample:

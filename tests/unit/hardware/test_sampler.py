@@ -1,0 +1,157 @@
+"""The gauge's samples through the real child."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from desktop.childprocess import child_command, child_options
+from desktop.hardware.sampler import HardwareSampler
+from desktop.hardware.types import HardwareSample
+from tests.unit.hardware.conftest import UseStub
+
+GIB = 1 << 30
+PATIENT = 20.0
+
+
+def ourselves() -> tuple[int, ...]:
+    return (os.getpid(),)
+
+
+@pytest.fixture
+def engine() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that stands for the engine's child."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+async def next_sample(sampler: HardwareSampler) -> HardwareSample:
+    async with asyncio.timeout(PATIENT):
+        return await anext(sampler)
+
+
+@pytest.mark.asyncio
+async def test_samples_tell_main_memory_and_our_part_of_it() -> None:
+    async with HardwareSampler(interval=0.1, own_pids=ourselves) as sampler:
+        first, second = await next_sample(sampler), await next_sample(sampler)
+    assert second.time > first.time
+    assert 0 < first.ram_used < first.ram_total
+    assert first.ram_used_by_us == pytest.approx(psutil.Process().memory_info().rss, rel=0.3)
+    assert 0 <= first.ram_mapped_by_us < first.ram_used_by_us
+
+
+@pytest.mark.asyncio
+async def test_two_cards_are_there_from_the_first_sample(use_stub: UseStub) -> None:
+    use_stub(pid=str(os.getpid()))
+    async with HardwareSampler(interval=0.1, own_pids=ourselves) as sampler:
+        sample = await next_sample(sampler)
+    first, second = sample.gpus
+    assert (first.vram_total, second.vram_total) == (12 * GIB, 8 * GIB)
+    assert first.vram_used == pytest.approx(6.8 * GIB, abs=1)
+    assert first.used_by_us == pytest.approx(6.1 * GIB, abs=1)
+    assert (first.utilization, first.temperature, first.power) == (37.0, 61.0, 142.5)
+    assert second.pci_address == "0000:d1:00.0"
+
+
+@pytest.mark.asyncio
+async def test_memory_of_a_new_engine_is_counted_as_ours(use_stub: UseStub, engine: "subprocess.Popen[bytes]") -> None:
+    use_stub(pid=str(engine.pid))
+    pids = {os.getpid()}
+    async with HardwareSampler(interval=0.05, own_pids=lambda: pids) as sampler:
+        before = await next_sample(sampler)
+        pids.add(engine.pid)
+        async with asyncio.timeout(PATIENT):
+            async for sample in sampler:
+                if sample.gpus[0].used_by_us:
+                    break
+    assert before.gpus[0].used_by_us == 0
+    assert sample.gpus[0].used_by_us == pytest.approx(6.1 * GIB, abs=1)
+    assert sample.ram_used_by_us > before.ram_used_by_us
+
+
+@pytest.mark.asyncio
+@pytest.mark.allow_log("The hardware sampler ended .exit code -9")
+async def test_a_killed_sampler_comes_back() -> None:
+    async with HardwareSampler(interval=0.1, own_pids=ourselves) as sampler:
+        await next_sample(sampler)
+        killed = sampler.child_pid
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        while sampler.child_pid in {killed, None}:
+            await next_sample(sampler)
+        assert (await next_sample(sampler)).ram_total > 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.allow_log("gave no sign of life")
+async def test_a_stopped_sampler_is_replaced() -> None:
+    async with HardwareSampler(interval=0.1, own_pids=ourselves, patience=3.0) as sampler:
+        await next_sample(sampler)
+        stopped = sampler.child_pid
+        assert stopped is not None
+        os.kill(stopped, signal.SIGSTOP)
+        while sampler.child_pid in {stopped, None}:
+            await next_sample(sampler)
+        assert not psutil.pid_exists(stopped)
+
+
+@pytest.mark.asyncio
+async def test_a_driver_that_hangs_later_costs_the_cards_and_not_main_memory(use_stub: UseStub, tmp_path: Path) -> None:
+    hang = tmp_path / "hang"
+    use_stub(hang_when=str(hang))
+    async with HardwareSampler(interval=0.1, own_pids=ourselves) as sampler:
+        assert len((await next_sample(sampler)).gpus) == 2
+        hang.touch()
+        async with asyncio.timeout(PATIENT):
+            async for during in sampler:
+                if during.problems:
+                    break
+            assert (during.gpus, during.ram_used > 0) == ((), True)
+            assert during.problems[0].message == "GPU did not answer in time."
+            hang.unlink()
+            async for after in sampler:
+                if after.gpus:
+                    break
+        assert not after.problems
+
+
+@pytest.mark.asyncio
+async def test_a_broken_driver_is_told_in_the_sample(use_stub: UseStub) -> None:
+    use_stub(fault="error")
+    async with HardwareSampler(interval=0.1, own_pids=ourselves) as sampler:
+        sample = await next_sample(sampler)
+    assert sample.gpus == ()
+    assert "Unknown Error" in sample.problems[0].message
+
+
+@pytest.mark.asyncio
+async def test_leaving_ends_the_iteration_and_the_child() -> None:
+    sampler = HardwareSampler(interval=0.1, own_pids=ourselves)
+    async with sampler:
+        await next_sample(sampler)
+        pid = sampler.child_pid
+        assert pid is not None
+    assert [sample async for sample in sampler] == []
+    assert not psutil.pid_exists(pid)
+
+
+def test_the_sampler_ends_when_its_owner_does() -> None:
+    child = subprocess.Popen(
+        child_command("sampler", "0.1"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, **child_options()
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert b"ram_total" in child.stdout.readline()
+        child.stdin.close()
+        begin = time.monotonic()
+        assert child.wait(timeout=PATIENT) == 0
+        assert time.monotonic() - begin < 5
