@@ -91,6 +91,24 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)  # releases the lock
 
 
+def try_hold(path: Path) -> int | None:
+    """Lock `path` (created where missing) until the returned descriptor is closed or this process ends, in any way.
+
+    None when somebody else holds it. Raises FileNotSaved and DiskFull.
+    """
+    with explained_write(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _try_lock(descriptor)
+    except (BlockingIOError, PermissionError):
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def _wait_for_lock(descriptor: int) -> None:
     deadline = time.monotonic() + LOCK_TIMEOUT
     while True:

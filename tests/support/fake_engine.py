@@ -1,0 +1,97 @@
+"""An engine with a queue of replies, for tests of what stands above the engine."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple
+
+from desktop.chat.session import EngineEvent
+from desktop.engine.protocol import (
+    Done,
+    FinishReason,
+    GenerationStats,
+    LoadedModel,
+    PromptMessage,
+    PromptProgress,
+    ReasoningDelta,
+    Sampling,
+    TextDelta,
+)
+
+
+class Thought(str):
+    """A piece of reasoning."""
+
+    __slots__ = ()
+
+
+class Request(NamedTuple):
+    """What the engine was asked."""
+
+    messages: tuple[PromptMessage, ...]
+    sampling: Sampling
+    continue_last: bool
+
+
+Step = str | Exception | asyncio.Event
+"""A word, an error, or a gate that the test opens."""
+
+
+class Finish(NamedTuple):
+    """The end of a reply."""
+
+    reason: FinishReason = "stop"
+
+
+class FakeEngine:
+    """Plays one list of steps per request; `requests` holds what it was asked, `cancelled` how often it was closed."""
+
+    def __init__(self, *replies: "Sequence[Step | Finish]", model: str = "Fake 1B") -> None:
+        self.replies = deque(replies)
+        self.requests: list[Request] = []
+        self.cancelled = 0
+        self.loaded: LoadedModel | None = _loaded(model)
+
+    async def generate(
+        self, *, messages: Sequence[PromptMessage], sampling: Sampling, continue_last: bool = False
+    ) -> AsyncGenerator[EngineEvent, None]:
+        """Play the next reply."""
+        self.requests.append(Request(tuple(messages), sampling, continue_last))
+        name = f"request-{len(self.requests)}"
+        words = 0
+        try:
+            yield PromptProgress(request_id=name, done=1, total=1)
+            for step in (*self.replies.popleft(), Finish()):
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif isinstance(step, Exception):
+                    raise step
+                elif isinstance(step, Finish):
+                    stats = GenerationStats(prompt_tokens=len(messages), completion_tokens=words, decode_speed=10.0)
+                    yield Done(request_id=name, finish_reason=step.reason, stats=stats)
+                    return
+                elif isinstance(step, Thought):
+                    yield ReasoningDelta(request_id=name, text=str(step))
+                else:
+                    words += 1
+                    yield TextDelta(request_id=name, text=step)
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+
+
+def _loaded(name: str) -> LoadedModel:
+    return LoadedModel(
+        name=name,
+        architecture="fake",
+        n_layer=1,
+        n_ctx=4096,
+        n_ctx_train=4096,
+        n_vocab=10,
+        n_params=1,
+        n_threads=1,
+        has_chat_template=True,
+        layers=("CPU", "CPU"),
+        memory=(),
+        load_seconds=0.0,
+    )
