@@ -42,7 +42,7 @@ class DeviceKind(StrEnum):
     ACCELERATOR = "accel"
 
 
-class EngineDevice(Value):
+class EngineDevice(Value, frozen=True):
     """A device the engine can compute on, in the engine's own order and with its own name ("CUDA0", "RPC0[...]")."""
 
     name: str
@@ -54,7 +54,7 @@ class EngineDevice(Value):
     pci_address: str | None = None
 
 
-class EngineInfo(Value):
+class EngineInfo(Value, frozen=True):
     """Which engine a child runs."""
 
     version: str
@@ -67,7 +67,7 @@ class EngineInfo(Value):
 # --- A plan for loading, and what came of it ---------------------------------------------------------------------
 
 
-class Placement(Value):
+class Placement(Value, frozen=True):
     """Where each layer of a model lives.
 
     layers: one device name per layer; the last entry (index n_layer) is the output head.
@@ -78,7 +78,7 @@ class Placement(Value):
     tensor_split: tuple[int, ...] = ()
 
 
-class DeviceMemory(Value):
+class DeviceMemory(Value, frozen=True):
     """What a model needs on one device, in bytes."""
 
     device: str
@@ -93,21 +93,21 @@ class DeviceMemory(Value):
         return self.weights + self.kv + self.compute + self.overhead
 
 
-class TensorOverride(Value):
+class TensorOverride(Value, frozen=True):
     """Tensors whose name matches `pattern` (a regular expression) live on `device`."""
 
     pattern: str
     device: str
 
 
-class LoraAdapter(Value):
+class LoraAdapter(Value, frozen=True):
     """An adapter applied on top of the weights."""
 
     path: str
     scale: float = 1.0
 
 
-class LoadPlan(Value):
+class LoadPlan(Value, frozen=True):
     """Everything the engine needs to load a model, exactly as planned; the engine never fills a gap by itself.
 
     n_gpu_layers: how many of n_layer + 1 layers leave the CPU, counted from the END (the output head is the last).
@@ -147,7 +147,7 @@ class LoadPlan(Value):
     reasons: tuple[Phrase, ...] = ()
 
 
-class LoadedModel(Value):
+class LoadedModel(Value, frozen=True):
     """What the engine really did with a plan.
 
     layers: device of each layer as the engine's log assigned it, index n_layer is the output head.
@@ -168,14 +168,14 @@ class LoadedModel(Value):
     load_seconds: float
 
 
-class FitQuestion(Value):
+class FitQuestion(Value, frozen=True):
     """What would this plan need? Asked of the engine's dry run over a header-only file."""
 
     question_id: str
     plan: LoadPlan
 
 
-class FitAnswer(Value):
+class FitAnswer(Value, frozen=True):
     """Memory per device and placement for a FitQuestion; `exact` when the engine itself answered."""
 
     question_id: str
@@ -215,7 +215,7 @@ class FailureKind(StrEnum):
     INTERNAL = "internal"
 
 
-class EngineFailure(Value):
+class EngineFailure(Value, frozen=True):
     """A failure as plain data.
 
     exit_code: of the child, negative for a signal, None while it lives. last_lines: the end of its stderr.
@@ -232,14 +232,14 @@ class EngineFailure(Value):
 # --- A generation -----------------------------------------------------------------------------------------------
 
 
-class PromptMessage(Value):
+class PromptMessage(Value, frozen=True):
     """One turn of a conversation as the model sees it."""
 
     role: Role
     content: str
 
 
-class Sampling(Value):
+class Sampling(Value, frozen=True):
     """How the next token is chosen.
 
     max_length: the most NEW tokens of one reply; 0 means up to the end of the context.
@@ -259,7 +259,7 @@ class Sampling(Value):
     stop: tuple[str, ...] = ()
 
 
-class GenerationStats(Value):
+class GenerationStats(Value, frozen=True):
     """Figures of one reply. Times in seconds, speeds in tokens per second (0 where nothing was measured)."""
 
     prompt_tokens: int = 0
@@ -280,23 +280,27 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=T
     """Base of what the app says."""
 
 
-class Open(Command):
+class Open(Command, frozen=True):
     """The first message: which protocol the app speaks."""
 
     version: int = PROTOCOL_VERSION
 
 
-class Load(Command):
-    """Load a model; answered by LoadProgress ... Loaded or LoadFailed. Replaces a loaded model."""
+class Load(Command, frozen=True):
+    """Load a model; answered by LoadProgress ... Loaded or LoadFailed. Replaces a loaded model.
+
+    load_id: comes back in every answer, so that the end of a load that was given up is not taken for that of the next.
+    """
 
     plan: LoadPlan
+    load_id: int = 0
 
 
-class CancelLoad(Command):
+class CancelLoad(Command, frozen=True):
     """Give up the load that runs; it ends with LoadFailed(CANCELLED), or with Loaded when it was just done."""
 
 
-class Generate(Command):
+class Generate(Command, frozen=True):
     """Answer a conversation; answered by deltas and one Done or RequestFailed."""
 
     request_id: str
@@ -305,19 +309,19 @@ class Generate(Command):
     continue_last: bool = False
 
 
-class Cancel(Command):
+class Cancel(Command, frozen=True):
     """Stop a request; it ends with Done(finish_reason="cancelled")."""
 
     request_id: str
 
 
-class Ping(Command):
+class Ping(Command, frozen=True):
     """Heartbeat; answered by Pong even while tokens are made."""
 
     nonce: int
 
 
-class Shutdown(Command):
+class Shutdown(Command, frozen=True):
     """End the child in good order."""
 
 
@@ -331,7 +335,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=Tru
     """Base of what the child says."""
 
 
-class Hello(Event):
+class Hello(Event, frozen=True):
     """The first message: the child is up and this is what it can use."""
 
     version: int
@@ -339,25 +343,28 @@ class Hello(Event):
     engine: EngineInfo
 
 
-class LoadProgress(Event):
+class LoadProgress(Event, frozen=True):
     """How far a load came, 0 to 1."""
 
     fraction: float
+    load_id: int = 0
 
 
-class Loaded(Event):
+class Loaded(Event, frozen=True):
     """The model is ready."""
 
     model: LoadedModel
+    load_id: int = 0
 
 
-class LoadFailed(Event):
+class LoadFailed(Event, frozen=True):
     """The load ended without a model."""
 
     failure: EngineFailure
+    load_id: int = 0
 
 
-class PromptProgress(Event):
+class PromptProgress(Event, frozen=True):
     """Prefill: tokens read so far, of all."""
 
     request_id: str
@@ -365,21 +372,21 @@ class PromptProgress(Event):
     total: int
 
 
-class TextDelta(Event):
+class TextDelta(Event, frozen=True):
     """New text of a reply."""
 
     request_id: str
     text: str
 
 
-class ReasoningDelta(Event):
+class ReasoningDelta(Event, frozen=True):
     """New text of a reply's reasoning block."""
 
     request_id: str
     text: str
 
 
-class ToolCallDelta(Event):
+class ToolCallDelta(Event, frozen=True):
     """A piece of a tool call: the name comes first, arguments are JSON text in pieces."""
 
     request_id: str
@@ -388,7 +395,7 @@ class ToolCallDelta(Event):
     arguments: str
 
 
-class Done(Event):
+class Done(Event, frozen=True):
     """The end of a reply."""
 
     request_id: str
@@ -396,14 +403,14 @@ class Done(Event):
     stats: GenerationStats
 
 
-class RequestFailed(Event):
+class RequestFailed(Event, frozen=True):
     """A reply that ended in a failure; other requests go on."""
 
     request_id: str
     failure: EngineFailure
 
 
-class Pong(Event):
+class Pong(Event, frozen=True):
     """Answer to Ping."""
 
     nonce: int

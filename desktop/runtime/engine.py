@@ -45,6 +45,7 @@ class Engine:
         self._model: Model | None = None
         self._scheduler: Scheduler | None = None
         self._told = 0.0
+        self._load_id = 0
 
     def run(self) -> int:
         """Say hello and serve until the owner shuts the child down or goes away; return the exit code."""
@@ -75,19 +76,20 @@ class Engine:
         self._unload()
         if self._inbox.closing.is_set():
             return
+        self._load_id = command.load_id
         try:
             self._model = Model(command.plan, ggml=self._ggml, log=self._log, on_progress=self._on_progress)
         except EngineError as error:
-            self._wire.send(LoadFailed(failure=error.failure))
+            self._wire.send(LoadFailed(failure=error.failure, load_id=command.load_id))
             return
         self._scheduler = Scheduler(self._model, log=self._log, send=self._wire.send, cancelled=self._inbox.cancelled)
-        self._wire.send(Loaded(model=self._model.loaded))
+        self._wire.send(Loaded(model=self._model.loaded, load_id=command.load_id))
 
     def _on_progress(self, fraction: float) -> bool:
         now = time.monotonic()
         if now - self._told >= PROGRESS_INTERVAL or fraction >= 1:
             self._told = now
-            self._wire.send(LoadProgress(fraction=fraction))
+            self._wire.send(LoadProgress(fraction=fraction, load_id=self._load_id))
         return not self._inbox.load_cancelled.is_set()
 
     def _generate(self, command: Generate) -> None:

@@ -1,0 +1,81 @@
+"""What an exit code and the last lines of a child tell."""
+
+import re
+import signal
+from collections.abc import Sequence
+
+from desktop.engine.protocol import EXIT_ENGINE_MISSING, EXIT_VERSION_MISMATCH, EngineFailure, FailureKind
+
+# NTSTATUS values that Windows gives as exit codes of a process that died (ntstatus.h).
+_WINDOWS: dict[int, FailureKind] = {
+    0xC0000005: FailureKind.SEGMENTATION_FAULT,  # access violation
+    0xC00000FD: FailureKind.SEGMENTATION_FAULT,  # stack overflow
+    0xC0000374: FailureKind.SEGMENTATION_FAULT,  # heap corruption
+    0xC000001D: FailureKind.ILLEGAL_INSTRUCTION,
+    0xC0000096: FailureKind.ILLEGAL_INSTRUCTION,  # privileged instruction
+    0xC0000017: FailureKind.OUT_OF_MEMORY,  # no memory
+    0xC000012D: FailureKind.OUT_OF_MEMORY,  # commitment limit
+    0xC0000135: FailureKind.ENGINE_MISSING,  # a DLL was not found
+    0xC0000139: FailureKind.ENGINE_MISSING,  # an entry point was not found
+    0xC0000142: FailureKind.ENGINE_MISSING,  # a DLL failed to start
+    0xC0000409: FailureKind.ABORTED,  # fail fast, which abort() is
+    0xC000013A: FailureKind.KILLED,  # Ctrl-C or the console closed
+    0x40010004: FailureKind.KILLED,  # the debugger or the system ended it
+}
+_SIGNALS: dict[str, FailureKind] = {
+    "SIGSEGV": FailureKind.SEGMENTATION_FAULT,
+    "SIGBUS": FailureKind.SEGMENTATION_FAULT,
+    "SIGFPE": FailureKind.SEGMENTATION_FAULT,
+    "SIGILL": FailureKind.ILLEGAL_INSTRUCTION,
+    "SIGABRT": FailureKind.ABORTED,
+    "SIGKILL": FailureKind.KILLED,
+    "SIGTERM": FailureKind.KILLED,
+}
+_CODES: dict[int, FailureKind] = {
+    EXIT_VERSION_MISMATCH: FailureKind.VERSION_MISMATCH,
+    EXIT_ENGINE_MISSING: FailureKind.ENGINE_MISSING,
+    3: FailureKind.ABORTED,  # abort() of the C runtime on Windows
+}
+# The last words of native code that dies, as llama.cpp and ggml write them: they know more than the exit code.
+_WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
+    (FailureKind.OUT_OF_MEMORY, re.compile(r"(?i)out of memory|failed to allocate|bad_alloc|OutOfDeviceMemory")),
+    (FailureKind.WORKER_UNREACHABLE, re.compile(r"(?i)Remote RPC server|rpc.*(?:failed|crashed|disconnect)")),
+)
+_WORDY = {FailureKind.ABORTED, FailureKind.EXITED}
+_DEVICE = re.compile(r"\b((?:CUDA|ROCm|Vulkan|Metal|SYCL|RPC)\d*(?:\[[^\]]*\])?)\b")
+_TELLING = re.compile(r"GGML_ASSERT|error|Error|failed|abort|terminate called|what\(\)")
+
+
+def decode_exit(exit_code: int, last_lines: Sequence[str]) -> EngineFailure:
+    """Return the failure that an unexpected end means. Negative exit codes are signals, as subprocess gives them."""
+    kind = _kind_of(exit_code)
+    detail = _telling_line(last_lines)
+    arguments: dict[str, str] = {}
+    if kind in _WORDY:
+        for better, pattern in _WORDS:
+            line = next((line for line in reversed(last_lines) if pattern.search(line)), None)
+            if line is not None:
+                kind, detail = better, line
+                arguments = {"device": match[1]} if (match := _DEVICE.search(line)) else {}
+                break
+    return EngineFailure(
+        kind=kind, detail=detail, exit_code=exit_code, last_lines=tuple(last_lines), arguments=arguments
+    )
+
+
+def _kind_of(exit_code: int) -> FailureKind:
+    if exit_code in _CODES:
+        return _CODES[exit_code]
+    if -64 <= exit_code < 0:
+        try:
+            return _SIGNALS.get(signal.Signals(-exit_code).name, FailureKind.EXITED)
+        except ValueError:
+            return FailureKind.EXITED
+    # Some tools widen or sign the 32 bits of a status: 18446744072635812000 and -1073741819 are such.
+    return _WINDOWS.get(exit_code & 0xFFFFFFFF, FailureKind.EXITED)
+
+
+def _telling_line(lines: Sequence[str]) -> str:
+    """The last line that names a fault, or the last line there is."""
+    telling = [line for line in lines if _TELLING.search(line)]
+    return (telling or list(lines) or [""])[-1].strip()
