@@ -1,0 +1,29 @@
+"""What a check is, and the short ways to state its outcome."""
+
+from typing import Literal
+
+import msgspec
+
+from desktop.errors import Phrase
+
+Status = Literal["pass", "warn", "fail", "skip"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at the environment.
+
+    id: stable, for scripts ("nvidia-driver"). status: "fail" keeps the main job from working, "warn" makes it worse
+    than this machine could do, "skip" does not apply here. remedy: what to do; None where nothing is to be done.
+    """
+
+    id: str
+    status: Status
+    title: Phrase
+    found: Phrase
+    wanted: Phrase
+    remedy: Phrase | None = None
+
+
+def gib(size: int) -> float:
+    """Bytes as GiB, for a template's {field:.1f}."""
+    return size / 2**30
