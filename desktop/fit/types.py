@@ -18,7 +18,7 @@ Verdict = Literal["fits", "tight", "partial", "does_not_fit"]
 QualityWord = Literal["lossless in practice", "near-lossless", "good", "acceptable", "poor"]
 
 
-class Speed(Value):
+class Speed(Value, frozen=True, kw_only=True):
     """Expected decode and prefill speed, an interval; `measured` when this machine's own runs stand behind it."""
 
     decode_low: float
@@ -32,15 +32,19 @@ class Speed(Value):
         return (self.decode_low + self.decode_high) / 2
 
 
-class Quality(Value):
+class Quality(Value, frozen=True, kw_only=True):
     """Loss by quantization: mean KL divergence to f16 (nats), and its word."""
 
     kld: float
     word: QualityWord
 
 
-class DeviceBudget(Value):
-    """A device as fit sees it: what may be used of it. `margin` is kept free on top of everything predicted."""
+class DeviceBudget(Value, frozen=True, kw_only=True):
+    """A device as fit sees it: what may be used of it. `margin` is kept free on top of everything predicted.
+
+    overhead: what the driver or the program itself takes. bandwidth: theoretical, bytes per second.
+    shares_ram: its memory is main memory, so what it holds counts there too.
+    """
 
     name: str
     label: str
@@ -50,9 +54,15 @@ class DeviceBudget(Value):
     bandwidth: float | None = None
     overhead: int = 0
     margin: int = 0
+    shares_ram: bool = False
+
+    @property
+    def usable(self) -> int:
+        """Bytes for weights, KV cache and compute buffers."""
+        return max(self.free - self.overhead - self.margin, 0)
 
 
-class Choice(Value):
+class Choice(Value, frozen=True, kw_only=True):
     """One way to run one model on one machine, with its reasons.
 
     download_size: bytes of the file; `size_is_estimate` when computed from parameters and bits per weight.
@@ -91,7 +101,7 @@ class Choice(Value):
         return sum(part.total for part in self.memory)
 
 
-class Recommendation(Value):
+class Recommendation(Value, frozen=True, kw_only=True):
     """Ranked choices for one machine, best first; then everything that was left out, with its verdict."""
 
     context: int

@@ -1,0 +1,92 @@
+"""How much of each device may be used: what is free now, minus what the driver takes, minus a margin."""
+
+from collections.abc import Sequence
+
+from desktop.engine.protocol import DeviceKind, EngineDevice
+from desktop.fit.placement import CPU
+from desktop.fit.types import DeviceBudget
+from desktop.hardware.types import Gpu, HardwareProfile
+
+MARGIN = 256 << 20
+"""Bytes that stay free on every device."""
+
+GPU_OVERHEAD = 512 << 20
+"""What a GPU backend takes for itself before the first byte of a model; CUDA was seen at 120 to 460 MiB."""
+
+CPU_OVERHEAD = 192 << 20
+"""The engine child without a model: Python, libllama, the vocabulary and its tables."""
+
+RPC_OVERHEAD = 64 << 20
+"""A worker that serves one device."""
+
+_RAM_MARGIN_PART = 16  # other programs grow and shrink: a sixteenth of the RAM stays free, or the machine swaps
+
+
+def budgets_of_profile(profile: HardwareProfile, *, margin: int = MARGIN) -> tuple[DeviceBudget, ...]:
+    """The CPU's budget, then those of the GPUs that the engine uses (all of them while it was not asked)."""
+    gpus = [gpu for gpu in profile.gpus if _is_used(gpu, profile)]
+    discrete = [gpu for gpu in gpus if not gpu.uses_ram]
+    return (
+        _cpu_budget(profile, margin),
+        *(_gpu_budget(gpu, index, margin) for index, gpu in enumerate(discrete or gpus)),
+    )
+
+
+def budgets_of_devices(
+    profile: HardwareProfile, devices: Sequence[EngineDevice], *, margin: int = MARGIN
+) -> tuple[DeviceBudget, ...]:
+    """The CPU's budget, then those of the engine's own devices, in its order (integrated ones only when alone)."""
+    gpus = [device for device in devices if _is_rpc(device) or device.kind == DeviceKind.GPU]
+    chosen = gpus or [device for device in devices if device.kind == DeviceKind.INTEGRATED]
+    return (_cpu_budget(profile, margin), *(_device_budget(device, profile, margin) for device in chosen))
+
+
+def _cpu_budget(profile: HardwareProfile, margin: int) -> DeviceBudget:
+    return DeviceBudget(
+        name=CPU,
+        label=profile.cpu.name,
+        total=profile.ram.total,
+        free=profile.ram.available,
+        is_gpu=False,
+        overhead=CPU_OVERHEAD,
+        margin=max(margin, profile.ram.total // _RAM_MARGIN_PART),
+    )
+
+
+def _is_used(gpu: Gpu, profile: HardwareProfile) -> bool:
+    if gpu.backend is not None:
+        return True
+    return not profile.backends and gpu.unused_reason is None and not gpu.uses_ram
+
+
+def _gpu_budget(gpu: Gpu, index: int, margin: int) -> DeviceBudget:
+    return DeviceBudget(
+        name=gpu.backend or f"GPU{index}",
+        label=gpu.name,
+        total=gpu.vram_total,
+        free=gpu.vram_free,
+        is_gpu=True,
+        bandwidth=gpu.bandwidth,
+        overhead=GPU_OVERHEAD,
+        margin=margin,
+        shares_ram=gpu.uses_ram,
+    )
+
+
+def _device_budget(device: EngineDevice, profile: HardwareProfile, margin: int) -> DeviceBudget:
+    card = next((gpu for gpu in profile.gpus if gpu.backend == device.name), None)
+    return DeviceBudget(
+        name=device.name,
+        label=card.name if card else device.description,
+        total=device.memory_total,
+        free=device.memory_free,
+        is_gpu=True,
+        bandwidth=card.bandwidth if card else None,
+        overhead=RPC_OVERHEAD if _is_rpc(device) else GPU_OVERHEAD,
+        margin=margin,
+        shares_ram=device.kind == DeviceKind.INTEGRATED,
+    )
+
+
+def _is_rpc(device: EngineDevice) -> bool:
+    return device.name.startswith("RPC") or device.backend.upper() == "RPC"

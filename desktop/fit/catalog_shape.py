@@ -1,0 +1,92 @@
+"""The shape of a model that is not on this disk, from its catalog entry: an estimate, and said to be one.
+
+The file's size is what the Hub states, or parameters times bits per weight. The embeddings are taken out of it at
+their own bits (quantizers keep the output table at six bits or more); the rest is spread evenly over the layers.
+"""
+
+from desktop.catalog.types import AttentionShape, CatalogModel, CatalogQuantization, RecurrentShape
+from desktop.fit.quality import quant_figures
+from desktop.fit.shape import LayerCache, ModelShape
+
+_OUTPUT_BITS = 6.5625  # q6_K, what llama-quantize chooses for the output table below Q6_K
+_VOCABULARY = 128_000  # where a catalog entry states none
+_F32 = 4
+
+
+def file_size(model: CatalogModel, quantization: CatalogQuantization) -> tuple[int, bool]:
+    """Return the bytes of all files and whether that is an estimate."""
+    if quantization.size is not None:
+        return quantization.size, False
+    bits = quant_figures(quantization.name).bits_per_weight
+    return round(model.parameters * bits / 8), True
+
+
+def shape_of_catalog(model: CatalogModel, quantization: CatalogQuantization) -> ModelShape:
+    """Price a catalog entry in one quantization."""
+    shape = model.shape
+    size, _ = file_size(model, quantization)
+    bits = quant_figures(quantization.name).bits_per_weight
+    table = (shape.vocab_size or _VOCABULARY) * shape.n_embd
+    tied = shape.tied_embeddings is not False
+    inside = round(table * (max(bits, _OUTPUT_BITS) if tied else bits) / 8)
+    head = 0 if tied else round(table * max(bits, _OUTPUT_BITS) / 8)
+    inside, head = min(inside, size // 3), min(head, size // 3)
+    per_layer, rest = divmod(size - inside - head, shape.n_layer)
+    caches = tuple(_cache(shape, layer) for layer in range(shape.n_layer))
+    return ModelShape(
+        layer_weights=(per_layer + rest,) + (per_layer,) * (shape.n_layer - 1),
+        head_weights=head,
+        tied_weights=inside if tied else 0,
+        input_weights=inside,
+        layers=caches,
+        window=shape.sliding_window or 0,
+        n_embd=shape.n_embd,
+        ff_width=_ff_width(model),
+        attention_width=_attention_width(shape, caches),
+        n_vocab=shape.vocab_size or _VOCABULARY,
+        layer_active=_active_share(model, table if tied else 2 * table),
+    )
+
+
+def _cache(shape: AttentionShape, layer: int) -> LayerCache:
+    kind = shape.layer_kind(layer)
+    recurrent = shape.recurrent is not None and (kind == "recurrent" or shape.parallel_recurrence)
+    state = _state_bytes(shape.recurrent, shape.n_embd) if recurrent and shape.recurrent else 0
+    if shape.kv_lora_rank is not None and shape.rope_dim is not None and kind != "recurrent":
+        return LayerCache(k_width=shape.kv_lora_rank + shape.rope_dim, state=state)
+    heads = shape.kv_heads(layer)
+    narrow = shape.head_dim_sliding if kind == "sliding" else None
+    return LayerCache(
+        heads * (narrow or shape.head_dim_k), heads * (narrow or shape.head_dim_v), kind == "sliding", state
+    )
+
+
+def _state_bytes(recurrent: RecurrentShape, n_embd: int) -> int:
+    columns = recurrent.conv_kernel - 1
+    if recurrent.inner_size is None:
+        return _F32 * columns * n_embd
+    state = recurrent.state_size or 0
+    return _F32 * (
+        columns * (recurrent.inner_size + 2 * (recurrent.group_count or 0) * state) + recurrent.inner_size * state
+    )
+
+
+def _ff_width(model: CatalogModel) -> int:
+    shape = model.shape
+    dense = shape.n_ff or 4 * shape.n_embd
+    if model.n_expert_used is None:
+        return dense
+    return max(dense, model.n_expert_used * ((shape.n_ff_expert or dense) + shape.n_embd))
+
+
+def _attention_width(shape: AttentionShape, caches: tuple[LayerCache, ...]) -> int:
+    heads = max(shape.n_head) if isinstance(shape.n_head, tuple) else shape.n_head
+    return heads * shape.head_dim_k + max(cache.k_width + cache.v_width for cache in caches)
+
+
+def _active_share(model: CatalogModel, table_weights: int) -> float:
+    """Share of the layers that one token reads, by parameters: embeddings are in both figures and taken out."""
+    if not model.is_moe:
+        return 1.0
+    inside = max(model.parameters - table_weights, 1)
+    return min(max(model.active_parameters - table_weights, model.active_parameters // 4) / inside, 1.0)

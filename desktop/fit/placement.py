@@ -1,0 +1,186 @@
+"""Where each layer goes and what that needs: pure arithmetic, the same as libllama's.
+
+Sources: llama.cpp (vendored in llama-cpp-python 0.3.36) llama-model.cpp for the split, llama-kv-cache*.cpp for the
+cells. Weights and KV cache are exact when the shape is; the compute buffer is an estimate (see docs/fit.md) until
+the engine's own dry run takes its place.
+"""
+
+import bisect
+import itertools
+import struct
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from desktop.engine.protocol import DeviceMemory, KvType
+from desktop.fit.shape import ModelShape
+
+CPU = "CPU"
+_PAD = 256
+_F32 = 4
+_MASK_BYTES = 2
+_PIPELINE_COPIES = 4  # GGML_SCHED_MAX_COPIES: inputs are kept four times when layers are pipelined over devices
+_COMPUTE_FLOOR = 4 << 20
+_COMPUTE_SAFETY = 1.15
+_LARGEST_TENSOR = 0.4  # of a layer's bytes, what is copied to a GPU to read a prompt through a layer on the CPU
+
+
+class Request(NamedTuple):
+    """What the person asks of a model; the fields are those of LoadPlan."""
+
+    n_ctx: int
+    type_k: KvType = "f16"
+    type_v: KvType = "f16"
+    n_ubatch: int = 512
+    n_seq_max: int = 1
+    n_outputs_max: int = 1
+    kv_unified: bool = True
+
+
+class Span(NamedTuple):
+    """The layers begin to end - 1 live on `device`; index n_layer is the output head."""
+
+    device: str
+    begin: int
+    end: int
+
+
+def assign_layers(
+    *, n_layer: int, n_gpu_layers: int, tensor_split: Sequence[int], devices: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the device of each of n_layer + 1 layers, as libllama assigns them (LLAMA_SPLIT_MODE_LAYER).
+
+    n_gpu_layers < 0 means all. The last layers leave the CPU first. An empty or all-zero tensor_split stands for
+    equal parts here; the engine would take the free memory of the moment, so a plan always states it.
+    """
+    count = n_layer + 1
+    active = count if n_gpu_layers < 0 else min(n_gpu_layers, count)
+    if not devices or active == 0:
+        return (CPU,) * count
+    split = tensor_split if any(tensor_split) else (1,) * len(devices)
+    borders = _float32_borders(tuple(split[: len(devices)]))
+    chosen = (bisect.bisect_right(borders, _float32(index / active)) for index in range(active))
+    return (CPU,) * (count - active) + tuple(devices[index] for index in chosen)
+
+
+def spans_of(layers: Sequence[str]) -> tuple[Span, ...]:
+    """Group neighbours on one device."""
+    spans = []
+    begin = 0
+    for device, group in itertools.groupby(layers):
+        end = begin + len(list(group))
+        spans.append(Span(device, begin, end))
+        begin = end
+    return tuple(spans)
+
+
+def cells(n_ctx: int) -> int:
+    """Cells of a KV cache: the context padded to 256."""
+    return -(-n_ctx // _PAD) * _PAD
+
+
+def cells_sliding(request: Request, window: int) -> int:
+    """Cells of a sliding layer with swa_full=False: the window of every sequence and one batch, padded to 256."""
+    sequences = request.n_seq_max if request.kv_unified else 1
+    return cells(min(request.n_ctx, window * sequences + request.n_ubatch))
+
+
+class Costs:
+    """Bytes of any run of layers, weights and KV cache, for one shape and one request."""
+
+    def __init__(self, shape: ModelShape, request: Request) -> None:
+        streams = 1 if request.kv_unified else request.n_seq_max
+        sums = shape.kv_sums(request.type_k, request.type_v)
+        self.shape = shape
+        self.request = request
+        self._sums = sums
+        self._full = cells(request.n_ctx) * streams
+        self._sliding = cells_sliding(request, shape.window) * streams if shape.window else 0
+
+    def kv(self, begin: int, end: int) -> int:
+        """KV cache and recurrent state of the layers begin to end - 1, in bytes."""
+        begin, end = min(begin, self.shape.n_layer), min(end, self.shape.n_layer)
+        sums = self._sums
+        full = self._full * (sums.full[end] - sums.full[begin])
+        sliding = self._sliding * (sums.sliding[end] - sums.sliding[begin])
+        return full + sliding + self.request.n_seq_max * (sums.state[end] - sums.state[begin])
+
+    def weights(self, begin: int, end: int, *, on_cpu: bool) -> int:
+        """Weights of a run of layers, in bytes; the head is layer n_layer, the token embeddings are the CPU's."""
+        shape = self.shape
+        inside = min(end, shape.n_layer)
+        total = shape.weight_sums[inside] - shape.weight_sums[min(begin, inside)] + shape.shared_weights
+        if end > shape.n_layer:
+            total += shape.head_weights + (0 if on_cpu else shape.tied_weights)
+        return total
+
+    def running(self) -> list[int]:
+        """Bytes off the CPU of the first i layers, i from 0 to n_layer + 1; grows with i."""
+        shape, sums = self.shape, self._sums
+        rows = zip(shape.weight_sums, sums.full, sums.sliding, sums.state, strict=True)
+        full, sliding, sequences = self._full, self._sliding, self.request.n_seq_max
+        totals = [w + full * f + sliding * s + sequences * r for w, f, s, r in rows]
+        totals.append(totals[-1] + shape.head_weights + shape.tied_weights)
+        return totals
+
+
+def compute_bytes(shape: ModelShape, request: Request, *, pipelined: bool = False, spilled: bool = False) -> int:
+    """Estimate the compute buffer of one device, in bytes, flash attention on; meant never to be too small.
+
+    Per token of a micro-batch: the widest feed-forward step three times (gate, up, product), the residual stream
+    four times, queries, keys and values twice, all F32; the attention masks in F16, one per kind of cache, four
+    times over when pipelined; the logits that are asked for. 15 % and 4 MiB on top. On CPUs this is 0 to 30 % over
+    what 60 dry runs of libllama showed. spilled: some layers are on the CPU, whose weights are copied to a GPU one
+    tensor at a time while a prompt is read.
+    """
+    values = 3 * shape.ff_width + 4 * shape.n_embd + 2 * shape.attention_width
+    masks = cells(request.n_ctx) + (cells_sliding(request, shape.window) if shape.window else 0)
+    copies = _PIPELINE_COPIES if pipelined else 1
+    size = request.n_ubatch * (_F32 * values + _MASK_BYTES * masks * copies)
+    size += request.n_outputs_max * shape.n_vocab * _F32
+    extra = int(max(shape.layer_weights) * _LARGEST_TENSOR) if spilled else 0
+    return int(size * _COMPUTE_SAFETY) + _COMPUTE_FLOOR + extra
+
+
+def memory_of(costs: Costs, spans: Sequence[Span], *, overheads: dict[str, int]) -> tuple[DeviceMemory, ...]:
+    """What each device needs, the CPU first (it always holds the token embeddings and its own compute buffer)."""
+    off_cpu = [span for span in spans if span.device != CPU]
+    spilled = bool(off_cpu) and off_cpu[0].begin > 0
+    pipelined = len(off_cpu) > 1 and not spilled
+    on_cpu = off_cpu[0].begin if off_cpu else costs.shape.n_layer + 1
+    cpu = DeviceMemory(
+        device=CPU,
+        weights=costs.weights(0, on_cpu, on_cpu=True) + costs.shape.input_weights,
+        kv=costs.kv(0, on_cpu),
+        compute=compute_bytes(costs.shape, costs.request),
+        overhead=overheads.get(CPU, 0),
+    )
+    compute = compute_bytes(costs.shape, costs.request, pipelined=pipelined, spilled=spilled) if off_cpu else 0
+    return (
+        cpu,
+        *(
+            DeviceMemory(
+                device=span.device,
+                weights=costs.weights(span.begin, span.end, on_cpu=False),
+                kv=costs.kv(span.begin, span.end),
+                compute=compute,
+                overhead=overheads.get(span.device, 0),
+            )
+            for span in off_cpu
+        ),
+    )
+
+
+@cache
+def _float32_borders(split: tuple[int, ...]) -> tuple[float, ...]:
+    """Running shares of a tensor split, rounded to float32 at each step as libllama does."""
+    total = 0.0
+    sums = []
+    for part in split:
+        total = _float32(total + part)
+        sums.append(total)
+    return tuple(_float32(value / total) for value in sums)
+
+
+def _float32(value: float) -> float:
+    return float(struct.unpack("f", struct.pack("f", value))[0])

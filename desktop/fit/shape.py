@@ -1,0 +1,100 @@
+"""What of a model takes memory: bytes per layer, and what each layer keeps of the conversation.
+
+A shape comes from a GGUF header (weights exact to the byte) or from a catalog entry (an estimate, see
+`catalog_shape`). Everything that depends on context, devices or batch is in `placement`.
+"""
+
+import itertools
+from functools import cached_property
+from typing import NamedTuple
+
+import msgspec
+
+from desktop.gguf.types import GGML_TYPES_BY_NAME
+
+
+class LayerCache(NamedTuple):
+    """What one layer keeps per conversation.
+
+    k_width, v_width: values per token in K and in V, 0 where there is none. sliding: only the window is kept.
+    state: bytes of a recurrent state per sequence (F32), whatever the length.
+    """
+
+    k_width: int = 0
+    v_width: int = 0
+    sliding: bool = False
+    state: int = 0
+
+
+class KvSums(NamedTuple):
+    """Running sums over the layers, n_layer + 1 entries each, in bytes.
+
+    full and sliding: per cell; state: per sequence.
+    """
+
+    full: tuple[int, ...]
+    sliding: tuple[int, ...]
+    state: tuple[int, ...]
+
+
+class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Sizes of a model in bytes, and the widths that price its buffers.
+
+    layer_weights: bytes of each block. head_weights: bytes of the output head where it lives on its own;
+    tied_weights: bytes of the token embeddings that the head shares (they are copied when the head leaves the CPU),
+    0 when the head has its own. input_weights: bytes that always stay on the CPU (token embeddings).
+    shared_weights: bytes that every device with a layer gets a copy of (rope tables).
+    layer_active: share of the layers' bytes that one token reads (experts used of all).
+    ff_width: values per token of the widest feed-forward step. attention_width: values per token of Q, K and V.
+    """
+
+    layer_weights: tuple[int, ...]
+    head_weights: int
+    tied_weights: int
+    input_weights: int
+    layers: tuple[LayerCache, ...]
+    window: int
+    n_embd: int
+    ff_width: int
+    attention_width: int
+    n_vocab: int
+    shared_weights: int = 0
+    layer_active: float = 1.0
+    exact: bool = False
+
+    @property
+    def n_layer(self) -> int:
+        """Blocks, the output head not counted."""
+        return len(self.layer_weights)
+
+    @property
+    def total_weights(self) -> int:
+        """Bytes of all tensors, each once."""
+        return self.weight_sums[-1] + self.head_weights + self.input_weights + self.shared_weights
+
+    @cached_property
+    def weight_sums(self) -> tuple[int, ...]:
+        """Running sum of layer_weights, n_layer + 1 entries."""
+        return (0, *itertools.accumulate(self.layer_weights))
+
+    def kv_sums(self, type_k: str, type_v: str) -> KvSums:
+        """Running sums of what the layers keep, with K and V stored in these types."""
+        key = (type_k, type_v)
+        if key not in self._kv_sums:
+            self._kv_sums[key] = _sum_caches(self.layers, type_k, type_v)
+        return self._kv_sums[key]
+
+    @cached_property
+    def _kv_sums(self) -> dict[tuple[str, str], KvSums]:
+        return {}
+
+
+def _sum_caches(layers: tuple[LayerCache, ...], type_k: str, type_v: str) -> KvSums:
+    kind_k, kind_v = GGML_TYPES_BY_NAME[type_k], GGML_TYPES_BY_NAME[type_v]
+    rows = [kind_k.row_bytes(layer.k_width) + kind_v.row_bytes(layer.v_width) for layer in layers]
+    pairs = list(zip(rows, layers, strict=True))
+    return KvSums(
+        full=(0, *itertools.accumulate(0 if layer.sliding else row for row, layer in pairs)),
+        sliding=(0, *itertools.accumulate(row if layer.sliding else 0 for row, layer in pairs)),
+        state=(0, *itertools.accumulate(layer.state for layer in layers)),
+    )

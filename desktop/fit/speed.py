@@ -1,0 +1,94 @@
+"""How fast a model will write: bytes read per token over the bandwidth of the device that reads them.
+
+t per token = t0 + sum over devices of (weights read / BW(device, type)) + KV cache read / BW + hops between devices.
+Until this machine was measured, bandwidths are intervals, and so is the answer; `Speed.measured` is then False.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from desktop.fit.placement import CPU, Costs, Span
+from desktop.fit.quality import QuantFigures
+from desktop.fit.types import DeviceBudget, Speed
+from desktop.hardware.types import HardwareProfile
+
+DEPTH = 2048
+"""Tokens of conversation at which a speed is stated, unless the context is shorter."""
+
+_GB = 10**9
+
+
+class Bandwidth(NamedTuple):
+    """Bytes per second at which F16 weights are read, at worst and at best."""
+
+    low: float
+    high: float
+
+
+# Two x86-64 cores read F16 weights at 25 to 27 GB/s (mul_mat probe), so a core reaches 8 to 17; from some cores on
+# memory is the limit: one channel of DDR4-2400 (19 GB/s) to two of DDR5-5600 (90 GB/s), of which about 70 % arrive.
+_PER_CORE = Bandwidth(8 * _GB, 17 * _GB)
+_RAM = Bandwidth(18 * _GB, 60 * _GB)
+# Apple's published figures: M1 68 GB/s to M2 Ultra 800; the plain chips have 68 to 120.
+_APPLE = Bandwidth(50 * _GB, 100 * _GB)
+# Share of a card's theoretical bandwidth that F16 weights reach.
+_GPU_SHARE = Bandwidth(0.65, 0.9)
+# Vendors' figures by memory size, for cards whose bandwidth is not known: slowest and fastest common card.
+_GPU_BY_MEMORY = (
+    (9 << 30, Bandwidth(128 * _GB, 448 * _GB)),
+    (13 << 30, Bandwidth(216 * _GB, 672 * _GB)),
+    (17 << 30, Bandwidth(288 * _GB, 960 * _GB)),
+    (26 << 30, Bandwidth(360 * _GB, 1008 * _GB)),
+)
+_GPU_LARGE = Bandwidth(600 * _GB, 1792 * _GB)
+_KV_EFFICIENCY = 0.5  # attention reads the cache in smaller pieces than weights are read
+_LAYER_SECONDS = {True: 30e-6, False: 20e-6}  # starting the operations of one layer, on a GPU and on a CPU
+_HOP_SECONDS = 50e-6  # handing the hidden state on to the next device
+
+
+class SpeedModel:
+    """Bandwidth of every device of one machine; answers for any model on it."""
+
+    def __init__(self, profile: HardwareProfile, budgets: Sequence[DeviceBudget]) -> None:
+        self._bandwidth = {budget.name: _assumed(budget, profile) for budget in budgets}
+
+    def decode(self, costs: Costs, spans: Sequence[Span], figures: QuantFigures) -> Speed:
+        """Estimate the decode speed at DEPTH tokens of conversation, in tokens per second."""
+        share = min(DEPTH / costs.request.n_ctx, 1.0)
+        fast = slow = _HOP_SECONDS * (len(spans) - 1)
+        for span in spans:
+            off_cpu = span.device != CPU
+            efficiency = figures.gpu_efficiency if off_cpu else figures.cpu_efficiency
+            read = _weights_read(costs, span) / efficiency + costs.kv(span.begin, span.end) * share / _KV_EFFICIENCY
+            start = _LAYER_SECONDS[off_cpu] * (span.end - span.begin)
+            low, high = self._bandwidth[span.device]
+            slow += start + read / low
+            fast += start + read / high
+        return Speed(decode_low=1 / slow, decode_high=1 / fast)
+
+
+def _weights_read(costs: Costs, span: Span) -> float:
+    """Bytes of weights that one token reads of a span: experts by their share, no token embeddings but a tied head."""
+    shape = costs.shape
+    inside = min(span.end, shape.n_layer)
+    begin = min(span.begin, inside)
+    read = (shape.weight_sums[inside] - shape.weight_sums[begin]) * shape.layer_active
+    if span.end > shape.n_layer:
+        read += shape.head_weights + shape.tied_weights
+    return read
+
+
+def _assumed(budget: DeviceBudget, profile: HardwareProfile) -> Bandwidth:
+    if budget.is_gpu:
+        return _assumed_gpu(budget)
+    if "apple" in profile.cpu.name.lower():
+        return _APPLE
+    cores = max(profile.cpu.cores, 1)
+    return Bandwidth(min(_PER_CORE.low * cores, _RAM.low), min(_PER_CORE.high * cores, _RAM.high))
+
+
+def _assumed_gpu(budget: DeviceBudget) -> Bandwidth:
+    if budget.bandwidth:
+        return Bandwidth(budget.bandwidth * _GPU_SHARE.low, budget.bandwidth * _GPU_SHARE.high)
+    cards = next((cards for size, cards in _GPU_BY_MEMORY if budget.total <= size), _GPU_LARGE)
+    return Bandwidth(cards.low * _GPU_SHARE.low, cards.high * _GPU_SHARE.high)
