@@ -156,8 +156,8 @@ def open_database(path: Path, *, name: str, migrations: Sequence[Migration]) -> 
 def _prepare(database: Database, name: str, migrations: Sequence[Migration]) -> None:
     connection = database.connection
     connection.set_busy_timeout(round(BUSY_TIMEOUT * 1000))
-    # Until it is known to be ours nothing may change the file, not even closing it.
-    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    # Until it is known to be ours nothing may change the file, not even closing it, which merges the -wal file.
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(_has_unmerged_changes(database.path)))
     version = _known_version(database, name, len(migrations))
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
@@ -166,6 +166,11 @@ def _prepare(database: Database, name: str, migrations: Sequence[Migration]) -> 
         if version > 0:
             _back_up(database, version)
         _migrate(database, name, migrations)
+
+
+def _has_unmerged_changes(path: Path) -> bool:
+    wal = path.with_name(path.name + "-wal")
+    return wal.exists() and wal.stat().st_size > 0
 
 
 def _migrate(database: Database, name: str, migrations: Sequence[Migration]) -> None:
