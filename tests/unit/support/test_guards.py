@@ -78,7 +78,8 @@ def report(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> str:
     (folder / "test_guilty.py").write_text(GUILTY)
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "pytest.ini").write_text(
-        "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\nmarkers =\n  allow_log(pattern): x\n  allow_leaks(reason): x\n"
+        "[pytest]\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
+        "markers =\n  allow_log(pattern): x\n  allow_leaks(reason): x\n"
     )
     command = [
         sys.executable,
