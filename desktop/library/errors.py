@@ -1,0 +1,37 @@
+"""What can be wrong with a model that a person names, each with its next step."""
+
+from desktop.errors import QT_TRANSLATE_NOOP, AppError
+
+
+class UnknownModel(AppError):
+    """Nothing is called like that."""
+
+    message = QT_TRANSLATE_NOOP("core", 'There is no model called "{reference}".')
+    hint = QT_TRANSLATE_NOOP("core", 'Run "snug models" to see what there is, or give the path of a GGUF file.')
+
+
+class UnknownModelButSimilar(UnknownModel):
+    """Nothing is called like that, but something nearly is."""
+
+    hint = QT_TRANSLATE_NOOP("core", 'Did you mean {similar}? "snug models" shows everything there is.')
+
+
+class UnknownQuantization(AppError):
+    """The model exists, this quantization of it does not."""
+
+    message = QT_TRANSLATE_NOOP("core", "{model} does not come as {quantization}.")
+    hint = QT_TRANSLATE_NOOP("core", "Choose one of: {known}.")
+
+
+class ModelFileGone(AppError):
+    """The library knows the model, but its file is not there any more."""
+
+    message = QT_TRANSLATE_NOOP("core", "The file of {model} is gone: {path}")
+    hint = QT_TRANSLATE_NOOP("core", "Connect the disk it is on, or download it again.")
+
+
+class NotOursToRemove(AppError):
+    """The model came with the set-up, or lies outside the models folder."""
+
+    message = QT_TRANSLATE_NOOP("core", "{model} was not downloaded by Snug, so Snug does not remove it.")
+    hint = QT_TRANSLATE_NOOP("core", "What comes with the set-up goes with it; other files you can delete yourself.")

@@ -1,0 +1,99 @@
+"""What a person may call a model: a path, an installed id, a catalog id or a name on the Hub."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from desktop.catalog.file_names import check_file, check_repo, printable
+from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
+from desktop.library.errors import UnknownModel, UnknownModelButSimilar, UnknownQuantization
+from desktop.library.types import CatalogChoice
+
+PREFERRED = ("Q4_K_M", "Q4_K_S", "Q5_K_M", "Q4_0", "Q8_0")
+"""What is taken when a model is named without a quantization and without a look at the machine."""
+
+_HUB_QUANTIZATION = re.compile(r"(?P<repo>[^/\\:]+/[^/\\:]+):(?P<quantization>[A-Za-z0-9_]+)")
+_HUB_FILE = re.compile(r"(?P<repo>[^/\\:]+/[^/\\:]+)/(?P<file>[^\\:]+\.gguf)", re.IGNORECASE)
+_SHARD_SUFFIX = re.compile(r"-\d{5}-of-\d{5}$")
+# The name of a quantization at the end of a file's name: model-Q4_K_M.gguf, model.IQ2_XXS.gguf, model-UD-Q4_K_XL.gguf.
+_FILE_QUANTIZATION = re.compile(
+    r"(?:^|[-._])(?P<name>(?:IQ|Q|TQ)\d(?:_[A-Z0-9]+)*|BF16|F16|F32|MXFP4(?:_MOE)?)$", re.IGNORECASE
+)
+
+
+def looks_like_path(reference: str) -> bool:
+    """Tell whether `reference` can only be meant as a path."""
+    return (
+        reference.startswith(("/", "./", "../", "~"))
+        or "\\" in reference
+        or bool(re.match(r"[A-Za-z]:[/\\]", reference))
+        or (reference.lower().endswith(".gguf") and not _HUB_FILE.fullmatch(reference))
+    )
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Return (model, quantization in upper case or "") of `model[:QUANTIZATION]`."""
+    model, _, quantization = reference.partition(":")
+    return model, quantization.upper()
+
+
+def quantization_of(file_name: str) -> str:
+    """Return the quantization a file's name ends with, "" when it names none."""
+    stem = _SHARD_SUFFIX.sub("", file_name.rsplit("/", 1)[-1].removesuffix(".gguf"))
+    match = _FILE_QUANTIZATION.search(stem)
+    return match["name"].upper() if match else ""
+
+
+def hub_choice(reference: str) -> CatalogChoice | None:
+    """Read `owner/repo:QUANT` or `owner/repo/file.gguf`; None when it is neither. Raises UnsafeName."""
+    if match := _HUB_QUANTIZATION.fullmatch(reference):
+        repo, file, quantization = check_repo(match["repo"]), "", match["quantization"].upper()
+    elif match := _HUB_FILE.fullmatch(reference):
+        repo, file = check_repo(match["repo"]), check_file(match["file"])
+        quantization = quantization_of(file)
+    else:
+        return None
+    return CatalogChoice(model_id=repo, name=repo.split("/")[1], quantization=quantization, repo=repo, file=file)
+
+
+def catalog_choice(reference: str, catalog: Catalog) -> CatalogChoice | None:
+    """Read a catalog id `qwen3-8b[:Q5_K_M]`; None when the catalog has no such model. Raises UnknownQuantization."""
+    model_id, wanted = split_reference(reference)
+    model = catalog.find(model_id.lower())
+    if model is None:
+        return None
+    quantization = model.quantization(wanted) if wanted else _usual(model)
+    if quantization is None:
+        known = ", ".join(each.name for each in model.quantizations)
+        raise UnknownQuantization(model=model.name, quantization=wanted, known=known)
+    return choice_of(model, quantization)
+
+
+def choice_of(model: CatalogModel, quantization: CatalogQuantization) -> CatalogChoice:
+    """Return what to download for one quantization of a catalog model."""
+    return CatalogChoice(
+        model_id=model.id,
+        name=model.name,
+        quantization=quantization.name,
+        repo=quantization.repo,
+        file=quantization.file,
+        revision=quantization.revision or "main",
+        size=quantization.size,
+        licence=model.licence,
+    )
+
+
+def unknown_model(reference: str, known: Iterable[str]) -> UnknownModel:
+    """Return the error for a name that nothing has, with the nearest names there are."""
+    model = split_reference(reference)[0].lower()
+    by_name = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(model, by_name, n=3, cutoff=0.6)
+    shown = printable(reference)
+    if near:
+        return UnknownModelButSimilar(reference=shown, similar=", ".join(by_name[name] for name in near))
+    return UnknownModel(reference=shown)
+
+
+def _usual(model: CatalogModel) -> CatalogQuantization:
+    found = (model.quantization(name) for name in PREFERRED)
+    return next((each for each in found if each is not None), model.quantizations[-1])
