@@ -3,7 +3,7 @@
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, Argument
 
 
-class DoesNotFit(AppError):  # noqa: N818 - said as the person would say it
+class DoesNotFit(AppError):
     """A model cannot be placed with its margin on every device, at any context.
 
     missing: bytes that would have to be free in addition on the tightest device. alternative_context: tokens that

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from desktop.engine.protocol import DeviceMemory, KvType
+from desktop.engine.protocol import DeviceMemory, KvType, Placement
 from desktop.fit.shape import ModelShape
 
 CPU = "CPU"
@@ -72,6 +72,14 @@ def spans_of(layers: Sequence[str]) -> tuple[Span, ...]:
         spans.append(Span(device, begin, end))
         begin = end
     return tuple(spans)
+
+
+def placement_of(spans: Sequence[Span]) -> Placement:
+    """Spell out the device of every layer."""
+    layers: tuple[str, ...] = ()
+    for span in spans:
+        layers += (span.device,) * (span.end - span.begin)
+    return Placement(layers=layers, tensor_split=tuple(s.end - s.begin for s in spans if s.device != CPU))
 
 
 def cells(n_ctx: int) -> int:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from desktop.engine.protocol import DeviceMemory, EngineDevice, KvType, LoadPlan, Placement
+from desktop.engine.protocol import DeviceMemory, EngineDevice, KvType, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
 from desktop.fit.budget import MARGIN, budgets_of_devices
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, spans_of
+from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, placement_of, spans_of
 from desktop.fit.shape import ModelShape
 from desktop.fit.split import best_spans, headroom, memory_for
 from desktop.fit.types import DeviceBudget
@@ -73,7 +73,8 @@ class _Problem(NamedTuple):
     def longest_context(self, request: Request) -> _Candidate | None:
         """Halve the context until it fits; None when it never does."""
         while request.n_ctx > LEAST_CONTEXT:
-            request = request._replace(n_ctx=max(request.n_ctx // 2, LEAST_CONTEXT))
+            half = request.n_ctx // 2 // LEAST_CONTEXT * LEAST_CONTEXT
+            request = request._replace(n_ctx=max(half, LEAST_CONTEXT))
             candidate = self.attempt(request)
             if candidate.fits:
                 return candidate
@@ -171,12 +172,6 @@ def _placement_reason(candidate: _Candidate, problem: _Problem) -> Phrase:
     if gpus[0].begin == 0:
         return Phrase.of(_ON_SEVERAL, count=count, parts=parts)
     return Phrase.of(_SPILLED, offloaded=count - gpus[0].begin, count=count, parts=parts)
-
-
-def placement_of(spans: Sequence[Span]) -> Placement:
-    """Spell out the device of every layer."""
-    layers = tuple(span.device for span in spans for _ in range(span.begin, span.end))
-    return Placement(layers=layers, tensor_split=tuple(s.end - s.begin for s in spans if s.device != CPU))
 
 
 def _load_plan(

@@ -1,0 +1,155 @@
+"""Every (model, quantization) of the catalog, priced for one machine: the work behind recommend and the models page.
+
+What depends on the catalog only is computed once per catalog; pricing a row for another context is arithmetic.
+"""
+
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
+from desktop.engine.protocol import DeviceMemory, KvType
+from desktop.errors import Phrase
+from desktop.fit.budget import MARGIN, budgets_of_profile
+from desktop.fit.capability import capability_of
+from desktop.fit.catalog_shape import file_size, shape_of_catalog
+from desktop.fit.placement import CPU, Costs, Request, Span, placement_of
+from desktop.fit.quality import QuantFigures, quality_of, quant_figures
+from desktop.fit.shape import ModelShape
+from desktop.fit.speed import SpeedModel
+from desktop.fit.split import best_spans, headroom, memory_for
+from desktop.fit.types import Choice, DeviceBudget, Quality, Verdict
+from desktop.hardware.types import HardwareProfile
+
+
+class Row(NamedTuple):
+    """One quantization of one model, with what does not depend on the machine. size: bytes of the file."""
+
+    model: CatalogModel
+    quantization: CatalogQuantization
+    shape: ModelShape
+    figures: QuantFigures
+    quality: Quality
+    capability: float
+    size: int
+    size_is_estimate: bool
+
+
+class Machine(NamedTuple):
+    """What a profile means for prices: the budgets, the CPU first, and the bandwidths."""
+
+    budgets: tuple[DeviceBudget, ...]
+    speed: SpeedModel
+
+
+class _Same:
+    """Makes a catalog a key by identity: hashing all of it would cost more than pricing it."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+
+    def __hash__(self) -> int:
+        return id(self.catalog)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.catalog is self.catalog
+
+
+def rows_of(catalog: Catalog) -> tuple[Row, ...]:
+    """Return a row per model and quantization, in the catalog's order."""
+    return _rows_of(_Same(catalog))
+
+
+@lru_cache(maxsize=4)
+def _rows_of(key: _Same) -> tuple[Row, ...]:
+    return tuple(_row(model, entry) for model in key.catalog.models for entry in model.quantizations)
+
+
+def _row(model: CatalogModel, quantization: CatalogQuantization) -> Row:
+    size, estimated = file_size(model, quantization)
+    return Row(
+        model=model,
+        quantization=quantization,
+        shape=shape_of_catalog(model, quantization),
+        figures=quant_figures(quantization.name),
+        quality=quality_of(model, quantization.name),
+        capability=capability_of(model),
+        size=size,
+        size_is_estimate=estimated,
+    )
+
+
+def machine_of(profile: HardwareProfile, *, margin: int = MARGIN) -> Machine:
+    """Work out budgets and bandwidths of a profile."""
+    budgets = budgets_of_profile(profile, margin=margin)
+    return Machine(budgets, SpeedModel(profile, budgets))
+
+
+def price(row: Row, machine: Machine, request: Request, *, installed: bool = False) -> Choice:
+    """Place one row on a machine: memory per device, verdict, speed. Its reasons are empty."""
+    costs = Costs(row.shape, request)
+    spans = best_spans(costs, machine.budgets)
+    memory = memory_for(costs, spans, machine.budgets)
+    left = min(headroom(memory, machine.budgets).values())
+    offloaded = sum(span.end - span.begin for span in spans if span.device != CPU)
+    return Choice(
+        model_id=row.model.id,
+        model_name=row.model.name,
+        publisher=row.model.publisher,
+        licence=row.model.licence,
+        quantization=row.quantization.name,
+        repo=row.quantization.repo,
+        file=row.quantization.file,
+        download_size=row.size,
+        size_is_estimate=row.size_is_estimate,
+        context=request.n_ctx,
+        kv=request.type_k,
+        n_gpu_layers=offloaded,
+        n_layer=row.shape.n_layer,
+        placement=placement_of(spans),
+        memory=memory,
+        verdict=_verdict(machine, memory, left, spans),
+        missing=max(-left, 0),
+        spare=max(left, 0),
+        speed=machine.speed.decode(costs, spans, row.figures),
+        quality=row.quality,
+        capability=row.capability,
+        installed=installed,
+    )
+
+
+def price_catalog(
+    *,
+    profile: HardwareProfile,
+    catalog: Catalog,
+    context: int,
+    kv: KvType = "f16",
+    installed: Collection[tuple[str, str]] = (),
+    margin: int = MARGIN,
+) -> tuple[Choice, ...]:
+    """Price every model in every quantization, in the catalog's order, for sliders that move.
+
+    installed: (model id, quantization) of what is on this disk. context: tokens.
+    """
+    machine = machine_of(profile, margin=margin)
+    request = Request(context, kv, kv)
+    here = frozenset(installed)
+    return tuple(
+        price(row, machine, request, installed=(row.model.id, row.quantization.name) in here)
+        for row in rows_of(catalog)
+    )
+
+
+def with_reasons(choice: Choice, reasons: Sequence[Phrase]) -> Choice:
+    """Return the choice with its reasons."""
+    return msgspec.structs.replace(choice, reasons=tuple(reasons))
+
+
+def _verdict(machine: Machine, memory: Sequence[DeviceMemory], left: int, spans: Sequence[Span]) -> Verdict:
+    if left < 0:
+        close = min(headroom(memory, machine.budgets, margin=False).values())
+        return "tight" if close >= 0 else "does_not_fit"
+    on_cpu = spans[0].device == CPU
+    return "partial" if on_cpu and any(budget.is_gpu for budget in machine.budgets) else "fits"
