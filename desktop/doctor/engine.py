@@ -3,7 +3,7 @@
 from desktop.doctor.check import Check, Status
 from desktop.engine.protocol import EngineInfo
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
-from desktop.hardware.types import HardwareProfile, Vendor
+from desktop.hardware.types import Gpu, HardwareProfile, Vendor
 from desktop.library.starter import StarterModelMissing, starter_model
 
 _BUILD_FOR: dict[Vendor, str] = {"nvidia": "cuda", "amd": "vulkan", "intel": "vulkan", "apple": "metal"}
@@ -14,7 +14,7 @@ def check_engine(engine: EngineInfo | None, failure: AppError | None) -> Check:
     title = Phrase.of(QT_TRANSLATE_NOOP("core", "Engine"))
     wanted = Phrase.of(QT_TRANSLATE_NOOP("core", "llama.cpp loads in its own process"))
     if engine is not None:
-        found = Phrase.of(QT_TRANSLATE_NOOP("core", "llama-cpp-python {version}"), version=engine.version)
+        found = Phrase.of(QT_TRANSLATE_NOOP("core", "llama.cpp, version {version}"), version=engine.version)
         return Check(id="engine", status="pass", title=title, found=found, wanted=wanted)
     if failure is None:
         found = Phrase.of(QT_TRANSLATE_NOOP("core", "not asked"))
@@ -30,13 +30,20 @@ def check_gpu_offload(profile: HardwareProfile, engine: EngineInfo | None) -> Ch
         return _offload("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no graphics card with memory of its own")))
     if engine is None:
         return _offload("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "the engine did not answer")))
-    idle = next((gpu for gpu in cards if gpu.backend is None), None)
-    if idle is None:
+    idle = [gpu for gpu in cards if gpu.backend is None]
+    if not idle:
         return _offload("pass", Phrase.of("{names}", names=", ".join(gpu.backend or "" for gpu in cards)))
-    what = QT_TRANSLATE_NOOP("core", "{name} is not used: the engine has no device for it")
-    how = QT_TRANSLATE_NOOP("core", "Build the engine for it: make run BACKEND={backend}")
-    remedy = Phrase.of(how, backend=_BUILD_FOR.get(idle.vendor, "vulkan"))
-    return _offload("warn", Phrase.of(what, name=idle.name), remedy)
+    what = QT_TRANSLATE_NOOP("core", "not used, because the engine has no device for it: {names}")
+    return _offload("warn", Phrase.of(what, names=", ".join(gpu.name for gpu in idle)), _remedy(idle[0], engine))
+
+
+def _remedy(idle: Gpu, engine: EngineInfo) -> Phrase:
+    backend = _BUILD_FOR.get(idle.vendor, "vulkan")
+    if any(device.backend.lower() == backend for device in engine.devices):
+        return Phrase.of(
+            QT_TRANSLATE_NOOP("core", "Update the driver of the card: the engine is built for it, but does not see it.")
+        )
+    return Phrase.of(QT_TRANSLATE_NOOP("core", "Build the engine for it: make run BACKEND={backend}"), backend=backend)
 
 
 def check_starter() -> Check:

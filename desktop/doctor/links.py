@@ -11,15 +11,15 @@ _FEWEST_LANES = 8
 def check_resizable_bar(profile: HardwareProfile) -> Check:
     """Whether the processor sees the whole memory of every card."""
     told = [gpu for gpu in profile.gpus if gpu.resizable_bar is not None]
-    off = next((gpu for gpu in told if not gpu.resizable_bar), None)
+    off = [gpu.name for gpu in told if not gpu.resizable_bar]
     if not told:
         return _bar("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card tells")))
-    if off is None:
+    if not off:
         return _bar("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "on")))
     remedy = Phrase.of(
         QT_TRANSLATE_NOOP("core", 'Turn on "Resizable BAR" and "Above 4G decoding" in the firmware (BIOS) settings.')
     )
-    return _bar("warn", Phrase.of(QT_TRANSLATE_NOOP("core", "off for {name}"), name=off.name), remedy)
+    return _bar("warn", Phrase.of(QT_TRANSLATE_NOOP("core", "off for {names}"), names=", ".join(off)), remedy)
 
 
 def _bar(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:

@@ -69,6 +69,6 @@ def check_cudnn(profile: HardwareProfile) -> Check:
         id="cudnn",
         status="pass" if nvidia_cards(profile) else "skip",
         title=Phrase.of(QT_TRANSLATE_NOOP("core", "cuDNN")),
-        found=Phrase.of(QT_TRANSLATE_NOOP("core", "not looked for")),
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "not required: the engine has its own kernels")),
+        found=Phrase.of(QT_TRANSLATE_NOOP("core", "not used by this engine, which has its own kernels")),
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "nothing: it is not required")),
     )

@@ -1,0 +1,119 @@
+"""Processor, memory, disk and a container's limits."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from desktop.hardware.cgroup import Cgroup
+from desktop.hardware.cpu import parse_cpuinfo, parse_sysctl, usable_threads
+from desktop.hardware.memory import read_disk, read_ram
+
+GIB = 1 << 30
+
+X86 = """\
+processor\t: 0
+vendor_id\t: GenuineIntel
+model name\t: 13th Gen Intel(R) Core(TM) i7-13700K
+flags\t\t: fpu sse4_2 avx f16c fma avx2 avx_vnni
+
+processor\t: 1
+model name\t: something else
+flags\t\t: fpu
+"""
+ARM = """\
+processor\t: 0
+BogoMIPS\t: 108.00
+Features\t: fp asimd evtstrm aes asimddp sve i8mm
+CPU implementer\t: 0x41
+"""
+
+
+def write(folder: Path, **files: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(f"{text}\n")
+    return folder
+
+
+def version_2(tmp_path: Path, path: str = "/") -> Cgroup:
+    (tmp_path / "self").write_text(f"0::{path}\n")
+    return Cgroup(root=tmp_path / "cgroup", membership=tmp_path / "self")
+
+
+def test_an_x86_processor_tells_its_name_and_features() -> None:
+    name, features = parse_cpuinfo(X86)
+    assert name == "13th Gen Intel(R) Core(TM) i7-13700K"
+    assert features == ("avx", "avx2", "fma", "f16c", "avx_vnni")
+
+
+def test_an_arm_processor_tells_its_features() -> None:
+    name, features = parse_cpuinfo(ARM)
+    assert name
+    assert features == ("neon", "dotprod", "sve", "i8mm")
+
+
+def test_a_mac_tells_its_name_and_features() -> None:
+    name, features = parse_sysctl(
+        {
+            "machdep.cpu.brand_string": "Apple M2 Pro",
+            "hw.optional.neon": "1",
+            "hw.optional.arm.FEAT_DotProd": "1",
+            "hw.optional.arm.FEAT_I8MM": "0",
+        }
+    )
+    assert (name, features) == ("Apple M2 Pro", ("neon", "dotprod"))
+
+
+def test_without_a_limit_the_machines_memory_counts(tmp_path: Path) -> None:
+    write(tmp_path / "cgroup", memory__max="max", cpu__max="max 100000")
+    ram = read_ram(version_2(tmp_path))
+    assert ram.total == psutil.virtual_memory().total
+    assert ram.machine_total is None
+
+
+def test_a_containers_limit_counts_and_the_machines_memory_is_told(tmp_path: Path) -> None:
+    write(
+        tmp_path / "cgroup",
+        memory__max=str(GIB),
+        memory__current=str(GIB // 2),
+        memory__stat=f"anon 5\ninactive_file {GIB // 4}",
+    )
+    ram = read_ram(version_2(tmp_path))
+    assert ram.total == GIB
+    # File pages that can be dropped at once are free for us: half of it used, a quarter of that droppable.
+    assert ram.available == min(GIB * 3 // 4, psutil.virtual_memory().available)
+    assert ram.machine_total == psutil.virtual_memory().total
+
+
+def test_a_parents_lower_limit_counts(tmp_path: Path) -> None:
+    write(tmp_path / "cgroup" / "service", memory__max=str(GIB), cpu__max="150000 100000")
+    write(tmp_path / "cgroup" / "service" / "inner", memory__max=str(2 * GIB), cpu__max="max 100000")
+    cgroup = version_2(tmp_path, "/service/inner")
+    assert cgroup.memory_limit() == GIB
+    assert cgroup.cpu_limit() == pytest.approx(1.5)
+
+
+def test_version_1_is_read_as_well(tmp_path: Path) -> None:
+    write(tmp_path / "cgroup" / "memory", memory__limit_in_bytes=str(GIB), memory__usage_in_bytes=str(GIB // 8))
+    write(tmp_path / "cgroup" / "cpu", cpu__cfs_quota_us="400000", cpu__cfs_period_us="100000")
+    (tmp_path / "self").write_text("4:memory:/\n3:cpu,cpuacct:/\n")
+    cgroup = Cgroup(root=tmp_path / "cgroup", membership=tmp_path / "self")
+    assert (cgroup.memory_limit(), cgroup.memory_used(), cgroup.cpu_limit()) == (GIB, GIB // 8, 4.0)
+
+
+def test_version_1_writes_no_limit_as_a_huge_number(tmp_path: Path) -> None:
+    write(tmp_path / "cgroup" / "memory", memory__limit_in_bytes="9223372036854771712")
+    assert Cgroup(root=tmp_path / "cgroup", membership=tmp_path / "none").memory_limit() is None
+
+
+@pytest.mark.parametrize(("quota", "threads"), [("max", 1), ("50000", 1)])
+def test_at_least_one_thread_is_left(tmp_path: Path, quota: str, threads: int) -> None:
+    write(tmp_path / "cgroup", cpu__max=f"{quota} 100000")
+    assert usable_threads(1, version_2(tmp_path)) == threads
+
+
+def test_the_disk_of_a_folder_that_is_not_there_yet_is_found(tmp_path: Path) -> None:
+    disk = read_disk(tmp_path / "not" / "yet")
+    assert disk.path == str(tmp_path / "not" / "yet")
+    assert 0 < disk.free <= disk.total
