@@ -6,19 +6,21 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from desktop.catalog.catalog import load_catalog
 from desktop.engine.client import EngineClient
-from desktop.engine.protocol import EngineInfo, LoadedModel, LoadPlan
+from desktop.engine.protocol import EngineInfo, KvType, LoadedModel, LoadPlan
+from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.paths import Paths, catalog_file
 from desktop.settings import (
     DEFAULT_MODEL,
     ENGINE_THREADS,
     HF_ENDPOINT,
+    MINIMUM_SPEED,
     MODELS_FOLDER,
     OFFLINE,
     WANTED_CONTEXT,
@@ -30,9 +32,27 @@ if TYPE_CHECKING:
     from desktop.catalog.types import Catalog
     from desktop.chat.store import ChatStore
     from desktop.download.queue import DownloadQueue
+    from desktop.download.record import Download
+    from desktop.fit.types import Recommendation
     from desktop.hardware.types import HardwareProfile
     from desktop.library.library import Library
-    from desktop.library.types import InstalledModel
+    from desktop.library.types import CatalogChoice, InstalledModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What this machine has, and what the engine can use of it."""
+
+    profile: "HardwareProfile"
+    engine: EngineInfo | None = None
+    failure: AppError | None = None
+
+
+@dataclass
+class Surveys:
+    """Remembers the latest survey, because several pages ask for it."""
+
+    latest: Survey | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +62,7 @@ class Services:
     paths: Paths
     settings: SettingsStore
     engine: EngineClient
+    surveys: Surveys = field(default_factory=Surveys)
 
     @cached_property
     def catalog(self) -> "Catalog":
@@ -92,20 +113,35 @@ class Services:
                     await result
 
 
-def create_services(paths: Paths) -> Services:
-    """Put the app together. Reads the settings file; opens nothing else yet."""
-    return Services(paths=paths, settings=SettingsStore.open(paths.settings_file), engine=EngineClient())
+def create_services(paths: Paths, settings: SettingsStore | None = None) -> Services:
+    """Put the app together. Reads the settings file unless it was read already; opens nothing else yet."""
+    return Services(paths=paths, settings=settings or SettingsStore.open(paths.settings_file), engine=EngineClient())
 
 
-async def survey(services: Services) -> "tuple[HardwareProfile, EngineInfo]":
-    """Look at the machine and at what the engine can use of it, both at once."""
+async def survey(services: Services, *, again: bool = False) -> Survey:
+    """Look at the machine and at what the engine can use of it; `again` looks anew instead of remembering.
+
+    The profile always comes; where the engine cannot start, `engine` is None and `failure` says why.
+    """
+    if again or services.surveys.latest is None or services.surveys.latest.failure is not None:
+        services.surveys.latest = await _look(services)
+    return services.surveys.latest
+
+
+async def _look(services: Services) -> Survey:
     from desktop.engine.inventory import join_devices
     from desktop.hardware.probe import probe_hardware
 
     profile, engine = await asyncio.gather(
-        probe_hardware(models_folder=services.models_folder), services.engine.start()
+        probe_hardware(models_folder=services.models_folder), services.engine.start(), return_exceptions=True
     )
-    return join_devices(profile, engine), engine
+    if isinstance(profile, BaseException):
+        raise profile
+    if isinstance(engine, AppError):
+        return Survey(profile=profile, failure=engine)
+    if isinstance(engine, BaseException):
+        raise engine
+    return Survey(profile=join_devices(profile, engine), engine=engine)
 
 
 async def plan_model(services: Services, model: "InstalledModel", *, context: int | None = None) -> LoadPlan:
@@ -117,14 +153,16 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
     from desktop.gguf.header import read_header
 
     path = Path(model.path)
-    header, (profile, engine) = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services))
+    header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=True))
+    if found.engine is None:
+        raise found.failure or AppError(reason="the engine did not start")
     wanted = context or min(services.settings.get(WANTED_CONTEXT), header.context_length or 2**31)
     return make_plan(
         path=path,
         name=model.name,
         header=header,
-        profile=profile,
-        devices=engine.devices,
+        profile=found.profile,
+        devices=found.engine.devices,
         context=wanted,
         threads=services.settings.get(ENGINE_THREADS),
     )
@@ -147,10 +185,56 @@ async def load_model(
     return await services.engine.load(plan, on_progress)
 
 
+class NotInstalled(AppError):
+    """The model is known but not on this disk."""
+
+    message = QT_TRANSLATE_NOOP("core", "{name} is not on this disk yet.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", 'Download it on the Models page, or choose one that "snug models" shows as installed.'
+    )
+
+
 def find_model(services: Services, reference: str | None) -> "InstalledModel":
-    """Return the installed model that `reference` names; the starter for None. Blocking."""
+    """Return the installed model that `reference` names; the starter for None. Blocking.
+
+    Raises UnknownModel and its kin (with the nearest names), NotInstalled, and the errors of gguf.header for a path.
+    """
     from desktop.library.starter import starter_model
+    from desktop.library.types import InstalledModel
 
     if reference is None:
         return starter_model()
-    return services.library.find(reference)
+    found = services.library.resolve(reference, services.catalog)
+    if isinstance(found, InstalledModel):
+        return found
+    raise NotInstalled(name=found.id)
+
+
+def queue_download(services: Services, *, model_id: str, quantization: str) -> "Download":
+    """Queue one quantization of a catalog model; a download that is under way is returned as it is."""
+    return services.downloads.start(_catalog_choice(services.catalog, model_id, quantization))
+
+
+def _catalog_choice(catalog: "Catalog", model_id: str, quantization: str) -> "CatalogChoice":
+    from desktop.library.references import catalog_choice, unknown_model
+
+    choice = catalog_choice(f"{model_id}:{quantization}", catalog)
+    if choice is None:
+        raise unknown_model(model_id, [model.id for model in catalog.models])
+    return choice
+
+
+def recommend_models(
+    services: Services, profile: "HardwareProfile", *, context: int | None = None, kv: KvType = "f16"
+) -> "Recommendation":
+    """Rank what could run on `profile`, best first. Blocking: reads the catalog and the library on first use."""
+    from desktop.fit.recommend import recommend
+
+    return recommend(
+        profile=profile,
+        catalog=services.catalog,
+        installed={(model.model_id, model.quantization) for model in services.library.installed() if not model.missing},
+        context=context or services.settings.get(WANTED_CONTEXT),
+        kv=kv,
+        minimum_speed=services.settings.get(MINIMUM_SPEED),
+    )

@@ -59,7 +59,7 @@ def close_stdout_quietly() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Tell whether a person looks at `stream`; it may be missing in a windowed build."""
     return stream is not None and stream.isatty()
 

@@ -1,0 +1,86 @@
+"""How the layers of the loaded model are split, as the engine's own log reported it."""
+
+from itertools import groupby
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from desktop.engine.protocol import LoadedModel
+from desktop.ui.theme import current_colours
+from desktop.ui.widgets.card import Card
+
+_GAP = 6
+"""Pixels between two parts."""
+
+
+class SplitBar(QWidget):
+    """One part per run of layers on the same device, as wide as its share."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._runs: list[tuple[str, int, int]] = []
+        self.setFixedHeight(36)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def set_layers(self, layers: tuple[str, ...]) -> None:
+        """Show one device name per layer; the last entry is the output head."""
+        self._runs = []
+        start = 0
+        for device, group in groupby(layers):
+            count = len(list(group))
+            self._runs.append((device, start, start + count - 1))
+            start += count
+        self.setAccessibleName(", ".join(self.texts()))
+        self.update()
+
+    def texts(self) -> list[str]:
+        """The words of each part."""
+        template = self.tr("{device} · layers {first}–{last}")
+        return [template.format(device=device, first=first, last=last) for device, first, last in self._runs]
+
+    def sizeHint(self) -> QSize:
+        """Wide enough to be read."""
+        return QSize(320, 36)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the parts, in the order of the layers."""
+        if not self._runs:
+            return
+        colours = current_colours()
+        fills = (colours.weights, colours.kv, colours.compute, colours.others)
+        devices = list(dict.fromkeys(device for device, _, _ in self._runs))
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        total = self._runs[-1][2] + 1
+        room = self.width() - _GAP * (len(self._runs) - 1)
+        left = 0.0
+        for (device, first, last), text in zip(self._runs, self.texts(), strict=True):
+            width = room * (last - first + 1) / total
+            part = QRectF(left, 0, width, self.height())
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(fills[devices.index(device) % len(fills)]))
+            painter.drawRoundedRect(part, 8, 8)
+            painter.setPen(QColor(colours.on_accent if device == devices[0] else "#101314"))
+            shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(width) - 12)
+            painter.drawText(part, int(Qt.AlignmentFlag.AlignCenter), shown)
+            left += width + _GAP
+
+
+class SplitCard(Card):
+    """The bar, and which model it is about."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self.set_title(self.tr("Split"))
+        self._bar = SplitBar()
+        self.body.addWidget(self._bar)
+
+    def show_model(self, model: LoadedModel) -> None:
+        """Show where the layers of `model` really are."""
+        self.set_aside(self.tr("{model}, as the engine reported it").format(model=model.name))
+        self._bar.set_layers(model.layers)
+
+    def texts(self) -> list[str]:
+        """The words of each part."""
+        return self._bar.texts()

@@ -1,0 +1,47 @@
+"""Fills the welcome page and remembers that it was seen."""
+
+import asyncio
+
+from desktop.fit.types import Choice
+from desktop.services import Services, recommend_models, survey
+from desktop.settings import WELCOME_DONE
+from desktop.ui.fetch import Fetch
+from desktop.ui.pages.welcome.view import WelcomeView
+from desktop.ui.shell import Shell
+
+
+class WelcomeController:
+    """Survey first, then the recommendation; the person may leave at any moment."""
+
+    def __init__(self, *, view: WelcomeView, services: Services, shell: Shell) -> None:
+        self._view = view
+        self._services = services
+        self._shell = shell
+        self._fetch = Fetch(services, shell)
+        self._looked = False
+        view.skipped.connect(self._leave)
+        view.chat_chosen.connect(self._leave)
+        view.download_chosen.connect(self._on_download_chosen)
+
+    def activate(self) -> None:
+        """Look at the machine once."""
+        if not self._looked:
+            self._looked = True
+            self._shell.tasks.start(self._fill(), name="welcome page")
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
+    async def _fill(self) -> None:
+        found = await survey(self._services)
+        self._view.set_profile(found.profile)
+        advice = await asyncio.to_thread(recommend_models, self._services, found.profile)
+        self._view.set_choice(advice.choices[0] if advice.choices else None)
+
+    def _on_download_chosen(self, choice: Choice) -> None:
+        self._fetch.start(choice, then_chat=False)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._services.settings.set(WELCOME_DONE, True)
+        self._shell.page_wanted.emit("chat")
