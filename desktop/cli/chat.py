@@ -1,0 +1,300 @@
+"""`snug chat`: one reply to a prompt or to stdin, or a dialogue on a terminal. Nothing of it is stored."""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from desktop.cli.output import is_terminal, print_error, print_json, print_note
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, WrongUsage
+
+if TYPE_CHECKING:
+    from desktop.catalog.types import SamplingDefaults
+    from desktop.engine.client import EngineClient
+    from desktop.engine.protocol import Done, Sampling
+    from desktop.services import Services
+
+_SAMPLERS = ("temperature", "top_p", "max_length", "top_k", "min_p", "seed", "stop")
+_NO_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+class NothingAsked(WrongUsage):
+    """There is neither a prompt nor anything on stdin."""
+
+    message = QT_TRANSLATE_NOOP("core", "There is nothing to answer: the prompt is empty.")
+    hint = QT_TRANSLATE_NOOP("core", 'Give a prompt, as in: snug chat "Why is the sky blue?"')
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the verb."""
+    parser = subparsers.add_parser(
+        "chat",
+        help="answer a prompt, or hold a dialogue on a terminal",
+        description="Answers PROMPT, or what comes on stdin; on a terminal without a prompt it is a dialogue.",
+    )
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="what to answer; without it stdin is read")
+    parser.add_argument("-m", "--model", help="a path, an installed id, a catalog id or a Hub name")
+    parser.add_argument("--temperature", type=float, help="0 to 2; 0 always takes the likeliest word")
+    parser.add_argument("--top-p", type=float, help="keep the likeliest words up to this share, above 0 to 1")
+    parser.add_argument("--max-length", type=int, help="the most new tokens of a reply; 0 is up to the context's end")
+    parser.add_argument("--top-k", type=int, help="keep this many of the likeliest words; 0 keeps all")
+    parser.add_argument("--min-p", type=float, help="drop words below this share of the likeliest one, 0 to 1")
+    parser.add_argument("--seed", type=int, help="the same seed gives the same reply")
+    parser.add_argument("--stop", action="append", metavar="TEXT", help="end the reply here; may be repeated")
+    parser.add_argument("--system", metavar="TEXT", help="what the model is told before the conversation")
+    parser.add_argument("--context", type=int, metavar="TOKENS", help="how many tokens the conversation may hold")
+    parser.add_argument("--json", action="store_true", help="print one JSON object when the reply is complete")
+    parser.set_defaults(run=run)
+
+
+async def run(arguments: argparse.Namespace, services: "Services") -> int:
+    """Load the model, then answer once or hold a dialogue. Raises AppError."""
+    dialogue = arguments.prompt is None and is_terminal(sys.stdin) and is_terminal(sys.stdout) and not arguments.json
+    overrides = _overrides(arguments)
+    prompt = "" if dialogue else await _prompt(arguments)
+    chat = await _load(arguments, services, overrides)
+    if dialogue:
+        return await _hold_dialogue(chat)
+    if arguments.json:
+        return await _answer_json(chat, prompt)
+    await chat.answer(prompt)
+    return 0
+
+
+async def _prompt(arguments: argparse.Namespace) -> str:
+    from desktop.database import clean_text
+
+    text = arguments.prompt
+    if text is None:
+        data = await asyncio.to_thread(sys.stdin.buffer.read)
+        text = data.decode("utf-8", "replace")
+    if not text.strip():
+        raise NothingAsked
+    return clean_text(text)
+
+
+def _overrides(arguments: argparse.Namespace) -> Any:
+    from desktop.settings import SamplingOverrides
+
+    given = {name: getattr(arguments, name) for name in _SAMPLERS if getattr(arguments, name) is not None}
+    if arguments.context is not None and arguments.context < 1:
+        raise WrongUsage(reason="--context must be at least 1")
+    try:
+        return msgspec.convert(given, SamplingOverrides)
+    except msgspec.ValidationError as error:
+        raise WrongUsage(reason=str(error)) from error
+
+
+async def _load(arguments: argparse.Namespace, services: "Services", overrides: Any) -> "_Chat":
+    from desktop.chat.sampling import resolve_sampling
+    from desktop.database import clean_text
+    from desktop.services import find_model, load_model
+    from desktop.settings import DEFAULT_MODEL, SYSTEM_PROMPT
+
+    reference = arguments.model or services.settings.get(DEFAULT_MODEL) or None
+    model = await asyncio.to_thread(find_model, services, reference)
+    with _Progress(f"loading {model.name}") as progress:
+        await load_model(services, reference=reference, context=arguments.context, on_progress=progress.show)
+    sampling = resolve_sampling(
+        explicit=overrides, settings=services.settings, card=_card(services, model.model_id), model_id=model.id
+    )
+    system = arguments.system if arguments.system is not None else services.settings.get(SYSTEM_PROMPT)
+    return _Chat(services.engine, sampling, clean_text(system or ""), model.name)
+
+
+def _card(services: "Services", model_id: str) -> "SamplingDefaults | None":
+    entry = services.catalog.find(model_id) if model_id else None
+    return entry.sampling if entry else None
+
+
+class _Progress:
+    """A line on stderr while something takes long; only where a person looks."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._visible = is_terminal(sys.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def show(self, fraction: float) -> None:
+        """Show how far it came, 0 to 1."""
+        if self._visible:
+            sys.stderr.write(f"\r{self._title} {fraction:.0%} ")
+            sys.stderr.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._visible:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+class _Chat:
+    """A conversation in memory, and how it is printed."""
+
+    def __init__(self, engine: "EngineClient", sampling: "Sampling", system: str, model: str) -> None:
+        from desktop.engine.protocol import PromptMessage
+
+        self.model = model
+        self.text, self.reasoning = "", ""
+        self.messages: list[PromptMessage] = [PromptMessage(role="system", content=system)] if system else []
+        self._engine = engine
+        self._sampling = sampling
+        self._plain = is_terminal(sys.stdout)
+        self._person = is_terminal(sys.stderr)
+
+    async def answer(self, prompt: str) -> None:
+        """Stream one reply to stdout; a partial one ends with a newline as well, and stays in the conversation."""
+        try:
+            done = await self.ask(prompt, stream=True)
+        finally:
+            if self.text and not self.text.endswith("\n"):
+                self._write("\n")
+        self._tell(done)
+
+    async def ask(self, prompt: str, *, stream: bool) -> "Done":
+        """Ask the engine; `text` and `reasoning` are what came, however it ends."""
+        from desktop.engine.protocol import Done, PromptMessage, ReasoningDelta, TextDelta
+
+        self.text, self.reasoning = "", ""
+        self.messages.append(PromptMessage(role="user", content=prompt))
+        try:
+            async with contextlib.aclosing(
+                self._engine.generate(messages=tuple(self.messages), sampling=self._sampling)
+            ) as events:
+                async for event in events:
+                    if isinstance(event, TextDelta):
+                        self.text += event.text
+                        if stream:
+                            self._write(event.text)
+                    elif isinstance(event, ReasoningDelta):
+                        self.reasoning += event.text
+                        self._think(event.text)
+                    elif isinstance(event, Done):
+                        return event
+        finally:
+            if self.text:
+                self.messages.append(PromptMessage(role="assistant", content=self.text))
+            else:  # most templates refuse two questions in a row
+                self.messages.pop()
+        raise AppError(reason="the reply has no end")
+
+    def _write(self, text: str) -> None:
+        # What a model says must not steer the terminal.
+        sys.stdout.write(text.translate(_NO_CONTROLS) if self._plain else text)
+        sys.stdout.flush()
+
+    def _think(self, text: str) -> None:
+        if self._person:
+            sys.stderr.write(text.translate(_NO_CONTROLS))
+            sys.stderr.flush()
+
+    def _tell(self, done: "Done") -> None:
+        if done.finish_reason == "context_full":
+            print_note("note: the context is full, so the reply ends here; --context gives more")
+        if self._person:
+            if done.finish_reason == "length":
+                print_note(f"note: cut at {done.stats.completion_tokens} tokens; --max-length gives more")
+            stats = done.stats
+            print_note(
+                f"{stats.completion_tokens} tokens · {stats.decode_speed:.1f} tok/s · first token {stats.ttft:.2f} s"
+            )
+
+
+async def _answer_json(chat: _Chat, prompt: str) -> int:
+    done = await chat.ask(prompt, stream=False)
+    stats = done.stats
+    print_json(
+        {
+            "model": chat.model,
+            "text": chat.text,
+            "reasoning": chat.reasoning,
+            "finish_reason": done.finish_reason,
+            "usage": {
+                "prompt": stats.prompt_tokens,
+                "completion": stats.completion_tokens,
+                "cached": stats.cached_tokens,
+            },
+            "timings": {
+                "ttft": stats.ttft,
+                "prefill_speed": stats.prefill_speed,
+                "decode_speed": stats.decode_speed,
+            },
+        }
+    )
+    return 0
+
+
+# --- The dialogue ------------------------------------------------------------------------------------------------
+
+
+async def _hold_dialogue(chat: _Chat) -> int:
+    print_note(f"{chat.model} · Ctrl-C stops a reply, /exit or Ctrl-D ends")
+    while True:
+        sys.stdout.write("> ")
+        sys.stdout.flush()
+        line = await _read_line()
+        if line is None or line.strip() in {"/exit", "/quit", "/bye"}:
+            if line is None:
+                print_note("")
+            return 0
+        if line.strip():
+            await _answer_stoppable(chat, line.strip())
+
+
+async def _answer_stoppable(chat: _Chat, prompt: str) -> None:
+    """Answer; Ctrl-C ends the reply and keeps the dialogue, and so does an explained error."""
+    reply = asyncio.create_task(chat.answer(prompt))
+    with _interrupt_cancels(reply):
+        try:
+            await reply
+        except asyncio.CancelledError:
+            this = asyncio.current_task()
+            if this is not None and this.cancelling():
+                raise
+            print_note("stopped")
+        except AppError as error:
+            print_error(error)
+
+
+@contextlib.contextmanager
+def _interrupt_cancels(task: "asyncio.Task[None]") -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(task.cancel))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def _read_line() -> str | None:
+    """Return the next line of the terminal, None at its end.
+
+    The thread is a daemon over the unbuffered descriptor: it may wait there for ever without keeping the program from
+    ending, which sys.stdin's own lock would.
+    """
+    from desktop.database import clean_text
+
+    loop = asyncio.get_running_loop()
+    line: asyncio.Future[bytes] = loop.create_future()
+
+    def read() -> None:
+        with open(0, "rb", buffering=0, closefd=False) as terminal:
+            data = terminal.read(65_536) or b""
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(_deliver, line, data)
+
+    threading.Thread(target=read, name="snug-terminal", daemon=True).start()
+    data = await line
+    return clean_text(data.decode("utf-8", "replace")) if data else None
+
+
+def _deliver(line: "asyncio.Future[bytes]", data: bytes) -> None:
+    if not line.done():
+        line.set_result(data)

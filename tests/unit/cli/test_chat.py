@@ -1,0 +1,254 @@
+import argparse
+import asyncio
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from desktop import services as services_module
+from desktop.catalog.types import Catalog
+from desktop.cli import chat
+from desktop.cli.main import run_command_line
+from desktop.engine.failure import explain_failure
+from desktop.engine.protocol import EngineFailure, FailureKind
+from desktop.errors import AppError, WrongUsage
+from desktop.settings import SYSTEM_PROMPT, TEMPERATURE, SettingsStore
+from tests.support.fake_engine import FakeEngine, Finish, Thought
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> SettingsStore:
+    return SettingsStore.open(tmp_path / "settings.json")
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    async def load_model(_services: Any, *, reference: str | None, context: int | None, on_progress: Any) -> None:
+        loads.append((reference, context))
+        on_progress(0.5)
+
+    loads: list[tuple[str | None, int | None]] = []
+    model = SimpleNamespace(name="Fake 1B", id="fake:Q4_0", model_id="fake")
+    monkeypatch.setattr(services_module, "load_model", load_model)
+    monkeypatch.setattr(services_module, "find_model", lambda *_: model)
+    engine = FakeEngine(["Hello ", "there."])
+    engine.loads = loads  # type: ignore[attr-defined]
+    return engine
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    chat.add_parser(parser.add_subparsers())
+    return parser.parse_args(["chat", *words])
+
+
+def run(engine: FakeEngine, settings: SettingsStore, *words: str) -> int:
+    services: Any = SimpleNamespace(engine=engine, settings=settings, catalog=Catalog(models=()))
+    return asyncio.run(chat.run(parse(*words), services))
+
+
+def test_the_reply_goes_to_stdout_and_nothing_else_does(
+    engine: FakeEngine, settings: SettingsStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(engine, settings, "Hi") == 0
+    assert capsys.readouterr() == ("Hello there.\n", "")
+
+
+def test_the_prompt_may_come_from_a_pipe(
+    engine: FakeEngine, settings: SettingsStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("你好\n".encode() + b"\xff")))
+    assert run(engine, settings) == 0
+    assert engine.requests[0].messages[-1].content == "你好\n\ufffd"
+
+
+def test_json_is_one_object_with_the_documented_fields(
+    engine: FakeEngine, settings: SettingsStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine.replies[0] = [Thought("hm"), "42"]
+    assert run(engine, settings, "--json", "?") == 0
+    value = json.loads(capsys.readouterr().out)
+    assert (value["text"], value["reasoning"], value["finish_reason"]) == ("42", "hm", "stop")
+    assert set(value["usage"]) == {"prompt", "completion", "cached"}
+    assert set(value["timings"]) == {"ttft", "prefill_speed", "decode_speed"}
+
+
+def test_what_was_typed_wins_over_what_is_set(engine: FakeEngine, settings: SettingsStore) -> None:
+    settings.set(TEMPERATURE, 0.3)
+    settings.set(SYSTEM_PROMPT, "Be brief.")
+    run(engine, settings, "--top-k", "0", "--seed", "7", "--stop", "a", "--stop", "b", "--max-length", "5", "Hi")
+    request = engine.requests[0]
+    assert request.sampling.temperature == 0.3
+    assert (request.sampling.top_k, request.sampling.seed, request.sampling.stop) == (0, 7, ("a", "b"))
+    assert request.sampling.max_length == 5
+    assert [(m.role, m.content) for m in request.messages] == [("system", "Be brief."), ("user", "Hi")]
+
+
+def test_an_empty_system_prompt_switches_the_set_one_off(engine: FakeEngine, settings: SettingsStore) -> None:
+    settings.set(SYSTEM_PROMPT, "Be brief.")
+    run(engine, settings, "--system", "", "Hi")
+    assert [m.role for m in engine.requests[0].messages] == ["user"]
+
+
+def test_model_and_context_reach_the_load(engine: FakeEngine, settings: SettingsStore) -> None:
+    run(engine, settings, "-m", "qwen3-8b:Q5_K_M", "--context", "4096", "Hi")
+    assert engine.loads == [("qwen3-8b:Q5_K_M", 4096)]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--temperature", "3"], ["--top-p", "0"], ["--top-p", "nan"], ["--max-length", "-1"], ["--context", "0"]],
+)
+def test_a_value_out_of_range_is_wrong_usage_and_loads_nothing(
+    engine: FakeEngine, settings: SettingsStore, words: list[str]
+) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        run(engine, settings, *words, "Hi")
+    assert caught.value.exit_code == 2
+    assert engine.requests == []
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n"])
+def test_an_empty_prompt_is_wrong_usage(engine: FakeEngine, settings: SettingsStore, prompt: str) -> None:
+    with pytest.raises(WrongUsage, match="nothing to answer"):
+        run(engine, settings, prompt)
+
+
+def test_a_crash_keeps_what_was_said_on_its_own_line(
+    engine: FakeEngine, settings: SettingsStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine.replies[0] = ["half ", explain_failure(EngineFailure(kind=FailureKind.KILLED, exit_code=-9))]
+    with pytest.raises(AppError, match="killed"):
+        run(engine, settings, "Hi")
+    assert capsys.readouterr().out == "half \n"
+
+
+def test_a_full_context_is_told_and_not_hidden(
+    engine: FakeEngine, settings: SettingsStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine.replies[0] = ["half", Finish("context_full")]
+    run(engine, settings, "Hi")
+    assert "context is full" in capsys.readouterr().err
+
+
+def test_a_reply_cannot_steer_the_terminal(
+    engine: FakeEngine, settings: SettingsStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "is_terminal", lambda stream: stream is sys.stdout)
+    engine.replies[0] = ["a\x1b]0;title\x07b\x9b2J\tc\n"]
+    run(engine, settings, "Hi")
+    assert capsys.readouterr().out == "a]0;titleb2J\tc\n"
+
+
+def test_wrong_words_leave_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_command_line(["chat", "--temperature", "hot", "Hi"])
+    assert caught.value.code == 2
+    assert "--temperature" in capsys.readouterr().err
+
+
+# The verb with an engine that says three words and then waits; the real command line around it.
+_SCRIPT = """
+import asyncio, sys
+from types import SimpleNamespace
+import desktop.services as services
+from desktop.catalog.types import Catalog
+from desktop.cli.main import run_command_line
+from tests.support.fake_engine import FakeEngine
+
+class Engine(FakeEngine):
+    async def stop(self):
+        print("engine stopped", file=sys.stderr, flush=True)
+
+def create_services(paths):
+    made = create(paths)
+    engine = Engine(["One ", "two ", "three ", asyncio.Event()], ["Second reply."])
+    return services.Services(paths=made.paths, settings=made.settings, engine=engine)
+
+async def load_model(*_, **__):
+    pass
+
+create, services.create_services = services.create_services, create_services
+services.load_model = load_model
+services.find_model = lambda *_: SimpleNamespace(name="Fake", id="fake", model_id="")
+sys.exit(run_command_line(["chat", *sys.argv[1:]]))
+"""
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and pseudo-terminals")
+
+
+def _start(root: Path, *words: str, **streams: Any) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", _SCRIPT, *words], cwd=root, **streams)
+
+
+@posix
+def test_ctrl_c_ends_the_reply_with_what_was_said(project_root: Path) -> None:
+    child = _start(project_root, "Hi", stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    assert child.stdout is not None
+    said = b""
+    while b"three " not in said:  # streamed to a pipe as it comes
+        said += child.stdout.read1()  # type: ignore[attr-defined]
+    child.send_signal(signal.SIGINT)
+    rest, errors = child.communicate(timeout=20)
+    assert (said + rest).decode() == "One two three \n"
+    assert child.returncode == 130
+    assert errors.decode() == "engine stopped\n"
+
+
+@posix
+def test_a_reader_that_goes_away_is_no_error(project_root: Path) -> None:
+    child = _start(project_root, "Hi", stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    assert child.stdout is not None
+    child.stdout.close()
+    assert child.stderr is not None
+    assert child.stderr.read().decode() == "engine stopped\n"
+    assert child.wait(20) == 0
+    child.stderr.close()
+
+
+def _read_until(terminal: int, wanted: str) -> str:
+    seen = ""
+    deadline = time.monotonic() + 20
+    while wanted not in seen and time.monotonic() < deadline:
+        seen += os.read(terminal, 4096).decode()
+    return seen
+
+
+@posix
+def test_on_a_terminal_ctrl_c_returns_to_the_prompt_and_exit_leaves(project_root: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    child = _start(
+        project_root, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=_take_terminal
+    )
+    os.close(theirs)
+    try:
+        _read_until(ours, "> ")
+        os.write(ours, b"Hi\n")
+        _read_until(ours, "three ")
+        os.write(ours, b"\x03")
+        assert "stopped" in _read_until(ours, "> ")
+        os.write(ours, "再来\n".encode())
+        assert "Second reply." in _read_until(ours, "\n> ")
+        os.write(ours, b"/exit\n")
+        assert child.wait(20) == 0
+    finally:
+        child.kill()
+        child.wait()
+        os.close(ours)
+
+
+def _take_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
