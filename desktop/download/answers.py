@@ -40,6 +40,8 @@ def odd(what: str, *, restart: bool = False) -> TryAgain:
 
 def judge(status: int, headers: Mapping[str, str], *, start: int, size: int) -> Verdict:
     """Say what to do with the body of an answer to "the bytes of a file of `size` from `start` on"; else TryAgain."""
+    if status in (200, 206) and headers.get("Content-Encoding", "identity") != "identity":
+        raise odd("Content-Encoding")
     if status == 206:
         return _judge_range(headers, start, size)
     if status == 200:
@@ -81,8 +83,6 @@ def _judge_range(headers: Mapping[str, str], start: int, size: int) -> Verdict:
 def _judge_whole(headers: Mapping[str, str], size: int, verdict: Verdict) -> Verdict:
     if _length(headers) not in (None, size):
         raise odd("Content-Length")
-    if headers.get("Content-Encoding", "identity") != "identity":
-        raise odd("Content-Encoding")
     return verdict
 
 

@@ -14,7 +14,7 @@ import msgspec
 from desktop.catalog.hub import Hub, HubFile
 from desktop.download.part import discard_unless_used
 from desktop.download.record import Download, DownloadRecord, files_of
-from desktop.download.types import UNDER_WAY, DownloadProgress, DownloadState, TransferOptions
+from desktop.download.types import UNDER_WAY, DownloadProgress, DownloadState, DownloadStopped, TransferOptions
 from desktop.errors import AppError
 from desktop.library.library import Library
 from desktop.library.types import CatalogChoice, InstalledModel
@@ -73,14 +73,14 @@ class DownloadQueue:
         return self.start(self._downloads[download_id].choice)
 
     async def wait(self, download_id: str) -> InstalledModel:
-        """Wait until a download is done. Raises its error when it fails, CancelledError when it is stopped."""
+        """Wait until a download is done. Raises its error when it fails, DownloadStopped when it is stopped."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._downloads[download_id].progress.state not in UNDER_WAY)
         download = self._downloads[download_id]
         if download.error is not None:
             raise download.error
         if download.installed is None:
-            raise asyncio.CancelledError(f"the download of {download_id} was stopped")
+            raise DownloadStopped(model=download.choice.name)
         return download.installed
 
     async def close(self) -> None:
@@ -113,7 +113,8 @@ class DownloadQueue:
             self._current = (download.id, task)
             await asyncio.wait([task])
             self._current = None
-            if not task.cancelled() and (error := task.exception()) is not None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and self._downloads[download.id].progress.state in UNDER_WAY:
                 self._fail(download.id, error)
             if self._downloads[download.id].progress.state == "cancelled":
                 await self._discard(self._downloads[download.id].choice)
@@ -123,7 +124,9 @@ class DownloadQueue:
 
     async def _run(self, download: Download) -> None:
         """Resolve, transfer, verify and register one model; a split one shard by shard."""
-        self._progress(download.id, DownloadProgress(state="resolving", done=download.progress.done))
+        self._progress(
+            download.id, DownloadProgress(state="resolving", done=download.progress.done, total=download.choice.size)
+        )
         first = await self._resolve(download.choice)
         # Pinned from here on, over pauses and restarts.
         pinned = msgspec.structs.replace(download.choice, file=first.file, revision=first.revision)
@@ -137,8 +140,8 @@ class DownloadQueue:
             await self._transfer(download.id, file, before, total)
             before += file.size
         installed = await asyncio.to_thread(self._register, download.choice, first)
-        done = DownloadProgress(state="done", done=total, total=total)
-        self._change(download.id, progress=done, installed=installed)
+        whole = DownloadProgress(state="done", done=total, total=total)
+        self._change(download.id, progress=whole, installed=installed)
 
     async def _resolve(self, choice: CatalogChoice) -> HubFile:
         if choice.file:

@@ -163,7 +163,7 @@ class Library:
         return _model(row)
 
     def _by_path(self, reference: str) -> InstalledModel | None:
-        if "\0" in reference or not (looks_like_path(reference) or Path(reference).is_file()):
+        if "\0" in reference or not (looks_like_path(reference) or _is_file(Path(reference))):
             return None
         try:
             path = Path(reference).expanduser().absolute()
@@ -173,6 +173,13 @@ class Library:
             if Path(model.path) == path:
                 return model
         return _described(path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # too long for a name: then it is none
+        return False
 
 
 def _starter() -> tuple[InstalledModel, ...]:

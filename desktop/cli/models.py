@@ -1,0 +1,133 @@
+"""`snug models`: what is installed, and what the catalog knows."""
+
+import argparse
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from desktop.cli.output import gb, print_json, print_table
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from desktop.catalog.types import Catalog, CatalogModel
+    from desktop.library.types import InstalledModel
+    from desktop.services import Services
+
+
+class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: an installed file, or one quantization of the catalog that is not installed.
+
+    id: what MODEL may be. size: bytes, null until the Hub was asked. path: null unless it is on this disk.
+    status: "installed", "missing" (its file is gone) or "available". context: tokens it was trained for, null for
+    a model the catalog does not know. parameters, active_parameters: weights, null likewise.
+    """
+
+    id: str
+    model: str
+    name: str
+    quantization: str
+    status: str
+    size: int | None
+    licence: str
+    path: str | None = None
+    bundled: bool = False
+    publisher: str | None = None
+    parameters: int | None = None
+    active_parameters: int | None = None
+    context: int | None = None
+    tasks: tuple[str, ...] = ()
+    repo: str | None = None
+    file: str | None = None
+
+
+def add_parser(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser("models", help="list what is installed and what the catalog knows")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+async def run(arguments: argparse.Namespace, services: "Services") -> int:
+    """List the models. Works without a network."""
+    rows = await asyncio.to_thread(lambda: list_models(services.library.installed(), services.catalog))
+    if arguments.json:
+        print_json({"models": rows})
+    else:
+        _print_rows(rows)
+    return 0
+
+
+def list_models(installed: "tuple[InstalledModel, ...]", catalog: "Catalog") -> list[ListedModel]:
+    """Return what is on this disk first, then what the catalog offers beside it, in the catalog's order."""
+    rows = [_installed(model, catalog.find(model.model_id)) for model in installed]
+    taken = {(row.model, row.quantization) for row in rows}
+    return rows + [
+        row for model in catalog.models for row in _offers(model) if (row.model, row.quantization) not in taken
+    ]
+
+
+def _installed(model: "InstalledModel", known: "CatalogModel | None") -> ListedModel:
+    row = ListedModel(
+        id=model.id,
+        model=model.model_id,
+        name=model.name,
+        quantization=model.quantization,
+        status="missing" if model.missing else "installed",
+        size=model.size,
+        licence=model.licence,
+        path=model.path,
+        bundled=model.bundled,
+        repo=model.repo or None,
+        file=model.file or None,
+    )
+    return _with_figures(row, known) if known is not None else row
+
+
+def _offers(model: "CatalogModel") -> list[ListedModel]:
+    rows = (
+        ListedModel(
+            id=f"{model.id}:{quantization.name}",
+            model=model.id,
+            name=model.name,
+            quantization=quantization.name,
+            status="available",
+            size=quantization.size,
+            licence=model.licence,
+            repo=quantization.repo,
+            file=quantization.file,
+        )
+        for quantization in model.quantizations
+    )
+    return [_with_figures(row, model) for row in rows]
+
+
+def _with_figures(row: ListedModel, model: "CatalogModel") -> ListedModel:
+    return msgspec.structs.replace(
+        row,
+        publisher=model.publisher,
+        parameters=model.parameters,
+        active_parameters=model.active_parameters,
+        context=model.training_context,
+        tasks=model.tasks,
+    )
+
+
+def _print_rows(rows: list[ListedModel]) -> None:
+    table = [("MODEL", "STATUS", "SIZE", "PARAMETERS", "LICENCE")]
+    for row in rows:
+        size = "" if row.size is None else gb(row.size)
+        status = "comes with Snug" if row.bundled else row.status
+        table.append((row.id, status, size, _billions(row), row.licence))
+    print_table(table, right=(2, 3))
+
+
+def _billions(row: ListedModel) -> str:
+    """Parameters as models are named: 8.2B, and 30.5B (3.3B active) for a mixture of experts."""
+    if row.parameters is None:
+        return ""
+    text = f"{row.parameters / 1e9:.1f}B"
+    if row.active_parameters not in (None, row.parameters):
+        text += f" ({(row.active_parameters or 0) / 1e9:.1f}B active)"
+    return text

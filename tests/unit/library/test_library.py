@@ -1,0 +1,153 @@
+"""What is on this disk: it is listed, found, removed, and says so when its file is gone."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from desktop.catalog.file_names import UnsafeName
+from desktop.errors import FileUnreadable
+from desktop.gguf.errors import NotAGguf
+from desktop.library.errors import ModelFileGone, NotOursToRemove, UnknownModel
+from desktop.library.library import Library
+from desktop.library.types import CatalogChoice, InstalledModel
+from tests.support.catalogs import tiny_catalog
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    opened = Library.open(tmp_path / "library.sqlite3", tmp_path / "models")
+    yield opened
+    opened.close()
+
+
+def install(library: Library, *, quantization: str = "Q4_K_M", file: str = "") -> InstalledModel:
+    path = library.destination(repo="owner/tiny-GGUF", file=file or f"tiny-{quantization}.gguf")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"GGUF")
+    return library.register(path=path, model_id="tiny-1b", quantization=quantization, name="Tiny 1B")
+
+
+def test_the_starter_is_there_from_the_beginning(library: Library) -> None:
+    (starter,) = library.installed()
+    assert starter.bundled
+    assert library.find("smollm2-135m") == library.find("smollm2-135m:q4_1") == starter
+
+
+def test_what_was_registered_is_there_after_a_restart(library: Library, tmp_path: Path) -> None:
+    model = install(library)
+    library.close()
+    again = Library.open(tmp_path / "library.sqlite3", tmp_path / "models")
+    assert model in again.installed()
+    assert again.find("tiny-1b:Q4_K_M") == again.find("tiny-1b") == again.find(model.path) == model
+    again.close()
+
+
+def test_the_same_model_registered_again_is_one_model(library: Library) -> None:
+    install(library)
+    install(library)
+    assert len(library.installed()) == 2
+
+
+def test_a_model_whose_file_is_gone_says_so(library: Library) -> None:
+    model = install(library)
+    Path(model.path).unlink()
+    assert [each.missing for each in library.installed() if not each.bundled] == [True]
+    with pytest.raises(ModelFileGone) as raised:
+        library.find("tiny-1b")
+    assert model.path in raised.value.explain().message
+    resolved = library.resolve("tiny-1b:Q4_K_M", tiny_catalog())
+    assert isinstance(resolved, CatalogChoice), "it can be had again"
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(library: Library) -> None:
+    for reference in ("smollm2-135", "smollm2-135m:Q8_0", "", "a\0b", "x" * 5000):
+        with pytest.raises(UnknownModel) as raised:
+            library.find(reference)
+        assert len(raised.value.explain().message) < 300
+    with pytest.raises(UnknownModel) as raised:
+        library.resolve("tiny-2b", tiny_catalog())
+    assert "tiny-1b" in raised.value.explain().hint
+
+
+def test_what_is_not_installed_is_to_be_had(library: Library) -> None:
+    catalog = tiny_catalog()
+    choice = library.resolve("tiny-1b:Q8_0", catalog)
+    assert isinstance(choice, CatalogChoice)
+    assert choice.file == "tiny-Q8_0.gguf"
+    assert isinstance(library.resolve("someone/else:Q4_0", catalog), CatalogChoice)
+    model = install(library, quantization="Q8_0")
+    assert library.resolve("tiny-1b:Q8_0", catalog) == model
+
+
+def test_a_path_is_used_in_place_and_named_by_its_header(library: Library, starter_model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "my model.gguf"
+    copy.symlink_to(starter_model)
+    model = library.find(str(copy))
+    assert (model.id, model.path, model.quantization) == (str(copy), str(copy), "")
+    assert model.name
+    assert model not in library.installed()
+
+
+def test_a_path_that_is_no_model_is_refused(library: Library, tmp_path: Path) -> None:
+    text = tmp_path / "letter.gguf"
+    text.write_text("Dear Sir, this is a letter and not a model at all.")
+    with pytest.raises(NotAGguf):
+        library.find(str(text))
+    for nothing in (tmp_path / "none.gguf", "none.gguf", "~nobody-here/x.gguf", tmp_path):
+        with pytest.raises(FileUnreadable):
+            library.find(str(nothing))
+
+
+def test_removing_deletes_the_file_and_its_empty_folders(library: Library) -> None:
+    model = install(library)
+    library.remove(model)
+    assert not (library.models_folder / "owner").exists()
+    assert all(each.bundled for each in library.installed())
+
+
+def test_every_shard_of_a_split_model_counts_and_is_removed(library: Library) -> None:
+    first = library.destination(repo="owner/tiny-GGUF", file="Q8_0/tiny-Q8_0-00001-of-00002.gguf")
+    first.parent.mkdir(parents=True)
+    shards = [first, first.with_name("tiny-Q8_0-00002-of-00002.gguf")]
+    for shard in shards:
+        shard.write_bytes(bytes(10))
+    model = library.register(path=first, model_id="tiny-1b", quantization="Q8_0")
+    assert model.size == 20
+    library.remove(model)
+    assert not any(shard.exists() for shard in shards)
+
+
+def test_what_is_not_ours_stays(library: Library, tmp_path: Path) -> None:
+    with pytest.raises(NotOursToRemove):
+        library.remove(library.installed()[0])
+    outside = tmp_path / "mine.gguf"
+    outside.write_bytes(b"GGUF")
+    with pytest.raises(NotOursToRemove):
+        library.remove(library.register(path=outside, model_id="mine", quantization=""))
+    assert outside.exists()
+
+
+def test_a_missing_model_can_be_forgotten(library: Library) -> None:
+    model = install(library)
+    shutil.rmtree(library.models_folder)
+    library.remove(next(each for each in library.installed() if each.id == model.id))
+    assert all(each.bundled for each in library.installed())
+
+
+def test_a_link_that_leads_out_of_the_models_folder_is_refused(library: Library, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    library.models_folder.mkdir()
+    (library.models_folder / "owner").symlink_to(elsewhere)
+    with pytest.raises(UnsafeName):
+        library.destination(repo="owner/tiny-GGUF", file="x.gguf")
+    for repo, file in (("owner/..", "x.gguf"), ("good/repo", "../../x.gguf")):
+        with pytest.raises(UnsafeName):
+            library.destination(repo=repo, file=file)
+
+
+def test_registering_a_file_that_is_not_there_is_refused(library: Library, tmp_path: Path) -> None:
+    with pytest.raises(FileUnreadable):
+        library.register(path=tmp_path / "none.gguf", model_id="x", quantization="")

@@ -1,0 +1,82 @@
+"""A person may call a model many things; what is meant is found, or the nearest names are offered."""
+
+from pathlib import Path
+
+import pytest
+
+from desktop.catalog.file_names import UnsafeName
+from desktop.catalog.types import Catalog
+from desktop.library.errors import UnknownModelButSimilar, UnknownQuantization
+from desktop.library.references import catalog_choice, hub_choice, looks_like_path, quantization_of, unknown_model
+from tests.support.catalogs import tiny_catalog
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    return tiny_catalog()
+
+
+@pytest.mark.parametrize(
+    ("reference", "repo", "file", "quantization"),
+    [
+        ("owner/repo-GGUF:q4_k_m", "owner/repo-GGUF", "", "Q4_K_M"),
+        ("owner/repo/m-IQ2_XXS.gguf", "owner/repo", "m-IQ2_XXS.gguf", "IQ2_XXS"),
+        ("owner/repo/BF16/m-BF16-00001-of-00002.gguf", "owner/repo", "BF16/m-BF16-00001-of-00002.gguf", "BF16"),
+    ],
+)
+def test_a_name_on_the_hub_is_read(reference: str, repo: str, file: str, quantization: str) -> None:
+    choice = hub_choice(reference)
+    assert choice is not None
+    assert (choice.repo, choice.file, choice.quantization) == (repo, file, quantization)
+
+
+@pytest.mark.parametrize("reference", ["qwen3-8b", "qwen3-8b:Q4_K_M", "owner/repo", "owner/repo/file.bin", ""])
+def test_other_names_are_no_names_on_the_hub(reference: str) -> None:
+    assert hub_choice(reference) is None
+
+
+@pytest.mark.parametrize(
+    "reference", ["../..:Q4_0", "owner/../x.gguf", "owner/repo/../../x.gguf", "owner/repo/NUL.gguf"]
+)
+def test_a_name_on_the_hub_that_leads_elsewhere_is_refused(reference: str) -> None:
+    with pytest.raises(UnsafeName):
+        hub_choice(reference)
+
+
+def test_a_catalog_name_takes_the_usual_quantization_or_the_one_that_is_named(catalog: Catalog) -> None:
+    usual, named = catalog_choice("tiny-1b", catalog), catalog_choice("Tiny-1B:q8_0", catalog)
+    assert usual is not None
+    assert named is not None
+    assert (usual.id, named.id) == ("tiny-1b:Q4_K_M", "tiny-1b:Q8_0")
+    assert named.revision == "main"
+
+
+def test_a_quantization_that_does_not_exist_is_answered_with_those_that_do(catalog: Catalog) -> None:
+    with pytest.raises(UnknownQuantization) as raised:
+        catalog_choice("tiny-1b:Q5_K_M", catalog)
+    assert raised.value.explain().hint == "Choose one of: Q4_K_M, Q8_0."
+
+
+def test_a_misspelled_name_is_answered_with_the_nearest() -> None:
+    error = unknown_model("qwen3-8", ["qwen3-8b", "llama-3.2-1b"])
+    assert isinstance(error, UnknownModelButSimilar)
+    assert "qwen3-8b" in error.explain().hint
+    assert "snug models" in unknown_model("zzz", ["qwen3-8b"]).explain().hint
+
+
+@pytest.mark.parametrize(
+    ("name", "quantization"),
+    [("m-Q4_K_M.gguf", "Q4_K_M"), ("SmolLM2.Q4_1.gguf", "Q4_1"), ("m-UD-IQ1_S.gguf", "IQ1_S"), ("m-f16.gguf", "F16"),
+     ("gpt-oss-20b-mxfp4.gguf", "MXFP4"), ("model.gguf", ""), ("Qwen3-8B.gguf", "")],
+)  # fmt: skip
+def test_the_quantization_is_read_from_the_name_of_a_file(name: str, quantization: str) -> None:
+    assert quantization_of(name) == quantization
+
+
+def test_paths_are_told_from_names() -> None:
+    assert all(
+        map(
+            looks_like_path, ("./m.gguf", "/m", "~/m", "C:\\m.gguf", "c:/m.gguf", "m.gguf", "a/m.gguf", str(Path.cwd()))
+        )
+    )
+    assert not any(map(looks_like_path, ("qwen3-8b", "owner/repo:Q4_0", "owner/repo/m.gguf", "qwen3-8b:Q4_K_M")))
