@@ -7,6 +7,7 @@ the engine's own dry run takes its place.
 
 import bisect
 import itertools
+import operator
 import struct
 from collections.abc import Sequence
 from functools import cache
@@ -98,20 +99,18 @@ class Costs:
 
     def __init__(self, shape: ModelShape, request: Request) -> None:
         streams = 1 if request.kv_unified else request.n_seq_max
-        sums = shape.kv_sums(request.type_k, request.type_v)
         self.shape = shape
         self.request = request
-        self._sums = sums
-        self._full = cells(request.n_ctx) * streams
-        self._sliding = cells_sliding(request, shape.window) * streams if shape.window else 0
+        self._kv = shape.kv_sums(request.type_k, request.type_v).running(
+            full=cells(request.n_ctx) * streams,
+            sliding=cells_sliding(request, shape.window) * streams if shape.window else 0,
+            sequences=request.n_seq_max,
+        )
 
     def kv(self, begin: int, end: int) -> int:
-        """KV cache and recurrent state of the layers begin to end - 1, in bytes."""
-        begin, end = min(begin, self.shape.n_layer), min(end, self.shape.n_layer)
-        sums = self._sums
-        full = self._full * (sums.full[end] - sums.full[begin])
-        sliding = self._sliding * (sums.sliding[end] - sums.sliding[begin])
-        return full + sliding + self.request.n_seq_max * (sums.state[end] - sums.state[begin])
+        """KV cache and recurrent state of the layers begin to end - 1, in bytes; the head keeps nothing."""
+        last = self.shape.n_layer
+        return self._kv[min(end, last)] - self._kv[min(begin, last)]
 
     def weights(self, begin: int, end: int, *, on_cpu: bool) -> int:
         """Weights of a run of layers, in bytes; the head is layer n_layer, the token embeddings are the CPU's."""
@@ -124,11 +123,8 @@ class Costs:
 
     def running(self) -> list[int]:
         """Bytes off the CPU of the first i layers, i from 0 to n_layer + 1; grows with i."""
-        shape, sums = self.shape, self._sums
-        rows = zip(shape.weight_sums, sums.full, sums.sliding, sums.state, strict=True)
-        full, sliding, sequences = self._full, self._sliding, self.request.n_seq_max
-        totals = [w + full * f + sliding * s + sequences * r for w, f, s, r in rows]
-        totals.append(totals[-1] + shape.head_weights + shape.tied_weights)
+        totals = list(map(operator.add, self.shape.weight_sums, self._kv))
+        totals.append(totals[-1] + self.shape.head_weights + self.shape.tied_weights)
         return totals
 
 

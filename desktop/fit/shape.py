@@ -5,7 +5,7 @@ A shape comes from a GGUF header (weights exact to the byte) or from a catalog e
 """
 
 import itertools
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -26,15 +26,34 @@ class LayerCache(NamedTuple):
     state: int = 0
 
 
-class KvSums(NamedTuple):
-    """Running sums over the layers, n_layer + 1 entries each, in bytes.
+class KvSums:
+    """Running sums over the layers of what they keep, for one pair of KV types.
 
-    full and sliding: per cell; state: per sequence.
+    Shared by all quantizations of a model; the last answer is kept, because they are priced one after the other.
     """
 
-    full: tuple[int, ...]
-    sliding: tuple[int, ...]
-    state: tuple[int, ...]
+    def __init__(self, layers: tuple[LayerCache, ...], type_k: str, type_v: str) -> None:
+        kind_k, kind_v = GGML_TYPES_BY_NAME[type_k], GGML_TYPES_BY_NAME[type_v]
+        self._rows = [
+            (kind_k.row_bytes(layer.k_width) + kind_v.row_bytes(layer.v_width), layer.sliding, layer.state)
+            for layer in layers
+        ]
+        self._asked = (-1, -1, -1)
+        self._answer: list[int] = []
+
+    def running(self, *, full: int, sliding: int, sequences: int) -> list[int]:
+        """Bytes that the first i layers keep, i from 0 to n_layer, with so many cells and sequences."""
+        if (full, sliding, sequences) != self._asked:
+            each = ((sliding if slides else full) * row + sequences * state for row, slides, state in self._rows)
+            self._answer = [0, *itertools.accumulate(each)]
+            self._asked = (full, sliding, sequences)
+        return self._answer
+
+
+@lru_cache(maxsize=256)
+def kv_sums(layers: tuple[LayerCache, ...], type_k: str, type_v: str) -> KvSums:
+    """Return the sums for these layers; the same object for equal layers."""
+    return KvSums(layers, type_k, type_v)
 
 
 class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -62,7 +81,7 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     layer_active: float = 1.0
     exact: bool = False
 
-    @property
+    @cached_property
     def n_layer(self) -> int:
         """Blocks, the output head not counted."""
         return len(self.layer_weights)
@@ -81,20 +100,9 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Running sums of what the layers keep, with K and V stored in these types."""
         key = (type_k, type_v)
         if key not in self._kv_sums:
-            self._kv_sums[key] = _sum_caches(self.layers, type_k, type_v)
+            self._kv_sums[key] = kv_sums(self.layers, type_k, type_v)
         return self._kv_sums[key]
 
     @cached_property
     def _kv_sums(self) -> dict[tuple[str, str], KvSums]:
         return {}
-
-
-def _sum_caches(layers: tuple[LayerCache, ...], type_k: str, type_v: str) -> KvSums:
-    kind_k, kind_v = GGML_TYPES_BY_NAME[type_k], GGML_TYPES_BY_NAME[type_v]
-    rows = [kind_k.row_bytes(layer.k_width) + kind_v.row_bytes(layer.v_width) for layer in layers]
-    pairs = list(zip(rows, layers, strict=True))
-    return KvSums(
-        full=(0, *itertools.accumulate(0 if layer.sliding else row for row, layer in pairs)),
-        sliding=(0, *itertools.accumulate(row if layer.sliding else 0 for row, layer in pairs)),
-        state=(0, *itertools.accumulate(layer.state for layer in layers)),
-    )
