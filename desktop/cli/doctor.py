@@ -4,7 +4,6 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from desktop.cli.output import display_width, print_json
-from desktop.cli.probe import look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +24,14 @@ def add_parser(subparsers: Any) -> None:
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """Print every check. The exit code is 0 whatever they found: looking succeeded; scripts read `status`."""
     from desktop.doctor.run import run_checks
+    from desktop.services import survey
 
-    profile, engine, failure = await look(services)
+    found = await survey(services)
     checks = await run_checks(
-        profile=profile, engine=engine, models_folder=services.models_folder, engine_failure=failure
+        profile=found.profile,
+        engine=found.engine,
+        models_folder=services.models_folder,
+        engine_failure=found.failure,
     )
     if arguments.json:
         print_json({"checks": [as_json(check) for check in checks]})

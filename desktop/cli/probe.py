@@ -1,7 +1,6 @@
 """`snug probe`: what this machine has."""
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,8 +8,6 @@ import msgspec
 from desktop.cli.output import gib, print_json, print_note
 
 if TYPE_CHECKING:
-    from desktop.engine.protocol import EngineInfo
-    from desktop.errors import AppError
     from desktop.hardware.types import Cpu, Gpu, HardwareProfile, Ram
     from desktop.services import Services
 
@@ -24,9 +21,12 @@ def add_parser(subparsers: Any) -> None:
 
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """Print the hardware, and which of it the engine uses. A part that fails is told, and the rest is printed."""
-    profile, _engine, failure = await look(services)
-    if failure is not None:
-        message, hint = failure.explain()
+    from desktop.services import survey
+
+    found = await survey(services)
+    profile = found.profile
+    if found.failure is not None:
+        message, hint = found.failure.explain()
         print_note(f"note: the engine could not be asked: {message}\nhint: {hint}")
     if arguments.json:
         print_json(as_json(profile))
@@ -35,26 +35,6 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     for problem in profile.problems:
         print_note(f"note: {problem.message}")
     return 0
-
-
-async def look(services: "Services") -> "tuple[HardwareProfile, EngineInfo | None, AppError | None]":
-    """Ask the machine and the engine at once; an engine that fails is handed on as an error, not raised."""
-    from desktop.engine.inventory import join_devices
-    from desktop.hardware.probe import probe_hardware
-
-    profile, (engine, failure) = await asyncio.gather(
-        probe_hardware(models_folder=services.models_folder), _ask_engine(services)
-    )
-    return (profile if engine is None else join_devices(profile, engine)), engine, failure
-
-
-async def _ask_engine(services: "Services") -> "tuple[EngineInfo | None, AppError | None]":
-    from desktop.errors import AppError
-
-    try:
-        return await services.engine.start(), None
-    except AppError as error:
-        return None, error
 
 
 def as_json(profile: "HardwareProfile") -> dict[str, Any]:

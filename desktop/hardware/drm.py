@@ -1,5 +1,6 @@
 """Graphics cards as Linux's sysfs shows them (/sys/class/drm/cardN/device), for every vendor."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,11 @@ def pcie_link(device: Path) -> PcieLink:
 def pci_name(device: Path, databases: tuple[Path, ...] = PCI_NAMES) -> str | None:
     """Return the product's name from the pci.ids database; None where there is no database or no entry."""
     vendor, product = (text(device / name).removeprefix("0x") for name in ("vendor", "device"))
+    return _product_name(vendor, product, databases)
+
+
+@functools.cache  # the database is over a megabyte, and the sampler asks every second
+def _product_name(vendor: str, product: str, databases: tuple[Path, ...]) -> str | None:
     for database in databases:
         inside = False
         for line in text(database).splitlines():

@@ -64,6 +64,8 @@ class LineChild:
     async def close(self) -> None:
         """Kill the child (it holds nothing worth saving) and wait until it and its threads are gone."""
         self._process.kill()
+        with contextlib.suppress(BrokenPipeError):  # words it will not hear any more
+            self._stdin.close()
         with contextlib.suppress(TimeoutError):  # stuck in the kernel: its daemon threads wait for it
             async with asyncio.timeout(_KILL_GRACE):
                 await self._ended.wait()
@@ -78,8 +80,6 @@ class LineChild:
                 self._tell(self._lines.put_nowait, line)
         self._process.wait()
         complaints.join()
-        with contextlib.suppress(BrokenPipeError):
-            self._stdin.close()
         self._tell(self._lines.put_nowait, None)
         self._tell(self._ended.set)
 

@@ -107,10 +107,9 @@ def test_version_1_writes_no_limit_as_a_huge_number(tmp_path: Path) -> None:
     assert Cgroup(root=tmp_path / "cgroup", membership=tmp_path / "none").memory_limit() is None
 
 
-@pytest.mark.parametrize(("quota", "threads"), [("max", 1), ("50000", 1)])
-def test_at_least_one_thread_is_left(tmp_path: Path, quota: str, threads: int) -> None:
-    write(tmp_path / "cgroup", cpu__max=f"{quota} 100000")
-    assert usable_threads(1, version_2(tmp_path)) == threads
+def test_half_a_processor_still_means_one_thread(tmp_path: Path) -> None:
+    write(tmp_path / "cgroup", cpu__max="50000 100000")
+    assert usable_threads(4, version_2(tmp_path)) == 1
 
 
 def test_the_disk_of_a_folder_that_is_not_there_yet_is_found(tmp_path: Path) -> None:
