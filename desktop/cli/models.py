@@ -115,7 +115,7 @@ def _with_figures(row: ListedModel, model: "CatalogModel") -> ListedModel:
 
 
 def _print_rows(rows: list[ListedModel]) -> None:
-    table = [("MODEL", "STATUS", "SIZE", "PARAMETERS", "LICENCE")]
+    table: list[tuple[str, ...]] = [("MODEL", "STATUS", "SIZE", "PARAMETERS", "LICENCE")]
     for row in rows:
         size = "" if row.size is None else gb(row.size)
         status = "comes with Snug" if row.bundled else row.status

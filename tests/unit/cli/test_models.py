@@ -1,0 +1,59 @@
+"""`snug models` lists what is on this disk and what could be, without a network."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from desktop.cli import models
+from desktop.library.library import Library
+from tests.support.catalogs import tiny_catalog
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Any]:
+    library = Library.open(tmp_path / "library.sqlite3", tmp_path / "models")
+    yield SimpleNamespace(library=library, catalog=tiny_catalog())
+    library.close()
+
+
+def run_verb(services: Any, *words: str) -> int:
+    parser = argparse.ArgumentParser()
+    models.add_parser(parser.add_subparsers())
+    arguments = parser.parse_args(["models", *words])
+    return asyncio.run(arguments.run(arguments, services))
+
+
+def install(services: Any) -> Path:
+    path: Path = services.library.destination(repo="owner/tiny-GGUF", file="tiny-Q8_0.gguf")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"GGUF")
+    services.library.register(path=path, model_id="tiny-1b", quantization="Q8_0", name="Tiny 1B")
+    return path
+
+
+def test_json_is_one_object_with_installed_models_first(services: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path = install(services)
+    assert run_verb(services, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)["models"]
+    assert [(row["id"], row["status"]) for row in rows] == [
+        ("smollm2-135m:Q4_1", "installed"),
+        ("tiny-1b:Q8_0", "installed"),
+        ("tiny-1b:Q4_K_M", "available"),
+    ]
+    assert rows[1]["path"] == str(path)
+    assert rows[1]["context"] == 4096
+    assert rows[2]["size"] is None, "a size that nobody confirmed is not invented"
+
+
+def test_a_model_whose_file_is_gone_is_listed_as_missing(services: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    install(services).unlink()
+    run_verb(services)
+    lines = capsys.readouterr().out.splitlines()
+    assert any("tiny-1b:Q8_0" in line and "missing" in line for line in lines)
+    assert any("smollm2-135m:Q4_1" in line and "comes with Snug" in line for line in lines)
