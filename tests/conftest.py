@@ -20,7 +20,8 @@ _FOREIGN_SETTINGS = ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE", "HUGGING_FACE_
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Declare pytest-qt's options where it is not installed, so that strict configuration still holds."""
+    """Add `--campaign`, and pytest-qt's options where it is not installed (strict configuration wants them known)."""
+    parser.addoption("--campaign", action="store_true", help="run the long form of the tests in tests/faults")
     if not any(pluginmanager.hasplugin(name) for name in ("pytest-qt", "pytestqt.plugin")):
         parser.addini("qt_api", "declared by pytest-qt")
         parser.addini("qt_log_level_fail", "declared by pytest-qt")
@@ -41,6 +42,12 @@ def snug_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "snug-home"
     monkeypatch.setenv("SNUG_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="session")
+def campaign_factor(request: pytest.FixtureRequest) -> int:
+    """How many times as many runs a test of chance makes: 1 usually, 25 with `--campaign` (`make campaign`)."""
+    return 25 if request.config.getoption("--campaign") else 1
 
 
 @pytest.fixture(scope="session")
