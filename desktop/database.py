@@ -142,7 +142,8 @@ def open_database(path: Path, *, name: str, migrations: Sequence[Migration]) -> 
         raise ValueError(f"the migrations of {name} are not numbered 1, 2, 3 ...")
     with explained_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=0o600)
     with explained_sqlite(path):
         database = Database(path, apsw.Connection(str(path)))
         try:

@@ -36,7 +36,7 @@ def m001_conversations(connection: apsw.Connection) -> None:
             failure TEXT,
             owner TEXT
         ) STRICT;
-        CREATE INDEX message_by_conversation ON message (conversation);
+        CREATE INDEX message_by_conversation ON message (conversation, parent);
         CREATE INDEX message_by_parent ON message (parent);
         CREATE INDEX message_streaming ON message (owner) WHERE state = 'streaming';
     """)
