@@ -1,0 +1,137 @@
+"""The best model for a machine: every (model, quantization) of the catalog, ranked, each with its reasons."""
+
+from collections.abc import Collection, Sequence
+from itertools import groupby
+
+from desktop.catalog.types import Catalog
+from desktop.engine.protocol import KvType
+from desktop.fit.budget import MARGIN
+from desktop.fit.outlook import one_step_up, outlook
+from desktop.fit.placement import Request
+from desktop.fit.ranking import Priced, best_quantization, by_capability, is_candidate, rank
+from desktop.fit.reasons import (
+    disk_reason,
+    reasons_for_alternative,
+    reasons_for_choice,
+    reasons_for_rejection,
+    why_not_larger,
+)
+from desktop.fit.rows import Machine, machine_of, price, price_catalog, rows_of, with_reasons
+from desktop.fit.types import Choice, Recommendation
+from desktop.hardware.types import HardwareProfile
+
+__all__ = ["ENOUGH_CHOICES", "price_catalog", "recommend"]
+
+ENOUGH_CHOICES = 10
+"""With fewer models than this, other files of the same models fill the list."""
+
+_Models = list[list[Priced]]
+
+
+def recommend(
+    *,
+    profile: HardwareProfile,
+    catalog: Catalog,
+    installed: Collection[tuple[str, str]] = (),
+    context: int = 8192,
+    kv: KvType = "f16",
+    minimum_speed: float = 10.0,
+    margin: int = MARGIN,
+) -> Recommendation:
+    """Rank what this machine can run.
+
+    One best choice per model, the most capable model first; then, while there are fewer than ENOUGH_CHOICES, other
+    files of the same models. `rejected` has the nearest miss of every model without a choice. installed: (model id,
+    quantization) of what is on this disk. context: tokens. minimum_speed: tokens per second. margin: bytes to stay
+    free on each device.
+    """
+    machine = machine_of(profile, margin=margin)
+    request = Request(context, kv, kv)
+    models = _price_models(catalog, machine, request, frozenset(installed))
+    best = rank(_best_of_each(models, minimum_speed))
+    chosen = {entry.model.id for entry in best}
+    missed = by_capability(_nearest_miss(files) for files in models if files[0].model.id not in chosen)
+    better_machine = machine_of(one_step_up(profile), margin=margin)
+    upgraded = rank(_best_of_each(_price_models(catalog, better_machine, request, frozenset()), minimum_speed))
+    remarks = outlook(
+        profile=profile,
+        best=next(iter(best), None),
+        missed=missed,
+        upgraded=next(iter(upgraded), None),
+        context=context,
+        minimum=minimum_speed,
+    )
+    choices = _explain_choices(best, models, machine, minimum_speed)
+    if best:
+        choices[0] = with_reasons(choices[0], (*choices[0].reasons, *why_not_larger(best[0], missed)))
+    choices += _alternatives(best, models, machine, minimum_speed)[: max(ENOUGH_CHOICES - len(choices), 0)]
+    return Recommendation(
+        context=context,
+        budgets=machine.budgets,
+        choices=tuple(_with_disk(choice, profile) for choice in choices),
+        rejected=tuple(
+            with_reasons(entry.choice, reasons_for_rejection(entry, minimum=minimum_speed)) for entry in missed
+        ),
+        notes=tuple(remarks),
+    )
+
+
+def _price_models(
+    catalog: Catalog, machine: Machine, request: Request, installed: frozenset[tuple[str, str]]
+) -> _Models:
+    models = []
+    for _, rows in groupby(rows_of(catalog), key=lambda row: row.model.id):
+        files = []
+        for row in rows:
+            here = (row.model.id, row.quantization.name) in installed
+            files.append(Priced(row.model, price(row, machine, request, installed=here)))
+        models.append(files)
+    return models
+
+
+def _best_of_each(models: _Models, minimum_speed: float) -> list[Priced]:
+    found = []
+    for files in models:
+        candidates = [entry for entry in files if is_candidate(entry, minimum_speed=minimum_speed)]
+        if candidates:
+            found.append(best_quantization(candidates, minimum_speed=minimum_speed))
+    return found
+
+
+def _nearest_miss(files: Sequence[Priced]) -> Priced:
+    """The file of a model that comes closest: what fits but is slow before what does not fit at all."""
+    slow = [entry for entry in files if is_candidate(entry, minimum_speed=0)]
+    if slow:
+        return max(slow, key=lambda entry: entry.choice.speed.decode)
+    return min(files, key=lambda entry: entry.choice.missing)
+
+
+def _explain_choices(best: Sequence[Priced], models: _Models, machine: Machine, minimum: float) -> list[Choice]:
+    siblings = {files[0].model.id: files for files in models}
+    explained = []
+    better = None
+    for entry in best:
+        reasons = reasons_for_choice(
+            entry, better=better, siblings=siblings[entry.model.id], budgets=machine.budgets, minimum=minimum
+        )
+        explained.append(with_reasons(entry.choice, reasons))
+        better = entry
+    return explained
+
+
+def _alternatives(best: Sequence[Priced], models: _Models, machine: Machine, minimum: float) -> list[Choice]:
+    """Other candidates of the ranked models, in their order, the least loss first."""
+    siblings = {files[0].model.id: files for files in models}
+    found = []
+    for chosen in best:
+        others = [entry for entry in siblings[chosen.model.id] if entry.choice is not chosen.choice]
+        for entry in sorted(others, key=lambda entry: entry.choice.quality.kld):
+            if is_candidate(entry, minimum_speed=minimum):
+                reasons = reasons_for_alternative(entry, best=chosen, budgets=machine.budgets)
+                found.append(with_reasons(entry.choice, reasons))
+    return found
+
+
+def _with_disk(choice: Choice, profile: HardwareProfile) -> Choice:
+    extra = disk_reason(choice, profile.disk.free)
+    return with_reasons(choice, (*choice.reasons, *extra)) if extra else choice
