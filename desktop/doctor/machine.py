@@ -6,11 +6,28 @@ from desktop.hardware.types import HardwareProfile
 
 _ARM_FEATURES = frozenset({"neon", "sve", "i8mm", "dotprod"})
 
+_OTHER_CHECKS = ("NVML", "PCI")
+"""Sources whose problems the check of the NVIDIA driver tells."""
+
 LEAST_RAM, GOOD_RAM = 2 << 30, 8 << 30
 """Below the first not even the starter model and the window fit well; from the second on a 7B at Q4 does."""
 
 LEAST_DISK, GOOD_DISK = 1 << 30, 10 << 30
 """The smallest useful download, and one good model (an 8B at Q8_0 is 8.5 GB)."""
+
+
+def check_probe(profile: HardwareProfile) -> Check:
+    """Whether the machine was read completely; what belongs to a graphics driver has a check of its own."""
+    problem = next((each for each in profile.problems if not each.source.startswith(_OTHER_CHECKS)), None)
+    remedy = Phrase.of(QT_TRANSLATE_NOOP("core", "Look again. If it stays like this, the log has the details."))
+    return Check(
+        id="hardware",
+        status="pass" if problem is None else "warn",
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Hardware")),
+        found=Phrase.of(QT_TRANSLATE_NOOP("core", "read completely")) if problem is None else problem.what,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "every source answers in time")),
+        remedy=None if problem is None else remedy,
+    )
 
 
 def check_cpu(profile: HardwareProfile) -> Check:

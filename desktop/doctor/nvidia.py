@@ -17,6 +17,11 @@ _WANTED = Phrase.of(QT_TRANSLATE_NOOP("core", "535 or newer"))
 _INSTALL = Phrase.of(
     QT_TRANSLATE_NOOP("core", "Install driver 535 or newer from nvidia.com or your system's packages, then restart.")
 )
+_RESTART = Phrase.of(
+    QT_TRANSLATE_NOOP(
+        "core", "Restart the computer: a driver that was just updated needs it. If that does not help, install it anew."
+    )
+)
 
 
 def nvidia_cards(profile: HardwareProfile) -> list[Gpu]:
@@ -30,13 +35,13 @@ def check_driver(profile: HardwareProfile) -> Check:
     broken = next((problem for problem in profile.problems if problem.source == "NVML"), None)
     if cards:
         return _driver_version(cards[0].driver)
+    if broken is not None:
+        return _driver("fail" if profile.silent_cards else "warn", broken.what, _RESTART)
     if profile.silent_cards:
         found = Phrase.of(
             QT_TRANSLATE_NOOP("core", "{name}, without a working driver"), name=profile.silent_cards[0].name
         )
         return _driver("fail", found, _INSTALL)
-    if broken is not None:
-        return _driver("warn", broken.what, _INSTALL)
     return _driver("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
 
 

@@ -8,13 +8,14 @@ import msgspec
 from desktop.doctor.check import Check
 from desktop.doctor.engine import check_engine, check_gpu_offload, check_starter
 from desktop.doctor.links import check_pcie, check_resizable_bar, check_vulkan
-from desktop.doctor.machine import check_cpu, check_disk, check_ram, check_swap
+from desktop.doctor.machine import check_cpu, check_disk, check_probe, check_ram, check_swap
 from desktop.doctor.nvidia import check_cudnn, check_driver
 from desktop.engine.protocol import EngineInfo
 from desktop.errors import AppError
 from desktop.hardware.types import HardwareProfile
 
 _OF_THE_MACHINE = (
+    check_probe,
     check_driver,
     check_cudnn,
     check_resizable_bar,

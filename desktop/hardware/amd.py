@@ -22,17 +22,18 @@ def _read_card(device: Path) -> Gpu | None:
     total = number(device / "mem_info_vram_total")
     if not total:
         return None  # the old radeon driver: ggml has no backend for its cards
-    used = number(device / "mem_info_vram_used") or 0
+    free = total - min(number(device / "mem_info_vram_used") or 0, total)
     visible = number(device / "mem_info_vis_vram_total")
     integrated = _integrated(device, total)
     if integrated:
-        ram = psutil.virtual_memory()
-        total, used = ram.total, ram.total - ram.available
+        window = number(device / "mem_info_gtt_total") or 0
+        total, free = total + window, free + window - min(number(device / "mem_info_gtt_used") or 0, window)
+        free = min(free, psutil.virtual_memory().available)
     return Gpu(
         name=text(device / "product_name") or pci_name(device) or "AMD GPU",
         vendor="amd",
         vram_total=total,
-        vram_free=max(total - used, 0),
+        vram_free=free,
         pci_address=pci_address(device),
         driver=f"amdgpu, Linux {platform.release()}",
         pcie=None if integrated else pcie_link(device),
@@ -47,7 +48,7 @@ def _integrated(device: Path, vram_total: int) -> bool:
 
 
 def sample_amd(root: Path = DRM_ROOT) -> tuple[GpuSample, ...]:
-    """Return one sample per card with memory of its own; bytes of our own processes are not told."""
+    """Return one sample per card; the driver does not tell the bytes of our own processes."""
     return tuple(
         GpuSample(
             name=gpu.name,
@@ -57,6 +58,7 @@ def sample_amd(root: Path = DRM_ROOT) -> tuple[GpuSample, ...]:
             temperature=_sensor(device, "temp1_input", 1000),
             power=_sensor(device, "power1_average", 1_000_000),
             pci_address=gpu.pci_address,
+            uses_ram=gpu.uses_ram,
         )
         for device in cards("amd", root)
         if (gpu := _read_card(device)) is not None

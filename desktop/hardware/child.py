@@ -54,8 +54,10 @@ def run_sampler_child(arguments: list[str]) -> int:
 
 def _obey(watch: Callable[[tuple[int, ...]], None]) -> None:
     """Follow the owner's orders; its end is ours."""
-    for line in sys.stdin.buffer:
-        watch(msgspec.json.decode(line, type=SamplerOrder).pids)
+    # Not sys.stdin: a windowed program on Windows has none, while the descriptor is there.
+    with open(0, "rb", closefd=False) as orders:
+        for line in orders:
+            watch(msgspec.json.decode(line, type=SamplerOrder).pids)
     _leave(0)
 
 
@@ -75,5 +77,6 @@ def _write(output: BinaryIO, value: Value) -> None:
 
 
 def _leave(code: int) -> None:
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     os._exit(code)

@@ -223,6 +223,7 @@ def _sample_card(handle: Any, own_pids: Collection[int]) -> GpuSample:
         temperature=_temperature(handle),
         power=power / 1000 if power is not None else None,
         pci_address=_pci_address(handle),
+        uses_ram=memory.is_ram,
     )
 
 

@@ -78,7 +78,10 @@ class HardwareSampler:
 
     async def _keep_sampling(self) -> None:
         while True:
-            await self._sample_until_it_ends()
+            try:
+                await self._sample_until_it_ends()
+            except Exception:  # the gauge goes on whatever `own_pids` raises; the log has it
+                log.exception("The hardware sampler failed and is replaced")
             await asyncio.sleep(self._pause)
             self._pause = min(self._pause * 2, _LONGEST_PAUSE)
 

@@ -123,7 +123,7 @@ class HardwareProfile(Value, frozen=True):
 class GpuSample(Value, frozen=True):
     """One GPU at one moment. used_by_us: bytes of our own processes, None where the driver does not tell.
 
-    utilization: 0 to 100 percent; temperature: degrees Celsius; power: watts.
+    utilization: 0 to 100 percent; temperature: degrees Celsius; power: watts. uses_ram: its memory is main memory.
     """
 
     name: str
@@ -134,6 +134,7 @@ class GpuSample(Value, frozen=True):
     temperature: float | None = None
     power: float | None = None
     pci_address: str | None = None
+    uses_ram: bool = False
 
 
 class HardwareSample(Value, frozen=True):

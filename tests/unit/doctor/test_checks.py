@@ -116,6 +116,15 @@ async def test_a_driver_that_hangs_is_told_in_its_own_words() -> None:
     problem = SourceProblem(source="NVML", what=Phrase.of("NVML did not answer in time."))
     check = (await checked(msgspec.structs.replace(MACHINE, problems=(problem,))))["nvidia-driver"]
     assert (check.status, check.found.render()) == ("warn", "NVML did not answer in time.")
+    assert check.remedy is not None
+    assert check.remedy.render().startswith("Restart the computer")
+
+
+@pytest.mark.asyncio
+async def test_a_machine_that_was_not_read_completely_is_told() -> None:
+    problem = SourceProblem(source="disk", what=Phrase.of("disk did not answer in time."))
+    check = (await checked(msgspec.structs.replace(MACHINE, problems=(problem,))))["hardware"]
+    assert (check.status, check.found.render()) == ("warn", "disk did not answer in time.")
 
 
 @pytest.mark.asyncio

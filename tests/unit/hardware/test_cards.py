@@ -70,7 +70,9 @@ def test_an_amd_processors_graphics_lives_in_main_memory(tmp_path: Path) -> None
     add_radeon(tmp_path, mem_info_vram_total=512 * MIB, mem_info_vram_used=MIB, mem_info_gtt_total=8 * GIB)
     (gpu,) = read_amd(tmp_path).gpus
     assert gpu.uses_ram is True
-    assert gpu.vram_total > 512 * MIB
+    assert gpu.vram_total == 8 * GIB + 512 * MIB  # its own part and its window into main memory
+    assert gpu.vram_free <= gpu.vram_total
+    assert [sample.uses_ram for sample in sample_amd(tmp_path)] == [True]
 
 
 def test_a_card_of_the_old_driver_is_left_out(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The whole probe through its real child, with a real library in place of the driver's."""
 
 import asyncio
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -155,3 +156,15 @@ def test_giving_up_early_leaves_no_child(tmp_path: Path, use_stub: UseStub) -> N
         assert not any(child.is_running() for child in children)
 
     asyncio.run(give_up())
+
+
+def test_the_owner_never_loads_a_drivers_binding() -> None:
+    program = (
+        "import asyncio, pathlib, sys\n"
+        "from desktop.hardware.probe import probe_hardware\n"
+        "from desktop.hardware.sampler import HardwareSampler\n"
+        "asyncio.run(probe_hardware(models_folder=pathlib.Path('.')))\n"
+        "print('pynvml' in sys.modules)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert answer.stdout.strip() == "False"

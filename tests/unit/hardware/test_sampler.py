@@ -155,3 +155,17 @@ def test_the_sampler_ends_when_its_owner_does() -> None:
         begin = time.monotonic()
         assert child.wait(timeout=PATIENT) == 0
         assert time.monotonic() - begin < 5
+
+
+@pytest.mark.asyncio
+@pytest.mark.allow_log("The hardware sampler failed and is replaced")
+async def test_an_owner_that_cannot_name_its_processes_gets_samples_as_soon_as_it_can() -> None:
+    answers = iter([RuntimeError("the engine is between two lives")])
+
+    def own_pids() -> tuple[int, ...]:
+        for error in answers:
+            raise error
+        return ourselves()
+
+    async with HardwareSampler(interval=0.1, own_pids=own_pids) as sampler:
+        assert (await next_sample(sampler)).ram_used_by_us > 0
