@@ -119,6 +119,10 @@ class HubServer:
         repository.files[file] = served
         return served
 
+    def add_served(self, repo: str, file: str, served: ServedFile, *, commit: str = DEFAULT_COMMIT) -> None:
+        """Serve a file that was added before under another name too, without hashing it again."""
+        self.repositories.setdefault(repo, Repository(commit)).files[file] = served
+
     def gate(self, repo: str, token: str) -> None:
         """Let only `token` fetch the files of `repo`."""
         self.repositories[repo].gated_token = token

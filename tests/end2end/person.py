@@ -1,0 +1,193 @@
+"""Uses the real window as a person would: keys and clicks in, what is shown out.
+
+Run as a process of its own (`python -m tests.end2end.person SCENARIO`), so that the window lives and ends as in real
+use. Prints one JSON object with what was seen.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QPlainTextEdit, QWidget
+
+from desktop.ui import app
+from desktop.ui.main_window import MainWindow
+from desktop.ui.pages.chat.message import ReplyMessage
+
+W = TypeVar("W", bound=QWidget)
+PATIENCE = 90.0
+"""Seconds: the machine may be slow; what is waited for is named when it does not come."""
+
+
+class Person:
+    """Looks at the window and acts on it."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, Any] = {}
+
+    @property
+    def window(self) -> MainWindow:
+        return next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow))
+
+    async def until(self, what: str, condition: Callable[[], Any], timeout: float = PATIENCE) -> Any:
+        """Wait until `condition` holds and return what it gave."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not (value := condition()):
+                    await asyncio.sleep(0.02)
+                return value
+        except TimeoutError:
+            raise AssertionError(f"waited {timeout} s in vain for: {what}; status: {self.status()}") from None
+
+    def status(self) -> str:
+        return self.window.status.state()
+
+    def find(self, kind: type[W], name: str) -> W | None:
+        """A visible widget by its accessible name or its words."""
+        for widget in self.window.findChildren(kind):
+            words = widget.text() if isinstance(widget, QAbstractButton) else ""
+            if widget.isVisible() and name in (widget.accessibleName(), words):
+                return widget
+        return None
+
+    async def click(self, name: str) -> None:
+        button = await self.until(f"a button {name!r}", lambda: self.find(QAbstractButton, name))
+        await self.until(f"{name!r} to be enabled", button.isEnabled)
+        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    async def say(self, text: str) -> None:
+        """Type a message and press Enter."""
+        field = await self.until("the composer", lambda: self.find(QPlainTextEdit, "Message"))
+        field.setFocus()
+        QTest.keyClicks(field, text)
+        QTest.keyClick(field, Qt.Key.Key_Return)
+
+    def replies(self) -> list[ReplyMessage]:
+        return [reply for reply in self.window.findChildren(ReplyMessage) if reply.isVisible()]
+
+    async def reply(self, number: int) -> ReplyMessage:
+        """Wait for the figures or the mark of reply `number` (from 1)."""
+        await self.until(f"reply {number}", lambda: len(self.replies()) >= number)
+        reply = self.replies()[number - 1]
+        await self.until(f"the end of reply {number}", lambda: reply.figures() or reply.mark())
+        return reply
+
+
+async def first_chat(person: Person) -> None:
+    """Welcome, skip, ask, read."""
+    person.seen["first page"] = person.window.current_page
+    await person.click("Skip the introduction")
+    await person.until("the chat page", lambda: person.window.current_page == "chat")
+    await person.say("What is the capital of France?")
+    reply = await person.reply(1)
+    person.seen["reply"] = reply.visible_text()
+    person.seen["figures"] = reply.figures()
+    person.seen["status"] = person.status()
+
+
+async def come_back(person: Person) -> None:
+    """After a restart the conversation is there; open it and read."""
+    from PySide6.QtWidgets import QListView
+
+    await person.until("the sidebar", lambda: person.find(QListView, "Conversations"))
+    sidebar = person.find(QListView, "Conversations")
+    assert sidebar is not None
+    await person.until("the conversation", lambda: "capital" in titles(sidebar))
+    person.seen["first page"] = person.window.current_page
+    if not person.replies():
+        row = next(i for i in range(sidebar.model().rowCount()) if "capital" in sidebar.model().index(i, 0).data())
+        rect = sidebar.visualRect(sidebar.model().index(row, 0))
+        QTest.mouseClick(sidebar.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
+    person.seen["reply"] = (await person.reply(1)).visible_text()
+
+
+def titles(view: Any) -> str:
+    model = view.model()
+    return "\n".join(str(model.index(row, 0).data()) for row in range(model.rowCount()))
+
+
+async def killed_engine(person: Person) -> None:
+    """Ask for a long reply, kill the engine in its middle, ask again."""
+    await person.click("Skip the introduction")
+    await person.say("Write a long story about the sea.")
+    await person.until("some words", lambda: person.replies() and len(person.replies()[0].visible_text()) > 40)
+    os.kill(engine_pid(), signal.SIGKILL)
+    reply = await person.reply(1)
+    person.seen["kept"] = reply.visible_text()
+    person.seen["mark"] = reply.mark()
+    person.seen["window alive"] = person.window.isVisible()
+    await person.say("What is the capital of France?")
+    person.seen["next reply"] = (await person.reply(2)).visible_text()
+
+
+async def download_and_chat(person: Person) -> None:
+    """Models page, Download and chat on the answer, then a message to the new model."""
+    from tests.end2end.catalog_on_loopback import serve_everything
+
+    await person.click("Skip the introduction")
+    await person.click("Models")
+    with serve_everything() as hub:
+        os.environ["HF_ENDPOINT"] = hub.endpoint
+        await person.click("Download and chat")
+        await person.until("the chat page", lambda: person.window.current_page == "chat")
+        await person.until("the model", lambda: person.status().startswith("Ready"))
+        await person.say("What is the capital of France?")
+        person.seen["reply"] = (await person.reply(1)).visible_text()
+        person.seen["requests"] = len(hub.requests)
+
+
+def engine_pid() -> int:
+    """The engine child among this process's children."""
+    import psutil
+
+    for child in psutil.Process().children():
+        if "engine" in child.cmdline():
+            return child.pid
+    raise AssertionError("no engine child")
+
+
+SCENARIOS: dict[str, Callable[[Person], Awaitable[None]]] = {
+    "first_chat": first_chat,
+    "come_back": come_back,
+    "killed_engine": killed_engine,
+    "download_and_chat": download_and_chat,
+}
+
+
+def main() -> int:
+    """Open the window as `snug` does, act, close it as a person does."""
+    person = Person()
+    scenario = SCENARIOS[sys.argv[1]]
+
+    async def act() -> None:
+        try:
+            await scenario(person)
+        except BaseException as error:
+            person.seen["error"] = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            person.window.close()
+
+    timers: list[Any] = []
+    make = app.make_application
+
+    def make_and_schedule(arguments: Any) -> QApplication:
+        application = make(arguments)
+        # Fires inside the running event loop: the person comes after the first paint.
+        QTimer.singleShot(1000, lambda: timers.append(asyncio.ensure_future(act())))
+        return application
+
+    app.make_application = make_and_schedule
+    code = app.run_window([])
+    print(json.dumps(person.seen))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
