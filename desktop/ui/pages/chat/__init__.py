@@ -1,0 +1,1 @@
+"""The chat: conversations, messages, sliders and the memory gauge."""

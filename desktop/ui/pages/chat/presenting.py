@@ -1,0 +1,65 @@
+"""Stored messages as the page shows them."""
+
+from PySide6.QtCore import QCoreApplication
+
+from desktop.chat.messages import Message, MessageState
+from desktop.engine.protocol import GenerationStats
+from desktop.ui import figures
+from desktop.ui.bridge import render
+from desktop.ui.pages.chat.shown import MarkKind, ShownMessage
+
+
+def shown(message: Message, *, versions: int = 1, thought_seconds: float = 0.0) -> ShownMessage:
+    """Put `message` into words."""
+    mark, kind, hint = _mark(message)
+    return ShownMessage(
+        id=message.id,
+        is_own=message.role == "user",
+        text=message.text,
+        reasoning=message.reasoning,
+        thought_seconds=thought_seconds,
+        streaming=message.state is MessageState.STREAMING,
+        mark=mark,
+        mark_kind=kind,
+        hint=hint,
+        can_continue=_can_continue(message),
+        figures=figures_line(message.stats) if message.stats else "",
+        version=message.version,
+        versions=versions,
+    )
+
+
+def figures_line(stats: GenerationStats) -> str:
+    """The figures of a reply: "42.1 tok/s · first word 0.21 s · 148 tokens"."""
+    words = QCoreApplication.translate("ChatWords", "{speed} tok/s · first word {seconds} s · {tokens} tokens")
+    return words.format(
+        speed=figures.speed(stats.decode_speed), seconds=figures.seconds(stats.ttft), tokens=stats.completion_tokens
+    )
+
+
+def foot_line(stats: GenerationStats) -> str:
+    """The two figures at the foot of the window."""
+    words = QCoreApplication.translate("ChatWords", "{speed} tok/s    first word {seconds} s")
+    return words.format(speed=figures.speed(stats.decode_speed), seconds=figures.seconds(stats.ttft))
+
+
+def _can_continue(message: Message) -> bool:
+    if message.role != "assistant" or not message.text:
+        return False
+    return message.state in (MessageState.INTERRUPTED, MessageState.STOPPED) or message.finish_reason == "length"
+
+
+def _mark(message: Message) -> tuple[str, MarkKind, str]:
+    translate = QCoreApplication.translate
+    failure = render(message.failure.message) if message.failure else ""
+    hint = render(message.failure.hint) if message.failure else ""
+    if message.state is MessageState.INTERRUPTED:
+        mark = translate("ChatWords", "Interrupted")
+        return mark, "bad", failure or translate("ChatWords", "The words that were already said are kept.")
+    if message.state is MessageState.STOPPED:
+        return translate("ChatWords", "Stopped"), "quiet", f"{failure} {hint}".strip()
+    if message.state is MessageState.FAILED:
+        return translate("ChatWords", "Failed"), "bad", f"{failure} {hint}".strip()
+    if message.finish_reason == "length":
+        return translate("ChatWords", "Max length reached"), "quiet", ""
+    return "", "none", ""

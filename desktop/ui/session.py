@@ -1,0 +1,121 @@
+"""The window's life after its first paint: the event loop, the services, what is watched, and a clean end."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+import qasync
+from PySide6.QtWidgets import QApplication
+
+from desktop.log import configure_logging
+from desktop.paths import Paths
+from desktop.settings import WINDOW_STATE, SettingsStore
+from desktop.ui.bridge import render
+from desktop.ui.crash import install_crash_hook
+from desktop.ui.main_window import MainWindow
+from desktop.ui.shell import NoticeWish, Shell
+from desktop.ui.single_instance import RaiseListener
+
+if TYPE_CHECKING:
+    from desktop.services import Services
+
+log = logging.getLogger(__name__)
+
+LAST_WORK = 15.0
+"""Seconds that the engine and the pages may take to end."""
+
+
+class WindowSession:
+    """Runs one window from its first paint to the last byte saved."""
+
+    def __init__(
+        self, *, application: QApplication, window: MainWindow, shell: Shell, paths: Paths, settings: SettingsStore
+    ) -> None:
+        self._application = application
+        self._window = window
+        self._shell = shell
+        self._paths = paths
+        self._settings = settings
+
+    def run(self) -> int:
+        """Live until the window is closed; returns the exit code."""
+        configure_logging(self._paths)
+        undo = install_crash_hook(self._shell.report)
+        loop = qasync.QEventLoop(self._application)
+        loop.set_exception_handler(self._on_loop_error)
+        try:
+            with loop:
+                loop.run_until_complete(self._live())
+        finally:
+            undo()
+        return 0
+
+    async def _live(self) -> None:
+        closed = asyncio.Event()
+        self._window.closed.connect(closed.set)
+        listener = RaiseListener(self._paths.instance_lock)
+        listener.raise_requested.connect(self._window.raise_to_front)
+        services = self._create_services()
+        for notice in self._settings.notices:
+            self._shell.notify(NoticeWish(text=render(notice), kind="warn"))
+        watching = self._watch(services)
+        self._window.attach(services)
+        try:
+            await closed.wait()
+        finally:
+            listener.close()
+            self._remember()
+            watching.cancel()
+            await self._end(services)
+
+    def _create_services(self) -> "Services":
+        from desktop.services import create_services
+        from desktop.ui.model_loader import ModelLoader
+
+        services = create_services(self._paths, self._settings)
+        self._shell.loader = ModelLoader(services=services, shell=self._shell)
+        return services
+
+    def _watch(self, services: "Services") -> "asyncio.Task[None]":
+        return self._shell.tasks.start(self._sample(services), name="live samples")
+
+    async def _sample(self, services: "Services") -> None:
+        """Hand on what the sampler's child sees, once a second."""
+        from desktop.hardware.sampler import HardwareSampler
+
+        async with HardwareSampler(interval=1.0, own_pids=lambda: own_pids(services)) as sampler:
+            async for sample in sampler:
+                self._shell.sampled.emit(sample)
+
+    def _remember(self) -> None:
+        state = self._settings.get(WINDOW_STATE)
+        state = msgspec.structs.replace(
+            state, geometry=self._window.geometry_text(), last_page=self._window.current_page
+        )
+        self._settings.set(WINDOW_STATE, state)
+
+    async def _end(self, services: "Services") -> None:
+        self._window.hide()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORK):
+                await self._window.close_pages()
+                await self._shell.close()
+                await services.close()
+                return
+        log.error("the last work did not end within %s s", LAST_WORK)
+
+    def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._shell.report(error)
+        else:
+            log.error("the event loop reports: %s", context.get("message"))
+
+
+def own_pids(services: "Services") -> tuple[int, ...]:
+    """This process and its engine, so that the gauge can tell ours from other programs."""
+    engine = services.engine.pid
+    return (os.getpid(),) if engine is None else (os.getpid(), engine)

@@ -1,0 +1,89 @@
+"""What the pages share without knowing each other: banners, live samples, the engine's status, going to a page."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from PySide6.QtCore import QObject, Signal
+
+from desktop.ui.bridge import Tasks, explain
+from desktop.ui.widgets.notice import NoticeKind
+from desktop.ui.widgets.status_line import StateKind
+
+if TYPE_CHECKING:
+    from desktop.ui.model_loader import ModelLoader
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeWish:
+    """A banner that somebody wants shown. A later one with the same `key` replaces it; `seconds` 0 stays."""
+
+    text: str
+    hint: str = ""
+    kind: NoticeKind = "info"
+    action: str = ""
+    on_action: Callable[[], None] | None = None
+    seconds: float = 0.0
+    key: str = ""
+
+
+class Controller(Protocol):
+    """What the window asks of every page's controller."""
+
+    def activate(self) -> None:
+        """The page has just been shown."""
+
+    async def close(self) -> None:
+        """The window is closing: end what runs and save what is not saved."""
+
+
+class Shell(QObject):
+    """Signals between pages and window. Requests end in `wanted`; facts are in the past tense."""
+
+    page_wanted = Signal(str)
+    """Show the page of this name."""
+    notice_wanted = Signal(object)
+    """NoticeWish."""
+    notice_unwanted = Signal(str)
+    """Take away the banner with this key."""
+    model_wanted = Signal(str)
+    """Load this installed model ("" is the person's default) and chat with it."""
+    status_changed = Signal(str, str)
+    """StateKind and words, for the foot of the window."""
+    device_changed = Signal(str)
+    """What the model runs on, for the foot of the window."""
+    figures_changed = Signal(str)
+    """Figures of the last reply, for the foot of the window."""
+    models_changed = Signal()
+    """A model was installed or removed."""
+    sampled = Signal(object)
+    """HardwareSample, about once a second while somebody looks."""
+    theme_wanted = Signal(str)
+    """Change the scheme at once: "system", "light" or "dark"."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.tasks = Tasks(self.report)
+        self.loader: ModelLoader
+        """Set by the session before the first controller is made."""
+
+    def notify(self, wish: NoticeWish) -> None:
+        """Show a banner above the page."""
+        self.notice_wanted.emit(wish)
+
+    def report(self, error: BaseException) -> None:
+        """Tell the person about a failure, and the log what stands behind it."""
+        log.error("%s", error, exc_info=error)
+        words = explain(error)
+        self.notify(NoticeWish(text=words.message, hint=words.hint, kind="bad", key=words.message))
+
+    def set_status(self, kind: StateKind, words: str) -> None:
+        """Say how the engine is."""
+        self.status_changed.emit(kind, words)
+
+    async def close(self) -> None:
+        """End what runs in the background."""
+        await self.tasks.close()
