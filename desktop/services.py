@@ -88,7 +88,7 @@ class Services:
         """The Hugging Face Hub, or the mirror the person chose."""
         from desktop.catalog.hub import Hub
 
-        return Hub(endpoint=self.settings.get(HF_ENDPOINT) or None, offline=self.settings.get(OFFLINE))
+        return Hub(endpoint=self.settings.get(HF_ENDPOINT) or None, offline=partial(self.settings.get, OFFLINE))
 
     @cached_property
     def downloads(self) -> "DownloadQueue":

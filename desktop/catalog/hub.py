@@ -69,22 +69,33 @@ class Hub:
 
     endpoint: from the settings; the variable HF_ENDPOINT goes before it, the Hub's own address after it.
     token: for gated and private repositories; the variable HF_TOKEN when it is None.
-    offline: the person's "no network" switch, read before every request; HF_HUB_OFFLINE sets it as well.
+    offline: the person's "no network" switch, or a function that reads it; asked before every request, and while a
+        transfer runs. HF_HUB_OFFLINE sets it for the whole process.
     """
 
     def __init__(
         self,
         endpoint: str | None = None,
         token: str | None = None,
-        offline: bool = False,
+        offline: bool | Callable[[], bool] = False,
         *,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         environment = os.environ if environment is None else environment
         chosen = environment.get("HF_ENDPOINT", "").strip() or endpoint or DEFAULT_ENDPOINT
         self.endpoint = chosen.rstrip("/")
-        self.offline = offline or environment.get("HF_HUB_OFFLINE", "").upper() in _TRUE
+        self._forced_offline = environment.get("HF_HUB_OFFLINE", "").upper() in _TRUE
+        self._offline = offline
         self._token = token or environment.get("HF_TOKEN", "").strip() or None
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing may be sent now."""
+        return self._forced_offline or (self._offline() if callable(self._offline) else self._offline)
+
+    @offline.setter
+    def offline(self, value: bool) -> None:
+        self._offline = value
 
     def require_online(self) -> None:
         """Raise OfflineSwitchOn while the network is switched off, BadEndpoint for an address that cannot work."""

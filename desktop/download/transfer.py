@@ -218,13 +218,14 @@ class _Transfer:
         buffer = bytearray()
         room = self._file.size - self._part.offset
         try:
+            # Read to its end: qasync does not finish a generator that is left early.
             async for piece in response.aiter_raw():
+                if room == 0 and piece:
+                    return
                 buffer += piece[: room - len(buffer)]
-                if len(buffer) >= min(FLUSH, room):
+                if buffer and len(buffer) >= min(FLUSH, room):
                     room -= len(buffer)
                     await self._flush(buffer)
-                if not room:
-                    return
                 self._report.say("downloading", self._part.offset + len(buffer))
         finally:
             if buffer:

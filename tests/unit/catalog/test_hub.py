@@ -119,6 +119,16 @@ def test_offline_means_that_nothing_is_sent(server: HubServer, environment: dict
     assert server.requests == []
 
 
+def test_the_switch_is_read_again_before_every_request(server: HubServer) -> None:
+    switch = [False]
+    hub = Hub(server.endpoint, offline=lambda: switch[0], environment=NOTHING)
+    ask(hub)
+    switch[0] = True
+    with pytest.raises(OfflineSwitchOn):
+        ask(hub)
+    assert len(server.requests) == 1
+
+
 def test_the_environment_goes_before_the_setting_and_the_setting_before_the_default() -> None:
     assert Hub(environment=NOTHING).endpoint == DEFAULT_ENDPOINT
     assert Hub("https://mirror.example/", environment=NOTHING).endpoint == "https://mirror.example"
@@ -154,7 +164,8 @@ def test_the_token_is_sent_to_the_hub_and_a_foreign_one_never(server: HubServer)
 @pytest.mark.parametrize(
     "name",
     ["", "../x", "a/../x", "/etc/passwd", "C:\\x", "C:x", "\\\\host\\share", "a\\b", "NUL", "nul.gguf", "sub/CON",
-     "COM1.gguf", "a//b", "a/", ".", "x ", "x.", " x", "a\0b", "a\nb", "x" * 201, "\ud800", "a|b", "COM¹", "LPT9.tar.gguf"],
+     "COM1.gguf", "a//b", "a/", ".", "x ", "x.", " x", "a\0b", "a\nb", "x" * 201, "\ud800", "a|b", "COM¹",
+     "LPT9.tar.gguf"],
 )  # fmt: skip
 def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(UnsafeName):

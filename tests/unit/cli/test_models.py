@@ -26,7 +26,8 @@ def run_verb(services: Any, *words: str) -> int:
     parser = argparse.ArgumentParser()
     models.add_parser(parser.add_subparsers())
     arguments = parser.parse_args(["models", *words])
-    return asyncio.run(arguments.run(arguments, services))
+    code: int = asyncio.run(arguments.run(arguments, services))
+    return code
 
 
 def install(services: Any) -> Path:
