@@ -20,7 +20,7 @@ PCI_IDS = """\
 \t744c  Navi 31 [Radeon RX 7900 XT/7900 XTX]
 10de  NVIDIA Corporation
 \t2504  GA106 [GeForce RTX 3060]
-\t744c  Not this one
+\t744c  The same number of another maker
 """
 
 
@@ -119,6 +119,8 @@ def test_a_name_is_found_under_its_own_vendor(tmp_path: Path) -> None:
     device = add_card(tmp_path, "card0", "0000:01:00.0", vendor="0x1002", device="0x744c")
     assert pci_name(device, (tmp_path / "missing", database)) == "Navi 31 [Radeon RX 7900 XT/7900 XTX]"
     assert pci_name(device, ()) is None
+    other = add_card(tmp_path, "card1", "0000:02:00.0", vendor="0x10de", device="0x744c")
+    assert pci_name(other, (database,)) == "The same number of another maker"
 
 
 def test_a_card_without_a_driver_is_seen_on_the_bus(tmp_path: Path) -> None:

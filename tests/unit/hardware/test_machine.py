@@ -1,13 +1,18 @@
 """Processor, memory, disk and a container's limits."""
 
+import threading
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+import desktop.hardware.read
+
 from desktop.hardware.cgroup import Cgroup
 from desktop.hardware.cpu import parse_cpuinfo, parse_sysctl, usable_threads
 from desktop.hardware.memory import read_disk, read_ram
+from desktop.hardware.read import read_basics
 
 GIB = 1 << 30
 
@@ -116,3 +121,15 @@ def test_the_disk_of_a_folder_that_is_not_there_yet_is_found(tmp_path: Path) -> 
     disk = read_disk(tmp_path / "not" / "yet")
     assert disk.path == str(tmp_path / "not" / "yet")
     assert 0 < disk.free <= disk.total
+
+
+def test_a_network_disk_that_is_gone_costs_only_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = threading.Event()
+    monkeypatch.setattr(desktop.hardware.read, "read_disk", lambda _folder: end.wait())
+    begin = time.monotonic()
+    profile = read_basics(models_folder=tmp_path, timeout=0.3)
+    end.set()
+    assert time.monotonic() - begin < 2
+    assert (profile.disk.path, profile.disk.total) == (str(tmp_path), 0)
+    assert [problem.message for problem in profile.problems] == ["disk did not answer in time."]
+    assert profile.ram.total > 0
