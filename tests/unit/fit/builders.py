@@ -1,0 +1,98 @@
+"""Machines and catalog entries for the tests of fit."""
+
+from desktop.catalog.types import (
+    AttentionShape,
+    Capability,
+    Catalog,
+    CatalogModel,
+    CatalogQuantization,
+    Source,
+    TaskClass,
+)
+from desktop.engine.protocol import DeviceKind, EngineDevice
+from desktop.fit.what_if import imagine
+from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
+
+GIB = 1 << 30
+ALL_QUANTS = ("Q2_K", "IQ4_XS", "Q4_0", "Q4_1", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
+
+
+def machine(
+    *, cores: int = 4, ram: float = 16, free: float | None = None, gpus: tuple[float, ...] = ()
+) -> HardwareProfile:
+    """A machine with sizes in GiB."""
+    profile = HardwareProfile(
+        system="Linux",
+        cpu=Cpu(name="Test CPU", cores=cores, threads=2 * cores),
+        ram=Ram(total=int(ram * GIB), available=int((free if free is not None else ram * 0.8) * GIB)),
+        gpus=(),
+        disk=Disk(path="/", total=2000 * GIB, free=1000 * GIB),
+        backends=("CPU",),
+    )
+    return imagine(profile, gpus=[int(size * GIB) for size in gpus])
+
+
+def device(name: str, free: float, *, backend: str = "CUDA", kind: DeviceKind = DeviceKind.GPU) -> EngineDevice:
+    """A device of the engine with `free` GiB."""
+    return EngineDevice(
+        name=name,
+        description=f"Card {name}",
+        kind=kind,
+        backend=backend,
+        memory_total=int((free + 0.5) * GIB),
+        memory_free=int(free * GIB),
+    )
+
+
+def model(
+    name: str,
+    *,
+    billions: float = 8.0,
+    active: float | None = None,
+    generation: int = 3,
+    task: TaskClass = "general",
+    quants: tuple[str, ...] = ALL_QUANTS,
+    context: int = 32768,
+    n_layer: int = 32,
+    architecture: str = "llama",
+    shape: AttentionShape | None = None,
+    released: str | None = None,
+) -> CatalogModel:
+    """A model of `billions` parameters with plausible widths."""
+    parameters = int(billions * 1e9)
+    width = max(int((parameters / n_layer / 12) ** 0.5) // 64 * 64, 64)
+    attention = AttentionShape(
+        n_layer=n_layer,
+        n_embd=width,
+        n_head=max(width // 128, 1),
+        n_head_kv=max(width // 512, 1),
+        head_dim_k=128,
+        head_dim_v=128,
+        n_ff=3 * width,
+        vocab_size=min(128_000, parameters // width // 8),
+        tied_embeddings=billions < 4,
+    )
+    return CatalogModel(
+        id=name,
+        name=name.title(),
+        family="test",
+        publisher="Test",
+        licence="Apache-2.0",
+        parameters=parameters,
+        active_parameters=int((active or billions) * 1e9),
+        architecture=architecture,
+        training_context=context,
+        tasks=("chat",),
+        shape=shape or attention,
+        quantizations=tuple(CatalogQuantization(name=q, repo="t/t", file=f"{name}-{q}.gguf") for q in quants),
+        capability=Capability(generation=generation, task_class=task),
+        source=(Source(address="https://example.org", fields=("shape", "parameters")),),
+        n_expert=64 if active else None,
+        n_expert_used=4 if active else None,
+        released=released,
+    )
+
+
+def catalog(*models: CatalogModel) -> Catalog:
+    """A catalog of these models."""
+    return Catalog(models=models)

@@ -1,0 +1,112 @@
+"""Asks the real engine, in a child, what a model needs on the CPU. Run as a script: reads questions, prints answers.
+
+Linux only: the memory breakdown is a C++ map by value, read through its layout (libstdc++).
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def ask_engine(questions: list[dict[str, Any]]) -> list[dict[str, int]]:
+    """Return bytes {weights, kv, compute} for each {path, n_ctx, type_k, type_v, dry}."""
+    answer = subprocess.run(
+        [sys.executable, __file__],
+        input=json.dumps(questions),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    found: list[dict[str, int]] = json.loads(answer.stdout)
+    return found
+
+
+def _main() -> None:
+    import llama_cpp.llama_cpp as engine
+
+    log: list[str] = []
+
+    @engine.llama_log_callback
+    def keep(_level: int, text: bytes, _data: object) -> None:
+        log.append(text.decode(errors="replace"))
+
+    engine.llama_log_set(keep, None)
+    engine.llama_backend_init()
+    answers = [_answer(engine, question, log) for question in json.load(sys.stdin)]
+    print(json.dumps(answers))
+
+
+def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, int]:
+    log.clear()
+    model_parameters = engine.llama_model_default_params()
+    model_parameters.n_gpu_layers = 0
+    model_parameters.load_mode = 0
+    model_parameters.no_alloc = question["dry"]
+    parameters = engine.llama_context_default_params()
+    parameters.n_ctx = question["n_ctx"]
+    parameters.n_batch = parameters.n_ubatch = 512
+    parameters.n_seq_max = parameters.n_outputs_max = 1
+    parameters.swa_full = False
+    parameters.kv_unified = True
+    parameters.type_k, parameters.type_v = question["type_k"], question["type_v"]
+    parameters.flash_attn_type = 1
+    model = engine.llama_model_load_from_file(question["path"].encode(), model_parameters)
+    context = engine.llama_init_from_model(model, parameters) if model else None
+    if not context:
+        sys.exit("".join(log[-30:]))
+    rows = _breakdown(engine, context)
+    engine.llama_free(context)
+    engine.llama_model_free(model)
+    return {name: sum(row[index] for row in rows) for index, name in enumerate(("weights", "kv", "compute"))}
+
+
+def _breakdown(engine: Any, context: Any) -> list[tuple[int, int, int]]:
+    import ctypes
+
+    class Head(ctypes.Structure):
+        _fields_ = (
+            ("compare", ctypes.c_uint64),
+            ("colour", ctypes.c_int),
+            ("parent", ctypes.c_void_p),
+            ("left", ctypes.c_void_p),
+            ("right", ctypes.c_void_p),
+            ("count", ctypes.c_size_t),
+        )
+
+    class Node(ctypes.Structure):
+        _fields_ = (
+            ("colour", ctypes.c_int),
+            ("parent", ctypes.c_void_p),
+            ("left", ctypes.c_void_p),
+            ("right", ctypes.c_void_p),
+            ("kind", ctypes.c_void_p),
+            ("model", ctypes.c_size_t),
+            ("context", ctypes.c_size_t),
+            ("compute", ctypes.c_size_t),
+        )
+
+    function = engine._lib["_Z26llama_get_memory_breakdownPK13llama_context"]
+    function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_void_p]
+    head = Head()
+    function(ctypes.byref(head), context)
+    rows: list[tuple[int, int, int]] = []
+
+    def walk(address: int | None) -> None:
+        if address:
+            node = Node.from_address(address)
+            walk(node.left)
+            rows.append((node.model, node.context, node.compute))
+            walk(node.right)
+
+    walk(head.parent)
+    return rows
+
+
+if __name__ == "__main__":
+    # The folder of a script comes first on the path; nothing in it may hide a standard module.
+    sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent]
+    _main()
