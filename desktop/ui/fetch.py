@@ -3,61 +3,123 @@
 from PySide6.QtCore import QObject
 
 from desktop.download.record import Download
+from desktop.download.types import DownloadStopped
+from desktop.errors import AppError
 from desktop.fit.types import Choice
+from desktop.library.types import model_key
 from desktop.services import Services, queue_download
-from desktop.ui.bridge import render
+from desktop.ui.bridge import explain, render
 from desktop.ui.figures import gb
 from desktop.ui.shell import NoticeWish, Shell
 
 
 class Fetch(QObject):
-    """Starts downloads and tells the person when one is ready; a failure is told by the shell."""
+    """Starts downloads, tells the person when one is ready, and offers to try again when one failed."""
 
     def __init__(self, services: Services, shell: Shell) -> None:
         super().__init__(shell)
         self._services = services
         self._shell = shell
+        self._wanted: dict[str, bool] = {}
+        """The downloads waited for, by id, and whether to chat once they are there."""
 
     def start(self, choice: Choice, *, then_chat: bool) -> None:
         """Fetch `choice`; when it is there, chat with it at once or only offer to."""
-        self._shell.tasks.start(self._fetch(choice, then_chat=then_chat), name=f"fetch {choice.model_id}")
+        self._start(choice.model_id, choice.quantization, then_chat=then_chat)
 
-    async def _fetch(self, choice: Choice, *, then_chat: bool) -> None:
-        download = queue_download(self._services, model_id=choice.model_id, quantization=choice.quantization)
-        model = await self._services.downloads.wait(download.id)
+    def resume(self, download: Download) -> None:
+        """Go on with a download that was stopped or has failed, also one of an earlier run."""
+        self._begin(download.id, download.choice.name, then_chat=False)
+
+    def _start(self, model_id: str, quantization: str, *, then_chat: bool) -> None:
+        key = model_key(model_id, quantization)
+        if self._wanted.get(key) is None:
+            download = queue_download(self._services, model_id=model_id, quantization=quantization)
+            self._begin(download.id, download.choice.name, then_chat=then_chat)
+        else:
+            self._wanted[key] = self._wanted[key] or then_chat
+
+    def _begin(self, download_id: str, name: str, *, then_chat: bool) -> None:
+        self._shell.notice_unwanted.emit(_key(download_id))
+        self._services.downloads.resume(download_id)
+        self._wanted[download_id] = then_chat
+        self._shell.tasks.start(self._wait(download_id, name), name=f"fetch {download_id}")
+
+    async def _wait(self, download_id: str, name: str) -> None:
+        try:
+            model = await self._services.downloads.wait(download_id)
+        except DownloadStopped:
+            self._wanted.pop(download_id, None)
+        except AppError as error:
+            self._offer_again(download_id, name, error, then_chat=self._wanted.pop(download_id, False))
+        else:
+            self._tell(model.id, model.name, then_chat=self._wanted.pop(download_id, False))
+
+    def _offer_again(self, download_id: str, name: str, error: AppError, *, then_chat: bool) -> None:
+        words = explain(error)
+        self._shell.notify(
+            NoticeWish(
+                text=words.message,
+                hint=words.hint,
+                kind="bad",
+                action=self.tr("Try again"),
+                on_action=lambda: self._begin(download_id, name, then_chat=then_chat),
+                key=_key(download_id),
+            )
+        )
+
+    def _tell(self, model_id: str, name: str, *, then_chat: bool) -> None:
         self._shell.models_changed.emit()
         if then_chat:
-            self._shell.model_wanted.emit(model.id)
+            self._shell.model_wanted.emit(model_id)
             return
         self._shell.notify(
             NoticeWish(
-                text=self.tr("{name} is ready and verified.").format(name=model.name),
+                text=self.tr("{name} is ready and verified.").format(name=name),
                 action=self.tr("Chat with it"),
-                on_action=lambda: self._shell.model_wanted.emit(model.id),
-                key=f"ready {model.id}",
+                on_action=lambda: self._shell.model_wanted.emit(model_id),
+                key=_key(model_id),
             )
         )
 
     def words(self, download: Download) -> tuple[str, str, float | None]:
-        """Return title, figures and fraction (0 to 1, None while unknown) of a download under way."""
+        """Return title, figures and fraction (0 to 1, None while unknown) of a download."""
         progress = download.progress
-        title = self.tr("Downloading {name}").format(name=f"{download.choice.name} · {download.choice.quantization}")
+        name = f"{download.choice.name} · {download.choice.quantization}"
+        fraction = progress.done / progress.total if progress.total else None
+        if progress.state in ("paused", "failed"):
+            title = self.tr("{name}: not finished").format(name=name)
+            return title, self._amount(download), fraction or 0.0
+        title = self.tr("Downloading {name}").format(name=name)
         if progress.state in ("queued", "resolving"):
-            return title, self.tr("Asking the Hub …"), None
+            waiting = self.tr("Waiting for its turn") if progress.state == "queued" else self.tr("Asking the Hub …")
+            return title, waiting, None
         if progress.state == "verifying":
-            return title, self.tr("Verifying …"), None
-        if progress.total is None:
-            return title, gb(progress.done), None
-        parts = [self.tr("{done} of {total}").format(done=gb(progress.done), total=gb(progress.total))]
+            return title, self.tr("Verifying what came …"), None
+        return title, self._figures(download), fraction
+
+    def _figures(self, download: Download) -> str:
+        progress = download.progress
+        parts = [self._amount(download)]
         if progress.speed:
             parts.append(self.tr("{speed} MB/s").format(speed=f"{progress.speed / 1e6:.1f}"))
         if progress.seconds_left is not None:
             parts.append(self._time_left(progress.seconds_left))
         if progress.message is not None:
             parts.append(render(progress.message))
-        return title, " · ".join(parts), progress.done / max(1, progress.total)
+        return " · ".join(parts)
+
+    def _amount(self, download: Download) -> str:
+        progress = download.progress
+        if progress.total is None:
+            return gb(progress.done)
+        return self.tr("{done} of {total}").format(done=gb(progress.done), total=gb(progress.total))
 
     def _time_left(self, seconds: float) -> str:
         if seconds < 90:
             return self.tr("{seconds} s left").format(seconds=round(seconds))
         return self.tr("{minutes} min left").format(minutes=round(seconds / 60))
+
+
+def _key(download_id: str) -> str:
+    return f"download {download_id}"

@@ -3,24 +3,28 @@
 import functools
 
 from PySide6.QtCore import QByteArray, QRectF, Qt
-from PySide6.QtGui import QIcon, QPainter, QPixmap
+from PySide6.QtGui import QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 from desktop.paths import resources_folder
 
 ICON_SIZE = 20
-_SCALES = (1.0, 2.0, 3.0)
 
 
 @functools.lru_cache(maxsize=256)
 def icon(name: str, colour: str, disabled: str | None = None) -> QIcon:
     """The icon called `name` ("chat") drawn in `colour` ("#rrggbb"); raises FileNotFoundError when there is none."""
     result = QIcon()
-    for scale in _SCALES:
+    for scale in _scales():
         result.addPixmap(icon_pixmap(name, colour, ICON_SIZE, scale))
         if disabled:
             result.addPixmap(icon_pixmap(name, disabled, ICON_SIZE, scale), QIcon.Mode.Disabled)
     return result
+
+
+def _scales() -> tuple[float, ...]:
+    """Device pixels per pixel of the screens at hand: what nobody can show is not drawn."""
+    return tuple(sorted({1.0, *(screen.devicePixelRatio() for screen in QGuiApplication.screens())}))
 
 
 def icon_pixmap(name: str, colour: str, size: int = ICON_SIZE, scale: float = 1.0) -> QPixmap:

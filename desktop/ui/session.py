@@ -18,6 +18,7 @@ from desktop.ui.crash import install_crash_hook
 from desktop.ui.main_window import MainWindow
 from desktop.ui.shell import NoticeWish, Shell
 from desktop.ui.single_instance import RaiseListener
+from desktop.ui.tasks import Tasks
 
 if TYPE_CHECKING:
     from desktop.services import Services
@@ -76,6 +77,7 @@ class WindowSession:
         from desktop.ui.model_loader import ModelLoader
 
         services = create_services(self._paths, self._settings)
+        self._shell.tasks = Tasks(self._shell.report)
         self._shell.loader = ModelLoader(services=services, shell=self._shell)
         return services
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject, Signal
 
-from desktop.ui.bridge import Tasks, explain
+from desktop.ui.bridge import explain
 from desktop.ui.widgets.notice import NoticeKind
 from desktop.ui.widgets.status_line import StateKind
 
 if TYPE_CHECKING:
     from desktop.ui.model_loader import ModelLoader
+    from desktop.ui.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +67,9 @@ class Shell(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.tasks = Tasks(self.report)
+        self.tasks: Tasks
+        """Set, like the loader, by the session before the first controller is made: asyncio can wait for the paint."""
         self.loader: ModelLoader
-        """Set by the session before the first controller is made."""
 
     def notify(self, wish: NoticeWish) -> None:
         """Show a banner above the page."""

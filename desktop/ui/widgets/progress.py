@@ -9,12 +9,15 @@ from desktop.ui.widgets.labels import ElidedLabel
 
 
 class ProgressCard(Card):
-    """A title, a bar, a line of figures and Stop."""
+    """A title, a bar, a line of figures and Stop; work that was stopped offers to go on or to be forgotten."""
 
     stop_requested = Signal()
+    resume_requested = Signal()
+    discard_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(" ", parent=parent)
+        super().__init__(parent=parent)
+        self._title = ElidedLabel(tone="strong")
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
@@ -22,23 +25,37 @@ class ProgressCard(Card):
         self._figures = ElidedLabel(tone="muted")
         self._stop = Button(self.tr("Stop"))
         self._stop.clicked.connect(self.stop_requested)
-        row = QHBoxLayout()
-        row.addWidget(self._figures, 1)
-        row.addWidget(self._stop)
+        self._resume = Button(self.tr("Go on"), icon_name="play")
+        self._resume.clicked.connect(self.resume_requested)
+        self._discard = Button(self.tr("Remove"))
+        self._discard.clicked.connect(self.discard_requested)
+        words = QHBoxLayout()
+        words.setSpacing(8)
+        words.addWidget(self._title, 1)
+        for button in (self._resume, self._discard, self._stop):
+            words.addWidget(button)
+        self.body.addLayout(words)
         self.body.addWidget(self._bar)
-        self.body.addLayout(row)
+        self.body.addWidget(self._figures)
+        self.set_stopped(False)
 
     def show_progress(self, title: str, figures: str, fraction: float | None) -> None:
         """Show how far the work came, 0 to 1; None where nobody knows."""
-        self.set_title(title)
+        self._title.setText(title)
         self._bar.setRange(0, 0 if fraction is None else 1000)
         self._bar.setValue(round(1000 * (fraction or 0)))
         self._bar.setAccessibleName(f"{title}: {figures}")
         self._figures.setText(figures)
 
-    def set_stoppable(self, stoppable: bool) -> None:
-        """Some work ends by itself in a moment."""
-        self._stop.setVisible(stoppable)
+    def set_stopped(self, stopped: bool) -> None:
+        """Offer to go on instead of to stop."""
+        self._stop.setVisible(not stopped)
+        self._resume.setVisible(stopped)
+        self._discard.setVisible(stopped)
+
+    def title(self) -> str:
+        """What the work is."""
+        return self._title.text()
 
     def text(self) -> str:
         """The figures shown."""

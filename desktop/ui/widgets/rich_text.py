@@ -2,7 +2,7 @@
 
 import math
 
-from PySide6.QtCore import QEvent, QSizeF, Qt, QUrl
+from PySide6.QtCore import QSizeF, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QTextCursor, QTextOption, QWheelEvent
 from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QWidget
 
@@ -79,7 +79,7 @@ class PlainMessageText(MessageText):
     def set_plain(self, text: str) -> None:
         """Show `text` as it is."""
         self.setPlainText(text)
-        self._colour()
+        self._space_lines()
 
     def ideal_width(self, widest: int) -> int:
         """Pixels that the longest line needs, at most `widest`."""
@@ -89,11 +89,7 @@ class PlainMessageText(MessageText):
         document.deleteLater()
         return min(widest, width)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        super().changeEvent(event)
-
-    def _colour(self) -> None:
+    def _space_lines(self) -> None:
         cursor = QTextCursor(self.document())
         cursor.select(QTextCursor.SelectionType.Document)
         form = cursor.blockFormat()

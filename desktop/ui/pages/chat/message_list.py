@@ -1,15 +1,18 @@
 """The messages of a conversation. Stays at the end only while the reader is there."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
-from desktop.ui.pages.chat.message import OwnMessage, ReplyMessage
 from desktop.ui.pages.chat.shown import ShownMessage
 from desktop.ui.theme import MESSAGE_WIDTH
 from desktop.ui.widgets.buttons import Button, IconButton
+
+if TYPE_CHECKING:
+    from desktop.ui.pages.chat.message import OwnMessage, ReplyMessage
 
 PAGE = 40
 """Messages that are drawn at first, and with each "Show earlier messages"."""
@@ -77,17 +80,16 @@ class MessageList(QScrollArea):
         for index, old in enumerate(self._messages):
             if old.id == message.id:
                 self._messages[index] = message
-                if index >= self._first_drawn:
-                    widget = self._widgets[index - self._first_drawn]
-                    if isinstance(widget, ReplyMessage):
-                        widget.set_message(message)
+                if index >= self._first_drawn and not message.is_own:
+                    cast("ReplyMessage", self._widgets[index - self._first_drawn]).set_message(message)
 
-    def last_reply(self) -> ReplyMessage | None:
+    def last_reply(self) -> "ReplyMessage | None":
         """The newest reply, if the newest message is one."""
-        last = self._widgets[-1] if self._widgets else None
-        return last if isinstance(last, ReplyMessage) else None
+        if not self._widgets or self._messages[-1].is_own:
+            return None
+        return cast("ReplyMessage", self._widgets[-1])
 
-    def widgets(self) -> list[OwnMessage | ReplyMessage]:
+    def widgets(self) -> "list[OwnMessage | ReplyMessage]":
         """What is drawn, oldest first."""
         return list(self._widgets)
 
@@ -117,10 +119,6 @@ class MessageList(QScrollArea):
         """Keep the button at its corner."""
         super().resizeEvent(event)
         self._to_end.move((self.width() - self._to_end.width()) // 2, self.height() - self._to_end.height() - 8)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Leave the keys of the list to the scroll area."""
-        return super().eventFilter(watched, event)
 
     def _make_column(self) -> None:
         self._holder = QWidget()
@@ -155,7 +153,9 @@ class MessageList(QScrollArea):
         self._widgets.append(widget)
         self._column.insertWidget(self._column.count() - 1, widget)
 
-    def _make_widget(self, message: ShownMessage) -> OwnMessage | ReplyMessage:
+    def _make_widget(self, message: ShownMessage) -> "OwnMessage | ReplyMessage":
+        from desktop.ui.pages.chat.message import OwnMessage, ReplyMessage  # markdown is not needed for a first paint
+
         if message.is_own:
             return OwnMessage(message)
         reply = ReplyMessage(message)

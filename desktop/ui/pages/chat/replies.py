@@ -13,11 +13,12 @@ from desktop.chat.messages import Message
 from desktop.chat.session import ChatSession, ReplyEvent, ReplyStarted
 from desktop.engine.protocol import Done, PromptProgress, ReasoningDelta, Sampling, TextDelta
 from desktop.errors import AppError
-from desktop.ui.bridge import Coalescer, Tasks
+from desktop.ui.bridge import Coalescer
 
 if TYPE_CHECKING:
     from desktop.chat.store import ChatStore
     from desktop.services import Services
+    from desktop.ui.tasks import Tasks
 
 Begin = Callable[[ChatSession, Sampling], AsyncGenerator[ReplyEvent, None]]
 
@@ -64,7 +65,7 @@ class Replies(QObject):
     refused = Signal(str, object)
     """The error for which nothing was begun."""
 
-    def __init__(self, *, services: "Services", tasks: Tasks, parent: QObject) -> None:
+    def __init__(self, *, services: "Services", tasks: "Tasks", parent: QObject) -> None:
         super().__init__(parent)
         self._services = services
         self._tasks = tasks

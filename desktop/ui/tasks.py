@@ -1,0 +1,42 @@
+"""Coroutines started from slots: kept alive, and their failures reported."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Tasks:
+    """Starts coroutines from slots, keeps them alive, and hands their failures to `on_error`."""
+
+    def __init__(self, on_error: Callable[[BaseException], None]) -> None:
+        self._on_error = on_error
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, coroutine: Coroutine[Any, Any, T], *, name: str = "") -> "asyncio.Task[T]":
+        """Run `coroutine` in the running loop."""
+        task = asyncio.ensure_future(coroutine)
+        if name:
+            task.set_name(name)
+        self._running.add(task)
+        task.add_done_callback(self._on_done)
+        return task
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait for its end."""
+        running = tuple(self._running)
+        for task in running:
+            task.cancel()
+        for task in running:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(task, return_exceptions=True)
+
+    def _on_done(self, task: "asyncio.Task[Any]") -> None:
+        self._running.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            self._on_error(error)
