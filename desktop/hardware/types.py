@@ -142,7 +142,7 @@ class HardwareSample(Value, frozen=True):
 
     ram_used: total minus available; pages of mapped files count as available, so a mapped model is NOT in it.
     ram_used_by_us: resident bytes of our processes, mapped files included. ram_mapped_by_us: the part of those that
-    is backed by files (a mapped model), so `ram_used_by_us - ram_mapped_by_us` is our part of `ram_used`.
+    is backed by files (a mapped model).
     """
 
     time: float
@@ -152,3 +152,8 @@ class HardwareSample(Value, frozen=True):
     gpus: tuple[GpuSample, ...] = ()
     ram_mapped_by_us: int = 0
     problems: tuple[SourceProblem, ...] = ()
+
+    @property
+    def ram_used_by_others(self) -> int:
+        """Bytes of `ram_used` that are not ours; beside `ram_used_by_us` it fills the bar of main memory."""
+        return max(self.ram_used - (self.ram_used_by_us - self.ram_mapped_by_us), 0)

@@ -8,7 +8,6 @@ import psutil
 import pytest
 
 import desktop.hardware.read
-
 from desktop.hardware.cgroup import Cgroup
 from desktop.hardware.cpu import parse_cpuinfo, parse_sysctl, usable_threads
 from desktop.hardware.memory import read_disk, read_ram

@@ -169,3 +169,26 @@ async def test_an_owner_that_cannot_name_its_processes_gets_samples_as_soon_as_i
 
     async with HardwareSampler(interval=0.1, own_pids=own_pids) as sampler:
         assert (await next_sample(sampler)).ram_used_by_us > 0
+
+
+@pytest.mark.asyncio
+async def test_watching_two_cards_costs_less_than_half_a_percent_of_a_core(use_stub: UseStub) -> None:
+    samples = 60
+    use_stub(pid=str(os.getpid()))
+    async with HardwareSampler(interval=0.05, own_pids=ourselves) as sampler:
+        await next_sample(sampler)
+        processes = [psutil.Process(), psutil.Process(sampler.child_pid)]
+        before = sum(sum(process.cpu_times()[:2]) for process in processes)
+        first = await next_sample(sampler)
+        for _ in range(samples):
+            last = await next_sample(sampler)
+        spent = sum(sum(process.cpu_times()[:2]) for process in processes) - before
+    taken = (last.time - first.time) / 0.05  # a slow reader misses samples that were paid for
+    assert spent / max(taken, samples) < 0.005  # seconds per sample, one sample a second
+
+
+def test_a_mapped_model_is_ours_without_being_taken_from_the_others() -> None:
+    sample = HardwareSample(
+        time=0, ram_total=16 * GIB, ram_used=5 * GIB, ram_used_by_us=7 * GIB, ram_mapped_by_us=6 * GIB
+    )
+    assert sample.ram_used_by_others == 4 * GIB
