@@ -142,7 +142,7 @@ class Hub:
         try:
             return await in_daemon_thread(lambda: self._ask(repo, revision), timeout=ANSWER_TIMEOUT + 10)
         except TimeoutError as error:
-            raise HubUnreachable(endpoint=self.endpoint, reason="no answer in time", detail=error) from error
+            raise HubUnreachable(endpoint=self.endpoint, reason="time-out", detail=error) from error
 
     def _ask(self, repo: str, revision: str) -> "ModelInfo":
         """Blocking; runs in a thread of its own."""

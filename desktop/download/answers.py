@@ -19,6 +19,23 @@ ENDED_EARLY = QT_TRANSLATE_NOOP("core", "the connection ended too early")
 BUSY = QT_TRANSLATE_NOOP("core", "the server is busy (HTTP {status})")
 ODD = QT_TRANSLATE_NOOP("core", "the server gave an odd answer ({what})")
 
+AGAIN = {
+    CUT: QT_TRANSLATE_NOOP("core", "The connection broke. Trying again in {wait} s (attempt {attempt} of {attempts})."),
+    STALLED: QT_TRANSLATE_NOOP(
+        "core", "Nothing came for {seconds} s. Trying again in {wait} s (attempt {attempt} of {attempts})."
+    ),
+    ENDED_EARLY: QT_TRANSLATE_NOOP(
+        "core", "The connection ended too early. Trying again in {wait} s (attempt {attempt} of {attempts})."
+    ),
+    BUSY: QT_TRANSLATE_NOOP(
+        "core", "The server is busy (HTTP {status}). Trying again in {wait} s (attempt {attempt} of {attempts})."
+    ),
+    ODD: QT_TRANSLATE_NOOP(
+        "core", "The server gave an odd answer ({what}). Trying again in {wait} s (attempt {attempt} of {attempts})."
+    ),
+}
+"""What is shown while the next attempt waits, whole sentences so that each can be translated."""
+
 
 class TryAgain(Exception):
     """The attempt failed in a way that may pass.
@@ -31,6 +48,11 @@ class TryAgain(Exception):
         self.reason = reason
         self.wait = wait
         self.restart = restart
+
+    def announce(self, *, wait: float, attempt: int, attempts: int) -> Phrase:
+        """Return what to say while the next attempt waits; `wait` in seconds."""
+        more = {"wait": round(wait), "attempt": attempt, "attempts": attempts}
+        return Phrase(AGAIN[self.reason.template], self.reason.arguments | more)
 
 
 def odd(what: str, *, restart: bool = False) -> TryAgain:

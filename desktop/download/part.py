@@ -63,7 +63,6 @@ class PartFile:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         except OSError as error:
             raise self._explain(error) from error
-        self.remember(self.etag)
 
     def hash_existing(self, stop: threading.Event, on_progress: Callable[[int], None]) -> None:
         """Read what is already there into the SHA-256; `offset` is then where the rest goes."""
@@ -78,7 +77,7 @@ class PartFile:
             on_progress(self.offset)
 
     def remember(self, etag: str) -> None:
-        """Write the sidecar. Raises DiskFull, FileNotSaved."""
+        """Write the sidecar, without which the part is of no use. Raises DiskFull, FileNotSaved."""
         self.etag = etag
         file = self.file
         sidecar = Sidecar(
@@ -131,10 +130,14 @@ class PartFile:
         _sidecar_path(self.destination).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the part; it stays for the next time."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Close the part; it stays for the next time, unless nothing came at all."""
+        if self._descriptor is None:
+            return
+        empty = os.fstat(self._descriptor).st_size == 0
+        os.close(self._descriptor)
+        self._descriptor = None
+        if empty:
+            discard_part(self.destination)
 
     def _open_descriptor(self) -> int:
         if self._descriptor is None:

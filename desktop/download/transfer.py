@@ -37,7 +37,6 @@ T = TypeVar("T")
 WAITING_FOR_LOCK = QT_TRANSLATE_NOOP("core", "Another download of this file is under way.")
 CHECKING = QT_TRANSLATE_NOOP("core", "Reading what is already there.")
 STARTING_OVER = QT_TRANSLATE_NOOP("core", "The server cannot go on from the middle: starting again from the beginning.")
-TRYING_AGAIN = QT_TRANSLATE_NOOP("core", "Trying again in {seconds} s (attempt {attempt} of {attempts}): {reason}")
 
 
 def ignore_progress(_progress: DownloadProgress) -> None:
@@ -134,6 +133,7 @@ class _Transfer:
         try:
             await in_thread(part.open)
             await in_thread(part.check_space)
+            await in_thread(partial(part.remember, part.etag))
             await self._read_existing()
             await self._fetch()
             self._report.say("verifying", part.offset)
@@ -173,18 +173,17 @@ class _Transfer:
     async def _prepare_again(self, failure: TryAgain, failures: int) -> None:
         """Wait before the next attempt, or give up with what is kept."""
         options = self._options
-        reason = failure.reason.render()
         if failures >= options.attempts:
-            raise TransferGaveUp(file=self._file.file, attempts=failures, reason=reason, detail=failure) from failure
+            raise TransferGaveUp(
+                file=self._file.file, attempts=failures, why=failure.reason, detail=failure
+            ) from failure
         if failure.wait is not None and failure.wait > options.longest_retry_after:
             raise HubBusy(seconds=round(failure.wait), detail=failure) from failure
         if failure.restart:
             await in_thread(self._part.restart)
         wait = min(options.first_wait * 2 ** (failures - 1), options.longest_wait) * random.uniform(0.5, 1.0)  # noqa: S311
         wait = max(wait, failure.wait or 0.0)
-        message = Phrase.of(
-            TRYING_AGAIN, seconds=round(wait), attempt=failures + 1, attempts=options.attempts, reason=reason
-        )
+        message = failure.announce(wait=wait, attempt=failures + 1, attempts=options.attempts)
         self._report.say("downloading", self._part.offset, message)
         await asyncio.sleep(wait)
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Phrase
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Explanation, Phrase, Translate, untranslated
 
 DownloadState = Literal["queued", "resolving", "downloading", "verifying", "done", "failed", "paused", "cancelled"]
 UNDER_WAY: tuple[DownloadState, ...] = ("queued", "resolving", "downloading", "verifying")
@@ -55,10 +55,19 @@ class ChecksumMismatch(AppError):
 
 
 class TransferGaveUp(AppError):
-    """The line broke too often; what came is kept."""
+    """The line broke too often; what came is kept. `why` is what happened last."""
 
     message = QT_TRANSLATE_NOOP("core", "{file} could not be downloaded, after {attempts} attempts: {reason}")
     hint = QT_TRANSLATE_NOOP("core", "What came so far is kept. Start the download again to go on from there.")
+
+    def __init__(self, *, file: str, attempts: int, why: Phrase, detail: object = None) -> None:
+        self.why = why
+        super().__init__(file=file, attempts=attempts, detail=detail)
+
+    def explain(self, translate: Translate = untranslated) -> Explanation:
+        """Render the templates, the reason included, through `translate`."""
+        arguments = self.arguments | {"reason": self.why.render(translate)}
+        return Explanation(Phrase(self.message, arguments).render(translate), translate(self.hint))
 
 
 class NoRoomForDownload(DiskFull):

@@ -336,6 +336,7 @@ def test_a_disk_without_room_is_told_before_a_byte_is_fetched(server: HubServer,
             fetch_now(server, tmp_path / "disk" / FILE)
         assert "MB" in raised.value.explain().message
         assert server.bytes_sent == 0
+        assert list((tmp_path / "disk").iterdir()) == []
 
 
 def test_a_disk_that_fills_up_meanwhile_keeps_the_part_and_the_old_file(

@@ -3,8 +3,10 @@
 import pytest
 
 from desktop.catalog.hub import HubFile
-from desktop.download.answers import TryAgain, check_promise, judge, strong_etag
+from desktop.download.answers import AGAIN, TryAgain, check_promise, judge, strong_etag
 from desktop.download.speed import SpeedMeter
+from desktop.download.types import TransferGaveUp
+from desktop.errors import Phrase
 
 GOOD_RANGE = {"Content-Range": "bytes 100-999/1000", "Content-Length": "900"}
 
@@ -47,6 +49,23 @@ def test_a_busy_server_names_its_wait_and_a_refused_range_forgets_the_part() -> 
     with pytest.raises(TryAgain) as raised:
         judge(416, {}, start=100, size=1000)
     assert raised.value.restart
+
+
+@pytest.mark.parametrize("template", sorted(AGAIN))
+def test_every_failure_is_announced_and_explained_in_the_persons_language(template: str) -> None:
+    failure = TryAgain(Phrase.of(template, seconds=30, status=503, what="206"))
+    announced = failure.announce(wait=4.4, attempt=2, attempts=6)
+    assert "Trying again in 4 s (attempt 2 of 6)" in announced.render()
+    error = TransferGaveUp(file="m.gguf", attempts=6, why=failure.reason)
+    seen: list[str] = []
+
+    def translate(text: str) -> str:
+        seen.append(text)
+        return text
+
+    error.explain(translate)
+    assert template in seen
+    assert failure.reason.render() in str(error)
 
 
 def test_a_redirect_that_promises_another_file_is_not_followed() -> None:
