@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from desktop.library import starter
-from tests.support.leaks import no_leaks
+from tests.support.leaks import no_leaks, qt_garbage
 from tests.support.loud_log import loud_log
 
-__all__ = ["loud_log", "no_leaks"]
+__all__ = ["loud_log", "no_leaks", "qt_garbage"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

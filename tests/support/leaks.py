@@ -121,8 +121,29 @@ def _leaked_timers(origins: Origins) -> list[str]:
     ]
 
 
+_QT_FOLDERS = {"ui", "end2end", "screenshots"}
+
+
+@pytest.fixture
+def qt_garbage(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Qt objects die in the main thread only.
+
+    Python's cyclic collector runs in whatever thread allocates. When that is a server's thread, it destroys widgets,
+    notifiers and timers there, and Qt crashes at the next event. So in a test of views it runs here, at the end.
+    """
+    if _QT_FOLDERS.isdisjoint(request.path.parts):
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.collect()
+        gc.enable()
+
+
 @pytest.fixture(autouse=True)
-def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+def no_leaks(request: pytest.FixtureRequest, qt_garbage: None) -> Iterator[None]:
     """What the test started has ended when it ends; `allow_leaks(reason)` lifts this for one test."""
     children, threads, origins = live_children(), set(threading.enumerate()), Origins()
     with origins.watching():

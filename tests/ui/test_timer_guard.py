@@ -33,7 +33,7 @@ def test_gone_with_its_widget(qtbot):
 
 CONFTEST = """
 import PySide6.QtCore
-from tests.support.leaks import no_leaks
+from tests.support.leaks import no_leaks, qt_garbage
 """
 
 

@@ -58,7 +58,7 @@ def test_warning():
 
 CONFTEST = """
 import tests.support.leaks
-from tests.support.leaks import no_leaks
+from tests.support.leaks import no_leaks, qt_garbage
 from tests.support.loud_log import loud_log
 
 tests.support.leaks.GRACE = 0.3
