@@ -15,6 +15,12 @@ import msgspec
 
 from desktop.hardware.types import Value
 
+_ALONE = 5.0
+"""Seconds for every source when nobody gave a deadline."""
+
+_LEAST = 0.2
+"""Seconds that every source gets even when the deadline has passed."""
+
 
 class SamplerOrder(Value, frozen=True):
     """What the owner tells the sampler, one JSON object per line: whose memory is "ours"."""
@@ -23,14 +29,16 @@ class SamplerOrder(Value, frozen=True):
 
 
 def run_probe_child(arguments: list[str]) -> int:
-    """`--role hardware MODELS_FOLDER [SECONDS]`: print one HardwareProfile as a JSON line and end.
+    """`--role hardware MODELS_FOLDER [DEADLINE]`: print one HardwareProfile as a JSON line and end.
 
-    SECONDS is the time-out of each source; all of them run side by side.
+    DEADLINE is when the line must be out, in seconds since the epoch: what starting the child takes on a slow machine
+    is then not taken twice. All sources run side by side until then.
     """
     from desktop.hardware.read import read_hardware
 
     output = _protocol_output()
-    timeout = float(arguments[1]) if len(arguments) > 1 else 3.0
+    deadline = float(arguments[1]) if len(arguments) > 1 else time.time() + _ALONE
+    timeout = max(deadline - time.time(), _LEAST)
     profile = read_hardware(models_folder=Path(arguments[0]), timeout=timeout)
     _write(output, profile)
     _leave(0)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -14,8 +15,8 @@ from desktop.hardware.types import HardwareProfile, SourceProblem
 
 log = logging.getLogger(__name__)
 
-_SHARE_OF_SOURCES = 0.5
-"""Part of the time-out that each source gets; the rest is for starting the child."""
+_WAY_BACK = 0.3
+"""Seconds between the child's own deadline and ours, so that a slow source costs only itself."""
 
 _BASICS_TIMEOUT = 1.0
 
@@ -27,7 +28,7 @@ async def probe_hardware(*, models_folder: Path, timeout: float = 5.0) -> Hardwa
     Works under every asyncio event loop.
     """
     try:
-        child = LineChild("hardware", str(models_folder), str(timeout * _SHARE_OF_SOURCES))
+        child = LineChild("hardware", str(models_folder), str(time.time() + timeout - _WAY_BACK))
     except OSError as error:
         return await _basics(models_folder, _child_failed(str(error)))
     try:

@@ -56,7 +56,7 @@ def test_a_driver_that_hangs_costs_only_its_own_facts(tmp_path: Path, use_stub: 
     use_stub(fault="hang")
     begin = time.monotonic()
     profile = probe(tmp_path, timeout=4.0)
-    assert time.monotonic() - begin < 5.5
+    assert time.monotonic() - begin < 5  # the child's own deadline came first, so it was not killed
     assert profile.gpus == ()
     assert [problem.message for problem in profile.problems] == ["NVML did not answer in time."]
     assert profile.cpu.name
