@@ -1,0 +1,193 @@
+"""From a file and the devices at hand to a LoadPlan."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from desktop.engine.protocol import DeviceKind
+from desktop.errors import WrongUsage
+from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
+from desktop.fit.placement import CPU, assign_layers
+from desktop.fit.plan import make_plan
+from desktop.gguf.header import GgufHeader, read_header
+from tests.support.gguf_writer import Tensor, dense_model, write_gguf
+from tests.unit.fit.builders import device, machine
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GgufHeader]:
+    """A model of 3.7 GiB, as a hole in a file; 64 KiB of KV cache per token."""
+    described = dense_model(
+        n_layer=32,
+        n_embd=4096,
+        n_head=32,
+        n_head_kv=4,
+        n_ff=14336,
+        vocab=32000,
+        tied=False,
+        kind="q4_K",
+        context=131072,
+    )
+    path = write_gguf(tmp_path_factory.mktemp("large") / "large.gguf", *described)
+    return path, read_header(path)
+
+
+def _words(plan_reasons: object) -> str:
+    return " ".join(reason.render() for reason in plan_reasons)  # type: ignore[attr-defined]
+
+
+def test_without_a_card_everything_is_on_the_processor(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    plan = make_plan(path=path, name="Large", header=header, profile=machine(ram=16), devices=())
+    assert (plan.n_gpu_layers, plan.devices, plan.tensor_split, plan.n_ctx) == (0, (), (), 8192)
+    assert plan.placement is not None
+    assert plan.placement.layers == (CPU,) * 33
+    assert plan.predicted[0].weights == header.file_size - header.data_offset
+    assert not plan.exact
+    assert "All 33 layers are on Test CPU." in _words(plan.reasons)
+
+
+def test_a_card_with_room_takes_every_layer(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    plan = make_plan(path=path, name="Large", header=header, profile=machine(), devices=[device("CUDA0", 12)])
+    assert (plan.n_gpu_layers, plan.devices, plan.tensor_split) == (33, ("CUDA0",), (33,))
+    assert [part.device for part in plan.predicted] == [CPU, "CUDA0"]
+
+
+def test_two_workers_share_the_layers_by_their_free_memory(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    workers = [device("RPC0[a]", 9, backend="RPC"), device("RPC1[b]", 3.5, backend="RPC")]
+    plan = make_plan(
+        path=path, name="Large", header=header, profile=machine(), devices=workers, rpc_endpoints=("a", "b")
+    )
+    assert plan.devices == ("RPC0[a]", "RPC1[b]")
+    assert sum(plan.tensor_split) == plan.n_gpu_layers == 33
+    assert plan.tensor_split[0] > 2 * plan.tensor_split[1] > 0
+    assert plan.rpc_endpoints == ("a", "b")
+    assert "split as" in _words(plan.reasons)
+
+
+def test_layers_that_do_not_fit_stay_on_the_processor(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    plan = make_plan(path=path, name="Large", header=header, profile=machine(), devices=[device("CUDA0", 4)])
+    assert 0 < plan.n_gpu_layers < 33
+    assert plan.placement is not None
+    assert plan.placement.layers[0] == CPU
+    assert plan.placement.layers[-1] == "CUDA0"
+    assert f"{plan.n_gpu_layers} of 33 layers" in _words(plan.reasons)
+
+
+def test_the_context_is_lowered_only_when_nobody_asked_for_one(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    small = machine(ram=8, free=4.9)
+    plan = make_plan(path=path, name="Large", header=header, profile=small, devices=())
+    assert plan.n_ctx < 8192
+    assert "lowered from 8192" in _words(plan.reasons)
+    with pytest.raises(DoesNotFitAtThisContext) as caught:
+        make_plan(path=path, name="Large", header=header, profile=small, devices=(), context=8192)
+    assert caught.value.alternative_context == plan.n_ctx
+    assert caught.value.missing > 0
+    assert str(plan.n_ctx) in caught.value.explain().hint
+    assert "8192 tokens needs" in caught.value.explain().message
+
+
+def test_what_never_fits_is_said_with_what_to_do(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    with pytest.raises(DoesNotFit) as caught:
+        make_plan(path=path, name="Large", header=header, profile=machine(ram=4), devices=())
+    assert caught.value.alternative_context is None
+    assert "smaller" in caught.value.explain().hint
+
+
+def test_a_context_beyond_the_training_is_had_but_remarked(starter_model: Path) -> None:
+    header = read_header(starter_model)
+    plan = make_plan(
+        path=starter_model, name="S", header=header, profile=machine(), devices=(), context=16384, threads=3
+    )
+    assert (plan.n_ctx, plan.n_threads) == (16384, 3)
+    assert "trained for 8192 tokens" in _words(plan.reasons)
+
+
+def test_a_fixed_number_of_layers_and_a_fixed_split_are_followed(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    cards = [device("CUDA0", 12), device("CUDA1", 12)]
+    split = make_plan(
+        path=path, name="L", header=header, profile=machine(), devices=cards, gpu_layers=20, tensor_split=(5, 15)
+    )
+    assert (split.n_gpu_layers, split.tensor_split) == (20, (5, 15))
+    none = make_plan(path=path, name="L", header=header, profile=machine(), devices=cards, gpu_layers=0)
+    assert none.devices == ()
+    only_split = make_plan(path=path, name="L", header=header, profile=machine(), devices=cards, tensor_split=(30, 3))
+    assert only_split.n_gpu_layers == 33
+    with pytest.raises(DoesNotFit):
+        make_plan(path=path, name="L", header=header, profile=machine(), devices=[device("C", 2)], gpu_layers=33)
+    with pytest.raises(WrongUsage, match="3 parts for 2 devices"):
+        make_plan(path=path, name="L", header=header, profile=machine(), devices=cards, tensor_split=(1, 1, 1))
+
+
+def test_a_quantized_cache_turns_flash_attention_on_and_warns_for_gemma(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "g.gguf", *dense_model(architecture="gemma2"))
+    plan = make_plan(
+        path=path, name="G", header=read_header(path), profile=machine(), devices=(), type_k="q8_0", type_v="q8_0"
+    )
+    assert plan.flash_attention == "on"
+    assert "Gemma" in _words(plan.reasons)
+
+
+def test_an_integrated_card_is_used_only_when_it_is_the_only_one(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    shared = device("Vulkan1", 12, kind=DeviceKind.INTEGRATED)
+    both = make_plan(path=path, name="L", header=header, profile=machine(), devices=[device("CUDA0", 12), shared])
+    assert both.devices == ("CUDA0",)
+    alone = make_plan(path=path, name="L", header=header, profile=machine(ram=32), devices=[shared])
+    assert alone.devices == ("Vulkan1",)
+
+
+def test_the_other_shards_are_weighed_too(tmp_path: Path) -> None:
+    metadata, tensors = dense_model(n_layer=2)
+    half = len(tensors) // 2
+    first = write_gguf(tmp_path / "m-00001-of-00002.gguf", metadata, tensors[:half])
+    write_gguf(tmp_path / "m-00002-of-00002.gguf", {"split.no": 1}, tensors[half:])
+    whole = write_gguf(tmp_path / "whole.gguf", metadata, tensors)
+    plans = [
+        make_plan(path=path, name="M", header=read_header(path), profile=machine(), devices=())
+        for path in (first, whole)
+    ]
+    assert plans[0].predicted == plans[1].predicted
+
+
+def test_a_layer_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    from desktop.gguf.errors import CorruptGguf
+
+    metadata, tensors = dense_model(n_layer=2)
+    path = write_gguf(tmp_path / "m.gguf", metadata, [*tensors, Tensor("blk.7.attn_q.weight", (32,))])
+    with pytest.raises(CorruptGguf, match=r"blk\.7"):
+        make_plan(path=path, name="M", header=read_header(path), profile=machine(), devices=())
+
+
+def test_any_plan_holds_its_margin_on_every_device_and_splits_as_the_engine_will(
+    large: tuple[Path, GgufHeader],
+) -> None:
+    path, header = large
+    generator = random.Random(21)
+    made = 0
+    for _ in range(200):
+        cards = [device(f"CUDA{i}", generator.uniform(0.6, 9)) for i in range(generator.randint(0, 4))]
+        profile = machine(ram=32, free=generator.uniform(3, 20))
+        context = generator.choice((None, 1024, 20_000))
+        try:
+            plan = make_plan(path=path, name="L", header=header, profile=profile, devices=cards, context=context)
+        except DoesNotFit:
+            continue
+        made += 1
+        free = {card.name: card.memory_free for card in cards} | {CPU: profile.ram.available}
+        assert all(part.total + (256 << 20) <= free[part.device] for part in plan.predicted)
+        assert plan.placement is not None
+        assert plan.placement.layers == assign_layers(
+            n_layer=header.n_layer,
+            n_gpu_layers=plan.n_gpu_layers,
+            tensor_split=plan.tensor_split,
+            devices=plan.devices,
+        )
+    assert made > 100
