@@ -73,8 +73,9 @@ class Environment:
 
     def install(self, *arguments: str, title: str) -> None:
         """Run the environment's own pip. Raises SetupError with the log's last lines."""
-        pip = [str(self.python), "-m", "pip", "--no-input", "--disable-pip-version-check", "install"]
-        progress.run([*pip, *arguments], title=title, log=self.log)
+        # -I and PIP_USER: a person's PYTHONPATH or pip settings for their own folder must not reach in here.
+        pip = [str(self.python), "-I", "-m", "pip", "--no-input", "--disable-pip-version-check", "install"]
+        progress.run([*pip, *arguments], title=title, log=self.log, environ={**os.environ, "PIP_USER": "0"})
 
     def install_lock(self, name: str, *, title: str) -> None:
         """Install a lock file; each package must match a hash in it."""

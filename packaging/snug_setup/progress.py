@@ -1,7 +1,11 @@
 """Runs a slow command: all its output goes to a log, a person sees a line at least every 15 seconds."""
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,7 +54,9 @@ def run(command: Sequence[str], *, title: str, log: Path, environ: Mapping[str, 
         output.write(f"\n$ {' '.join(command)}\n".encode())
         output.flush()
         start = output.tell()
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ, start_new_session=True
+        )
         try:
             _wait(child, title=title, log=log, start=start, began=began)
         except BaseException:
@@ -72,12 +78,21 @@ def _wait(child: "subprocess.Popen[bytes]", *, title: str, log: Path, start: int
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
-    child.terminate()
+    """End the command with all that it started: a build tool's compilers would go on without it."""
+    _signal_all(child, signal.SIGTERM)
     try:
         child.wait(timeout=5)
     except subprocess.TimeoutExpired:
-        child.kill()
+        _signal_all(child, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
         child.wait()
+
+
+def _signal_all(child: "subprocess.Popen[bytes]", number: int) -> None:
+    if sys.platform == "win32":
+        child.terminate()
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)
 
 
 def tail(log: Path, start: int) -> bytes:

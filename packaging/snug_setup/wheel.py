@@ -125,9 +125,9 @@ def _remove_halves(root: Path, key: str) -> None:
 
 def _build(made: Recipe, choice: Choice, *, half: Path, requirements: Path, log: Path) -> None:
     tools = half / "tools"
-    venv.create(tools, with_pip=True)
+    venv.create(tools, with_pip=True, symlinks=os.name != "nt")
     python = str(tools / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
-    pip = [python, "-m", "pip", "--no-input", "--disable-pip-version-check"]
+    pip = [python, "-I", "-m", "pip", "--no-input", "--disable-pip-version-check"]
     lock = str(requirements / "engine-build.txt")
     progress.run([*pip, "install", "--require-hashes", "-r", lock], title="Getting the build tools", log=log)
     command = [*pip, "wheel", "--verbose", "--no-deps", "--no-cache-dir", "--no-build-isolation", "--require-hashes"]

@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from snug_setup import progress
@@ -36,6 +37,31 @@ def test_a_slow_command_shows_that_it_goes_on(
     assert lines[0] == "  Building the engine ..."
     assert "  Building the engine ... 0:00 (12 of 240 files)" in lines
     assert lines[-1] == "  Building the engine: done in 0:00"
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX")
+def test_an_interrupted_command_takes_what_it_started_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(child: object, **_: object) -> None:
+        while not (tmp_path / "grandchild").exists():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress, "_wait", interrupt)
+    code = f"sleep 60 & echo $! > {tmp_path}/half; mv {tmp_path}/half {tmp_path}/grandchild; wait"
+    with pytest.raises(KeyboardInterrupt):
+        progress.run(["sh", "-c", code], title="Building", log=tmp_path / "setup.log")
+    grandchild = int((tmp_path / "grandchild").read_text())
+    deadline = time.monotonic() + 5
+    while is_running(grandchild):
+        assert time.monotonic() < deadline, "the grandchild goes on"
+        time.sleep(0.02)
 
 
 def test_a_time_is_written_in_minutes_and_seconds() -> None:
