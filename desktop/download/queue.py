@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from desktop.catalog.hub import Hub, HubFile
-from desktop.download.part import discard_unless_used
+from desktop.download.part import discard_unless_used, part_path
 from desktop.download.record import Download, DownloadRecord, files_of
 from desktop.download.types import UNDER_WAY, DownloadProgress, DownloadState, DownloadStopped, TransferOptions
 from desktop.errors import AppError
@@ -31,7 +31,7 @@ class DownloadQueue:
         self._library = library
         self._options = options or TransferOptions()
         self._record = DownloadRecord(library.database)
-        self._downloads: dict[str, Download] = {each.id: each for each in self._record.load()}
+        self._downloads: dict[str, Download] = {each.id: self._measured(each) for each in self._record.load()}
         self._listeners: list[Listener] = []
         self._worker: asyncio.Task[None] | None = None
         self._current: tuple[str, asyncio.Task[None]] | None = None
@@ -101,6 +101,14 @@ class DownloadQueue:
             self._current[1].cancel()
         elif state == "cancelled":
             self._in_background(self._discard(download.choice))
+
+    def _measured(self, download: Download) -> Download:
+        """A download of an earlier run with what really came: after a crash the disk knows more than the row."""
+        choice, done = download.choice, 0
+        for name in files_of(choice.file) if choice.file else ():
+            destination = self._library.destination(repo=choice.repo, file=name)
+            done += next((path.stat().st_size for path in (destination, part_path(destination)) if path.is_file()), 0)
+        return msgspec.structs.replace(download, progress=msgspec.structs.replace(download.progress, done=done))
 
     def _wake(self) -> None:
         if not self._closed and (self._worker is None or self._worker.done()):

@@ -18,71 +18,16 @@ import struct
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any, Literal, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-DEFAULT_COMMIT = "c0ffee" + "0" * 34
+from tests.support.hub_values import DEFAULT_COMMIT, Fault, FaultKind, Recorded, Repository, ServedFile
+
+__all__ = ["DEFAULT_COMMIT", "Fault", "FaultKind", "HubServer", "Recorded"]
+
 _PIECE = 64 * 1024
-
-FaultKind = Literal[
-    "cut",  # the connection ends after `at` bytes of the body
-    "reset",  # the same, with a TCP reset
-    "stall",  # nothing more after `at` bytes, for `seconds`
-    "truncate",  # a shorter body that is declared as whole
-    "too_long",  # 1,000 bytes more than there are, declared so
-    "flip",  # the byte at `at` (of the body) is another
-    "wrong_range",  # 206 with the bytes of another place, declared so
-    "full",  # 200 with everything although a range was asked for
-    "drip",  # `at` bytes, a little every 10 ms, then the rest
-    "status",  # an error status, with Retry-After: `seconds` when it is not None
-    "page",  # 200 with a page of HTML (a hotel's log-in)
-]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One misbehaviour of the CDN; `at` counts bytes of the body that is being sent."""
-
-    kind: FaultKind
-    at: int = 0
-    seconds: float | None = None
-    status: int = 503
-
-
-@dataclass
-class Recorded:
-    """A request as the server saw it. `sent`: bytes of the body that were handed to the socket."""
-
-    host: Literal["hub", "cdn"]
-    method: str
-    path: str
-    authorization: str | None
-    range: str | None
-    if_range: str | None
-    status: int = 0
-    sent: int = 0
-
-
-@dataclass
-class ServedFile:
-    """A file of a repository."""
-
-    path: Path
-    size: int
-    sha256: str
-    lfs: bool = True
-
-
-@dataclass
-class Repository:
-    """What the Hub knows about one repository."""
-
-    commit: str
-    files: dict[str, ServedFile] = field(default_factory=dict)
-    gated_token: str | None = None
 
 
 class HubServer:

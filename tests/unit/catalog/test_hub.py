@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from desktop.catalog.catalog import load_catalog
 from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check_revision
 from desktop.catalog.hub import DEFAULT_ENDPOINT, Hub, in_daemon_thread, quantized_files
 from desktop.catalog.hub_errors import (
@@ -25,6 +26,7 @@ from desktop.catalog.hub_errors import (
     retry_after,
 )
 from desktop.errors import AppError
+from desktop.paths import catalog_file
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
 
 REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
@@ -185,6 +187,14 @@ def test_ordinary_names_pass() -> None:
         assert check_file(name) == name
     assert check_repo("bartowski/Qwen_Qwen3-8B-GGUF")
     assert check_revision("refs/pr/1")
+
+
+def test_every_file_of_the_catalog_has_a_safe_name() -> None:
+    for model in load_catalog(catalog_file()).models:
+        for quantization in model.quantizations:
+            assert check_repo(quantization.repo)
+            assert check_file(quantization.file)
+            assert check_revision(quantization.revision or "main")
 
 
 def test_a_thread_that_hangs_does_not_keep_the_program_from_ending(project_root: Path) -> None:

@@ -10,8 +10,8 @@ from desktop.catalog.hub import Hub
 from desktop.catalog.hub_errors import HubFileMissing
 from desktop.download.part import part_path
 from desktop.download.queue import DownloadQueue
-from desktop.download.record import Download
-from desktop.download.types import DownloadStopped
+from desktop.download.record import Download, DownloadRecord
+from desktop.download.types import DownloadProgress, DownloadStopped
 from desktop.library.library import Library
 from desktop.library.types import CatalogChoice, InstalledModel
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
@@ -174,6 +174,17 @@ async def test_a_restart_finds_the_download_paused_and_goes_on(
     assert_same(model, source)
     assert server.of("cdn")[-1].range is not None
     await second.close()
+
+
+def test_after_a_crash_the_disk_says_how_much_came(server: HubServer, library: Library) -> None:
+    progress = DownloadProgress(state="downloading", done=0, total=1_500_000)
+    row = Download(id=CHOICE.id, choice=CHOICE, progress=progress, position=1)
+    DownloadRecord(library.database).save(row)
+    part = part_path(library.destination(repo=REPO, file=FILE))
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(700_000))
+    (left,) = queue_of(server, library).downloads()
+    assert (left.progress.state, left.progress.done, left.progress.total) == ("paused", 700_000, 1_500_000)
 
 
 @pytest.mark.asyncio
