@@ -43,7 +43,8 @@ screenshots: setup ## make the screenshots for the documents, light, dark and Ch
 	@$(OFFSCREEN) $(BIN)/python -m tests.screenshots $(ARGS)
 
 bench: setup ## measure speed and memory, printed as ratios of one run
-	@$(OFFSCREEN) $(BIN)/python -m benchmarks $(ARGS)
+	@$(OFFSCREEN) $(BIN)/python -m benchmarks.startup $(ARGS)
+	@$(OFFSCREEN) $(BIN)/python -m benchmarks.decode $(ARGS)
 
 campaign: setup ## the long runs: kills, faults, endurance (tests/faults)
 	@$(OFFSCREEN) $(BIN)/python -m pytest tests/faults --campaign $(ARGS)
