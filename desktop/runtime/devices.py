@@ -11,11 +11,13 @@ import socket
 import struct
 import sys
 import threading
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
 
-from desktop.engine.protocol import FailureKind
+from desktop.engine.protocol import EngineDevice, FailureKind
 from desktop.runtime.backends import Ggml
 from desktop.runtime.failures import EngineError
 
@@ -76,6 +78,21 @@ def register_workers(ggml: Ggml, endpoints: tuple[str, ...]) -> None:
                 _rpc_function(ggml, "ggml_backend_rpc_add_server", ctypes.c_void_p, ctypes.c_char_p)(endpoint.encode())
             )
             _registered.add(endpoint)
+
+
+def rpc_buffer_names(devices: Iterable[EngineDevice]) -> dict[str, str]:
+    """Map names of RPC buffers to device names.
+
+    The registry counts devices through (RPC0, RPC1 ...); a buffer is named by the device's number on its own worker
+    and the worker's endpoint, which is the device's description ("RPC0[127.0.0.1:50052]").
+    """
+    names: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for device in devices:
+        if device.backend.startswith("RPC"):
+            names[f"RPC{seen[device.description]}[{device.description}]"] = device.name
+            seen[device.description] += 1
+    return names
 
 
 def _rpc_function(ggml: Ggml, name: str, result: Any, *arguments: Any) -> Any:

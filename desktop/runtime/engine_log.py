@@ -7,7 +7,7 @@ went to. Log levels are ggml's: 1 debug, 2 info, 3 warning, 4 error, 5 continues
 import re
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import llama_cpp.llama_cpp as llama
 
@@ -79,11 +79,14 @@ def device_of_buffer(buffer: str) -> str:
     return re.sub(r"_(Mapped|Split|Private|Shared)$", "", buffer)
 
 
-def buffer_sizes(lines: Iterable[str]) -> tuple[DeviceMemory, ...]:
-    """Bytes per device from the "buffer size" lines, exact to 0.01 MiB; CPU first, then in order of appearance."""
+def buffer_sizes(lines: Iterable[str], aliases: Mapping[str, str]) -> tuple[DeviceMemory, ...]:
+    """Bytes per device from the "buffer size" lines, exact to 0.01 MiB; CPU first, then in order of appearance.
+
+    aliases: device by name of a buffer, where one does not tell the other (RPC).
+    """
     sums: dict[str, dict[str, int]] = {"CPU": {}}
     for device, part, size in _buffers(lines):
-        parts = sums.setdefault(device, {})
+        parts = sums.setdefault(aliases.get(device, device), {})
         parts[part] = parts.get(part, 0) + size
     return tuple(DeviceMemory(device=device, **parts) for device, parts in sums.items() if parts)
 

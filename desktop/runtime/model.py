@@ -10,8 +10,8 @@ from typing import Any
 import llama_cpp.llama_cpp as llama
 
 from desktop.engine.protocol import EngineFailure, FailureKind, LoadedModel, LoadPlan
-from desktop.runtime.backends import Ggml
-from desktop.runtime.devices import register_workers
+from desktop.runtime.backends import Ggml, list_devices
+from desktop.runtime.devices import register_workers, rpc_buffer_names
 from desktop.runtime.engine_log import EngineLog, assigned_layers, buffer_sizes
 from desktop.runtime.failures import EngineError, decode_load_failure
 from desktop.runtime.template import ChatTemplate, fallback_source
@@ -30,6 +30,15 @@ Progress = Callable[[float], bool]
 """Told the fraction loaded; returns whether to go on."""
 
 
+class _TensorOverride(ctypes.Structure):
+    """struct llama_model_tensor_buft_override of llama.h; an entry of nulls ends a list of them."""
+
+    _fields_ = [
+        ("pattern", ctypes.c_char_p),
+        ("buft", ctypes.c_void_p),
+    ]
+
+
 class Model:
     """Weights, context and tokenizer of one plan. Raises EngineError with the kind of what went wrong."""
 
@@ -44,6 +53,7 @@ class Model:
         check_plan(plan)
         register_workers(ggml, plan.rpc_endpoints)
         try:
+            self._aliases = rpc_buffer_names(list_devices(ggml))
             self._load(ggml, log, on_progress)
             self._create_context(log)
             self._apply_adapters(log)
@@ -115,7 +125,7 @@ class Model:
             (override.pattern.encode(), ggml.dev_buffer_type(find_device(ggml, override.device)))
             for override in self.plan.tensor_overrides
         ]
-        array = (llama.llama_model_tensor_buft_override * (len(pairs) + 1))()
+        array = (_TensorOverride * (len(pairs) + 1))()
         for entry, (pattern, buffer_type) in zip(array, pairs, strict=False):
             entry.pattern, entry.buft = pattern, buffer_type
         return array
@@ -184,7 +194,7 @@ class Model:
             n_threads=llama.llama_n_threads(self.context),
             has_chat_template=self.template is not None,
             layers=layers,
-            memory=buffer_sizes(lines),
+            memory=buffer_sizes(lines, self._aliases),
             load_seconds=seconds,
         )
 
@@ -242,5 +252,6 @@ def find_device(ggml: Ggml, name: str) -> int:
     """Return the engine's handle of a device. Raises EngineError(DEVICE_MISSING)."""
     device: int | None = ggml.dev_by_name(name.encode())
     if not device:
-        raise EngineError(FailureKind.DEVICE_MISSING, device=name)
+        there = ", ".join(device.name for device in list_devices(ggml))
+        raise EngineError(FailureKind.DEVICE_MISSING, f"the engine sees {there}", device=name)
     return device
