@@ -12,6 +12,8 @@ import msgspec
 
 from desktop.gguf.types import GGML_TYPES_BY_NAME
 
+_KEPT_ANSWERS = 4  # a context, and the depth at which its speed is stated, for two machines
+
 
 class LayerCache(NamedTuple):
     """What one layer keeps per conversation.
@@ -29,7 +31,7 @@ class LayerCache(NamedTuple):
 class KvSums:
     """Running sums over the layers of what they keep, for one pair of KV types.
 
-    Shared by all quantizations of a model; the last answer is kept, because they are priced one after the other.
+    Shared by all quantizations of a model; the last answers are kept, because they are priced one after the other.
     """
 
     def __init__(self, layers: tuple[LayerCache, ...], type_k: str, type_v: str) -> None:
@@ -38,16 +40,17 @@ class KvSums:
             (kind_k.row_bytes(layer.k_width) + kind_v.row_bytes(layer.v_width), layer.sliding, layer.state)
             for layer in layers
         ]
-        self._asked = (-1, -1, -1)
-        self._answer: list[int] = []
+        self._answers: dict[tuple[int, int, int], list[int]] = {}
 
     def running(self, *, full: int, sliding: int, sequences: int) -> list[int]:
         """Bytes that the first i layers keep, i from 0 to n_layer, with so many cells and sequences."""
-        if (full, sliding, sequences) != self._asked:
+        key = (full, sliding, sequences)
+        if key not in self._answers:
             each = ((sliding if slides else full) * row + sequences * state for row, slides, state in self._rows)
-            self._answer = [0, *itertools.accumulate(each)]
-            self._asked = (full, sliding, sequences)
-        return self._answer
+            if len(self._answers) == _KEPT_ANSWERS:
+                del self._answers[next(iter(self._answers))]
+            self._answers[key] = [0, *itertools.accumulate(each)]
+        return self._answers[key]
 
 
 @lru_cache(maxsize=256)

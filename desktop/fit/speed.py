@@ -7,7 +7,6 @@ Until this machine was measured, bandwidths are intervals, and so is the answer;
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from desktop.engine.protocol import DeviceMemory
 from desktop.fit.placement import CPU, Costs, Span
 from desktop.fit.quality import QuantFigures
 from desktop.fit.types import DeviceBudget, Speed
@@ -53,20 +52,15 @@ class SpeedModel:
     def __init__(self, profile: HardwareProfile, budgets: Sequence[DeviceBudget]) -> None:
         self._bandwidth = {budget.name: _assumed(budget, profile) for budget in budgets}
 
-    def decode(
-        self, costs: Costs, spans: Sequence[Span], memory: Sequence[DeviceMemory], figures: QuantFigures
-    ) -> Speed:
-        """Estimate the decode speed at DEPTH tokens of conversation, in tokens per second.
-
-        memory: what `memory_of` said of the same spans.
-        """
-        kept = {part.device: part.kv for part in memory}
-        share = min(DEPTH / costs.request.n_ctx, 1.0)
+    def decode(self, costs: Costs, spans: Sequence[Span], figures: QuantFigures) -> Speed:
+        """Estimate the decode speed at DEPTH tokens of conversation, in tokens per second."""
+        if costs.request.n_ctx > DEPTH:
+            costs = Costs(costs.shape, costs.request._replace(n_ctx=DEPTH))
         fast = slow = _HOP_SECONDS * (len(spans) - 1)
         for span in spans:
             off_cpu = span.device != CPU
             efficiency = figures.gpu_efficiency if off_cpu else figures.cpu_efficiency
-            read = _weights_read(costs, span) / efficiency + kept[span.device] * share / _KV_EFFICIENCY
+            read = _weights_read(costs, span) / efficiency + costs.kv(span.begin, span.end) / _KV_EFFICIENCY
             start = _LAYER_SECONDS[off_cpu] * (span.end - span.begin)
             low, high = self._bandwidth[span.device]
             slow += start + read / low

@@ -14,6 +14,17 @@ from desktop.fit.what_if import imagine
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
 
 GIB = 1 << 30
+_STATED = (
+    "licence",
+    "parameters",
+    "active_parameters",
+    "training_context",
+    "shape",
+    "quantizations",
+    "released",
+    "n_expert",
+    "n_expert_used",
+)
 ALL_QUANTS = ("Q2_K", "IQ4_XS", "Q4_0", "Q4_1", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
 
 
@@ -86,7 +97,7 @@ def model(
         shape=shape or attention,
         quantizations=tuple(CatalogQuantization(name=q, repo="t/t", file=f"{name}-{q}.gguf") for q in quants),
         capability=Capability(generation=generation, task_class=task),
-        source=(Source(address="https://example.org", fields=("shape", "parameters")),),
+        source=(Source(address="https://example.org", fields=_STATED),),
         n_expert=64 if active else None,
         n_expert_used=4 if active else None,
         released=released,
