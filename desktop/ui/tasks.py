@@ -11,13 +11,17 @@ T = TypeVar("T")
 class Tasks:
     """Starts coroutines from slots, keeps them alive, and hands their failures to `on_error`."""
 
-    def __init__(self, on_error: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, on_error: Callable[[BaseException], None], *, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        """Use `loop`, by default the one that runs now. A slot may be called while it pauses; the task then waits."""
         self._on_error = on_error
+        self._loop = loop or asyncio.get_running_loop()
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, coroutine: Coroutine[Any, Any, T], *, name: str = "") -> "asyncio.Task[T]":
-        """Run `coroutine` in the running loop."""
-        task = asyncio.ensure_future(coroutine)
+        """Run `coroutine`."""
+        task = self._loop.create_task(coroutine)
         if name:
             task.set_name(name)
         self._running.add(task)

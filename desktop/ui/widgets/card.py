@@ -2,7 +2,7 @@
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from desktop.ui.widgets.labels import ElidedLabel, PlainLabel
+from desktop.ui.widgets.labels import ElidedLabel
 
 
 class Card(QFrame):
@@ -18,7 +18,7 @@ class Card(QFrame):
         self._header_row = QHBoxLayout(self._header)
         self._header_row.setContentsMargins(0, 0, 0, 0)
         self._header_row.setSpacing(12)
-        self._title = PlainLabel(title, tone="strong")
+        self._title = ElidedLabel(title, tone="strong")
         self._aside = ElidedLabel(aside, tone="muted")
         self._header_row.addWidget(self._title)
         self._header_row.addStretch(1)

@@ -105,5 +105,7 @@ def paint_pill(painter: QPainter, rect: QRectF, text: str, kind: PillKind) -> No
         left += _ICON + 6
     painter.setFont(pill_font(painter.font()))
     painter.setPen(QColor(colour))
-    painter.drawText(rect.adjusted(left - rect.left(), 0, -6, 0), int(Qt.AlignmentFlag.AlignVCenter), text)
+    room = rect.adjusted(left - rect.left(), 0, -6, 0)
+    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, round(room.width()))
+    painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), shown)
     painter.restore()

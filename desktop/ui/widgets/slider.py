@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from desktop.ui.widgets.buttons import IconButton
 from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
@@ -90,7 +90,6 @@ class LabelledSlider(QWidget):
         self._field.setRange(minimum, maximum)
         self._field.setDecimals(decimals)
         self._field.setSingleStep(self._step)
-        self._field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self._field.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._field.setFixedWidth(64)
         self._field.setKeyboardTracking(False)

@@ -17,6 +17,8 @@ from desktop.ui.widgets.pill import PillKind, paint_pill, pill_size
 
 ROW_HEIGHT = 44
 """Pixels."""
+_INSET = 11
+"""Pixels from a cell's edge to its text: the padding of snug.qss and the style's own margin."""
 VERDICT_ROLE = Qt.ItemDataRole.UserRole + 1
 """A model gives the kind of a pill (PillKind) under this role, its words under DisplayRole."""
 
@@ -60,11 +62,11 @@ class PillDelegate(QStyledItemDelegate):
             return
         kind: PillKind = index.data(VERDICT_ROLE) or "neutral"
         size = pill_size(text, kind, option.font)
-        width = min(size.width(), option.rect.width() - 8)
+        width = min(size.width(), option.rect.width() - _INSET - 4)
         top = option.rect.center().y() - size.height() / 2 + 0.5
-        paint_pill(painter, QRectF(option.rect.left() + 4, top, width, size.height()), text, kind)
+        paint_pill(painter, QRectF(option.rect.left() + _INSET, top, width, size.height()), text, kind)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """As wide as the pill and a little air."""
         size = pill_size(str(index.data() or ""), index.data(VERDICT_ROLE) or "neutral", option.font)
-        return QSize(size.width() + 16, ROW_HEIGHT)
+        return QSize(size.width() + _INSET + 4, ROW_HEIGHT)

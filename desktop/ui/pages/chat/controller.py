@@ -78,7 +78,7 @@ class ChatController(QObject):
         view.continue_requested.connect(self._on_continue)
         view.messages.version_wanted.connect(lambda i, number: self._start(self._show_version(i, number)))
         view.new_chat_requested.connect(lambda: self._start(self._show(None)))
-        view.composer.draft_changed.connect(self._draft_timer.start)
+        view.composer.draft_changed.connect(lambda _text: self._draft_timer.start())
         view.sidebar.conversation_chosen.connect(lambda i: self._start(self._choose(i)))
         view.sidebar.search_changed.connect(lambda _text: self._start(self._list()))
         view.sidebar.rename_requested.connect(lambda i: self._start(self._ask_for_title(i)))

@@ -52,7 +52,7 @@ class Inspector(QFrame):
         self._typing.setSingleShot(True)
         self._typing.setInterval(_TYPING_PAUSE)
         self._typing.timeout.connect(self.flush)
-        self.system_prompt.textChanged.connect(self._typing.start)
+        self.system_prompt.textChanged.connect(self._on_prompt_typed)
         self._lay_out()
         self._show_more(False)
 
@@ -83,6 +83,9 @@ class Inspector(QFrame):
     def has_unsaved_prompt(self) -> bool:
         """Whether something was typed that nobody was told of."""
         return self._typing.isActive()
+
+    def _on_prompt_typed(self) -> None:
+        self._typing.start()
 
     def _make_prompt(self) -> QPlainTextEdit:
         edit = QPlainTextEdit()

@@ -77,8 +77,10 @@ def comparison(plan: LoadPlan | None, model: LoadedModel | None) -> tuple[str, s
     words = QCoreApplication.translate("ChatMemory", "predicted {predicted}, used {used}").format(
         predicted=gib(predicted, unit=False), used=gib(used)
     )
-    if used <= predicted * (1 + CLOSE_ENOUGH):
+    if abs(used - predicted) <= predicted * CLOSE_ENOUGH:
         return words, QCoreApplication.translate("ChatMemory", "as predicted"), "fits"
+    if used < predicted:
+        return words, QCoreApplication.translate("ChatMemory", "less than predicted"), "fits"
     return words, QCoreApplication.translate("ChatMemory", "more than predicted"), "tight"
 
 

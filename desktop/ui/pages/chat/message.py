@@ -25,7 +25,7 @@ class OwnMessage(QWidget):
         self._bubble = QFrame()
         self._bubble.setObjectName("bubble")
         inner = QVBoxLayout(self._bubble)
-        inner.setContentsMargins(14, 9, 14, 9)
+        inner.setContentsMargins(14, 11, 14, 8)  # a line's extra height stands below it
         inner.addWidget(self._text)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -84,7 +84,7 @@ class Sidebar(QFrame):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_SEARCH_PAUSE)
         self._pause.timeout.connect(lambda: self.search_changed.emit(self.search.text()))
-        self.search.textEdited.connect(self._pause.start)
+        self.search.textEdited.connect(lambda _text: self._pause.start())
         self.search.textChanged.connect(self._on_search_cleared)
         self._lay_out()
         self._refresh_icon()

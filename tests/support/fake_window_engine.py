@@ -1,0 +1,32 @@
+"""The fake engine as the window sees it: with a state to look at, and no child behind it."""
+
+from collections.abc import Callable, Sequence
+
+from desktop.engine.protocol import EngineInfo, LoadedModel, LoadPlan
+from desktop.engine.state import EnginePhase, EngineState
+from tests.support.fake_engine import FakeEngine, Finish, Step
+
+
+class FakeWindowEngine(FakeEngine):
+    """Stands where EngineClient stands in Services; its model is loaded from the first moment."""
+
+    def __init__(self, *replies: Sequence[Step | Finish], model: str = "Fake 1B") -> None:
+        super().__init__(*replies, model=model)
+        self.state = EngineState(phase=EnginePhase.READY, loaded=self.loaded)
+        self.info: EngineInfo | None = None
+        self.plan: LoadPlan | None = None
+        self.pid: int | None = None
+        self._listeners: list[Callable[[EngineState], None]] = []
+
+    def subscribe(self, callback: Callable[[EngineState], None]) -> Callable[[], None]:
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    def become(self, state: EngineState, *, loaded: LoadedModel | None = None) -> None:
+        """Change the state as the supervisor would."""
+        self.state, self.loaded = state, loaded
+        for listener in tuple(self._listeners):
+            listener(state)
+
+    async def stop(self) -> None:
+        """Nothing runs."""
