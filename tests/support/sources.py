@@ -20,11 +20,14 @@ class Source(NamedTuple):
 
 
 @cache
-def python_sources(*folders: str) -> tuple[Source, ...]:
+def _parsed(file: Path) -> Source:
+    text = file.read_text(encoding="utf-8")
+    return Source(file.relative_to(ROOT).as_posix(), text, ast.parse(text))
+
+
+def python_sources(*folders: str) -> list[Source]:
     """Every Python file below `folders` (all folders with code by default), sorted by path."""
-    files = sorted(file for folder in folders or _CODE for file in (ROOT / folder).rglob("*.py"))
-    texts = [(file, file.read_text(encoding="utf-8")) for file in files]
-    return tuple(Source(file.relative_to(ROOT).as_posix(), text, ast.parse(text)) for file, text in texts)
+    return [_parsed(file) for folder in folders or _CODE for file in sorted((ROOT / folder).rglob("*.py"))]
 
 
 @cache
