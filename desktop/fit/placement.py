@@ -109,8 +109,7 @@ class Costs:
 
     def kv(self, begin: int, end: int) -> int:
         """KV cache and recurrent state of the layers begin to end - 1, in bytes; the head keeps nothing."""
-        last = self.shape.n_layer
-        return self._kv[min(end, last)] - self._kv[min(begin, last)]
+        return self._kv[end] - self._kv[begin]
 
     def weights(self, begin: int, end: int, *, on_cpu: bool) -> int:
         """Weights of a run of layers, in bytes; the head is layer n_layer, the token embeddings are the CPU's."""

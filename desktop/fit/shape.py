@@ -43,13 +43,17 @@ class KvSums:
         self._answers: dict[tuple[int, int, int], list[int]] = {}
 
     def running(self, *, full: int, sliding: int, sequences: int) -> list[int]:
-        """Bytes that the first i layers keep, i from 0 to n_layer, with so many cells and sequences."""
+        """Bytes that the first i layers keep, with so many cells and sequences.
+
+        i from 0 to n_layer + 1: the output head comes last and keeps nothing.
+        """
         key = (full, sliding, sequences)
         if key not in self._answers:
             each = ((sliding if slides else full) * row + sequences * state for row, slides, state in self._rows)
             if len(self._answers) == _KEPT_ANSWERS:
                 del self._answers[next(iter(self._answers))]
-            self._answers[key] = [0, *itertools.accumulate(each)]
+            sums = [0, *itertools.accumulate(each)]
+            self._answers[key] = [*sums, sums[-1]]
         return self._answers[key]
 
 
