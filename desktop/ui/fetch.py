@@ -49,11 +49,13 @@ class Fetch(QObject):
         try:
             model = await self._services.downloads.wait(download_id)
         except DownloadStopped:
-            self._wanted.pop(download_id, None)
+            return  # the person stopped it, and the page shows it as stopped
         except AppError as error:
-            self._offer_again(download_id, name, error, then_chat=self._wanted.pop(download_id, False))
+            self._offer_again(download_id, name, error, then_chat=self._wanted[download_id])
         else:
-            self._tell(model.id, model.name, then_chat=self._wanted.pop(download_id, False))
+            self._tell(model.id, model.name, then_chat=self._wanted[download_id])
+        finally:
+            del self._wanted[download_id]
 
     def _offer_again(self, download_id: str, name: str, error: AppError, *, then_chat: bool) -> None:
         words = explain(error)
@@ -89,7 +91,8 @@ class Fetch(QObject):
         fraction = progress.done / progress.total if progress.total else None
         if progress.state in ("paused", "failed"):
             title = self.tr("{name}: not finished").format(name=name)
-            return title, self._amount(download), fraction or 0.0
+            why = "" if download.error is None else explain(download.error).message
+            return title, " · ".join(part for part in (self._amount(download), why) if part), fraction or 0.0
         title = self.tr("Downloading {name}").format(name=name)
         if progress.state in ("queued", "resolving"):
             waiting = self.tr("Waiting for its turn") if progress.state == "queued" else self.tr("Asking the Hub …")
@@ -112,7 +115,7 @@ class Fetch(QObject):
     def _amount(self, download: Download) -> str:
         progress = download.progress
         if progress.total is None:
-            return gb(progress.done)
+            return gb(progress.done) if progress.done else ""
         return self.tr("{done} of {total}").format(done=gb(progress.done), total=gb(progress.total))
 
     def _time_left(self, seconds: float) -> str:

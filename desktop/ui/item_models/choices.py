@@ -1,7 +1,7 @@
 """The table of choices on the models page: one row per (model, quantization), priced for this machine."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from PySide6.QtCore import (
     QAbstractTableModel,
@@ -16,7 +16,10 @@ from PySide6.QtCore import (
 
 from desktop.errors import QT_TRANSLATE_NOOP
 from desktop.fit.types import Choice
+from desktop.ui.bridge import render
+from desktop.ui.figures import speed as speed_figure
 from desktop.ui.widgets.labels import plain_tooltip
+from desktop.ui.widgets.pill import PillKind
 from desktop.ui.widgets.table import VERDICT_ROLE
 
 Index = QModelIndex | QPersistentModelIndex
@@ -36,13 +39,20 @@ _HEADINGS = (
     "",
 )
 _QUALITY_WORDS = {
-    "lossless in practice": QT_TRANSLATE_NOOP("ChoiceTable", "lossless in practice"),
+    "lossless in practice": QT_TRANSLATE_NOOP("ChoiceTable", "lossless"),
     "near-lossless": QT_TRANSLATE_NOOP("ChoiceTable", "near-lossless"),
     "good": QT_TRANSLATE_NOOP("ChoiceTable", "good"),
     "acceptable": QT_TRANSLATE_NOOP("ChoiceTable", "acceptable"),
     "poor": QT_TRANSLATE_NOOP("ChoiceTable", "poor"),
 }
 _VERDICT_ORDER = {"fits": 0, "tight": 1, "partial": 2, "does_not_fit": 3}
+
+
+class Row(NamedTuple):
+    """A choice, and why the ranking left it out: "" where it did not, else "slow" or "unfit"."""
+
+    choice: Choice
+    left_out: str = ""
 
 
 class ChoiceTable(QAbstractTableModel):
@@ -52,26 +62,32 @@ class ChoiceTable(QAbstractTableModel):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._choices: tuple[Choice, ...] = ()
+        self._rows: tuple[Row, ...] = ()
         self._locale = QLocale()
 
-    def set_choices(self, choices: Sequence[Choice]) -> None:
-        """Replace every row; a re-pricing of the same rows keeps selection and scroll position."""
-        same_rows = [(c.model_id, c.quantization) for c in choices] == [
-            (c.model_id, c.quantization) for c in self._choices
-        ]
-        if same_rows:
-            self._choices = tuple(choices)
-            if choices:
-                self.dataChanged.emit(self.index(0, 0), self.index(len(choices) - 1, ACTION))
+    def set_choices(
+        self, choices: Sequence[Choice], rejected: Sequence[Choice] = (), *, minimum_speed: float = 0.0
+    ) -> None:
+        """Replace every row: `choices` in their order, then what the ranking left out.
+
+        A re-pricing that keeps the rows keeps selection and scroll position too. minimum_speed: tokens per second.
+        """
+        rows = (
+            *(Row(choice) for choice in choices),
+            *(Row(choice, "slow" if choice.speed.decode < minimum_speed else "unfit") for choice in rejected),
+        )
+        if [_name(row) for row in rows] == [_name(row) for row in self._rows]:
+            self._rows = rows
+            if rows:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, ACTION))
             return
         self.beginResetModel()
-        self._choices = tuple(choices)
+        self._rows = rows
         self.endResetModel()
 
     def rowCount(self, parent: Index | None = None) -> int:
         """Return the number of choices."""
-        return 0 if parent is not None and parent.isValid() else len(self._choices)
+        return 0 if parent is not None and parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: Index | None = None) -> int:
         """Return the number of columns."""
@@ -89,41 +105,54 @@ class ChoiceTable(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return one cell."""
-        choice, column = self._choices[index.row()], index.column()
+        row, column = self._rows[index.row()], index.column()
         by_role: dict[int, Callable[[], object]] = {
-            Qt.ItemDataRole.DisplayRole: lambda: self._text(choice, column),
+            Qt.ItemDataRole.DisplayRole: lambda: self._text(row, column),
             Qt.ItemDataRole.TextAlignmentRole: lambda: _alignment(right=column in self.RIGHT),
-            Qt.ItemDataRole.ToolTipRole: lambda: plain_tooltip(self._description(choice, column)),
-            Qt.ItemDataRole.AccessibleTextRole: lambda: self._description(choice, column),
-            CHOICE_ROLE: lambda: choice,
-            SORT_ROLE: lambda: _sort_key(choice, column),
-            VERDICT_ROLE: lambda: choice.verdict,
+            Qt.ItemDataRole.ToolTipRole: lambda: plain_tooltip(self._description(row, column)),
+            Qt.ItemDataRole.AccessibleTextRole: lambda: self._spoken(row, column),
+            CHOICE_ROLE: lambda: row.choice,
+            SORT_ROLE: lambda: _sort_key(row, column),
+            VERDICT_ROLE: lambda: verdict_kind(row.choice, row.left_out),
         }
         value = by_role.get(role)
         return value() if value else None
 
-    def _text(self, choice: Choice, column: int) -> str:
-        texts = {
-            MODEL: choice.model_name,
-            QUANTIZATION: choice.quantization,
-            DOWNLOAD: self._size(choice),
-            MEMORY: self.tr("{size} GiB").format(size=self._number(choice.memory_total / 2**30)),
-            SPEED: self._speed(choice),
-            QUALITY: self.tr(_QUALITY_WORDS[choice.quality.word]),
-            VERDICT: verdict_text(choice),
+    def _text(self, row: Row, column: int) -> str:
+        choice = row.choice
+        texts: dict[int, Callable[[], str]] = {
+            MODEL: lambda: choice.model_name,
+            QUANTIZATION: lambda: choice.quantization,
+            DOWNLOAD: lambda: self._size(choice),
+            MEMORY: lambda: self.tr("{size} GiB").format(size=self._number(choice.memory_total / 2**30)),
+            SPEED: lambda: self._speed(choice),
+            QUALITY: lambda: self.tr(_QUALITY_WORDS[choice.quality.word]),
+            VERDICT: lambda: verdict_text(choice, row.left_out),
         }
-        return texts.get(column, "")
+        return texts[column]() if column in texts else ""
 
-    def _description(self, choice: Choice, column: int) -> str:
-        if column == ACTION:
-            return self.tr("Start a chat") if choice.installed else self.tr("Download and chat")
+    def _description(self, row: Row, column: int) -> str:
+        """What the tooltip says beyond the cell."""
+        choice = row.choice
+        if column == MODEL:
+            return f"{choice.model_name}\n{choice.publisher} · {choice.licence}"
         if column == QUALITY:
             return self.tr("Mean KL divergence to f16: {kld}").format(kld=f"{choice.quality.kld:.4f}")
         if column == SPEED:
             return self.tr("Estimate: {low} to {high} tokens per second").format(
                 low=self._number(choice.speed.decode_low), high=self._number(choice.speed.decode_high)
             )
-        return self._text(choice, column)
+        if column == VERDICT:
+            return "\n".join((self._text(row, column), *(render(reason) for reason in choice.reasons)))
+        return self._spoken(row, column)
+
+    def _spoken(self, row: Row, column: int) -> str:
+        """A cell as a screen reader says it; the last column is what Enter does."""
+        if column != ACTION:
+            return self._text(row, column)
+        if row.choice.verdict == "does_not_fit":
+            return self.tr("Cannot run here")
+        return self.tr("Start a chat") if row.choice.installed else self.tr("Download and chat")
 
     def _size(self, choice: Choice) -> str:
         size = self.tr("{size} GB").format(size=self._number(choice.download_size / 1e9))
@@ -133,7 +162,7 @@ class ChoiceTable(QAbstractTableModel):
         if choice.verdict == "does_not_fit":
             return "–"
         spread = (choice.speed.decode_high - choice.speed.decode_low) / 2
-        return f"{self._number(choice.speed.decode)} ± {self._number(spread)}"
+        return f"{speed_figure(choice.speed.decode)} ± {self._number(spread)}"
 
     def _number(self, value: float) -> str:
         return self._locale.toString(value, "f", 0 if value >= 100 else 1)
@@ -149,7 +178,7 @@ class ChoiceFilter(QSortFilterProxyModel):
         self.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
 
 
-def verdict_text(choice: Choice) -> str:
+def verdict_text(choice: Choice, left_out: str = "") -> str:
     """Return the verdict in words: "Fits", "Fits with 9 layers on the CPU" ..."""
     on_cpu = choice.n_layer + 1 - choice.n_gpu_layers
     texts = {
@@ -157,9 +186,17 @@ def verdict_text(choice: Choice) -> str:
         "tight": QCoreApplication.translate("Verdict", "Fits, with little to spare"),
         "partial": QCoreApplication.translate("Verdict", "Fits with {layers} layers on the CPU"),
         "does_not_fit": QCoreApplication.translate("Verdict", "Does not fit: {size} GiB more needed"),
+        "slow": QCoreApplication.translate("Verdict", "Fits, but slow"),
+        "unfit": QCoreApplication.translate("Verdict", "Fits, but not this context"),
     }
+    words = left_out if left_out and choice.verdict in ("fits", "partial") else choice.verdict
     size = QLocale().toString(choice.missing / 2**30, "f", 1)
-    return texts[choice.verdict].format(layers=on_cpu, size=size)
+    return texts[words].format(layers=on_cpu, size=size)
+
+
+def verdict_kind(choice: Choice, left_out: str = "") -> PillKind:
+    """Return the look of the verdict's pill: what fits but is left out is no plain "fits"."""
+    return "tight" if left_out and choice.verdict == "fits" else choice.verdict
 
 
 def _alignment(*, right: bool) -> int:
@@ -167,7 +204,12 @@ def _alignment(*, right: bool) -> int:
     return int(side | Qt.AlignmentFlag.AlignVCenter)
 
 
-def _sort_key(choice: Choice, column: int) -> str | float:
+def _name(row: Row) -> tuple[str, str]:
+    return row.choice.model_id, row.choice.quantization
+
+
+def _sort_key(row: Row, column: int) -> str | float:
+    choice = row.choice
     keys: dict[int, str | float] = {
         MODEL: choice.model_name.casefold(),
         QUANTIZATION: choice.quantization,
@@ -175,7 +217,7 @@ def _sort_key(choice: Choice, column: int) -> str | float:
         MEMORY: choice.memory_total,
         SPEED: choice.speed.decode,
         QUALITY: choice.quality.kld,
-        VERDICT: _VERDICT_ORDER[choice.verdict] * 2**50 + choice.missing,
+        VERDICT: _VERDICT_ORDER[verdict_kind(choice, row.left_out)] * 2**50 + choice.missing,
         ACTION: 0 if choice.installed else 1,
     }
     return keys[column]

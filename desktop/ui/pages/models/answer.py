@@ -1,15 +1,24 @@
 """The answer first: the best model for this machine, why, and one button."""
 
-from PySide6.QtCore import QLocale, Signal
+from collections.abc import Collection, Sequence
+
+from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from desktop.errors import Phrase
 from desktop.fit.types import Choice
-from desktop.ui.bridge import translate_core
-from desktop.ui.item_models.choices import verdict_text
+from desktop.library.types import model_key
+from desktop.ui.bridge import render
+from desktop.ui.figures import gb, gib
+from desktop.ui.item_models.choices import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
+from desktop.ui.widgets.flow import FlowLayout
 from desktop.ui.widgets.labels import PlainLabel
 from desktop.ui.widgets.pill import Pill
+
+_SHORT = 2
+"""Sentences that are always shown; the others are a click away."""
 
 
 class AnswerCard(Card):
@@ -20,9 +29,14 @@ class AnswerCard(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
         self._choice: Choice | None = None
+        self._busy: frozenset[str] = frozenset()
         self._caption = PlainLabel(self.tr("Best for this machine"), tone="muted")
         self._name = PlainLabel(tone="display", wrap=True)
         self._reasons = PlainLabel(tone="muted", wrap=True)
+        self._more = Button(kind="link")
+        self._more.clicked.connect(self._on_more_clicked)
+        self._all_shown = False
+        self._sentences: tuple[str, ...] = ()
         self._pills = [Pill() for _ in range(4)]
         self._button = Button(kind="primary", icon_name="download")
         self._button.clicked.connect(lambda: self.chosen.emit(self._choice))
@@ -31,21 +45,20 @@ class AnswerCard(Card):
         self.set_waiting(self.tr("Looking at this machine …"))
 
     def _lay_out(self) -> None:
-        pills = QHBoxLayout()
-        pills.setSpacing(4)
+        self._pill_row = FlowLayout(spacing=4)
         for pill in self._pills:
-            pills.addWidget(pill)
-        pills.addStretch(1)
+            self._pill_row.addWidget(pill)
         words = QVBoxLayout()
         words.setSpacing(6)
         for label in (self._caption, self._name, self._reasons):
             words.addWidget(label)
-        words.addLayout(pills)
+        words.addWidget(self._make_more_row())
+        words.addLayout(self._pill_row)
         action = QVBoxLayout()
         action.setSpacing(6)
         action.addStretch(1)
         action.addWidget(self._button)
-        action.addWidget(self._remark)
+        action.addWidget(self._remark, 0, Qt.AlignmentFlag.AlignHCenter)
         action.addStretch(1)
         row = QHBoxLayout()
         row.setSpacing(24)
@@ -53,40 +66,74 @@ class AnswerCard(Card):
         row.addLayout(action)
         self.body.addLayout(row)
 
-    def set_waiting(self, text: str) -> None:
-        """No answer yet, and why."""
+    def _make_more_row(self) -> QWidget:
+        holder = QWidget()
+        holder.setContentsMargins(-3, 0, 0, 0)  # the link's own padding, so that its words stand below the others
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._more)
+        row.addStretch(1)
+        return holder
+
+    def set_waiting(self, text: str, explanation: str = "") -> None:
+        """No answer yet, or none at all, and why."""
         self._choice = None
         self._name.setText(text)
-        for widget in (self._reasons, self._button, self._remark, *self._pills):
+        self._set_sentences((explanation,) if explanation else ())
+        for widget in (self._button, self._remark, *self._pills):
             widget.hide()
 
-    def set_choice(self, choice: Choice) -> None:
-        """Show the answer."""
+    def set_choice(self, choice: Choice, notes: Sequence[Phrase] = ()) -> None:
+        """Show the answer; `notes` say what would change it."""
         self._choice = choice
-        locale = QLocale()
         self._name.setText(f"{choice.model_name} · {choice.quantization}")
-        self._reasons.setText("\n".join(reason.render(translate_core) for reason in choice.reasons))
-        number = locale.toString
-        texts = (
-            verdict_text(choice),
-            self.tr("{size} GiB memory").format(size=number(choice.memory_total / 2**30, "f", 1)),
+        self._set_sentences(tuple(render(phrase) for phrase in (*choice.reasons, *notes)))
+        self._pills[0].set_verdict(verdict_text(choice), verdict_kind(choice))
+        for pill, text in zip(self._pills[1:], self._figures(choice), strict=True):
+            pill.set_verdict(text, "neutral")
+        size = gb(choice.download_size)
+        about = f"≈ {size}" if choice.size_is_estimate else size
+        self._remark.setText(f"{about} · {choice.licence}")
+        self._show_action()
+        for widget in (self._button, self._remark, *self._pills):
+            widget.show()
+
+    def _figures(self, choice: Choice) -> tuple[str, str, str]:
+        number = QLocale().toString
+        return (
+            self.tr("{size} memory").format(size=gib(choice.memory_total)),
             self.tr("about {low}–{high} tok/s (estimate)").format(
                 low=number(choice.speed.decode_low, "f", 0), high=number(choice.speed.decode_high, "f", 0)
             ),
             self.tr("quality loss {kld}").format(kld=number(choice.quality.kld, "f", 3)),
         )
-        self._pills[0].set_verdict(texts[0], choice.verdict)
-        for pill, text in zip(self._pills[1:], texts[1:], strict=True):
-            pill.set_verdict(text, "neutral")
-        size = number(choice.download_size / 1e9, "f", 2)
-        about = f"≈ {size}" if choice.size_is_estimate else size
-        self._button.setText(self.tr("Chat") if choice.installed else self.tr("Download and chat"))
-        self._button.set_icon_name("chat" if choice.installed else "download")
-        self._remark.setText(self.tr("{size} GB · {licence}").format(size=about, licence=choice.licence))
-        for widget in (self._button, self._remark, *self._pills):
-            widget.show()
-        self._reasons.setVisible(bool(choice.reasons))
 
-    def set_busy(self, busy: bool) -> None:
-        """While a download is under way, nothing else is started here."""
+    def set_busy(self, model_ids: Collection[str]) -> None:
+        """Name the downloads under way ("model:QUANTIZATION"), so that the same one is not begun twice."""
+        self._busy = frozenset(model_ids)
+        self._show_action()
+
+    def _show_action(self) -> None:
+        choice = self._choice
+        if choice is None:
+            return
+        busy = model_key(choice.model_id, choice.quantization) in self._busy
+        words = self.tr("Chat") if choice.installed else self.tr("Download and chat")
+        self._button.setText(self.tr("Downloading …") if busy else words)
+        self._button.set_icon_name("chat" if choice.installed else "download")
         self._button.setEnabled(not busy)
+
+    def _set_sentences(self, sentences: tuple[str, ...]) -> None:
+        self._sentences = sentences
+        self._show_sentences()
+
+    def _show_sentences(self) -> None:
+        shown = self._sentences if self._all_shown else self._sentences[:_SHORT]
+        self._reasons.setText(("\n" if self._all_shown else " ").join(shown))
+        self._reasons.setVisible(bool(shown))
+        self._more.setVisible(len(self._sentences) > _SHORT)
+        self._more.setText(self.tr("Less") if self._all_shown else self.tr("Why, and what would change it"))
+
+    def _on_more_clicked(self) -> None:
+        self._all_shown = not self._all_shown
+        self._show_sentences()

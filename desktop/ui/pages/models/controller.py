@@ -1,4 +1,4 @@
-"""Fills the models page: the answer, the priced rows, what is installed, and the download under way."""
+"""Fills the models page: the answer, the priced rows, what is installed, and the downloads."""
 
 import asyncio
 from typing import cast
@@ -6,18 +6,20 @@ from typing import cast
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY
 from desktop.engine.protocol import KvType
-from desktop.fit.types import Choice, Recommendation
+from desktop.errors import AppError
+from desktop.fit.types import Choice
 from desktop.library.types import InstalledModel
 from desktop.services import Services, Survey, recommend_models, survey
-from desktop.settings import WANTED_CONTEXT
-from desktop.ui.bridge import Coalescer
+from desktop.settings import MINIMUM_SPEED, WANTED_CONTEXT
+from desktop.ui.bridge import Coalescer, explain
 from desktop.ui.fetch import Fetch
+from desktop.ui.looking import tell_engine_failure, tell_look_failure
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import Shell
 
 
 class ModelsController:
-    """Prices again whenever context or KV type change, at most once a frame."""
+    """Prices again whenever context or KV type change, at most once a frame; never two pricings at a time."""
 
     def __init__(self, *, view: ModelsView, services: Services, shell: Shell) -> None:
         self._view = view
@@ -27,31 +29,46 @@ class ModelsController:
         self._found: Survey | None = None
         self._context = services.settings.get(WANTED_CONTEXT)
         self._kv: KvType = "f16"
+        self._filling: asyncio.Task[None] | None = None
         self._pricing: asyncio.Task[None] | None = None
+        self._stale = False
         self._reprice = Coalescer(self._start_pricing, view)
-        self._download_id = ""
         view.set_pricing(self._context, self._kv)
         view.choice_chosen.connect(self._on_choice_chosen)
         view.installed_chosen.connect(self._on_installed_chosen)
-        view.stop_requested.connect(self._on_stop_requested)
+        view.stop_requested.connect(services.downloads.pause)
+        view.resume_requested.connect(self._on_resume_requested)
+        view.discard_requested.connect(services.downloads.cancel)
         view.pricing_changed.connect(self._on_pricing_changed)
         shell.models_changed.connect(self._on_models_changed)
         self._unsubscribe = services.downloads.subscribe(self._on_download_changed)
+        for download in services.downloads.downloads():
+            self._on_download_changed(download)
 
     def activate(self) -> None:
         """Look at the machine once, then price."""
-        self._shell.tasks.start(self._fill(), name="models page")
+        self._fill()
 
     async def close(self) -> None:
         """Stop listening."""
         self._unsubscribe()
 
-    async def _fill(self) -> None:
-        self._found = await survey(self._services)
+    def _fill(self, *, again: bool = False) -> None:
+        if self._filling is None or self._filling.done():
+            self._filling = self._shell.tasks.start(self._look(again=again), name="models page")
+
+    async def _look(self, *, again: bool) -> None:
         await self._show_installed()
+        if self._found is None:
+            self._view.set_looking()
+        try:
+            self._found = await survey(self._services, again=again)
+        except AppError as error:
+            self._view.set_failed(*explain(error))
+            tell_look_failure(self._shell, error, lambda: self._fill(again=True))
+            return
+        tell_engine_failure(self._shell, self._found.failure, lambda: self._fill(again=True))
         self._start_pricing()
-        for download in self._services.downloads.downloads():
-            self._on_download_changed(download)
 
     async def _show_installed(self) -> None:
         models = await asyncio.to_thread(self._services.library.installed)
@@ -62,23 +79,20 @@ class ModelsController:
     def _start_pricing(self) -> None:
         if self._found is None:
             return
-        if self._pricing is not None:
-            self._pricing.cancel()
+        if self._pricing is not None and not self._pricing.done():
+            self._stale = True  # a thread cannot be stopped: the next one starts when it is done
+            return
         self._pricing = self._shell.tasks.start(self._price(self._found), name="prices")
 
     async def _price(self, found: Survey) -> None:
-        advice = await asyncio.to_thread(
-            recommend_models, self._services, found.profile, context=self._context, kv=self._kv
-        )
-        self._show(advice)
-
-    def _show(self, advice: Recommendation) -> None:
-        self._view.set_choices((*advice.choices, *advice.rejected))
-        if advice.choices:
-            self._view.answer.set_choice(advice.choices[0])
-        else:
-            self._view.answer.set_waiting(self._view.tr("Nothing of the catalog fits at this context length."))
-        self._view.header.set_remark(self._view.tr("estimates for this machine"))
+        self._stale = True
+        while self._stale:
+            self._stale = False
+            advice = await asyncio.to_thread(
+                recommend_models, self._services, found.profile, context=self._context, kv=self._kv
+            )
+        speed = self._services.settings.get(MINIMUM_SPEED)
+        self._view.set_choices(advice.choices, advice.rejected, notes=advice.notes, minimum_speed=speed)
 
     def _on_pricing_changed(self, context: int, kv: str) -> None:
         self._context = context
@@ -94,19 +108,18 @@ class ModelsController:
     def _on_installed_chosen(self, model: InstalledModel) -> None:
         self._shell.model_wanted.emit(model.id)
 
+    def _on_resume_requested(self, download_id: str) -> None:
+        self._fetch.resume(next(each for each in self._services.downloads.downloads() if each.id == download_id))
+
     def _on_models_changed(self) -> None:
         if self._found is not None:
-            self.activate()
-
-    def _on_stop_requested(self) -> None:
-        if self._download_id:
-            self._services.downloads.pause(self._download_id)
+            self._fill()
 
     def _on_download_changed(self, download: Download) -> None:
-        if download.progress.state in UNDER_WAY:
-            self._download_id = download.id
-            title, figures, fraction = self._fetch.words(download)
-            self._view.show_progress(title, figures, fraction)
-        elif download.id == self._download_id:
-            self._download_id = ""
-            self._view.hide_progress()
+        if download.progress.state in ("done", "cancelled"):
+            self._view.remove_download(download.id)
+        else:
+            stopped = download.progress.state not in UNDER_WAY
+            self._view.show_download(download.id, *self._fetch.words(download), stopped=stopped)
+        queue = self._services.downloads.downloads()
+        self._view.answer.set_busy([each.id for each in queue if each.progress.state in UNDER_WAY])

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QLocale, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from desktop.library.types import InstalledModel
+from desktop.ui.figures import gb
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.labels import ElidedLabel, PlainLabel
@@ -36,10 +37,9 @@ class InstalledCard(Card):
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(12)
-        row.addWidget(PlainLabel(model.name, tone="strong"))
+        row.addWidget(ElidedLabel(model.name, tone="strong"))
         row.addWidget(PlainLabel(model.quantization, tone="muted"))
-        size = QLocale().toString(model.size / 1e9, "f", 2)
-        row.addWidget(PlainLabel(self.tr("{size} GB").format(size=size), tone="muted"))
+        row.addWidget(PlainLabel(gb(model.size), tone="muted"))
         row.addWidget(ElidedLabel(self._remark(model), tone="muted"), 1)
         if in_use:
             row.addWidget(Pill(self.tr("In use"), kind="fits"))

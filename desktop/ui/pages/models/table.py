@@ -2,17 +2,53 @@
 
 from typing import cast
 
-from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QPainter
-from PySide6.QtWidgets import QHeaderView, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
+from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from desktop.fit.types import Choice
 from desktop.ui.icons import icon_pixmap
-from desktop.ui.item_models.choices import ACTION, CHOICE_ROLE, MODEL, QUALITY, VERDICT, ChoiceFilter, ChoiceTable
+from desktop.ui.item_models.choices import (
+    ACTION,
+    CHOICE_ROLE,
+    DOWNLOAD,
+    MEMORY,
+    MODEL,
+    QUALITY,
+    QUANTIZATION,
+    SPEED,
+    VERDICT,
+    ChoiceFilter,
+    ChoiceTable,
+)
 from desktop.ui.theme import current_colours
 from desktop.ui.widgets.table import ROW_HEIGHT, DataTable, PillDelegate
 
 _ICON = 18
+_ACTION_WIDTH = 48
+_LEAST_NAME = 190
+"""Pixels a model's name is left before less important columns give way."""
+_GIVING_WAY = (QUALITY, DOWNLOAD, MEMORY)
+"""Columns that are hidden where the window is narrow, the first one first."""
+_AIR = 8
+"""Pixels between columns, on top of the cells' own padding."""
+_LEAST_VERDICT = 140
+"""Pixels of a verdict that is cut with an ellipsis; the tooltip has all of it."""
+
+
+class NameDelegate(QStyledItemDelegate):
+    """Paints the first column, with a mark at the row that the keyboard is at."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Paint the cell, then the mark at its left edge."""
+        super().paint(painter, option, index)
+        table = cast("QWidget | None", option.widget)
+        if table is not None and table.hasFocus() and option.state & QStyle.StateFlag.State_Selected:
+            rect = option.rect
+            mark = QRect(rect.left(), rect.top() + 6, 3, rect.height() - 12)
+            painter.fillRect(mark, QColor(current_colours().accent))
 
 
 class ActionDelegate(QStyledItemDelegate):
@@ -26,19 +62,27 @@ class ActionDelegate(QStyledItemDelegate):
         choice = cast("Choice", index.data(CHOICE_ROLE))
         if choice.verdict == "does_not_fit":
             return
-        name, colours = ("chat" if choice.installed else "download"), current_colours()
-        picture = icon_pixmap(name, colours.text, _ICON, painter.device().devicePixelRatioF())
+        colours = current_colours()
+        over = bool(option.state & QStyle.StateFlag.State_MouseOver)
+        picture = icon_pixmap(
+            "chat" if choice.installed else "download",
+            colours.accent if over or choice.installed else colours.text,
+            _ICON,
+            painter.device().devicePixelRatioF(),
+        )
         painter.drawPixmap(option.rect.center().x() - _ICON // 2, option.rect.center().y() - _ICON // 2, picture)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """Room for the icon."""
-        return QSize(44, ROW_HEIGHT)
+        return QSize(_ACTION_WIDTH, ROW_HEIGHT)
 
 
 class ChoicesView(DataTable):
-    """Every row at its full height: the page scrolls, not the table."""
+    """Every row at its full height: the page scrolls, not the table. Enter does what the last column shows."""
 
     chosen = Signal(object)
+    row_reached = Signal(QRect)
+    """The keyboard is at a row; its rectangle in this widget, for the page to scroll to."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(name, parent)
@@ -48,26 +92,40 @@ class ChoicesView(DataTable):
         self.setModel(self.filter)
         self.setSortingEnabled(True)
         self.filter.sort(-1)
+        self.setItemDelegateForColumn(MODEL, NameDelegate(self))
         self.setItemDelegateForColumn(VERDICT, PillDelegate(self))
         self.setItemDelegateForColumn(ACTION, ActionDelegate(self))
         self.setMouseTracking(True)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._set_up_header()
-        self.activated.connect(self._on_activated)
         self.clicked.connect(self._on_clicked)
         for changed in (self.filter.rowsInserted, self.filter.rowsRemoved, self.filter.modelReset):
-            changed.connect(self._fit_height)
+            changed.connect(self._fit)
+        self.filter.dataChanged.connect(self._fit_columns)
+        self.selectionModel().currentRowChanged.connect(self._on_row_changed)
 
     def _set_up_header(self) -> None:
         header = self.horizontalHeader()
+        header.setMinimumSectionSize(_ACTION_WIDTH)
         header.setSortIndicatorShown(True)
-        header.setSortIndicatorClearable(True)
+        header.setSortIndicatorClearable(True)  # the third click returns to the ranking
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        for column in range(MODEL, ACTION + 1):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(MODEL, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(QUALITY, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter starts the chat or the download of the current row."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
+            self._choose(self.currentIndex())
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show at once where the keyboard is."""
+        super().focusInEvent(event)
+        keyboard = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        if keyboard and not self.currentIndex().isValid() and self.filter.rowCount():
+            self.selectRow(0)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """A hand over what can be clicked."""
@@ -75,21 +133,56 @@ class ChoicesView(DataTable):
         over_action = self.indexAt(event.position().toPoint()).column() == ACTION
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if over_action else Qt.CursorShape.ArrowCursor)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share out the new width."""
+        super().resizeEvent(event)
+        self._fit_columns()
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow a new font."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
-            self._fit_height()
+            self._fit()
 
-    def _fit_height(self) -> None:
+    def _fit(self) -> None:
         header = max(self.horizontalHeader().sizeHint().height(), 36)
         self.setFixedHeight(header + self.filter.rowCount() * ROW_HEIGHT + 4)
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Every column as wide as it needs, the name takes the rest; too narrow, and columns give way in order."""
+        room = self.viewport().width()
+        wanted = {column: self._wanted_width(column) for column in range(QUANTIZATION, VERDICT + 1)}
+        wanted[ACTION] = _ACTION_WIDTH
+        hidden: set[int] = set()
+        for column in _GIVING_WAY:
+            if room - sum(wanted.values()) >= _LEAST_NAME:
+                break
+            hidden.add(column)
+            del wanted[column]
+        beside = sum(wanted.values()) - wanted[VERDICT]
+        wanted[VERDICT] = min(wanted[VERDICT], max(_LEAST_VERDICT, room - beside - _LEAST_NAME))
+        for column in (QUANTIZATION, DOWNLOAD, MEMORY, SPEED, QUALITY, VERDICT, ACTION):
+            self.setColumnHidden(column, column in hidden)
+            if column in wanted:
+                self.setColumnWidth(column, wanted[column])
+        self.setColumnWidth(MODEL, max(_LEAST_NAME, room - sum(wanted.values())))
+
+    def _wanted_width(self, column: int) -> int:
+        hidden = self.isColumnHidden(column)
+        if hidden:
+            self.setColumnHidden(column, False)  # Qt has no size hint for a hidden column
+        return max(self.sizeHintForColumn(column) + _AIR, self.horizontalHeader().sectionSizeHint(column))
+
+    def _on_row_changed(self, current: QModelIndex) -> None:
+        if current.isValid():
+            self.row_reached.emit(self.visualRect(current).translated(self.viewport().pos()))
 
     def _on_clicked(self, index: QModelIndex) -> None:
         if index.column() == ACTION:
-            self._on_activated(index)
+            self._choose(index)
 
-    def _on_activated(self, index: QModelIndex) -> None:
+    def _choose(self, index: QModelIndex) -> None:
         choice = cast("Choice", index.data(CHOICE_ROLE))
         if choice.verdict != "does_not_fit":
             self.chosen.emit(choice)

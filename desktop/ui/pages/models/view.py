@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QSlider, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QPoint, QRect, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QAction, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
+from desktop.errors import Phrase
 from desktop.fit.types import Choice
 from desktop.library.types import InstalledModel
+from desktop.ui.bridge import render
 from desktop.ui.icons import icon
 from desktop.ui.pages.models.answer import AnswerCard
 from desktop.ui.pages.models.installed import InstalledCard
 from desktop.ui.pages.models.table import ChoicesView
 from desktop.ui.theme import current_colours
 from desktop.ui.widgets.card import Card
-from desktop.ui.widgets.labels import PlainLabel
+from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
 from desktop.ui.widgets.page import Page
 from desktop.ui.widgets.progress import ProgressCard
 
@@ -21,59 +24,77 @@ CONTEXTS = (2048, 4096, 8192, 16384, 32768, 65536, 131072)
 """Stops of the context slider, in tokens."""
 
 
+class _Slider(QSlider):
+    """Scrolling the page must not change a value under the pointer."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
 class ModelsView(Page):
-    """Setters in, signals out. `choice_chosen` carries a Choice, `installed_chosen` an InstalledModel."""
+    """Setters in, signals out. `choice_chosen` carries a Choice, `installed_chosen` an InstalledModel.
+
+    The signals about downloads carry the id of the download.
+    """
 
     choice_chosen = Signal(object)
     installed_chosen = Signal(object)
-    stop_requested = Signal()
+    stop_requested = Signal(str)
+    resume_requested = Signal(str)
+    discard_requested = Signal(str)
     pricing_changed = Signal(int, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
+        self._search_icon: QAction | None = None
         super().__init__("", parent=parent)
         self.header.set_title(self.tr("Models"))
         self.answer = AnswerCard()
         self.answer.chosen.connect(self.choice_chosen)
-        self.progress = ProgressCard()
-        self.progress.stop_requested.connect(self.stop_requested)
-        self.progress.hide()
+        self.downloads: dict[str, ProgressCard] = {}
+        self._download_column = QVBoxLayout()
+        self._download_column.setSpacing(16)
         self.installed = InstalledCard()
         self.installed.chosen.connect(self.installed_chosen)
         self.table = ChoicesView(self.tr("Models for this machine"))
         self.table.chosen.connect(self.choice_chosen)
-        self._empty = PlainLabel(self.tr("No model of the catalog has this in its name."), tone="muted")
-        self._empty.hide()
+        self.table.row_reached.connect(self._on_row_reached)
+        self._empty = PlainLabel(tone="muted", wrap=True)
+        self._card = Card()
+        self._card.setContentsMargins(-8, -8, -8, -8)  # rows reach nearly to the card's edge
+        self._card.body.addWidget(self.table)
+        self._card.body.addWidget(self._empty)
         self.body.addWidget(self.answer)
-        self.body.addWidget(self.progress)
+        self.body.addLayout(self._download_column)
         self.body.addWidget(self.installed)
         self.body.addLayout(self._make_controls())
-        card = Card()
-        card.body.addWidget(self.table)
-        card.body.addWidget(self._empty)
-        self.body.addWidget(card)
+        self.body.addWidget(self._card)
         self.body.addStretch(1)
+        self.installed.hide()
+        self._show_whether_empty()
 
     def _make_controls(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(24)
-        row.addLayout(self._make_context())
+        row.addWidget(self._make_context(), 3)
         row.addWidget(self._make_kv(), 0, Qt.AlignmentFlag.AlignBottom)
         row.addStretch(1)
         self._search = QLineEdit()
         self._search.setPlaceholderText(self.tr("Search the catalog"))
         self._search.setAccessibleName(self.tr("Search the catalog"))
-        self._search.addAction(icon("search", current_colours().muted), QLineEdit.ActionPosition.LeadingPosition)
+        self._search_icon = QAction(self)
+        self._search.addAction(self._search_icon, QLineEdit.ActionPosition.LeadingPosition)
         self._search.setClearButtonEnabled(True)
-        self._search.setFixedWidth(220)
+        self._search.setMinimumWidth(150)
+        self._search.setMaximumWidth(220)
         self._search.textChanged.connect(self._on_search_changed)
-        row.addWidget(self._search, 0, Qt.AlignmentFlag.AlignBottom)
+        row.addWidget(self._search, 2, Qt.AlignmentFlag.AlignBottom)
+        self._refresh_icon()
         return row
 
-    def _make_context(self) -> QVBoxLayout:
-        self._slider = QSlider(Qt.Orientation.Horizontal)
+    def _make_context(self) -> QWidget:
+        self._slider = _Slider(Qt.Orientation.Horizontal)
         self._slider.setRange(0, len(CONTEXTS) - 1)
         self._slider.setPageStep(1)
-        self._slider.setFixedWidth(280)
         self._slider.setAccessibleName(self.tr("Context length"))
         self._figure = PlainLabel(tone="strong")
         self._slider.valueChanged.connect(self._on_pricing_changed)
@@ -81,56 +102,105 @@ class ModelsView(Page):
         head.addWidget(PlainLabel(self.tr("Context")))
         head.addStretch(1)
         head.addWidget(self._figure)
-        column = QVBoxLayout()
+        holder = QWidget()
+        holder.setMinimumWidth(180)
+        holder.setMaximumWidth(340)
+        holder.setToolTip(plain_tooltip(self.tr("How many tokens of a conversation the model keeps in mind.")))
+        holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(head)
         column.addWidget(self._slider)
-        return column
+        return holder
 
     def _make_kv(self) -> QWidget:
         self._kv = QComboBox()
         self._kv.addItem(self.tr("f16 (exact)"), "f16")
-        self._kv.addItem(self.tr("q8_0 (half the memory)"), "q8_0")
+        self._kv.addItem(self.tr("q8_0 (half)"), "q8_0")
         self._kv.setAccessibleName(self.tr("KV cache type"))
+        self._kv.setToolTip(plain_tooltip(self.tr("What the model remembers of a conversation, per token.")))
         self._kv.currentIndexChanged.connect(self._on_pricing_changed)
         holder = QWidget()
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
         row.addWidget(PlainLabel(self.tr("KV cache")))
         row.addWidget(self._kv)
         return holder
 
     def set_pricing(self, context: int, kv: str) -> None:
         """Show the context (tokens) and the KV type that the rows are priced for."""
-        for widget in (self._slider, self._kv):
-            widget.blockSignals(True)
         nearest = min(range(len(CONTEXTS)), key=lambda i: abs(CONTEXTS[i] - context))
-        self._slider.setValue(nearest)
-        self._kv.setCurrentIndex(max(0, self._kv.findData(kv)))
-        for widget in (self._slider, self._kv):
-            widget.blockSignals(False)
-        self._figure.setText(self.locale().toString(CONTEXTS[nearest]))
+        with QSignalBlocker(self._slider), QSignalBlocker(self._kv):
+            self._slider.setValue(nearest)
+            self._kv.setCurrentIndex(max(0, self._kv.findData(kv)))
+        self._figure.setText(self.locale().toString(context))
 
-    def set_choices(self, choices: Sequence[Choice]) -> None:
-        """Show the rows, best first."""
-        self.table.choices.set_choices(choices)
+    def set_looking(self) -> None:
+        """The machine is being looked at."""
+        self.header.set_remark("")
+        self.answer.set_waiting(self.tr("Looking at this machine …"))
+
+    def set_failed(self, message: str, hint: str) -> None:
+        """The machine could not be looked at."""
+        self.answer.set_waiting(message, hint)
+
+    def set_choices(
+        self,
+        choices: Sequence[Choice],
+        rejected: Sequence[Choice] = (),
+        *,
+        notes: Sequence[Phrase] = (),
+        minimum_speed: float = 0.0,
+    ) -> None:
+        """Show the answer and the rows, best first; `rejected` below them."""
+        self.table.choices.set_choices(choices, rejected, minimum_speed=minimum_speed)
         self._show_whether_empty()
+        self.header.set_remark(self.tr("Estimates for this machine, until a model has run on it"))
+        if choices:
+            self.answer.set_choice(choices[0], notes)
+        else:
+            self.answer.set_waiting(
+                self.tr("Nothing of the catalog fits with room to spare"),
+                " ".join([self.tr("A shorter context or a smaller KV cache may help."), *map(render, notes)]),
+            )
 
     def set_installed(self, models: Sequence[InstalledModel], loaded: str) -> None:
         """Show what is on the disk; `loaded` is the id of the model in use."""
         self.installed.set_models(models, loaded)
+        self.installed.setVisible(bool(models))
 
-    def show_progress(self, title: str, figures: str, fraction: float | None, *, stoppable: bool = True) -> None:
-        """Show the download or the load that is under way."""
-        self.progress.show_progress(title, figures, fraction)
-        self.progress.set_stoppable(stoppable)
-        self.progress.show()
-        self.answer.set_busy(True)
+    def show_download(
+        self, download_id: str, title: str, figures: str, fraction: float | None, *, stopped: bool
+    ) -> None:
+        """Show how far a download is, or that it was stopped before its end."""
+        card = self.downloads.get(download_id)
+        if card is None:
+            card = self.downloads[download_id] = ProgressCard()
+            card.stop_requested.connect(lambda: self.stop_requested.emit(download_id))
+            card.resume_requested.connect(lambda: self.resume_requested.emit(download_id))
+            card.discard_requested.connect(lambda: self.discard_requested.emit(download_id))
+            self._download_column.addWidget(card)
+        card.show_progress(title, figures, fraction)
+        card.set_stopped(stopped)
 
-    def hide_progress(self) -> None:
-        """Nothing is under way."""
-        self.progress.hide()
-        self.answer.set_busy(False)
+    def remove_download(self, download_id: str) -> None:
+        """Show a download no longer: it is done, or was thrown away."""
+        card = self.downloads.pop(download_id, None)
+        if card is not None:
+            card.hide()
+            card.deleteLater()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._refresh_icon()
+
+    def _refresh_icon(self) -> None:
+        if self._search_icon is not None:  # the palette may change before there is a field
+            self._search_icon.setIcon(icon("search", current_colours().muted))
 
     def _on_pricing_changed(self) -> None:
         context = CONTEXTS[self._slider.value()]
@@ -141,7 +211,20 @@ class ModelsView(Page):
         self.table.filter.setFilterFixedString(text.strip())
         self._show_whether_empty()
 
+    def _on_row_reached(self, rect: QRect) -> None:
+        top_left = self.table.mapTo(self._page_body(), rect.topLeft())
+        bottom = top_left + QPoint(0, rect.height())
+        for point in (bottom, top_left):
+            self.scroll_area.ensureVisible(point.x(), point.y(), 0, 8)
+
+    def _page_body(self) -> QWidget:
+        body = self.scroll_area.widget()
+        return self if body is None else body
+
     def _show_whether_empty(self) -> None:
-        empty = self.table.filter.rowCount() == 0 and bool(self._search.text().strip())
+        searched = bool(self._search.text().strip())
+        empty = self.table.filter.rowCount() == 0
+        found_none = self.tr("No model of the catalog has this in its name.")
+        self._empty.setText(found_none if searched else self.tr("The models are listed here in a moment."))
         self._empty.setVisible(empty)
         self.table.setVisible(not empty)

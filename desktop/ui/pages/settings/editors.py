@@ -39,7 +39,7 @@ class SwitchEditor(Editor):
     def __init__(self, setting: Setting[bool]) -> None:
         self._box = QCheckBox(QCoreApplication.translate("Editor", "On"))
         super().__init__(setting, self._box)
-        self._box.toggled.connect(self.value_chosen)
+        self._box.toggled.connect(self.value_chosen.emit)
 
     def _fill(self, value: bool) -> None:
         self._box.setChecked(value)
