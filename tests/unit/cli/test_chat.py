@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -222,8 +223,9 @@ def _read_until(terminal: int, wanted: str) -> str:
     return seen
 
 
-@posix
-def test_on_a_terminal_ctrl_c_returns_to_the_prompt_and_exit_leaves(project_root: Path) -> None:
+@pytest.fixture
+def terminal(project_root: Path) -> "Iterator[tuple[int, subprocess.Popen[bytes]]]":
+    """A dialogue on a pseudo-terminal: our end, and the program."""
     import pty
 
     ours, theirs = pty.openpty()
@@ -231,20 +233,33 @@ def test_on_a_terminal_ctrl_c_returns_to_the_prompt_and_exit_leaves(project_root
         project_root, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, preexec_fn=_take_terminal
     )
     os.close(theirs)
-    try:
-        _read_until(ours, "> ")
-        os.write(ours, b"Hi\n")
-        _read_until(ours, "three ")
-        os.write(ours, b"\x03")
-        assert "stopped" in _read_until(ours, "> ")
-        os.write(ours, "再来\n".encode())
-        assert "Second reply." in _read_until(ours, "\n> ")
-        os.write(ours, b"/exit\n")
-        assert child.wait(20) == 0
-    finally:
-        child.kill()
-        child.wait()
-        os.close(ours)
+    yield ours, child
+    child.kill()
+    child.wait()
+    os.close(ours)
+
+
+@posix
+def test_in_a_dialogue_ctrl_c_stops_the_reply_and_exit_leaves(terminal: "tuple[int, subprocess.Popen[bytes]]") -> None:
+    ours, child = terminal
+    _read_until(ours, "> ")
+    os.write(ours, b"Hi\n")
+    _read_until(ours, "three ")
+    os.write(ours, b"\x03")
+    assert "stopped" in _read_until(ours, "> ")
+    os.write(ours, "再来\n".encode())
+    assert "Second reply." in _read_until(ours, "\n> ")
+    os.write(ours, b"/exit\n")
+    assert child.wait(20) == 0
+
+
+@posix
+def test_ctrl_c_at_the_prompt_of_a_dialogue_leaves(terminal: "tuple[int, subprocess.Popen[bytes]]") -> None:
+    ours, child = terminal
+    _read_until(ours, "> ")
+    time.sleep(0.2)  # the prompt stands before the program reads
+    os.write(ours, b"\x03")
+    assert child.wait(20) == 130
 
 
 def _take_terminal() -> None:
