@@ -239,7 +239,11 @@ async def _hold_dialogue(chat: _Chat) -> int:
     while True:
         sys.stdout.write("> ")
         sys.stdout.flush()
-        line = await _read_line()
+        try:
+            line = await _read_line()
+        except asyncio.CancelledError:
+            print_note("")  # the terminal shows ^C on the prompt's line
+            raise
         if line is None or line.strip() in {"/exit", "/quit", "/bye"}:
             if line is None:
                 print_note("")
