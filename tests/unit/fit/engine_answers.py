@@ -9,9 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+_registered: list[str] = []
+
 
 def ask_engine(questions: list[dict[str, Any]]) -> list[dict[str, int]]:
-    """Return bytes {weights, kv, compute} for each {path, n_ctx, type_k, type_v, dry}."""
+    """Return bytes per buffer and kind for each question: {"CPU weights": 1, "CPU kv": 2, "RPC0[...] compute": 3}.
+
+    A question has path, n_ctx, type_k, type_v, dry, and optionally workers (RPC endpoints) and split (layers on each).
+    """
     answer = subprocess.run(
         [sys.executable, __file__],
         input=json.dumps(questions),
@@ -43,7 +48,9 @@ def _main() -> None:
 def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, int]:
     log.clear()
     model_parameters = engine.llama_model_default_params()
-    model_parameters.n_gpu_layers = 0
+    split = question.get("split", ())
+    model_parameters.n_gpu_layers = sum(split)
+    kept = _use_workers(engine, model_parameters, question.get("workers", ()), split)
     model_parameters.load_mode = 0
     model_parameters.no_alloc = question["dry"]
     parameters = engine.llama_context_default_params()
@@ -61,11 +68,53 @@ def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, 
     rows = _breakdown(engine, context)
     engine.llama_free(context)
     engine.llama_model_free(model)
-    return {name: sum(row[index] for row in rows) for index, name in enumerate(("weights", "kv", "compute"))}
+    del kept
+    found: dict[str, int] = {}
+    for name, *sizes in rows:
+        device = "CPU" if name.startswith("CPU") else name
+        for kind, size in zip(("weights", "kv", "compute"), sizes, strict=True):
+            found[f"{device} {kind}"] = found.get(f"{device} {kind}", 0) + size
+    return found
 
 
-def _breakdown(engine: Any, context: Any) -> list[tuple[int, int, int]]:
+def _library(name: str) -> Any:
     import ctypes
+
+    import llama_cpp
+
+    folder = Path(llama_cpp.__file__).parent / "lib"
+    return ctypes.CDLL(str(folder / f"lib{name}.so"))
+
+
+def _use_workers(engine: Any, parameters: Any, workers: list[str], split: list[int]) -> tuple[Any, ...]:
+    """Name the workers' devices and the split in the parameters; returns what has to stay alive for the load."""
+    import ctypes
+
+    if not workers:
+        return ()
+    ggml, rpc = _library("ggml"), _library("ggml-rpc")
+    rpc.ggml_backend_rpc_add_server.restype = ctypes.c_void_p
+    ggml.ggml_backend_register.argtypes = [ctypes.c_void_p]
+    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    ggml.ggml_backend_dev_get.restype, ggml.ggml_backend_dev_get.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    for endpoint in workers[len(_registered) :]:
+        ggml.ggml_backend_register(rpc.ggml_backend_rpc_add_server(endpoint.encode()))
+        _registered.append(endpoint)
+    count = ggml.ggml_backend_dev_count()
+    found = [ggml.ggml_backend_dev_get(index) for index in range(count - len(workers), count)]
+    devices = (ctypes.c_void_p * (len(found) + 1))(*found, None)
+    parts = (ctypes.c_float * engine.llama_max_devices())(*split)
+    parameters.devices = ctypes.cast(devices, ctypes.c_void_p)
+    parameters.tensor_split = parts
+    return devices, parts
+
+
+def _breakdown(engine: Any, context: Any) -> list[tuple[str, int, int, int]]:
+    import ctypes
+
+    base = _library("ggml-base")
+    base.ggml_backend_buft_name.restype = ctypes.c_char_p
+    base.ggml_backend_buft_name.argtypes = [ctypes.c_void_p]
 
     class Head(ctypes.Structure):
         _fields_ = (
@@ -93,13 +142,14 @@ def _breakdown(engine: Any, context: Any) -> list[tuple[int, int, int]]:
     function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_void_p]
     head = Head()
     function(ctypes.byref(head), context)
-    rows: list[tuple[int, int, int]] = []
+    rows: list[tuple[str, int, int, int]] = []
 
     def walk(address: int | None) -> None:
         if address:
             node = Node.from_address(address)
             walk(node.left)
-            rows.append((node.model, node.context, node.compute))
+            name = base.ggml_backend_buft_name(node.kind).decode()
+            rows.append((name, node.model, node.context, node.compute))
             walk(node.right)
 
     walk(head.parent)

@@ -1,14 +1,18 @@
 """The arithmetic against libllama itself, asked in a child: weights and KV cache to the byte, compute never under."""
 
+import socket
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from desktop.childprocess import child_command, child_options
 from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import CPU, Costs, Request, Span, memory_of
+from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, memory_of, spans_of
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit import architectures
@@ -34,9 +38,9 @@ def _compare(path: Path, asked: list[tuple[int, str, bool]]) -> None:
     ]
     for (context, kind, _), actual in zip(asked, ask_engine(questions), strict=True):
         predicted = _predict(path, context, kind)
-        assert (predicted["weights"], predicted["kv"]) == (actual["weights"], actual["kv"]), (context, kind)
-        assert actual["compute"] <= predicted["compute"], (context, kind)
-        assert predicted["compute"] <= actual["compute"] * 3 + (64 << 20), (context, kind)
+        assert (predicted["weights"], predicted["kv"]) == (actual["CPU weights"], actual["CPU kv"]), (context, kind)
+        assert actual["CPU compute"] <= predicted["compute"], (context, kind)
+        assert predicted["compute"] <= actual["CPU compute"] * 3 + (64 << 20), (context, kind)
 
 
 def test_a_real_load_of_the_starter_model_takes_what_was_predicted(starter_model: Path) -> None:
@@ -73,3 +77,59 @@ def test_a_dense_model_takes_what_was_predicted(name: str, tmp_path: Path) -> No
 def test_other_architectures_take_what_was_predicted(describe: Callable[[], Described], tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *describe())
     _compare(path, [(512, "f16", True), (20_000, "f16", True)])
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[list[str]]:
+    """Two RPC workers on loopback: real devices on a machine without a card."""
+    endpoints = [f"127.0.0.1:{port}" for port in (_free_port(), _free_port())]
+    children = [
+        subprocess.Popen(
+            child_command("rpc-worker", endpoint),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **child_options(),
+        )
+        for endpoint in endpoints
+    ]
+    try:
+        for endpoint in endpoints:
+            _wait_for(endpoint)
+        yield endpoints
+    finally:
+        for child in children:
+            child.communicate(timeout=20)  # the end of its stdin ends a worker
+
+
+@pytest.mark.parametrize("split", [(20, 11), (4, 9), (1, 1)])
+def test_layers_split_over_two_workers_take_what_was_predicted_on_each(
+    workers: list[str], starter_model: Path, split: tuple[int, int]
+) -> None:
+    shape = shape_of_header(read_header(starter_model))
+    layers = assign_layers(n_layer=30, n_gpu_layers=sum(split), tensor_split=split, devices=("first", "second"))
+    predicted = memory_of(Costs(shape, Request(4096)), spans_of(layers), overheads={})
+    question = {"path": str(starter_model), "n_ctx": 4096, "type_k": 1, "type_v": 1, "dry": False}
+    (actual,) = ask_engine([{**question, "workers": workers, "split": split}])
+    names = [next(key for key in actual if endpoint in key).split(" ")[0] for endpoint in workers]
+    for part, name in zip(predicted, ["CPU", *names], strict=True):
+        assert (part.weights, part.kv) == (actual[f"{name} weights"], actual[f"{name} kv"]), name
+        assert actual[f"{name} compute"] <= part.compute, name
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(endpoint: str) -> None:
+    host, _, port = endpoint.rpartition(":")
+    for _ in range(300):
+        try:
+            socket.create_connection((host, int(port)), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"no worker answers at {endpoint}")
