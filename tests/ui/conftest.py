@@ -22,7 +22,7 @@ from desktop.ui.pages.chat.message import OwnMessage, ReplyMessage
 from desktop.ui.pages.chat.view import ChatView
 from desktop.ui.shell import NoticeWish, Shell
 from desktop.ui.tasks import Tasks
-from desktop.ui.theme import LIGHT, apply_colours, prepare_style
+from desktop.ui.theme import LIGHT, apply_colours, current_colours, prepare_style
 from tests.support.fake_engine import Finish, Step
 from tests.support.fake_window_engine import FakeWindowEngine
 
@@ -39,7 +39,8 @@ def styled(qapp: QApplication) -> QApplication:
 @pytest.fixture(autouse=True)
 def light(styled: QApplication) -> None:
     """Every test begins light."""
-    apply_colours(styled, LIGHT)
+    if current_colours() is not LIGHT or not styled.styleSheet():
+        apply_colours(styled, LIGHT)
 
 
 class ChatPerson:
@@ -80,7 +81,7 @@ class ChatPerson:
         async def wait() -> None:
             try:
                 async with asyncio.timeout(timeout):
-                    while not condition():  # noqa: ASYNC110 - what is waited for is on the screen
+                    while not condition():
                         await asyncio.sleep(0.01)
             except TimeoutError:
                 raise AssertionError(f"waited in vain for {what}") from None
