@@ -42,7 +42,7 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (FailureKind.WORKER_UNREACHABLE, re.compile(r"(?i)Remote RPC server|rpc.*(?:failed|crashed|disconnect)")),
 )
 _WORDY = {FailureKind.ABORTED, FailureKind.EXITED}
-_DEVICE = re.compile(r"\b((?:CUDA|ROCm|Vulkan|Metal|SYCL|RPC)\d*(?:\[[^\]]*\])?)\b")
+_DEVICE = re.compile(r"\b((?:CUDA|ROCm|Vulkan|Metal|SYCL|RPC)\d+(?:\[[^\]]*\])?)\b")
 _TELLING = re.compile(r"GGML_ASSERT|error|Error|failed|abort|terminate called|what\(\)")
 
 

@@ -71,7 +71,7 @@ class EngineSupervisor:
         self._revival: asyncio.Task[None] | None = None
         self._missed = 0
         self._load_ids = itertools.count(1)
-        self._start_lock, self._load_lock = asyncio.Lock(), asyncio.Lock()
+        self._start_lock, self._spawn_lock, self._load_lock = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
 
     # --- what others ask -------------------------------------------------------------------------------------------
 
@@ -102,7 +102,8 @@ class EngineSupervisor:
     async def stop(self) -> None:
         """End the child in good order; it stays stopped."""
         await self._end_revival()
-        process, self._process = self._process, None
+        async with self._spawn_lock:  # a child that is being born must not be overlooked
+            process, self._process = self._process, None
         self.plan = None
         if process is not None:
             self._set(EngineState(phase=EnginePhase.STOPPING))
@@ -143,9 +144,10 @@ class EngineSupervisor:
         async with self._start_lock:
             if self._process is not None and self.info is not None:
                 return self.info
-            self._set(EngineState(phase=EnginePhase.STARTING))
-            self._hello = asyncio.get_running_loop().create_future()
-            await self._spawn()
+            if self._process is None or self._hello is None:
+                self._set(EngineState(phase=EnginePhase.STARTING))
+                self._hello = asyncio.get_running_loop().create_future()
+                await self._spawn()
             self.info = await self._wait_for_hello(self._hello)
             self._missed = 0
             self._heartbeat = asyncio.create_task(self._beat(), name="engine heartbeat")
@@ -153,7 +155,8 @@ class EngineSupervisor:
 
     async def _spawn(self) -> None:
         try:
-            self._process = await EngineProcess.spawn(on_message=self._on_message, on_end=self._on_end)
+            async with self._spawn_lock:
+                self._process = await EngineProcess.spawn(on_message=self._on_message, on_end=self._on_end)
         except OSError as error:
             failure = EngineFailure(kind=FailureKind.ENGINE_MISSING, detail=str(error))
             self._set(EngineState(phase=EnginePhase.CRASHED, failure=failure))

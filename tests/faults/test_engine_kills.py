@@ -1,0 +1,173 @@
+"""The engine child is killed, stopped and orphaned while it works with the real starter model."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from desktop.engine.client import EngineClient
+from desktop.engine.failure import EngineError, EngineUnresponsive
+from desktop.engine.protocol import Sampling, TextDelta
+from desktop.engine.state import EnginePhase, EngineState
+from tests.support.engine_replies import loaded_client, plan_for, reply_of, user
+
+LONG = Sampling(temperature=0.0, max_length=300)
+SHORT = Sampling(temperature=0.0, max_length=3)
+WAYS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM, signal.SIGBUS, signal.SIGILL)
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
+
+
+class EventLoopGap:
+    """The longest time the event loop did not run."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._task = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            self.longest = max(self.longest, time.monotonic() - before - 0.01)
+
+    async def stop(self) -> float:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        return self.longest
+
+
+async def _killed_reply(client: EngineClient, how: signal.Signals, after: int) -> tuple[str, EngineError]:
+    """Kill the child when `after` deltas came; what was said, and the error."""
+    said: list[str] = []
+
+    async def listen() -> None:
+        async for event in client.generate(messages=user("Tell me a long story about the sea."), sampling=LONG):
+            if isinstance(event, TextDelta):
+                said.append(event.text)
+                if len(said) == after:
+                    assert client.pid is not None
+                    os.kill(client.pid, how)
+
+    with pytest.raises(EngineError) as caught:
+        await listen()
+    return "".join(said), caught.value
+
+
+def _open_files() -> int:
+    return psutil.Process().num_fds()
+
+
+@pytest.mark.asyncio
+async def test_what_was_said_stays_and_the_next_question_is_answered(starter_model: Path) -> None:
+    states: list[EngineState] = []
+    async with loaded_client(starter_model) as client:
+        before = client.loaded
+        client.subscribe(states.append)
+        said, error = await _killed_reply(client, signal.SIGKILL, 3)
+        assert said
+        assert error.failure is not None
+        assert error.failure.exit_code == -9
+        assert (await reply_of(client, user("Hi."), SHORT)).text
+        assert client.loaded is not None
+        assert before is not None
+        assert client.loaded.layers == before.layers
+        assert client.state.phase == EnginePhase.READY
+    phases = list(dict.fromkeys(state.phase for state in states))
+    assert phases[:4] == [EnginePhase.CRASHED, EnginePhase.STARTING, EnginePhase.LOADING, EnginePhase.READY]
+
+
+@pytest.mark.asyncio
+@pytest.mark.timeout(900)
+async def test_kills_at_random_moments_cost_the_running_reply_and_nothing_else(
+    starter_model: Path, campaign_factor: int
+) -> None:
+    chance = random.Random(20260101)
+    files = _open_files()
+    slowest = 0.0
+    async with loaded_client(starter_model) as client:
+        gap = EventLoopGap()
+        for _ in range(10 * campaign_factor):
+            _said, error = await _killed_reply(client, chance.choice(WAYS), chance.randint(1, 8))
+            assert error.explain().hint
+            died = time.monotonic()
+            reply = await reply_of(client, user("Hi."), SHORT)  # a completed reply, so that the breaker stays closed
+            slowest = max(slowest, time.monotonic() - died)
+            assert reply.done.stats.completion_tokens > 0
+        longest = await gap.stop()
+    print(f"slowest answer after a kill {slowest:.2f} s, longest gap of the event loop {longest * 1000:.0f} ms")
+    assert slowest < 20  # 2 s + load on an idle machine
+    assert _open_files() <= files + 3
+
+
+@pytest.mark.asyncio
+async def test_a_frozen_child_is_found_within_ten_seconds(starter_model: Path) -> None:
+    async with loaded_client(starter_model) as client:
+        started = time.monotonic()
+        _said, error = await _killed_reply(client, signal.SIGSTOP, 2)
+        assert isinstance(error, EngineUnresponsive)
+        assert time.monotonic() - started < 11  # the time of the first words included
+        assert (await reply_of(client, user("Hi."), SHORT)).text
+
+
+@pytest.mark.asyncio
+async def test_a_kill_while_a_model_loads_is_told(starter_model: Path) -> None:
+    client = EngineClient()
+    try:
+        await client.start()
+        load = asyncio.create_task(client.load(plan_for(starter_model, use_mmap=False)))
+        await asyncio.sleep(0.02)
+        assert client.pid is not None
+        os.kill(client.pid, signal.SIGKILL)
+        with pytest.raises(EngineError):
+            await load
+        await client.load(plan_for(starter_model))
+        assert (await reply_of(client, user("Hi."), SHORT)).text
+    finally:
+        await client.stop()
+
+
+OWNER = """
+import asyncio, sys
+from pathlib import Path
+from tests.support.engine_replies import loaded_client, reply_of, user, plan_for
+from desktop.engine.client import EngineClient
+from desktop.engine.protocol import Sampling
+
+async def main(path, when):
+    client = EngineClient()
+    await client.start()
+    load = asyncio.create_task(client.load(plan_for(path, use_mmap=False)))
+    if when == "loading":
+        await asyncio.sleep(0)
+        print(client.pid, flush=True)
+    await load
+    if when == "decoding":
+        reply = asyncio.create_task(reply_of(client, user("Tell me a story."), Sampling(max_length=400)))
+        await asyncio.sleep(0.3)
+    print(client.pid, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("when", ["idle", "loading", "decoding"])
+def test_no_orphan_outlives_an_owner_that_was_killed(when: str, starter_model: Path, project_root: Path) -> None:
+    command = [sys.executable, "-c", OWNER, str(starter_model), when]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=project_root
+    ) as owner:
+        assert owner.stdout is not None
+        child = psutil.Process(int(owner.stdout.readline()))
+        owner.kill()
+    gone, alive = psutil.wait_procs([child], timeout=3)
+    assert not alive
+    assert gone

@@ -1,0 +1,72 @@
+"""Exit codes and last lines of a child that died, in words that a person can use."""
+
+import pytest
+
+from desktop.engine.exits import decode_exit
+from desktop.engine.failure import explain_failure
+from desktop.engine.protocol import EngineFailure, FailureKind
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "kind"),
+    [
+        (-4, FailureKind.ILLEGAL_INSTRUCTION),
+        (-6, FailureKind.ABORTED),
+        (-9, FailureKind.KILLED),
+        (-11, FailureKind.SEGMENTATION_FAULT),
+        (-15, FailureKind.KILLED),
+        (-60, FailureKind.EXITED),
+        (0, FailureKind.EXITED),
+        (1, FailureKind.EXITED),
+        (64, FailureKind.VERSION_MISMATCH),
+        (65, FailureKind.ENGINE_MISSING),
+        (0xC0000005, FailureKind.SEGMENTATION_FAULT),
+        (0xC0000005 - 2**32, FailureKind.SEGMENTATION_FAULT),
+        (0xC0000005 - 2**32 + 2**64, FailureKind.SEGMENTATION_FAULT),
+        (0xC000001D, FailureKind.ILLEGAL_INSTRUCTION),
+        (0xC0000017, FailureKind.OUT_OF_MEMORY),
+        (0xC0000135, FailureKind.ENGINE_MISSING),
+        (0xC0000409, FailureKind.ABORTED),
+        (18446744072635812000, FailureKind.EXITED),
+    ],
+)
+def test_an_exit_code_has_a_meaning(exit_code: int, kind: FailureKind) -> None:
+    failure = decode_exit(exit_code, ["some line"])
+    assert failure.kind == kind
+    assert failure.exit_code == exit_code
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "arguments"),
+    [
+        (["CUDA error: out of memory", "  in function alloc at CUDA1"], FailureKind.OUT_OF_MEMORY, {}),
+        (["ggml: failed to allocate Vulkan0 buffer", "abort"], FailureKind.OUT_OF_MEMORY, {"device": "Vulkan0"}),
+        (["terminate called after throwing", "  what():  std::bad_alloc"], FailureKind.OUT_OF_MEMORY, {}),
+        (["Remote RPC server crashed or returned malformed response"], FailureKind.WORKER_UNREACHABLE, {}),
+        (["/x/ggml.c:42: GGML_ASSERT(a->ne[0] > 0) failed"], FailureKind.ABORTED, {}),
+    ],
+)
+def test_last_words_tell_more_than_the_signal(lines: list[str], kind: FailureKind, arguments: dict[str, str]) -> None:
+    failure = decode_exit(-6, lines)
+    assert (failure.kind, failure.arguments) == (kind, arguments)
+
+
+def test_the_line_that_names_the_fault_is_told() -> None:
+    lines = ["/x/ggml.c:42: GGML_ASSERT(ok) failed", "", "libc.so(+0x3c050)"]
+    assert "GGML_ASSERT(ok)" in str(explain_failure(decode_exit(-6, lines)))
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_every_failure_is_explained_with_a_next_step(kind: FailureKind) -> None:
+    error = explain_failure(EngineFailure(kind=kind, detail="why", exit_code=-9))
+    message, hint = error.explain()
+    assert message
+    assert hint
+    assert "{" not in message + hint
+    assert error.failure is not None
+    assert error.failure.kind == kind
+
+
+def test_what_a_failure_is_about_is_named() -> None:
+    failure = EngineFailure(kind=FailureKind.OUT_OF_MEMORY, arguments={"device": "CUDA1"})
+    assert "CUDA1" in str(explain_failure(failure))

@@ -1,0 +1,225 @@
+"""A child that misbehaves in every way there is; the owner explains it and goes on."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from desktop.childprocess import child_command
+from desktop.engine import process, supervisor
+from desktop.engine.client import EngineClient
+from desktop.engine.failure import (
+    EngineAborted,
+    EngineError,
+    EngineExited,
+    EngineKilled,
+    EngineMissing,
+    EngineUnresponsive,
+    InternalFailure,
+    VersionMismatch,
+)
+from desktop.engine.inventory import list_devices
+from desktop.engine.protocol import FailureKind
+from desktop.engine.state import EnginePhase, EngineState
+from tests.support.engine_replies import plan_for, reply_of, user
+
+pytestmark = pytest.mark.asyncio
+
+HELLO = (
+    "import json, os, signal, sys, time\n"
+    "def say(**fields): print(json.dumps(fields), flush=True)\n"
+    'info = dict(version="0", system_info="", supports_gpu_offload=False, supports_rpc=False, devices=[])\n'
+    'def hello(version=1): say(type="Hello", version=version, pid=os.getpid(), engine=info)\n'
+)
+SERVE = "hello()\nfor line in sys.stdin: pass\n"
+
+Script = Callable[[str], None]
+
+
+@pytest.fixture
+def child_does(monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Put a script in the place of the engine child."""
+
+    def use(script: str) -> None:
+        monkeypatch.setattr(process, "child_command", lambda _role: [sys.executable, "-c", HELLO + script])
+
+    return use
+
+
+async def _start_fails(kind: type[EngineError]) -> EngineError:
+    client = EngineClient()
+    try:
+        with pytest.raises(kind) as caught:
+            await client.start()
+        return caught.value
+    finally:
+        await client.stop()
+        assert client.state.phase == EnginePhase.STOPPED
+
+
+async def test_a_child_that_talks_garbage_is_explained(child_does: Script) -> None:
+    child_does("print('Traceback (most recent call last)', flush=True); time.sleep(60)")
+    assert "not the protocol" in str(await _start_fails(InternalFailure))
+
+
+async def test_a_child_that_sends_bytes_that_are_no_text_is_explained(child_does: Script) -> None:
+    child_does("os.write(1, b'\\xff\\xfe\\n'); time.sleep(60)")
+    await _start_fails(InternalFailure)
+
+
+async def test_a_child_of_another_version_is_explained_and_not_tried_again(child_does: Script) -> None:
+    child_does("hello(version=99); time.sleep(60)")
+    client = EngineClient()
+    with pytest.raises(VersionMismatch):
+        await client.start()
+    assert client.state.breaker_open
+    assert client.state.restart_in is None
+    await client.stop()
+
+
+async def test_a_child_without_its_libraries_is_explained(child_does: Script) -> None:
+    child_does("print('libllama.so: cannot open shared object file', file=sys.stderr); sys.exit(65)")
+    assert "cannot open shared object" in str(await _start_fails(EngineMissing))
+
+
+async def test_a_program_that_is_not_there_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "child_command", lambda _role: ["/no/such/program"])
+    await _start_fails(EngineMissing)
+    with pytest.raises(EngineMissing):
+        await list_devices()
+
+
+async def test_last_words_of_a_dying_child_reach_the_person(child_does: Script) -> None:
+    child_does("print('GGML_ASSERT(x) failed', file=sys.stderr, flush=True); os.abort()")
+    error = await _start_fails(EngineAborted)
+    assert "GGML_ASSERT(x)" in str(error)
+    assert error.failure is not None
+    assert error.failure.last_lines[-1] == "GGML_ASSERT(x) failed"
+
+
+async def test_a_child_that_never_says_hello_is_ended(child_does: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "HELLO_TIMEOUT", 0.3)
+    child_does("time.sleep(60)")
+    await _start_fails(EngineUnresponsive)
+
+
+async def test_a_child_that_ignores_its_end_is_killed(child_does: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "SHUTDOWN_TIMEOUT", 0.2)
+    monkeypatch.setattr(process, "TERMINATE_TIMEOUT", 0.2)
+    child_does("signal.signal(signal.SIGTERM, signal.SIG_IGN); hello(); time.sleep(60)")
+    client = EngineClient()
+    await client.start()
+    started = asyncio.get_running_loop().time()
+    await client.stop()
+    assert asyncio.get_running_loop().time() - started < 3
+
+
+async def test_a_child_that_stops_answering_is_replaced(child_does: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "HEARTBEAT_INTERVAL", 0.1)
+    child_does("hello(); time.sleep(60)")
+    client, states = EngineClient(), list[EngineState]()
+    client.subscribe(states.append)
+    await client.start()
+    first = client.pid
+    await asyncio.sleep(1.5)
+    assert client.pid != first
+    await client.stop()
+    crashed = [state for state in states if state.phase == EnginePhase.CRASHED]
+    assert crashed[0].failure is not None
+    assert crashed[0].failure.kind == FailureKind.UNRESPONSIVE
+
+
+async def test_a_child_that_answers_its_pings_lives(child_does: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "HEARTBEAT_INTERVAL", 0.1)
+    child_does(
+        "hello()\nfor line in sys.stdin:\n"
+        "    message = json.loads(line)\n"
+        "    if message['type'] == 'Ping': say(type='Pong', nonce=message['nonce'])\n"
+    )
+    client = EngineClient()
+    await client.start()
+    first = client.pid
+    await asyncio.sleep(1.0)
+    assert client.pid == first
+    await client.stop()
+
+
+async def test_the_third_crash_in_a_row_opens_the_breaker_and_a_person_can_close_it(child_does: Script) -> None:
+    child_does("hello(); time.sleep(0.05); os.kill(os.getpid(), 9)")
+    client, states = EngineClient(), list[EngineState]()
+    client.subscribe(states.append)
+    await client.start()
+    while not client.state.breaker_open:
+        await asyncio.wait_for(_next_state(client), 10)
+    crashes = [state.restart_in for state in states if state.phase == EnginePhase.CRASHED]
+    assert crashes == [0, 1, None]
+    with pytest.raises(EngineKilled):
+        await reply_of(client, user("Hi."))
+    child_does(SERVE)
+    await client.start()
+    assert client.state.phase == EnginePhase.READY
+    await client.stop()
+
+
+async def _next_state(client: EngineClient) -> None:
+    changed = asyncio.Event()
+    unsubscribe = client.subscribe(lambda _state: changed.set())
+    await changed.wait()
+    unsubscribe()
+
+
+async def test_a_crash_in_a_load_is_told_and_the_model_is_not_tried_again(child_does: Script) -> None:
+    child_does("hello()\nfor line in sys.stdin:\n    if 'Load' in line: sys.exit(7)\n")
+    client = EngineClient()
+    with pytest.raises(EngineExited, match="exit code 7"):
+        await client.load(plan_for(Path("/m.gguf")))
+    assert client.plan is None
+    await client.stop()
+
+
+async def test_an_answer_longer_than_a_pipe_comes_through(child_does: Script) -> None:
+    child_does("info['system_info'] = 'x' * 3_000_000\n" + SERVE)
+    client = EngineClient()
+    info = await client.start()
+    assert len(info.system_info) == 3_000_000
+    await client.stop()
+
+
+async def test_stopping_twice_and_stopping_what_never_ran_is_fine(child_does: Script) -> None:
+    child_does(SERVE)
+    client = EngineClient()
+    await client.stop()
+    await client.start()
+    await asyncio.gather(client.stop(), client.stop())
+    assert client.pid is None
+
+
+async def test_starting_twice_at_once_starts_one_child(child_does: Script) -> None:
+    child_does(SERVE)
+    client, states = EngineClient(), list[EngineState]()
+    client.subscribe(states.append)
+    await asyncio.gather(client.start(), client.start())
+    assert [state.phase for state in states] == [EnginePhase.STARTING, EnginePhase.READY]
+    await client.stop()
+
+
+async def test_the_real_child_answers_garbage_and_goes_on() -> None:
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*child_command("engine"), stdin=pipe, stdout=pipe, stderr=pipe)
+    out, _ = await asyncio.wait_for(
+        child.communicate(b'nonsense\n{"type":"Generate"}\n\xff\n{"type":"Cancel","request_id":"?"}\n'), 30
+    )
+    assert child.returncode == 0
+    assert out.count(b"bad_request") == 3
+
+
+async def test_the_real_child_refuses_an_app_of_another_version() -> None:
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*child_command("engine"), stdin=pipe, stdout=pipe, stderr=pipe)
+    assert child.stdin is not None
+    child.stdin.write(b'{"type":"Open","version":99}\n')
+    await child.stdin.drain()
+    assert await asyncio.wait_for(child.wait(), 30) == 64
+    child.stdin.close()
