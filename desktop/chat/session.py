@@ -27,7 +27,7 @@ from desktop.engine.protocol import (
     TextDelta,
     ToolCallDelta,
 )
-from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Phrase
 
 SAVE_INTERVAL = 0.5
 """Seconds between two saves of a reply that is coming."""
@@ -118,7 +118,12 @@ class _Recorder:
             finish_reason=self.done.finish_reason if self.done else None,
             failure=_failure(reason) if reason else None,
         )
-        await asyncio.to_thread(finish)
+        try:
+            await asyncio.to_thread(finish)
+        except DiskFull:
+            # The mark alone needs less room. Without it the next start sets it.
+            await asyncio.to_thread(self._store.interrupt, self._id)
+            raise
 
     def take(self, event: EngineEvent) -> None:
         """Note what came. Raises what the last save failed with."""

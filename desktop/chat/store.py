@@ -3,6 +3,7 @@
 What a method has returned from is on the disk. Deleting moves to the trash, and `restore` brings it back.
 """
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -16,13 +17,14 @@ from desktop.chat.migrations import MIGRATIONS
 from desktop.chat.owner import Owner
 from desktop.database import Database, open_database
 from desktop.engine.protocol import FinishReason, GenerationStats, Role
-from desktop.errors import QT_TRANSLATE_NOOP, AppError
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull
 
 _CONVERSATION = "id, title, created, updated, model, system_prompt, draft, trashed"
 _MESSAGE = (
     "id, conversation, role, text, created, state, parent, version, reasoning, model, stats, finish_reason, failure"
 )
 _S = TypeVar("_S", bound=msgspec.Struct)
+_log = logging.getLogger(__name__)
 
 
 class ConversationMissing(AppError):
@@ -48,6 +50,7 @@ class ChatStore:
         self._owner = owner
         self._closing = threading.Lock()
         self._closed = False
+        self._unmarked: set[str] = set()
 
     @classmethod
     def open(cls, path: Path) -> "ChatStore":
@@ -71,7 +74,7 @@ class ChatStore:
                 return
             self._closed = True
         try:
-            self._interrupt(self._owner.token)
+            self._interrupt_all(self._owner.token)
         finally:
             self._database.close()
             self._owner.release()
@@ -150,14 +153,14 @@ class ChatStore:
             f" SELECT {_MESSAGE} FROM path JOIN message USING (id) ORDER BY depth DESC",
             (message_id,),
         )
-        return tuple(_message(row) for row in rows)
+        return tuple(self._message(row) for row in rows)
 
     def message(self, message_id: str) -> Message:
         """Return one message. Raises MessageMissing."""
         rows = self._database.read(f"SELECT {_MESSAGE} FROM message WHERE id = ?", (message_id,))  # noqa: S608
         if not rows:
             raise MessageMissing
-        return _message(rows[0])
+        return self._message(rows[0])
 
     def versions(self, message_id: str) -> tuple[Message, ...]:
         """Return `message_id` and the messages that stand beside it, oldest first."""
@@ -166,7 +169,7 @@ class ChatStore:
             " AND this.conversation = m.conversation AND this.parent IS m.parent) ORDER BY version",
             (message_id,),
         )
-        return tuple(_message(row) for row in rows)
+        return tuple(self._message(row) for row in rows)
 
     def add_message(
         self,
@@ -224,6 +227,7 @@ class ChatStore:
         )
         if not changed:
             raise MessageMissing
+        self._unmarked.discard(message_id)
         return self.message(message_id)
 
     def save_text(self, message_id: str, text: str, reasoning: str = "") -> None:
@@ -259,6 +263,17 @@ class ChatStore:
             )
         return self.message(message_id)
 
+    def interrupt(self, message_id: str) -> None:
+        """Mark a streamed message interrupted, with the text that was saved.
+
+        This store shows it so even where that cannot be written (a full disk); the next start tries again.
+        """
+        self._unmarked.add(message_id)
+        self._database.execute(
+            "UPDATE message SET state = 'interrupted', owner = NULL WHERE id = ? AND state = 'streaming'", (message_id,)
+        )
+        self._unmarked.discard(message_id)
+
     def choose(self, message_id: str) -> None:
         """Show the branch that `message_id` is on, down to its newest end. Raises MessageMissing."""
         changed = self._database.execute(
@@ -277,12 +292,29 @@ class ChatStore:
     def _interrupt_orphans(self) -> None:
         rows = self._database.read("SELECT DISTINCT owner FROM message WHERE state = 'streaming'")
         for token in self._owner.dead_among(row[0] for row in rows):
-            self._interrupt(token)
+            self._interrupt_all(token)
         self._owner.sweep()
 
-    def _interrupt(self, token: str) -> None:
-        self._database.execute(
-            "UPDATE message SET state = 'interrupted', owner = NULL WHERE state = 'streaming' AND owner = ?", (token,)
+    def _interrupt_all(self, token: str) -> None:
+        rows = self._database.read("SELECT id FROM message WHERE state = 'streaming' AND owner = ?", (token,))
+        for (message_id,) in rows:
+            try:
+                self.interrupt(message_id)
+            except DiskFull as error:  # the chats can be read all the same
+                _log.warning("an unfinished reply is left to the next start to mark: %s", error)
+
+    def _message(self, row: tuple[Any, ...]) -> Message:
+        *plain, stats, finish_reason, failure = row
+        fields = dict(zip(Message.__struct_fields__, plain, strict=False))
+        state = MessageState(fields.pop("state"))
+        if state is MessageState.STREAMING and fields["id"] in self._unmarked:
+            state = MessageState.INTERRUPTED
+        return Message(
+            **fields,
+            state=state,
+            stats=_struct(stats, GenerationStats),
+            finish_reason=finish_reason,
+            failure=_struct(failure, Failure),
         )
 
 
@@ -296,15 +328,3 @@ def _struct(text: str | None, kind: type[_S]) -> _S | None:
 
 def _conversation(row: tuple[Any, ...]) -> Conversation:
     return Conversation(**dict(zip(Conversation.__struct_fields__, row, strict=True)))
-
-
-def _message(row: tuple[Any, ...]) -> Message:
-    *plain, stats, finish_reason, failure = row
-    fields = dict(zip(Message.__struct_fields__, plain, strict=False))
-    fields["state"] = MessageState(fields["state"])
-    return Message(
-        **fields,
-        stats=_struct(stats, GenerationStats),
-        finish_reason=finish_reason,
-        failure=_struct(failure, Failure),
-    )

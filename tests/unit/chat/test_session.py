@@ -286,6 +286,20 @@ async def test_a_disk_that_fills_up_in_mid_reply_is_explained_and_stops_it(
 
 
 @pytest.mark.asyncio
+async def test_a_disk_too_full_for_the_end_of_a_reply_leaves_none_that_seems_to_stream(
+    store: ChatStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise DiskFull(path="/data")
+
+    monkeypatch.setattr(store, "finish", full)
+    session = session_with(store, FakeEngine(["a"]))
+    with pytest.raises(DiskFull):
+        await read(session.send(text="?", sampling=SAMPLING))
+    assert last(store, session).state is MessageState.INTERRUPTED
+
+
+@pytest.mark.asyncio
 async def test_a_conversation_answers_one_message_at_a_time(store: ChatStore) -> None:
     session = session_with(store, FakeEngine(["a", asyncio.Event()], ["free again"]))
     first = session.send(text="1", sampling=SAMPLING)

@@ -8,9 +8,9 @@ import pytest
 from desktop.chat.messages import Failure, MessageState
 from desktop.chat.migrations import MIGRATIONS
 from desktop.chat.store import ChatStore, ConversationMissing, MessageMissing
-from desktop.database import DatabaseFromTheFuture, Migration, application_id, open_database
+from desktop.database import Database, DatabaseFromTheFuture, Migration, application_id, open_database
 from desktop.engine.protocol import GenerationStats
-from desktop.errors import Phrase
+from desktop.errors import DiskFull, Phrase
 
 
 @pytest.fixture
@@ -177,6 +177,25 @@ def test_closing_in_the_middle_of_a_reply_marks_it_interrupted(path: Path) -> No
     kept = again.message(reply.id)
     assert (kept.state, kept.text, kept.reasoning) == (MessageState.INTERRUPTED, "par", "thought")
     again.close()
+
+
+@pytest.mark.allow_log("left to the next start")
+def test_a_full_disk_does_not_keep_the_chats_from_being_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: object, sql: str, *_: object) -> int:
+        raise DiskFull(path=str(path.parent))
+
+    store = ChatStore.open(path)
+    _, reply = store.add_turn(store.create_conversation().id, text="Q", model="")
+    store.save_text(reply.id, "half")
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "execute", full)
+        store.close()
+        again = ChatStore.open(path)
+        assert [(m.text, m.state) for m in again.path(reply.id)][-1] == ("half", MessageState.INTERRUPTED)
+    again.close()
+    last = ChatStore.open(path)
+    assert last.message(reply.id).state is MessageState.INTERRUPTED
+    last.close()
 
 
 def test_what_does_not_exist_is_said_so(store: ChatStore) -> None:
