@@ -126,13 +126,19 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     _check_split(problem)
     trained = header.context_length
     asked = context or min(wanted_context, trained or wanted_context)
-    candidate, reasons = _decide(problem, Request(asked, type_k, type_v), may_lower=context is None)
-    if trained and candidate.request.n_ctx > trained:
-        reasons.append(Phrase.of(_BEYOND_TRAINING, trained=trained))
-    if header.architecture.startswith("gemma") and (type_k, type_v) != ("f16", "f16"):
-        reasons.append(Phrase.of(GEMMA_KV))
-    reasons = [_placement_reason(candidate, problem), *reasons, Phrase.of(_ESTIMATE)]
+    candidate, lowered = _decide(problem, Request(asked, type_k, type_v), may_lower=context is None)
+    reasons = [_placement_reason(candidate, problem), *lowered, *_remarks(candidate.request, header)]
     return _load_plan(candidate, problem, path, reasons=reasons, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
+
+
+def _remarks(request: Request, header: GgufHeader) -> list[Phrase]:
+    """What a person should know of the plan, beside where the layers are."""
+    remarks = []
+    if header.context_length and request.n_ctx > header.context_length:
+        remarks.append(Phrase.of(_BEYOND_TRAINING, trained=header.context_length))
+    if header.architecture.startswith("gemma") and (request.type_k, request.type_v) != ("f16", "f16"):
+        remarks.append(Phrase.of(GEMMA_KV))
+    return [*remarks, Phrase.of(_ESTIMATE)]
 
 
 def _decide(problem: _Problem, request: Request, *, may_lower: bool) -> tuple[_Candidate, list[Phrase]]:

@@ -51,16 +51,6 @@ def recommend(
     best = rank(_best_of_each(models, minimum_speed))
     chosen = {entry.model.id for entry in best}
     missed = by_capability(_nearest_miss(files) for files in models if files[0].model.id not in chosen)
-    better_machine = machine_of(one_step_up(profile), margin=margin)
-    upgraded = rank(_best_of_each(_price_models(catalog, better_machine, request, frozenset()), minimum_speed))
-    remarks = outlook(
-        profile=profile,
-        best=next(iter(best), None),
-        missed=missed,
-        upgraded=next(iter(upgraded), None),
-        context=context,
-        minimum=minimum_speed,
-    )
     choices = _explain_choices(best, models, machine, minimum_speed)
     if best:
         choices[0] = with_reasons(choices[0], (*choices[0].reasons, *why_not_larger(best[0], missed)))
@@ -72,8 +62,26 @@ def recommend(
         rejected=tuple(
             with_reasons(entry.choice, reasons_for_rejection(entry, minimum=minimum_speed)) for entry in missed
         ),
-        notes=tuple(remarks),
+        notes=tuple(
+            outlook(
+                profile=profile,
+                best=next(iter(best), None),
+                missed=missed,
+                upgraded=_best_one_step_up(profile, catalog, request, minimum_speed, margin),
+                context=context,
+                minimum=minimum_speed,
+            )
+        ),
     )
+
+
+def _best_one_step_up(
+    profile: HardwareProfile, catalog: Catalog, request: Request, minimum_speed: float, margin: int
+) -> Priced | None:
+    """The first choice of this machine with more graphics memory."""
+    machine = machine_of(one_step_up(profile), margin=margin)
+    ranked = rank(_best_of_each(_price_models(catalog, machine, request, frozenset()), minimum_speed))
+    return next(iter(ranked), None)
 
 
 def _price_models(
