@@ -20,6 +20,7 @@ from desktop.settings import (
     DEFAULT_MODEL,
     ENGINE_THREADS,
     HF_ENDPOINT,
+    MEMORY_MARGIN,
     MINIMUM_SPEED,
     MODELS_FOLDER,
     OFFLINE,
@@ -156,15 +157,16 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
     header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=True))
     if found.engine is None:
         raise found.failure or AppError(reason="the engine did not start")
-    wanted = context or min(services.settings.get(WANTED_CONTEXT), header.context_length or 2**31)
     return make_plan(
         path=path,
         name=model.name,
         header=header,
         profile=found.profile,
         devices=found.engine.devices,
-        context=wanted,
+        context=context,
+        wanted_context=services.settings.get(WANTED_CONTEXT),
         threads=services.settings.get(ENGINE_THREADS),
+        margin=services.settings.get(MEMORY_MARGIN),
     )
 
 
@@ -237,4 +239,5 @@ def recommend_models(
         context=context or services.settings.get(WANTED_CONTEXT),
         kv=kv,
         minimum_speed=services.settings.get(MINIMUM_SPEED),
+        margin=services.settings.get(MEMORY_MARGIN),
     )
