@@ -10,6 +10,9 @@ from typing import Any
 import llama_cpp.llama_cpp as llama
 
 from desktop.engine.protocol import EngineFailure, FailureKind, LoadedModel, LoadPlan
+from desktop.errors import AppError
+from desktop.gguf.errors import CorruptGguf, NotAGguf, TruncatedGguf
+from desktop.gguf.header import read_header
 from desktop.runtime.backends import Ggml, list_devices
 from desktop.runtime.devices import register_workers, rpc_buffer_names
 from desktop.runtime.engine_log import EngineLog, assigned_layers, buffer_sizes
@@ -24,7 +27,6 @@ _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 _SPLIT_MODES = {"none": 0, "layer": 1}
 # enum llama_load_mode of llama.h, by (use_mmap, use_mlock)
 _LOAD_MODES = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
-_MAGIC = b"GGUF"
 
 Progress = Callable[[float], bool]
 """Told the fraction loaded; returns whether to go on."""
@@ -205,16 +207,21 @@ class Model:
 
 
 def check_file(path: str) -> None:
-    """Raise EngineError(FILE_MISSING | NOT_A_MODEL | LOAD_FAILED) before native code opens `path`."""
+    """Read the file's header with our own bounded reader, before native code opens it.
+
+    Counts, offsets and sizes that point outside the file have been used to corrupt memory (CVE-2026-7482 and its
+    kin). Raises EngineError(FILE_MISSING | NOT_A_MODEL | CORRUPT_FILE | LOAD_FAILED).
+    """
+    if not Path(path).is_file():
+        raise EngineError(FailureKind.FILE_MISSING, path=path)
     try:
-        if not Path(path).is_file():
-            raise EngineError(FailureKind.FILE_MISSING, path=path)
-        with Path(path).open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise EngineError(FailureKind.LOAD_FAILED, error.strerror or str(error), path=path) from error
-    if magic != _MAGIC:
-        raise EngineError(FailureKind.NOT_A_MODEL, f"it begins with {magic!r}", path=path)
+        read_header(Path(path))
+    except NotAGguf as error:
+        raise EngineError(FailureKind.NOT_A_MODEL, str(error), path=path) from error
+    except (TruncatedGguf, CorruptGguf) as error:
+        raise EngineError(FailureKind.CORRUPT_FILE, str(error), path=path) from error
+    except AppError as error:
+        raise EngineError(FailureKind.LOAD_FAILED, str(error), path=path) from error
 
 
 def check_plan(plan: LoadPlan) -> None:
