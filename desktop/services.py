@@ -167,6 +167,8 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
         wanted_context=services.settings.get(WANTED_CONTEXT),
         threads=services.settings.get(ENGINE_THREADS),
         margin=services.settings.get(MEMORY_MARGIN),
+        # The engine unloads before it loads, so what is loaded now is room for what comes.
+        reclaimed=services.engine.loaded.memory if services.engine.loaded else (),
     )
 
 

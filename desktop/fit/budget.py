@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from desktop.engine.protocol import DeviceKind, EngineDevice
+import msgspec
+
+from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice
 from desktop.fit.placement import CPU
 from desktop.fit.types import DeviceBudget
 from desktop.hardware.types import Gpu, HardwareProfile
@@ -39,6 +41,18 @@ def budgets_of_devices(
     gpus = [device for device in devices if _is_rpc(device) or device.kind == DeviceKind.GPU]
     chosen = gpus or [device for device in devices if device.kind == DeviceKind.INTEGRATED]
     return (_cpu_budget(profile, margin), *(_device_budget(device, profile, margin) for device in chosen))
+
+
+def with_reclaimed(budgets: Sequence[DeviceBudget], held: Sequence[DeviceMemory]) -> tuple[DeviceBudget, ...]:
+    """Count as free what a loaded model holds that the new one will replace.
+
+    Weights in RAM are mapped from their file and are not counted as used by the system, so only the rest is added.
+    """
+    back = {part.device: part.kv + part.compute + (part.weights if part.device != CPU else 0) for part in held}
+    return tuple(
+        msgspec.structs.replace(budget, free=min(budget.free + back.get(budget.name, 0), budget.total))
+        for budget in budgets
+    )
 
 
 def _cpu_budget(profile: HardwareProfile, margin: int) -> DeviceBudget:

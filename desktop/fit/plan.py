@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from desktop.engine.protocol import DeviceMemory, EngineDevice, KvType, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
-from desktop.fit.budget import MARGIN, budgets_of_devices
+from desktop.fit.budget import MARGIN, budgets_of_devices, with_reclaimed
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.header_shape import shape_of_header
 from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, placement_of, spans_of
@@ -105,13 +105,14 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     rpc_endpoints: Sequence[str] = (),
     wanted_context: int = DEFAULT_CONTEXT,
     margin: int = MARGIN,
+    reclaimed: Sequence[DeviceMemory] = (),
 ) -> LoadPlan:
     """Plan how to load the file at `path`, whose header was read already.
 
     devices: the engine's own, in its order; empty means CPU only. context: tokens that must be had; None takes
     `wanted_context` (at most what the model was trained for) and lowers it until everything fits, with a reason.
     gpu_layers, tensor_split: what the person fixed, None to let the plan choose. margin: bytes to stay free on each
-    device. Every device is checked at the end.
+    device. reclaimed: what a loaded model holds that this one replaces. Every device is checked at the end.
 
     Raises DoesNotFit (DoesNotFitAtThisContext when a shorter context would do), WrongUsage for a tensor split that
     the devices cannot follow, and what reading the other shards of a split file raises.
@@ -119,7 +120,7 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     problem = _Problem(
         name=name,
         shape=shape_of_header(header, shards=_other_shards(path)),
-        budgets=budgets_of_devices(profile, devices, margin=margin),
+        budgets=with_reclaimed(budgets_of_devices(profile, devices, margin=margin), reclaimed),
         gpu_layers=_asked_layers(gpu_layers, tensor_split),
         tensor_split=tuple(tensor_split or ()),
     )

@@ -3,9 +3,10 @@
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from desktop.engine.protocol import DeviceKind
+from desktop.engine.protocol import DeviceKind, DeviceMemory
 from desktop.errors import WrongUsage
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.placement import CPU, assign_layers
@@ -124,6 +125,16 @@ def test_a_fixed_number_of_layers_and_a_fixed_split_are_followed(large: tuple[Pa
         make_plan(path=path, name="L", header=header, profile=machine(), devices=[device("C", 2)], gpu_layers=33)
     with pytest.raises(WrongUsage, match="3 parts for 2 devices"):
         make_plan(path=path, name="L", header=header, profile=machine(), devices=cards, tensor_split=(1, 1, 1))
+
+
+def test_what_the_loaded_model_holds_counts_as_free(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    full = device("CUDA0", 1)
+    full = msgspec.structs.replace(full, memory_total=12 << 30)
+    held = (DeviceMemory(device="CUDA0", weights=6 << 30), DeviceMemory(device=CPU, weights=9 << 30, kv=1 << 30))
+    before = make_plan(path=path, name="L", header=header, profile=machine(), devices=[full])
+    after = make_plan(path=path, name="L", header=header, profile=machine(), devices=[full], reclaimed=held)
+    assert before.n_gpu_layers < 33 == after.n_gpu_layers
 
 
 def test_a_quantized_cache_turns_flash_attention_on_and_warns_for_gemma(tmp_path: Path) -> None:
