@@ -6,6 +6,7 @@ However a reply ends - done, stopped, crashed, the listener gone - its text is k
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Protocol, Self
@@ -14,6 +15,7 @@ import msgspec
 
 from desktop.chat.messages import Failure, Message, MessageState, prompt_of
 from desktop.chat.store import ChatStore
+from desktop.database import DatabaseBusy
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import (
     Done,
@@ -28,6 +30,8 @@ from desktop.engine.protocol import (
     ToolCallDelta,
 )
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Phrase
+
+_log = logging.getLogger(__name__)
 
 SAVE_INTERVAL = 0.5
 """Seconds between two saves of a reply that is coming."""
@@ -103,9 +107,13 @@ class _Recorder:
         return self
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        # A second cancellation (the window closes while a stopped reply is being saved) must not cost the save.
+        await asyncio.shield(asyncio.ensure_future(self._end(error)))
+
+    async def _end(self, error: BaseException | None) -> None:
         self._saver.cancel()
         # What it failed with, the last save below meets as well, and raises.
-        await asyncio.wait([self._saver])
+        await asyncio.gather(self._saver, return_exceptions=True)
         state, reason = _outcome(error, self.done)
         text, reasoning = self._texts()
         finish = partial(
@@ -144,7 +152,11 @@ class _Recorder:
             await asyncio.sleep(SAVE_INTERVAL)
             if self._changed:
                 self._changed = False
-                await asyncio.to_thread(self._store.save_text, self._id, *self._texts())
+                try:
+                    await asyncio.to_thread(self._store.save_text, self._id, *self._texts())
+                except DatabaseBusy as error:
+                    _log.warning("a reply could not be saved yet: %s", error)
+                    self._changed = True
 
     def _texts(self) -> tuple[str, str]:
         return "".join(self._text), "".join(self._reasoning)

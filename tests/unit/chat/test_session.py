@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import time
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from desktop.chat import session as session_module
 from desktop.chat.messages import Message, MessageState
 from desktop.chat.session import ChatSession, ReplyEvent, ReplyIncomplete, ReplyStarted, ReplyUnderWay
 from desktop.chat.store import ChatStore
+from desktop.database import DatabaseBusy
 from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import Done, EngineFailure, FailureKind, ReasoningDelta, Sampling, TextDelta
 from desktop.errors import AppError, DiskFull
@@ -179,6 +181,38 @@ async def test_cancelling_the_reader_keeps_the_text_and_cancels_the_engine(store
 
 
 @pytest.mark.asyncio
+async def test_cancelling_twice_keeps_the_text_all_the_same(store: ChatStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved, finish, loop = asyncio.Event(), store.finish, asyncio.get_running_loop()
+
+    def slow_finish(*arguments: Any, **words: Any) -> Message:
+        time.sleep(0.05)
+        message = finish(*arguments, **words)
+        loop.call_soon_threadsafe(saved.set)
+        return message
+
+    monkeypatch.setattr(store, "finish", slow_finish)
+    reached = asyncio.Event()
+
+    async def reader(session: ChatSession) -> None:
+        async for event in session.send(text="?", sampling=SAMPLING):
+            if isinstance(event, TextDelta):
+                reached.set()
+
+    session = session_with(store, FakeEngine(["One ", asyncio.Event()]))
+    task = asyncio.create_task(reader(session))
+    await reached.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(5):
+        await saved.wait()
+    assert (last(store, session).text, last(store, session).state) == ("One ", MessageState.STOPPED)
+
+
+@pytest.mark.asyncio
 async def test_cancelling_at_the_very_beginning_leaves_no_reply_that_streams_for_ever(store: ChatStore) -> None:
     session = session_with(store, FakeEngine(["never"]))
     task = asyncio.create_task(read(session.send(text="?", sampling=SAMPLING)))
@@ -283,6 +317,26 @@ async def test_a_disk_that_fills_up_in_mid_reply_is_explained_and_stops_it(
     assert last(store, session).state is MessageState.FAILED
     assert last(store, session).text.startswith("ab")
     assert engine.cancelled == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.allow_log("could not be saved yet")
+async def test_a_database_that_is_busy_for_a_while_does_not_end_a_reply(
+    store: ChatStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[str] = []
+
+    def busy(_message_id: str, text: str, _reasoning: str) -> None:
+        tries.append(text)
+        raise DatabaseBusy(path="/data", seconds=5)
+
+    monkeypatch.setattr(session_module, "SAVE_INTERVAL", 0.01)
+    monkeypatch.setattr(store, "save_text", busy)
+    session = session_with(store, FakeEngine(["a", "b", "c"]))
+    async for _ in session.send(text="?", sampling=SAMPLING):
+        await asyncio.sleep(0.03)
+    assert len(tries) > 1
+    assert (last(store, session).text, last(store, session).state) == ("abc", MessageState.COMPLETE)
 
 
 @pytest.mark.asyncio
