@@ -91,7 +91,8 @@ class LabelledSlider(QWidget):
         self._field.setDecimals(decimals)
         self._field.setSingleStep(self._step)
         self._field.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self._field.setFixedWidth(64)
+        self._field.setFixedWidth(68)
+        self._field.lineEdit().setTextMargins(0, 0, 8, 2)
         self._field.setKeyboardTracking(False)
 
     def _lay_out(self, name: str, help_text: str) -> None:

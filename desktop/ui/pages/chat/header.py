@@ -31,7 +31,7 @@ class ModelButton(QPushButton):
         self._details = ""
         self.setAutoDefault(False)
         self.setFixedHeight(32)
-        self.setMaximumWidth(360)
+        self.setMaximumWidth(300)
         self.set_texts(self.tr("Choose a model"), "")
 
     def set_texts(self, name: str, details: str) -> None:

@@ -60,7 +60,6 @@ class ReasoningBlock(QFrame):
         super().__init__(parent)
         self.setObjectName("reasoning")
         self._toggle = Button("", kind="quiet", icon_name="chevron-right")
-        self._toggle.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the chevron stands after the words
         self._toggle.clicked.connect(self._on_toggled)
         self._body = PlainLabel("", tone="muted", wrap=True)
         self._body.hide()

@@ -33,6 +33,8 @@ class MessageList(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # Always there, so that the messages stay in line with the composer; seen only when there is where to scroll.
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._messages: list[ShownMessage] = []
         self._first_drawn = 0
@@ -126,7 +128,7 @@ class MessageList(QScrollArea):
         inner = QWidget()
         inner.setMaximumWidth(MESSAGE_WIDTH)
         row = QHBoxLayout(self._holder)
-        row.setContentsMargins(12, 20, 12, 12)
+        row.setContentsMargins(12, 20, 2, 12)
         row.addStretch(1)
         row.addWidget(inner, 1000)
         row.addStretch(1)
@@ -168,7 +170,8 @@ class MessageList(QScrollArea):
         self._at_end = value >= self.verticalScrollBar().maximum() - _NEAR_END
         self._to_end.setVisible(not self._at_end)
 
-    def _on_range_changed(self, _low: int, high: int) -> None:
+    def _on_range_changed(self, low: int, high: int) -> None:
+        self.verticalScrollBar().setEnabled(high > low)
         if self._at_end:
             self.verticalScrollBar().setValue(high)
         else:

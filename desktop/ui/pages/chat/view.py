@@ -43,7 +43,10 @@ class ChatView(QWidget):
         self.meter = ContextMeter()
         self.composer = Composer()
         self.inspector = Inspector()
-        self.empty = EmptyState("")
+        self.empty = EmptyState(
+            self.tr("What is on your mind?"),
+            self.tr("Write below. Everything that is said here stays on this machine."),
+        )
         self._titles: dict[str, str] = {}
         self._lay_out()
         self._connect()

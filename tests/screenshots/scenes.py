@@ -1,0 +1,28 @@
+"""What is photographed. To add a page or a state, add a line to SCENES."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tests.screenshots import chat_scenes
+
+USUAL = (1280, 820)
+SMALLEST = (900, 600)
+
+
+class Scene(NamedTuple):
+    """`fill` brings the page's view into its state; it runs after the view is shown, in the language in force."""
+
+    name: str
+    page: str
+    fill: Callable[[Any], None]
+    size: tuple[int, int] = USUAL
+
+
+SCENES: tuple[Scene, ...] = (
+    Scene("chat", "chat", chat_scenes.conversation),
+    Scene("chat-empty", "chat", chat_scenes.empty),
+    Scene("chat-interrupted", "chat", chat_scenes.interrupted),
+    Scene("chat-long", "chat", chat_scenes.long_text),
+    Scene("chat-small", "chat", chat_scenes.conversation, SMALLEST),
+    Scene("chat-two-cards", "chat", chat_scenes.two_cards),
+)
