@@ -35,7 +35,7 @@ _FINER_SPILLS = QT_TRANSLATE_NOOP(
     "core", "{quantization} would lose less, but some of its layers would have to stay on the slower processor."
 )
 _IN_RAM = QT_TRANSLATE_NOOP("core", "Needs {need} of main memory; {free} may be used.")
-_ON_CARDS = QT_TRANSLATE_NOOP("core", "Needs {need} on {devices}; {spare} stay free on the tightest device.")
+_ON_CARDS = QT_TRANSLATE_NOOP("core", "Needs {need} on {devices}; beyond the safety margin {spare} stay free.")
 _PARTIAL = QT_TRANSLATE_NOOP(
     "core", "{offloaded} of {count} layers are on graphics cards, the rest on the processor, which is slower."
 )
