@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +14,8 @@ from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull
 FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 LOCK_TIMEOUT = 5.0
 """Seconds to wait for another process that writes the same file."""
+
+_BINARY: int = getattr(os, "O_BINARY", 0)
 
 
 class FileNotSaved(AppError):
@@ -44,15 +45,16 @@ def write_atomically(path: Path, data: bytes) -> None:
     path = path.resolve()
     with explained_write(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        # tempfile would import a dozen modules before the first window.
+        unfinished = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(path)
+            unfinished.replace(path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
 

@@ -50,7 +50,6 @@ async def test_a_real_reply_is_streamed_and_there_after_a_restart(engine: Engine
 
 @pytest.mark.asyncio
 @pytest.mark.skipif(sys.platform == "win32", reason="uses SIGKILL")
-@pytest.mark.allow_log("engine")
 async def test_a_killed_engine_keeps_the_words_and_answers_the_next_message(
     engine: EngineClient, tmp_path: Path
 ) -> None:

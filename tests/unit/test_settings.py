@@ -4,7 +4,6 @@ import os
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import cast
@@ -212,18 +211,21 @@ def test_a_full_disk_is_explained_and_the_old_file_stays(path: Path, monkeypatch
     store = SettingsStore.open(path)
     store.set(THEME, "dark")
     before = path.read_bytes()
-    spare = path.parent / ".settings.json.tmp"
+    real_open = os.open
 
-    def full(**_: object) -> tuple[int, str]:
-        spare.touch()
-        return os.open("/dev/full", os.O_WRONLY), str(spare)
+    def full(name: Path, flags: int, mode: int = 0o777) -> int:
+        descriptor = real_open(name, flags, mode)
+        if flags & os.O_EXCL:  # the new file, not the lock
+            os.close(descriptor)
+            return real_open("/dev/full", os.O_WRONLY)
+        return descriptor
 
-    monkeypatch.setattr(tempfile, "mkstemp", full)
+    monkeypatch.setattr(os, "open", full)
     with pytest.raises(DiskFull):
         store.set(THEME, "light")
     assert path.read_bytes() == before
     assert store.get(THEME) == "dark"
-    assert not spare.exists()
+    assert sorted(file.name for file in path.parent.iterdir()) == [".settings.json.lock", "settings.json"]
 
 
 def test_a_folder_in_the_way_is_explained(path: Path) -> None:
