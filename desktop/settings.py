@@ -115,7 +115,7 @@ class Setting(Generic[T]):
         low = -math.inf if self.minimum is None else self.minimum
         high = math.inf if self.maximum is None else self.maximum
         if not low <= value <= high:
-            raise self._rejected(value, f"it must be between {low:g} and {high:g}")
+            raise self._rejected(value, f"it must be between {low:.10g} and {high:.10g}")
 
     def _rejected(self, value: object, reason: str) -> SettingRejected:
         return SettingRejected(setting=self.key, value=repr(value)[:80], reason=reason)
