@@ -63,6 +63,13 @@ class _Problem(NamedTuple):
     gpu_layers: int | None
     tensor_split: tuple[int, ...]
 
+    def checked(self) -> "_Problem":
+        """Return itself; raises WrongUsage for a tensor split that the devices cannot follow."""
+        gpus = sum(budget.is_gpu for budget in self.budgets)
+        if len(self.tensor_split) > gpus or any(part < 0 for part in self.tensor_split):
+            raise WrongUsage(reason=f"the tensor split has {len(self.tensor_split)} parts for {gpus} devices")
+        return self
+
     def attempt(self, request: Request) -> _Candidate:
         """Place the model for one request, whether it fits or not."""
         costs = Costs(self.shape, request)
@@ -123,10 +130,8 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
         budgets=with_reclaimed(budgets_of_devices(profile, devices, margin=margin), reclaimed),
         gpu_layers=_asked_layers(gpu_layers, tensor_split),
         tensor_split=tuple(tensor_split or ()),
-    )
-    _check_split(problem)
-    trained = header.context_length
-    asked = context or min(wanted_context, trained or wanted_context)
+    ).checked()
+    asked = context or min(wanted_context, header.context_length or wanted_context)
     candidate, lowered = _decide(problem, Request(asked, type_k, type_v), may_lower=context is None)
     reasons = [_placement_reason(candidate, problem), *lowered, *_remarks(candidate.request, header)]
     return _load_plan(candidate, problem, path, reasons=reasons, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
@@ -224,10 +229,3 @@ def _asked_layers(gpu_layers: int | None, tensor_split: Sequence[int] | None) ->
     if gpu_layers is None and tensor_split:
         return sum(tensor_split)
     return gpu_layers
-
-
-def _check_split(problem: _Problem) -> None:
-    gpus = sum(budget.is_gpu for budget in problem.budgets)
-    if len(problem.tensor_split) > gpus or any(part < 0 for part in problem.tensor_split):
-        reason = f"the tensor split has {len(problem.tensor_split)} parts for {gpus} devices"
-        raise WrongUsage(reason=reason)

@@ -40,38 +40,31 @@ def recommend(
 ) -> Recommendation:
     """Rank what this machine can run.
 
-    One best choice per model, the most capable model first; then, while there are fewer than ENOUGH_CHOICES, other
-    files of the same models. `rejected` has the nearest miss of every model without a choice. installed: (model id,
-    quantization) of what is on this disk. context: tokens. minimum_speed: tokens per second. margin: bytes to stay
-    free on each device.
+    One best choice per model, the most capable model first; below ENOUGH_CHOICES, other files of the same models
+    follow. `rejected` has the nearest miss of every model without a choice. installed: (model id, quantization) on this
+    disk. context: tokens. minimum_speed: tokens per second. margin: bytes to stay free on each device.
     """
     machine = machine_of(profile, margin=margin)
     request = Request(context, kv, kv)
     models = _price_models(catalog, machine, request, frozenset(installed))
     best = rank(_best_of_each(models, minimum_speed))
-    chosen = {entry.model.id for entry in best}
-    missed = by_capability(_nearest_miss(files) for files in models if files[0].model.id not in chosen)
-    choices = _explain_choices(best, models, machine, minimum_speed)
-    if best:
-        choices[0] = with_reasons(choices[0], (*choices[0].reasons, *why_not_larger(best[0], missed)))
+    missed = _nearest_misses(models, best)
+    choices = _explain_choices(best, missed, models, machine, minimum_speed)
     choices += _alternatives(best, models, machine, minimum_speed)[: max(ENOUGH_CHOICES - len(choices), 0)]
+    remarks = outlook(
+        profile=profile,
+        best=next(iter(best), None),
+        missed=missed,
+        upgraded=_best_one_step_up(profile, catalog, request, minimum_speed, margin),
+        context=context,
+        minimum=minimum_speed,
+    )
     return Recommendation(
         context=context,
         budgets=machine.budgets,
         choices=tuple(_with_disk(choice, profile) for choice in choices),
-        rejected=tuple(
-            with_reasons(entry.choice, reasons_for_rejection(entry, minimum=minimum_speed)) for entry in missed
-        ),
-        notes=tuple(
-            outlook(
-                profile=profile,
-                best=next(iter(best), None),
-                missed=missed,
-                upgraded=_best_one_step_up(profile, catalog, request, minimum_speed, margin),
-                context=context,
-                minimum=minimum_speed,
-            )
-        ),
+        rejected=tuple(_explain_rejection(entry, minimum_speed) for entry in missed),
+        notes=tuple(remarks),
     )
 
 
@@ -106,6 +99,12 @@ def _best_of_each(models: _Models, minimum_speed: float) -> list[Priced]:
     return found
 
 
+def _nearest_misses(models: _Models, best: Sequence[Priced]) -> list[Priced]:
+    """One file of every model that has no choice, the most capable model first."""
+    chosen = {entry.model.id for entry in best}
+    return by_capability(_nearest_miss(files) for files in models if files[0].model.id not in chosen)
+
+
 def _nearest_miss(files: Sequence[Priced]) -> Priced:
     """The file of a model that comes closest: what fits but is slow before what does not fit at all."""
     slow = [entry for entry in files if is_candidate(entry, minimum_speed=0)]
@@ -114,7 +113,13 @@ def _nearest_miss(files: Sequence[Priced]) -> Priced:
     return min(files, key=lambda entry: entry.choice.missing)
 
 
-def _explain_choices(best: Sequence[Priced], models: _Models, machine: Machine, minimum: float) -> list[Choice]:
+def _explain_rejection(entry: Priced, minimum: float) -> Choice:
+    return with_reasons(entry.choice, reasons_for_rejection(entry, minimum=minimum))
+
+
+def _explain_choices(
+    best: Sequence[Priced], missed: Sequence[Priced], models: _Models, machine: Machine, minimum: float
+) -> list[Choice]:
     siblings = {files[0].model.id: files for files in models}
     explained = []
     better = None
@@ -122,7 +127,8 @@ def _explain_choices(best: Sequence[Priced], models: _Models, machine: Machine, 
         reasons = reasons_for_choice(
             entry, better=better, siblings=siblings[entry.model.id], budgets=machine.budgets, minimum=minimum
         )
-        explained.append(with_reasons(entry.choice, reasons))
+        larger = [] if better else why_not_larger(entry, missed)
+        explained.append(with_reasons(entry.choice, (*reasons, *larger)))
         better = entry
     return explained
 
