@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication
 
 from desktop.paths import Paths, user_paths
 from desktop.settings import LANGUAGE, THEME, WELCOME_DONE, WINDOW_STATE, SettingsStore
+from desktop.ui.garbage import MainThreadCollector
 from desktop.ui.language import install_language
 from desktop.ui.main_window import MainWindow
 from desktop.ui.page_list import PAGES
@@ -25,6 +26,7 @@ def run_window(arguments: Sequence[str]) -> int:
         print(problem, file=sys.stderr)  # noqa: T201 - there is no window to say it in
         return NO_DISPLAY
     application = make_application(arguments)
+    MainThreadCollector(application).take_over()
     paths = user_paths()
     lock = ProfileLock(paths.instance_lock)
     if not lock.acquire():
