@@ -12,13 +12,16 @@ ICON_SIZE = 20
 
 
 @functools.lru_cache(maxsize=256)
-def icon(name: str, colour: str, disabled: str | None = None) -> QIcon:
-    """The icon called `name` ("chat") drawn in `colour` ("#rrggbb"); raises FileNotFoundError when there is none."""
+def icon(name: str, colour: str, disabled: str | None = None, *, gap: int = 0) -> QIcon:
+    """The icon called `name` ("chat") drawn in `colour` ("#rrggbb"); raises FileNotFoundError when there is none.
+
+    gap: empty pixels at its right, for a button whose words stand beside it: no style has a setting for that.
+    """
     result = QIcon()
     for scale in _scales():
-        result.addPixmap(icon_pixmap(name, colour, ICON_SIZE, scale))
+        result.addPixmap(icon_pixmap(name, colour, ICON_SIZE, scale, gap=gap))
         if disabled:
-            result.addPixmap(icon_pixmap(name, disabled, ICON_SIZE, scale), QIcon.Mode.Disabled)
+            result.addPixmap(icon_pixmap(name, disabled, ICON_SIZE, scale, gap=gap), QIcon.Mode.Disabled)
     return result
 
 
@@ -27,10 +30,10 @@ def _scales() -> tuple[float, ...]:
     return tuple(sorted({1.0, *(screen.devicePixelRatio() for screen in QGuiApplication.screens())}))
 
 
-def icon_pixmap(name: str, colour: str, size: int = ICON_SIZE, scale: float = 1.0) -> QPixmap:
-    """The icon as a picture of `size` logical pixels on a screen of `scale` device pixels per pixel."""
+def icon_pixmap(name: str, colour: str, size: int = ICON_SIZE, scale: float = 1.0, *, gap: int = 0) -> QPixmap:
+    """The icon as a picture of `size` logical pixels, `gap` wider, at `scale` device pixels per pixel."""
     renderer = QSvgRenderer(QByteArray(_source(name).replace("currentColor", colour).encode()))
-    pixmap = QPixmap(round(size * scale), round(size * scale))
+    pixmap = QPixmap(round((size + gap) * scale), round(size * scale))
     pixmap.setDevicePixelRatio(scale)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)

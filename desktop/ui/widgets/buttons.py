@@ -3,7 +3,7 @@
 from typing import Literal
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QKeySequence
+from PySide6.QtGui import QEnterEvent, QIcon, QKeySequence
 from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from desktop.ui.icons import ICON_SIZE, icon
@@ -11,6 +11,9 @@ from desktop.ui.theme import current_colours
 from desktop.ui.widgets.labels import plain_tooltip
 
 Kind = Literal["normal", "primary", "link", "quiet", "left"]
+
+_GAP = 5
+"""Pixels between an icon of ICON_SIZE and the words beside it, on top of the style's own."""
 
 
 class Button(QPushButton):
@@ -40,11 +43,13 @@ class Button(QPushButton):
 
     def _refresh_icon(self) -> None:
         if not self._icon_name:
+            self.setIcon(QIcon())
             return
         colours = current_colours()
         by_kind = {"primary": colours.on_accent, "link": colours.accent, "quiet": colours.muted}
-        self.setIcon(icon(self._icon_name, by_kind.get(self.property("kind"), colours.text), colours.faint))
-        self.setIconSize(QSize(16, 16))
+        colour = by_kind.get(self.property("kind"), colours.text)
+        self.setIcon(icon(self._icon_name, colour, colours.faint, gap=_GAP))
+        self.setIconSize(QSize(16 * (ICON_SIZE + _GAP) // ICON_SIZE, 16))
 
 
 class IconButton(QToolButton):

@@ -1,8 +1,11 @@
 """Looks at the machine, runs the doctor, follows the samples."""
 
 from desktop.doctor.run import run_checks
+from desktop.errors import AppError
 from desktop.hardware.types import HardwareSample
 from desktop.services import Services, survey
+from desktop.ui.bridge import explain
+from desktop.ui.looking import tell_look_failure
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.shell import Shell
 
@@ -17,19 +20,23 @@ class HardwareController:
         self._looked = False
         view.again.clicked.connect(lambda: self._look(again=True))
         shell.sampled.connect(self._on_sampled)
+        self._unsubscribe = services.engine.subscribe(lambda _state: self._show_split())
 
     def activate(self) -> None:
-        """Look once; the split may have changed since."""
-        self._view.set_split(self._services.engine.loaded)
+        """Look once; the split follows the engine."""
+        self._show_split()
         if not self._looked:
-            self._looked = True
             self._look(again=False)
 
     async def close(self) -> None:
-        """Nothing is kept."""
+        """Stop listening."""
+        self._unsubscribe()
+
+    def _show_split(self) -> None:
+        self._view.set_split(self._services.engine.loaded)
 
     def _look(self, *, again: bool) -> None:
-        self._view.again.setEnabled(False)
+        self._looked = True
         self._view.set_waiting()
         self._shell.tasks.start(self._fill(again=again), name="hardware page")
 
@@ -44,8 +51,12 @@ class HardwareController:
                 models_folder=self._services.models_folder,
             )
             self._view.set_checks(checks)
+        except AppError as error:
+            self._looked = False
+            self._view.set_failed(*explain(error))
+            tell_look_failure(self._shell, error, lambda: self._look(again=True))
         finally:
-            self._view.again.setEnabled(True)
+            self._view.set_done()
 
     def _on_sampled(self, sample: HardwareSample) -> None:
         if self._view.isVisible():

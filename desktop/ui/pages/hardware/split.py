@@ -9,9 +9,12 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from desktop.engine.protocol import LoadedModel
 from desktop.ui.theme import current_colours
 from desktop.ui.widgets.card import Card
+from desktop.ui.widgets.labels import plain_tooltip
 
 _GAP = 6
 """Pixels between two parts."""
+_ON_BRIGHT = "#101314"
+"""Text on the colours of KV cache, compute and others, which are bright in both schemes."""
 
 
 class SplitBar(QWidget):
@@ -32,6 +35,7 @@ class SplitBar(QWidget):
             self._runs.append((device, start, start + count - 1))
             start += count
         self.setAccessibleName(", ".join(self.texts()))
+        self.setToolTip(plain_tooltip("\n".join(self.texts())))
         self.update()
 
     def texts(self) -> list[str]:
@@ -45,26 +49,28 @@ class SplitBar(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the parts, in the order of the layers."""
-        if not self._runs:
-            return
-        colours = current_colours()
-        fills = (colours.weights, colours.kv, colours.compute, colours.others)
         devices = list(dict.fromkeys(device for device, _, _ in self._runs))
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        total = self._runs[-1][2] + 1
+        total = self._runs[-1][2] + 1 if self._runs else 1
         room = self.width() - _GAP * (len(self._runs) - 1)
         left = 0.0
         for (device, first, last), text in zip(self._runs, self.texts(), strict=True):
             width = room * (last - first + 1) / total
-            part = QRectF(left, 0, width, self.height())
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(fills[devices.index(device) % len(fills)]))
-            painter.drawRoundedRect(part, 8, 8)
-            painter.setPen(QColor(colours.on_accent if device == devices[0] else "#101314"))
-            shown = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(width) - 12)
-            painter.drawText(part, int(Qt.AlignmentFlag.AlignCenter), shown)
+            self._paint_part(painter, QRectF(left, 0, width, self.height()), devices.index(device), device, text)
             left += width + _GAP
+
+    def _paint_part(self, painter: QPainter, part: QRectF, number: int, device: str, text: str) -> None:
+        colours = current_colours()
+        fills = (colours.weights, colours.kv, colours.compute, colours.others)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(fills[number % len(fills)]))
+        painter.drawRoundedRect(part, 8, 8)
+        painter.setPen(QColor(colours.on_accent if number % len(fills) == 0 else _ON_BRIGHT))
+        fits = self.fontMetrics().horizontalAdvance(text) <= part.width() - 12
+        words = text if fits else device
+        shown = self.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, int(part.width()) - 8)
+        painter.drawText(part, int(Qt.AlignmentFlag.AlignCenter), shown)
 
 
 class SplitCard(Card):

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from desktop.doctor.check import Check
 from desktop.engine.protocol import LoadedModel
 from desktop.hardware.types import HardwareProfile, HardwareSample
-from desktop.ui.pages.hardware.cards import CheckRow, FoundCard
+from desktop.ui.bridge import render
+from desktop.ui.pages.hardware.cards import FoundCard
+from desktop.ui.pages.hardware.doctor import DoctorCard
 from desktop.ui.pages.hardware.split import SplitCard
 from desktop.ui.widgets.buttons import Button
-from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.labels import PlainLabel
 from desktop.ui.widgets.page import Page
-from desktop.ui.widgets.pill import Pill
 
 _CARD_WIDTH = 340
 """Pixels: the narrowest card before the grid drops a column."""
+_MOST_COLUMNS = 3
 
 
 class HardwareView(Page):
@@ -33,41 +33,43 @@ class HardwareView(Page):
         self._grid.setSpacing(16)
         self._cards: list[FoundCard] = []
         self._gpus: dict[str, FoundCard] = {}
+        self._silent: list[FoundCard] = []
         self._cpu = FoundCard()
         self._disk = FoundCard()
+        self._columns = 0
         self.split = SplitCard()
         self.split.hide()
-        self._doctor = Card(self.tr("Doctor"))
-        self._summary = Pill()
-        self._doctor.add_aside(self._summary)
-        self._waiting = PlainLabel(self.tr("Checking …"), tone="muted")
-        self._doctor.body.addWidget(self._waiting)
-        self._rows: list[CheckRow] = []
+        self.doctor = DoctorCard()
+        self._waiting = PlainLabel(self.tr("Looking at this machine …"), tone="muted", wrap=True)
         self._problems = PlainLabel(tone="warn", wrap=True)
         self._problems.hide()
+        self.body.addWidget(self._waiting)
         self.body.addLayout(self._grid)
-        self.body.addWidget(self._problems)
-        self.body.addWidget(self.split)
-        self.body.addWidget(self._doctor)
+        for widget in (self._problems, self.split, self.doctor):
+            self.body.addWidget(widget)
         self.body.addStretch(1)
         for card in (self._cpu, self._disk):
             card.hide()
 
     def set_profile(self, profile: HardwareProfile) -> None:
         """Show what was found."""
-        for card in self._gpus.values():
+        for card in (*self._gpus.values(), *self._silent):
             card.hide()
             card.deleteLater()
         self._gpus = {}
         for number, gpu in enumerate(profile.gpus):
-            card = FoundCard()
+            card = self._gpus[gpu.pci_address or f"{number}"] = FoundCard()
             card.show_gpu(gpu)
-            self._gpus[gpu.pci_address or f"{number}"] = card
+        self._silent = [FoundCard() for _ in profile.silent_cards]
+        for card, found in zip(self._silent, profile.silent_cards, strict=True):
+            card.show_silent_card(found)
         self._cpu.show_cpu(profile.cpu, profile.ram)
         self._disk.show_disk(profile.disk)
-        self._cards = [*self._gpus.values(), self._cpu, self._disk]
-        self._problems.setText("\n".join(f"{problem.source}: {problem.message}" for problem in profile.problems))
+        self._cards = [*self._gpus.values(), *self._silent, self._cpu, self._disk]
+        self._problems.setText("\n".join(f"{problem.source}: {render(problem.what)}" for problem in profile.problems))
         self._problems.setVisible(bool(profile.problems))
+        self._waiting.hide()
+        self._columns = 0
         self._arrange()
 
     def set_sample(self, sample: HardwareSample) -> None:
@@ -86,25 +88,26 @@ class HardwareView(Page):
             self.split.show_model(model)
 
     def set_checks(self, checks: Sequence[Check]) -> None:
-        """Show the doctor's findings, the ones that need a person first."""
-        for row in self._rows:
-            row.hide()
-            row.deleteLater()
-        order = {"fail": 0, "warn": 1, "pass": 2, "skip": 3}
-        self._rows = [CheckRow(check) for check in sorted(checks, key=lambda check: order[check.status])]
-        for row in self._rows:
-            self._doctor.body.addWidget(row)
-        self._waiting.hide()
-        wrong = sum(check.status in ("warn", "fail") for check in checks)
-        if wrong:
-            text = QCoreApplication.translate("HardwareView", "%n hint(s)", "", wrong)
-            self._summary.set_verdict(text, "tight")
-        else:
-            self._summary.set_verdict(self.tr("All good"), "fits")
+        """Show the doctor's findings."""
+        self.doctor.set_checks(checks)
 
     def set_waiting(self) -> None:
-        """The checks run."""
-        self._waiting.show()
+        """The machine is being looked at; what was found the last time stays."""
+        self.again.setEnabled(False)
+        self.doctor.set_state(self.tr("Checking …"))
+
+    def set_done(self) -> None:
+        """The person may look again."""
+        self.again.setEnabled(True)
+
+    def set_failed(self, message: str, hint: str) -> None:
+        """The machine could not be looked at."""
+        self._waiting.setText(f"{message} {hint}")
+        self.doctor.set_state(self.tr("The checks could not run."))
+
+    def card_texts(self) -> list[str]:
+        """What each card says, in their order."""
+        return [card.texts() for card in self._cards]
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """As many columns as there is room for."""
@@ -112,9 +115,17 @@ class HardwareView(Page):
         self._arrange()
 
     def _arrange(self) -> None:
-        columns = max(1, min(3, (self.width() - 56) // _CARD_WIDTH))
-        for column in range(3):
+        room = (self.width() - 56) // _CARD_WIDTH
+        columns = max(1, min(_MOST_COLUMNS, room, len(self._cards)))
+        if len(self._cards) == _MOST_COLUMNS + 1 and columns == _MOST_COLUMNS:
+            columns = 2  # two and two look better than three and one
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for column in range(_MOST_COLUMNS):
             self._grid.setColumnStretch(column, 1 if column < columns else 0)
         for place, card in enumerate(self._cards):
-            self._grid.addWidget(card, place // columns, place % columns)
+            last = place == len(self._cards) - 1
+            span = columns - place % columns if last else 1
+            self._grid.addWidget(card, place // columns, place % columns, 1, span)
             card.show()

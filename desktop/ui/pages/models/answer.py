@@ -34,6 +34,7 @@ class AnswerCard(Card):
         self._name = PlainLabel(tone="display", wrap=True)
         self._reasons = PlainLabel(tone="muted", wrap=True)
         self._more = Button(kind="link")
+        self._more.setStyleSheet("margin-left: -3px")  # its words stand below the others, not its frame
         self._more.clicked.connect(self._on_more_clicked)
         self._all_shown = False
         self._sentences: tuple[str, ...] = ()
@@ -52,7 +53,7 @@ class AnswerCard(Card):
         words.setSpacing(6)
         for label in (self._caption, self._name, self._reasons):
             words.addWidget(label)
-        words.addWidget(self._make_more_row())
+        words.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
         words.addLayout(self._pill_row)
         action = QVBoxLayout()
         action.setSpacing(6)
@@ -65,15 +66,6 @@ class AnswerCard(Card):
         row.addLayout(words, 1)
         row.addLayout(action)
         self.body.addLayout(row)
-
-    def _make_more_row(self) -> QWidget:
-        holder = QWidget()
-        holder.setContentsMargins(-3, 0, 0, 0)  # the link's own padding, so that its words stand below the others
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._more)
-        row.addStretch(1)
-        return holder
 
     def set_waiting(self, text: str, explanation: str = "") -> None:
         """No answer yet, or none at all, and why."""

@@ -1,14 +1,18 @@
 """Connects the settings page with the settings file."""
 
+import asyncio
 from typing import Any
 
 from desktop import __version__
 from desktop.errors import AppError
 from desktop.services import Services
-from desktop.settings import ALL_SETTINGS, THEME, Setting
-from desktop.ui.bridge import explain
+from desktop.settings import ALL_SETTINGS, HF_ENDPOINT, LANGUAGE, MODELS_FOLDER, THEME, Setting
+from desktop.ui.bridge import explain, render
 from desktop.ui.pages.settings.view import SettingsView
 from desktop.ui.shell import Shell
+
+_AT_NEXT_START = frozenset({LANGUAGE.key, MODELS_FOLDER.key, HF_ENDPOINT.key})
+"""Read once, when the window or the services are made."""
 
 
 class SettingsController:
@@ -16,10 +20,14 @@ class SettingsController:
 
     def __init__(self, *, view: SettingsView, services: Services, shell: Shell) -> None:
         self._view = view
+        self._services = services
         self._settings = services.settings
         self._shell = shell
         view.value_chosen.connect(self._on_value_chosen)
         view.reset_requested.connect(self._on_reset_requested)
+        shell.models_changed.connect(self._offer_models)
+        view.show_notices(render(notice) for notice in services.settings.notices)
+        self._at_start = {key: self._settings.get(setting) for key, setting in _by_key().items()}
         paths = services.paths
         view.set_about(
             version=__version__, settings=str(paths.settings_file), data=str(paths.data), log=str(paths.log_file)
@@ -30,9 +38,17 @@ class SettingsController:
         for setting in ALL_SETTINGS:
             if not setting.hidden:
                 self._show(setting)
+        self._offer_models()
 
     async def close(self) -> None:
         """Everything was written when it was chosen."""
+
+    def _offer_models(self) -> None:
+        self._shell.tasks.start(self._list_models(), name="models to choose from")
+
+    async def _list_models(self) -> None:
+        models = await asyncio.to_thread(self._services.library.installed)
+        self._view.offer_models([(model.id, f"{model.name} · {model.quantization}") for model in models])
 
     def _show(self, setting: Setting[Any]) -> None:
         self._view.show_value(setting, self._settings.get(setting))
@@ -64,3 +80,9 @@ class SettingsController:
     def _act_on(self, setting: Setting[Any]) -> None:
         if setting is THEME:
             self._shell.theme_wanted.emit(self._settings.get(THEME))
+        if setting.key in self._at_start:
+            self._view.set_restart_needed(setting, self._settings.get(setting) != self._at_start[setting.key])
+
+
+def _by_key() -> dict[str, Setting[Any]]:
+    return {setting.key: setting for setting in ALL_SETTINGS if setting.key in _AT_NEXT_START}

@@ -1,12 +1,24 @@
 """One editor per kind of setting, made from the setting's declaration."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
-from PySide6.QtCore import QCoreApplication, QSignalBlocker, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, QLineEdit, QSpinBox, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QSpinBox,
+    QWidget,
+)
 
-from desktop.settings import Setting
+from desktop.settings import DEFAULT_MODEL, MEMORY_MARGIN, MODELS_FOLDER, Setting
 from desktop.ui.bridge import translate_core
+from desktop.ui.widgets.buttons import IconButton
 
 
 class Editor(QWidget):
@@ -19,10 +31,20 @@ class Editor(QWidget):
         self.field = field
         field.setAccessibleName(translate_core(setting.title))
         field.setAccessibleDescription(translate_core(setting.help))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(field)
+        field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        field.installEventFilter(self)
+        self.row = QHBoxLayout(self)
+        self.row.setContentsMargins(0, 0, 0, 0)
+        self.row.setSpacing(4)
+        self.row.addWidget(field, 1)
         self.setFocusProxy(field)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Scrolling the page must not change a value under the pointer."""
+        if event.type() == QEvent.Type.Wheel and not self.field.hasFocus():
+            event.ignore()
+            return True
+        return super().eventFilter(watched, event)
 
     def show_value(self, value: Any) -> None:
         """Show `value` without saying that it was chosen."""
@@ -59,6 +81,29 @@ class ChoiceEditor(Editor):
         self._combo.setCurrentIndex(self._combo.findData(value))
 
 
+class ModelEditor(ChoiceEditor):
+    """One of the installed models, or none in particular."""
+
+    def __init__(self, setting: Setting[str]) -> None:
+        super().__init__(setting)
+        self.offer(())
+
+    def offer(self, models: Sequence[tuple[str, str]]) -> None:
+        """Offer `models` as (id, name); the value in force stays, also when it is none of them."""
+        chosen = self._combo.currentData() or ""
+        with QSignalBlocker(self._combo):
+            self._combo.clear()
+            self._combo.addItem(QCoreApplication.translate("Editor", "The built-in one"), "")
+            for model_id, name in models:
+                self._combo.addItem(name, model_id)
+            self._fill(chosen)
+
+    def _fill(self, value: str) -> None:
+        if self._combo.findData(value) < 0:
+            self._combo.addItem(value, value)
+        super()._fill(value)
+
+
 class NumberEditor(Editor):
     """A number; the step below the smallest one means "not chosen" where the setting allows None."""
 
@@ -77,7 +122,7 @@ class NumberEditor(Editor):
             self._box.setRange(self._lowest, high)
         if self._optional:
             self._box.setSpecialValueText(QCoreApplication.translate("Editor", "As the model suggests"))
-        self._box.setKeyboardTracking(False)
+        _set_up(self._box)
         super().__init__(setting, self._box)
         self._box.valueChanged.connect(self._choose)
 
@@ -102,7 +147,7 @@ class SizeEditor(Editor):
         self._box.setRange(int(setting.minimum or 0) // self.UNIT, int(setting.maximum or 2**40) // self.UNIT)
         self._box.setSingleStep(64)
         self._box.setSuffix(" MiB")
-        self._box.setKeyboardTracking(False)
+        _set_up(self._box)
         super().__init__(setting, self._box)
         self._box.valueChanged.connect(lambda value: self.value_chosen.emit(value * self.UNIT))
 
@@ -129,13 +174,44 @@ class TextEditor(Editor):
         self._line.setText(value or "")
 
 
+class FolderEditor(TextEditor):
+    """A folder: its path, and a button that lets the person look for it."""
+
+    def __init__(self, setting: Setting[Any]) -> None:
+        super().__init__(setting)
+        self._line.setPlaceholderText(QCoreApplication.translate("Editor", "Snug's own folder"))
+        browse = IconButton("folder", QCoreApplication.translate("Editor", "Choose a folder"), size=30)
+        browse.clicked.connect(self._on_browse_clicked)
+        self.row.addWidget(browse)
+
+    def _on_browse_clicked(self) -> None:
+        # open(), not exec(): a nested event loop would stop the tasks of the window's own.
+        dialog = QFileDialog(self, QCoreApplication.translate("Editor", "Models folder"), self._line.text())
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.value_chosen)
+        dialog.open()
+
+
+def _set_up(box: QAbstractSpinBox) -> None:
+    box.setProperty("kind", "setting")  # snug.qss hides the arrows: NoButtons would hide the number as well
+    box.lineEdit().setTextMargins(8, 0, 8, 0)  # the stylesheet's padding does not reach the number
+    box.setGroupSeparatorShown(True)
+    box.setKeyboardTracking(False)
+
+
 def make_editor(setting: Setting[Any]) -> Editor:
     """Return the editor that suits the declaration."""
     if setting.choices:
         return ChoiceEditor(setting)
+    special: dict[str, Callable[[Setting[Any]], Editor]] = {
+        DEFAULT_MODEL.key: ModelEditor,
+        MODELS_FOLDER.key: FolderEditor,
+        MEMORY_MARGIN.key: SizeEditor,
+    }
+    if setting.key in special:
+        return special[setting.key](setting)
     kinds = get_args(setting.type) or (setting.type,)
     if bool in kinds:
         return SwitchEditor(setting)
-    if setting.key == "memory.margin":
-        return SizeEditor(setting)
     return NumberEditor(setting) if int in kinds or float in kinds else TextEditor(setting)

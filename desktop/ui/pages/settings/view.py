@@ -1,17 +1,18 @@
 """The settings page: one card per section, one row per setting, all of it made from the declarations."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from desktop.settings import ALL_SETTINGS, SECTIONS, Setting
+from desktop.settings import ALL_SETTINGS, DEFAULT_MODEL, SECTIONS, Setting
 from desktop.ui.bridge import translate_core
-from desktop.ui.pages.settings.editors import make_editor
+from desktop.ui.pages.settings.editors import ModelEditor, make_editor
 from desktop.ui.widgets.buttons import IconButton
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.labels import PlainLabel
+from desktop.ui.widgets.notice import Notice
 from desktop.ui.widgets.page import Page
 
 _EDITOR_WIDTH = 240
@@ -37,11 +38,14 @@ class SettingRow(QWidget):
         self._reset.setSizePolicy(policy)
         self._problem = PlainLabel(tone="bad", wrap=True)
         self._problem.hide()
+        self._remark = PlainLabel(tone="good", wrap=True)
+        self._remark.hide()
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(PlainLabel(title, tone="strong"))
         words.addWidget(PlainLabel(translate_core(setting.help), tone="muted", wrap=True))
         words.addWidget(self._problem)
+        words.addWidget(self._remark)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 4, 0, 4)
         row.setSpacing(12)
@@ -60,11 +64,25 @@ class SettingRow(QWidget):
         self._problem.setText(text)
         self._problem.show()
 
+    def set_remark(self, text: str) -> None:
+        """Say what else there is to do now that the value was taken; "" for nothing."""
+        self._remark.setText(text)
+        self._remark.setVisible(bool(text))
+
+    def problem(self) -> str:
+        """Why the value was not taken, or is not the person's to choose."""
+        return self._problem.text() if not self._problem.isHidden() else ""
+
+    def remark(self) -> str:
+        """What else there is to do."""
+        return self._remark.text() if not self._remark.isHidden() else ""
+
     def lock(self, reason: str) -> None:
         """The value cannot be changed here, and why."""
         self.editor.setEnabled(False)
-        self._reset.setEnabled(False)
+        self._reset.hide()
         self.set_problem(reason)
+        self._problem.set_tone("warn")
 
 
 class SettingsView(Page):
@@ -99,6 +117,22 @@ class SettingsView(Page):
     def show_value(self, setting: Setting[Any], value: Any) -> None:
         """Show one value in force."""
         self.rows[setting.key].show_value(value)
+
+    def set_restart_needed(self, setting: Setting[Any], needed: bool) -> None:
+        """Say at the row that a change of this setting is seen at the next start."""
+        text = self.tr("Saved. Snug uses it from its next start on.")
+        self.rows[setting.key].set_remark(text if needed else "")
+
+    def offer_models(self, models: Sequence[tuple[str, str]]) -> None:
+        """Offer the installed models, (id, name), where one can be chosen."""
+        editor = self.rows[DEFAULT_MODEL.key].editor
+        if isinstance(editor, ModelEditor):
+            editor.offer(models)
+
+    def show_notices(self, texts: Iterable[str]) -> None:
+        """Say what was wrong with the settings file."""
+        for text in texts:
+            self.notices.add(Notice(text, kind="warn"), key=text)
 
     def set_problem(self, setting: Setting[Any], text: str) -> None:
         """Say at the row why a value was not taken."""

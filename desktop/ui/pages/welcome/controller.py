@@ -2,9 +2,11 @@
 
 import asyncio
 
+from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.services import Services, recommend_models, survey
-from desktop.settings import WELCOME_DONE
+from desktop.settings import OFFLINE, WELCOME_DONE
+from desktop.ui.bridge import explain
 from desktop.ui.fetch import Fetch
 from desktop.ui.pages.welcome.view import WelcomeView
 from desktop.ui.shell import Shell
@@ -25,6 +27,8 @@ class WelcomeController:
 
     def activate(self) -> None:
         """Look at the machine once."""
+        self._view.set_offline(self._services.settings.get(OFFLINE))
+        self._view.focus_first()
         if not self._looked:
             self._looked = True
             self._shell.tasks.start(self._fill(), name="welcome page")
@@ -33,15 +37,24 @@ class WelcomeController:
         """Nothing is kept."""
 
     async def _fill(self) -> None:
-        found = await survey(self._services)
-        self._view.set_profile(found.profile)
-        advice = await asyncio.to_thread(recommend_models, self._services, found.profile)
-        self._view.set_choice(advice.choices[0] if advice.choices else None)
+        try:
+            found = await survey(self._services)
+            problem = "" if found.failure is None else " ".join(explain(found.failure))
+            self._view.set_profile(found.profile, problem=problem)
+            advice = await asyncio.to_thread(recommend_models, self._services, found.profile)
+        except AppError as error:
+            self._looked = False
+            self._view.set_failed(*explain(error))
+        else:
+            self._view.set_choice(advice.choices[0] if advice.choices else None)
 
     def _on_download_chosen(self, choice: Choice) -> None:
         self._fetch.start(choice, then_chat=False)
         self._leave()
 
     def _leave(self) -> None:
-        self._services.settings.set(WELCOME_DONE, True)
         self._shell.page_wanted.emit("chat")
+        try:
+            self._services.settings.set(WELCOME_DONE, True)
+        except AppError as error:
+            self._shell.report(error)  # the introduction comes again the next time; the chat must not wait for that
