@@ -1,0 +1,2395 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="zh_CN" sourcelanguage="en_US">
+<context>
+    <name>AnswerCard</name>
+    <message>
+        <source>Best for this machine</source>
+        <translation>最适合这台电脑</translation>
+    </message>
+    <message>
+        <source>Looking at this machine …</source>
+        <translation>正在查看这台电脑 …</translation>
+    </message>
+    <message>
+        <source>{size} memory</source>
+        <translation>内存 {size}</translation>
+    </message>
+    <message>
+        <source>about {low}–{high} tok/s (estimate)</source>
+        <translation>约 {low}–{high} tok/s（估计）</translation>
+    </message>
+    <message>
+        <source>quality loss {kld}</source>
+        <translation>质量损失 {kld}</translation>
+    </message>
+    <message>
+        <source>Chat</source>
+        <translation>对话</translation>
+    </message>
+    <message>
+        <source>Download and chat</source>
+        <translation>下载并对话</translation>
+    </message>
+    <message>
+        <source>Downloading …</source>
+        <translation>正在下载 …</translation>
+    </message>
+    <message>
+        <source>Less</source>
+        <translation>收起</translation>
+    </message>
+    <message>
+        <source>Why, and what would change it</source>
+        <translation>为什么，以及什么会改变它</translation>
+    </message>
+</context>
+<context>
+    <name>ChatController</name>
+    <message>
+        <source>“{title}” was deleted.</source>
+        <translation>“{title}”已删除。</translation>
+    </message>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>撤销</translation>
+    </message>
+    <message>
+        <source>Reading {tokens} tokens: {percent} %</source>
+        <translation>正在读取 {tokens} 个 token：{percent} %</translation>
+    </message>
+    <message>
+        <source>loading …</source>
+        <translation>加载中 …</translation>
+    </message>
+    <message>
+        <source>{used} of {total} context · next reply up to {next}</source>
+        <translation>上下文已用 {used} / {total} · 下一条回复最多 {next}</translation>
+    </message>
+</context>
+<context>
+    <name>ChatHeader</name>
+    <message>
+        <source>Show or hide the chats</source>
+        <translation>显示或隐藏对话列表</translation>
+    </message>
+    <message>
+        <source>Rename or delete this chat</source>
+        <translation>重命名或删除此对话</translation>
+    </message>
+    <message>
+        <source>Show or hide the panel with the sliders</source>
+        <translation>显示或隐藏参数面板</translation>
+    </message>
+    <message>
+        <source>Find more models …</source>
+        <translation>查找更多模型 …</translation>
+    </message>
+    <message>
+        <source>Rename …</source>
+        <translation>重命名 …</translation>
+    </message>
+    <message>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+</context>
+<context>
+    <name>ChatMemory</name>
+    <message>
+        <source>Main memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>predicted {predicted}, used {used}</source>
+        <translation>预计 {predicted}，实际 {used}</translation>
+    </message>
+    <message>
+        <source>as predicted</source>
+        <translation>与预计相符</translation>
+    </message>
+    <message>
+        <source>less than predicted</source>
+        <translation>低于预计</translation>
+    </message>
+    <message>
+        <source>more than predicted</source>
+        <translation>高于预计</translation>
+    </message>
+    <message>
+        <source>{used} of {total}</source>
+        <translation>{used} / {total}</translation>
+    </message>
+</context>
+<context>
+    <name>ChatView</name>
+    <message>
+        <source>What is on your mind?</source>
+        <translation>想聊点什么？</translation>
+    </message>
+    <message>
+        <source>Write below. Everything that is said here stays on this machine.</source>
+        <translation>在下面输入。这里说的一切都只留在这台电脑上。</translation>
+    </message>
+    <message>
+        <source>Rename chat</source>
+        <translation>重命名对话</translation>
+    </message>
+    <message>
+        <source>Title</source>
+        <translation>标题</translation>
+    </message>
+</context>
+<context>
+    <name>ChatWords</name>
+    <message>
+        <source>{speed} tok/s · first word {seconds} s · {tokens} tokens</source>
+        <translation>{speed} tok/s · 首字 {seconds} 秒 · {tokens} 个 token</translation>
+    </message>
+    <message>
+        <source>{speed} tok/s    first word {seconds} s</source>
+        <translation>{speed} tok/s    首字 {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>Interrupted</source>
+        <translation>已中断</translation>
+    </message>
+    <message>
+        <source>The words that were already said are kept.</source>
+        <translation>已经生成的内容已保留。</translation>
+    </message>
+    <message>
+        <source>Stopped</source>
+        <translation>已停止</translation>
+    </message>
+    <message>
+        <source>Failed</source>
+        <translation>失败</translation>
+    </message>
+    <message>
+        <source>Max length reached</source>
+        <translation>已达到最大长度</translation>
+    </message>
+</context>
+<context>
+    <name>CheckRow</name>
+    <message>
+        <source>Good</source>
+        <translation>良好</translation>
+    </message>
+    <message>
+        <source>Hint</source>
+        <translation>提示</translation>
+    </message>
+    <message>
+        <source>Problem</source>
+        <translation>问题</translation>
+    </message>
+    <message>
+        <source>Does not apply here</source>
+        <translation>此处不适用</translation>
+    </message>
+</context>
+<context>
+    <name>ChoiceTable</name>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Quantization</source>
+        <translation>量化</translation>
+    </message>
+    <message>
+        <source>Download</source>
+        <translation>下载</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>tok/s</source>
+        <translation>tok/s</translation>
+    </message>
+    <message>
+        <source>Quality</source>
+        <translation>质量</translation>
+    </message>
+    <message>
+        <source>Verdict</source>
+        <translation>结论</translation>
+    </message>
+    <message>
+        <source>lossless</source>
+        <translation>无损</translation>
+    </message>
+    <message>
+        <source>near-lossless</source>
+        <translation>近乎无损</translation>
+    </message>
+    <message>
+        <source>good</source>
+        <translation>良好</translation>
+    </message>
+    <message>
+        <source>acceptable</source>
+        <translation>可接受</translation>
+    </message>
+    <message>
+        <source>poor</source>
+        <translation>较差</translation>
+    </message>
+    <message>
+        <source>{size} GiB</source>
+        <translation>{size} GiB</translation>
+    </message>
+    <message>
+        <source>Mean KL divergence to f16: {kld}</source>
+        <translation>相对 f16 的平均 KL 散度：{kld}</translation>
+    </message>
+    <message>
+        <source>Estimate: {low} to {high} tokens per second</source>
+        <translation>估计：每秒 {low} 到 {high} 个 token</translation>
+    </message>
+    <message>
+        <source>Cannot run here</source>
+        <translation>无法在此运行</translation>
+    </message>
+    <message>
+        <source>Start a chat</source>
+        <translation>开始对话</translation>
+    </message>
+    <message>
+        <source>Download and chat</source>
+        <translation>下载并对话</translation>
+    </message>
+    <message>
+        <source>{size} GB</source>
+        <translation>{size} GB</translation>
+    </message>
+</context>
+<context>
+    <name>CodeBlock</name>
+    <message>
+        <source>text</source>
+        <translation>文本</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>复制</translation>
+    </message>
+    <message>
+        <source>Copy this code</source>
+        <translation>复制这段代码</translation>
+    </message>
+    <message>
+        <source>Code</source>
+        <translation>代码</translation>
+    </message>
+    <message>
+        <source>Copied</source>
+        <translation>已复制</translation>
+    </message>
+</context>
+<context>
+    <name>Composer</name>
+    <message>
+        <source>Message</source>
+        <translation>消息</translation>
+    </message>
+    <message>
+        <source>Write a message</source>
+        <translation>输入消息</translation>
+    </message>
+    <message>
+        <source>Send</source>
+        <translation>发送</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Esc stops</source>
+        <translation>按 Esc 停止</translation>
+    </message>
+    <message>
+        <source>Enter sends, Shift+Enter breaks the line</source>
+        <translation>Enter 发送，Shift+Enter 换行</translation>
+    </message>
+    <message>
+        <source>Ctrl+Enter sends</source>
+        <translation>Ctrl+Enter 发送</translation>
+    </message>
+</context>
+<context>
+    <name>ConversationListModel</name>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>Today</source>
+        <translation>今天</translation>
+    </message>
+    <message>
+        <source>Yesterday</source>
+        <translation>昨天</translation>
+    </message>
+    <message>
+        <source>Earlier</source>
+        <translation>更早</translation>
+    </message>
+</context>
+<context>
+    <name>DoctorCard</name>
+    <message>
+        <source>Doctor</source>
+        <translation>诊断</translation>
+    </message>
+    <message>
+        <source>Checking …</source>
+        <translation>正在检查 …</translation>
+    </message>
+    <message>
+        <source>1 problem</source>
+        <translation>1 个问题</translation>
+    </message>
+    <message>
+        <source>{count} problems</source>
+        <translation>{count} 个问题</translation>
+    </message>
+    <message>
+        <source>1 hint</source>
+        <translation>1 条提示</translation>
+    </message>
+    <message>
+        <source>{count} hints</source>
+        <translation>{count} 条提示</translation>
+    </message>
+    <message>
+        <source>All good</source>
+        <translation>一切正常</translation>
+    </message>
+    <message>
+        <source>Hide what does not apply here</source>
+        <translation>隐藏不适用的项目</translation>
+    </message>
+    <message>
+        <source>Show what does not apply here ({count})</source>
+        <translation>显示不适用的项目（{count}）</translation>
+    </message>
+</context>
+<context>
+    <name>Editor</name>
+    <message>
+        <source>On</source>
+        <translation>开启</translation>
+    </message>
+    <message>
+        <source>The built-in one</source>
+        <translation>内置模型</translation>
+    </message>
+    <message>
+        <source>As the model suggests</source>
+        <translation>按模型建议</translation>
+    </message>
+    <message>
+        <source>Not set</source>
+        <translation>未设置</translation>
+    </message>
+    <message>
+        <source>Snug's own folder</source>
+        <translation>Snug 自己的文件夹</translation>
+    </message>
+    <message>
+        <source>Choose a folder</source>
+        <translation>选择文件夹</translation>
+    </message>
+    <message>
+        <source>Models folder</source>
+        <translation>模型文件夹</translation>
+    </message>
+</context>
+<context>
+    <name>EngineWords</name>
+    <message>
+        <source>The engine has stopped</source>
+        <translation>引擎已停止</translation>
+    </message>
+    <message>
+        <source>The engine crashed and is starting again</source>
+        <translation>引擎崩溃，正在重新启动</translation>
+    </message>
+    <message>
+        <source>Starting the engine</source>
+        <translation>正在启动引擎</translation>
+    </message>
+    <message>
+        <source>Loading the model: {percent} %</source>
+        <translation>正在加载模型：{percent} %</translation>
+    </message>
+    <message>
+        <source>Ready</source>
+        <translation>就绪</translation>
+    </message>
+    <message>
+        <source>No model is loaded</source>
+        <translation>未加载模型</translation>
+    </message>
+    <message>
+        <source>CPU · {threads} threads · {layers} layers in main memory</source>
+        <translation>CPU · {threads} 线程 · {layers} 层在内存中</translation>
+    </message>
+    <message>
+        <source>{backend} · {cards} · {count} of {layers} layers on the GPU</source>
+        <translation>{backend} · {cards} · {layers} 层中的 {count} 层在 GPU 上</translation>
+    </message>
+</context>
+<context>
+    <name>Fetch</name>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>{name} is ready and verified.</source>
+        <translation>{name} 已就绪并通过校验。</translation>
+    </message>
+    <message>
+        <source>Chat with it</source>
+        <translation>用它对话</translation>
+    </message>
+    <message>
+        <source>{name}: not finished</source>
+        <translation>{name}：未完成</translation>
+    </message>
+    <message>
+        <source>Downloading {name}</source>
+        <translation>正在下载 {name}</translation>
+    </message>
+    <message>
+        <source>Waiting for its turn</source>
+        <translation>正在排队</translation>
+    </message>
+    <message>
+        <source>Asking the Hub …</source>
+        <translation>正在询问 Hub …</translation>
+    </message>
+    <message>
+        <source>Verifying what came …</source>
+        <translation>正在校验文件 …</translation>
+    </message>
+    <message>
+        <source>{speed} MB/s</source>
+        <translation>{speed} MB/s</translation>
+    </message>
+    <message>
+        <source>{done} of {total}</source>
+        <translation>{done} / {total}</translation>
+    </message>
+    <message>
+        <source>{seconds} s left</source>
+        <translation>剩余 {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>{minutes} min left</source>
+        <translation>剩余 {minutes} 分钟</translation>
+    </message>
+</context>
+<context>
+    <name>FoundCard</name>
+    <message>
+        <source>{number} GB/s</source>
+        <translation>{number} GB/s</translation>
+    </message>
+    <message>
+        <source>driver {version}</source>
+        <translation>驱动 {version}</translation>
+    </message>
+    <message>
+        <source>shares the main memory</source>
+        <translation>与内存共用</translation>
+    </message>
+    <message>
+        <source>used by the engine as {name}</source>
+        <translation>引擎以 {name} 使用它</translation>
+    </message>
+    <message>
+        <source>On the bus at {address}</source>
+        <translation>总线地址 {address}</translation>
+    </message>
+    <message>
+        <source>No driver answers for this card, so it cannot be used.</source>
+        <translation>没有驱动响应这张显卡，因此无法使用。</translation>
+    </message>
+    <message>
+        <source>{cores} cores, {threads} threads</source>
+        <translation>{cores} 核，{threads} 线程</translation>
+    </message>
+    <message>
+        <source>of {total} in the machine</source>
+        <translation>整机共 {total}</translation>
+    </message>
+    <message>
+        <source>Disk</source>
+        <translation>磁盘</translation>
+    </message>
+    <message>
+        <source>Models folder: {path}</source>
+        <translation>模型文件夹：{path}</translation>
+    </message>
+    <message>
+        <source>{free} free of {total}</source>
+        <translation>可用 {free} / 共 {total}</translation>
+    </message>
+    <message>
+        <source>{used} of {total}</source>
+        <translation>{used} / {total}</translation>
+    </message>
+    <message>
+        <source>Snug {size}</source>
+        <translation>Snug {size}</translation>
+    </message>
+    <message>
+        <source>{percent} % busy</source>
+        <translation>占用 {percent} %</translation>
+    </message>
+</context>
+<context>
+    <name>GaugeLegend</name>
+    <message>
+        <source>Weights</source>
+        <translation>权重</translation>
+    </message>
+    <message>
+        <source>KV cache</source>
+        <translation>KV 缓存</translation>
+    </message>
+    <message>
+        <source>Compute</source>
+        <translation>计算</translation>
+    </message>
+    <message>
+        <source>Other programs</source>
+        <translation>其他程序</translation>
+    </message>
+</context>
+<context>
+    <name>HardwareView</name>
+    <message>
+        <source>Hardware</source>
+        <translation>硬件</translation>
+    </message>
+    <message>
+        <source>Look again</source>
+        <translation>重新查看</translation>
+    </message>
+    <message>
+        <source>Looking at this machine …</source>
+        <translation>正在查看这台电脑 …</translation>
+    </message>
+    <message>
+        <source>Checking …</source>
+        <translation>正在检查 …</translation>
+    </message>
+    <message>
+        <source>The checks could not run.</source>
+        <translation>无法运行检查。</translation>
+    </message>
+</context>
+<context>
+    <name>Inspector</name>
+    <message>
+        <source>System prompt</source>
+        <translation>系统提示词</translation>
+    </message>
+    <message>
+        <source>What the model is told before the conversation</source>
+        <translation>对话开始前告诉模型的内容</translation>
+    </message>
+    <message>
+        <source>Sampling</source>
+        <translation>采样</translation>
+    </message>
+    <message>
+        <source>random</source>
+        <translation>随机</translation>
+    </message>
+    <message>
+        <source>no limit</source>
+        <translation>不限</translation>
+    </message>
+    <message>
+        <source>Temperature</source>
+        <translation>温度</translation>
+    </message>
+    <message>
+        <source>Low is precise and repeatable, high is varied and surprising.</source>
+        <translation>低则准确稳定，高则多样出人意料。</translation>
+    </message>
+    <message>
+        <source>Top-p</source>
+        <translation>Top-p</translation>
+    </message>
+    <message>
+        <source>Chooses among the likeliest words that together reach this share; 1 considers all.</source>
+        <translation>在合计达到此比例的最可能的词中选择；1 表示考虑全部。</translation>
+    </message>
+    <message>
+        <source>Max length</source>
+        <translation>最大长度</translation>
+    </message>
+    <message>
+        <source>The most new tokens of one reply; a token is about three quarters of a word.</source>
+        <translation>一条回复最多新生成的 token 数；一个 token 大约相当于一到两个汉字。</translation>
+    </message>
+    <message>
+        <source>Top-k</source>
+        <translation>Top-k</translation>
+    </message>
+    <message>
+        <source>Chooses among this many likeliest words; 0 is all.</source>
+        <translation>在这么多个最可能的词中选择；0 表示全部。</translation>
+    </message>
+    <message>
+        <source>Min-p</source>
+        <translation>Min-p</translation>
+    </message>
+    <message>
+        <source>Leaves out words less likely than this share of the likeliest one; 0 leaves out none.</source>
+        <translation>排除概率低于最可能的词的此比例的词；0 表示不排除。</translation>
+    </message>
+    <message>
+        <source>Repeat penalty</source>
+        <translation>重复惩罚</translation>
+    </message>
+    <message>
+        <source>Above 1, words that were just used become less likely.</source>
+        <translation>大于 1 时，刚用过的词更不容易再出现。</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>随机种子</translation>
+    </message>
+    <message>
+        <source>The same seed and settings give the same reply; random draws a new one each time.</source>
+        <translation>相同的种子和设置得到相同的回复；随机则每次换一个。</translation>
+    </message>
+    <message>
+        <source>Less</source>
+        <translation>收起</translation>
+    </message>
+    <message>
+        <source>More: top-k, min-p, penalty, seed</source>
+        <translation>更多：top-k、min-p、惩罚、种子</translation>
+    </message>
+</context>
+<context>
+    <name>InspectorController</name>
+    <message>
+        <source>No GPU: the model runs in main memory</source>
+        <translation>没有 GPU：模型在内存中运行</translation>
+    </message>
+</context>
+<context>
+    <name>InstalledCard</name>
+    <message>
+        <source>On this disk</source>
+        <translation>在此磁盘上</translation>
+    </message>
+    <message>
+        <source>In use</source>
+        <translation>使用中</translation>
+    </message>
+    <message>
+        <source>Chat</source>
+        <translation>对话</translation>
+    </message>
+    <message>
+        <source>Chat with {name}</source>
+        <translation>与 {name} 对话</translation>
+    </message>
+    <message>
+        <source>The file is gone: {path}</source>
+        <translation>文件不见了：{path}</translation>
+    </message>
+    <message>
+        <source>Comes with Snug, needs no network</source>
+        <translation>随 Snug 提供，无需网络</translation>
+    </message>
+</context>
+<context>
+    <name>LabelledSlider</name>
+    <message>
+        <source>Set {name} back to its default</source>
+        <translation>将{name}恢复为默认值</translation>
+    </message>
+</context>
+<context>
+    <name>Looking</name>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+</context>
+<context>
+    <name>MemoryPanel</name>
+    <message>
+        <source>Waiting for the first reading …</source>
+        <translation>正在等待第一次读数 …</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>60 s ago</source>
+        <translation>60 秒前</translation>
+    </message>
+    <message>
+        <source>now</source>
+        <translation>现在</translation>
+    </message>
+</context>
+<context>
+    <name>MessageList</name>
+    <message>
+        <source>Messages</source>
+        <translation>消息</translation>
+    </message>
+    <message>
+        <source>Go to the end</source>
+        <translation>转到末尾</translation>
+    </message>
+    <message>
+        <source>Show earlier messages</source>
+        <translation>显示更早的消息</translation>
+    </message>
+</context>
+<context>
+    <name>ModelButton</name>
+    <message>
+        <source>Choose a model</source>
+        <translation>选择模型</translation>
+    </message>
+    <message>
+        <source>Model: {name} {details}</source>
+        <translation>模型：{name} {details}</translation>
+    </message>
+</context>
+<context>
+    <name>ModelsView</name>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Models for this machine</source>
+        <translation>适合这台电脑的模型</translation>
+    </message>
+    <message>
+        <source>Search the catalog</source>
+        <translation>搜索目录</translation>
+    </message>
+    <message>
+        <source>Context length</source>
+        <translation>上下文长度</translation>
+    </message>
+    <message>
+        <source>Context</source>
+        <translation>上下文</translation>
+    </message>
+    <message>
+        <source>How many tokens of a conversation the model keeps in mind.</source>
+        <translation>模型能记住对话中的多少个 token。</translation>
+    </message>
+    <message>
+        <source>f16 (exact)</source>
+        <translation>f16（精确）</translation>
+    </message>
+    <message>
+        <source>q8_0 (half)</source>
+        <translation>q8_0（一半）</translation>
+    </message>
+    <message>
+        <source>KV cache type</source>
+        <translation>KV 缓存类型</translation>
+    </message>
+    <message>
+        <source>What the model remembers of a conversation, per token.</source>
+        <translation>模型为对话的每个 token 记住的内容。</translation>
+    </message>
+    <message>
+        <source>KV cache</source>
+        <translation>KV 缓存</translation>
+    </message>
+    <message>
+        <source>Looking at this machine …</source>
+        <translation>正在查看这台电脑 …</translation>
+    </message>
+    <message>
+        <source>Estimates for this machine, until a model has run on it</source>
+        <translation>在模型实际运行之前，均为对这台电脑的估计</translation>
+    </message>
+    <message>
+        <source>Nothing of the catalog fits with room to spare</source>
+        <translation>目录中没有能宽裕放下的模型</translation>
+    </message>
+    <message>
+        <source>A shorter context or a smaller KV cache may help.</source>
+        <translation>缩短上下文或减小 KV 缓存可能有帮助。</translation>
+    </message>
+    <message>
+        <source>No model of the catalog has this in its name.</source>
+        <translation>目录中没有名称包含此内容的模型。</translation>
+    </message>
+    <message>
+        <source>The models are listed here in a moment.</source>
+        <translation>模型马上会列在这里。</translation>
+    </message>
+</context>
+<context>
+    <name>Notice</name>
+    <message>
+        <source>Close this message</source>
+        <translation>关闭此消息</translation>
+    </message>
+</context>
+<context>
+    <name>OwnMessage</name>
+    <message>
+        <source>Your message</source>
+        <translation>你的消息</translation>
+    </message>
+</context>
+<context>
+    <name>Pages</name>
+    <message>
+        <source>Chat</source>
+        <translation>对话</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Hardware</source>
+        <translation>硬件</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>Welcome</source>
+        <translation>欢迎</translation>
+    </message>
+</context>
+<context>
+    <name>ProgressCard</name>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>继续</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+</context>
+<context>
+    <name>ReasoningBlock</name>
+    <message>
+        <source>Thinking …</source>
+        <translation>思考中 …</translation>
+    </message>
+    <message>
+        <source>Thought for {seconds} s</source>
+        <translation>思考了 {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>Thoughts</source>
+        <translation>思考过程</translation>
+    </message>
+</context>
+<context>
+    <name>ReplyActions</name>
+    <message>
+        <source>Earlier version</source>
+        <translation>上一个版本</translation>
+    </message>
+    <message>
+        <source>Later version</source>
+        <translation>下一个版本</translation>
+    </message>
+    <message>
+        <source>Copy this reply</source>
+        <translation>复制此回复</translation>
+    </message>
+    <message>
+        <source>Answer again</source>
+        <translation>重新回答</translation>
+    </message>
+    <message>
+        <source>Continue</source>
+        <translation>继续</translation>
+    </message>
+</context>
+<context>
+    <name>ReplyMessage</name>
+    <message>
+        <source>Reading your message …</source>
+        <translation>正在读取你的消息 …</translation>
+    </message>
+</context>
+<context>
+    <name>ReplyText</name>
+    <message>
+        <source>Reply</source>
+        <translation>回复</translation>
+    </message>
+</context>
+<context>
+    <name>SettingRow</name>
+    <message>
+        <source>Set {name} back to its default</source>
+        <translation>将{name}恢复为默认值</translation>
+    </message>
+</context>
+<context>
+    <name>SettingsView</name>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>Saved. Snug uses it from its next start on.</source>
+        <translation>已保存。Snug 下次启动后生效。</translation>
+    </message>
+    <message>
+        <source>The environment variable {name} decides this.</source>
+        <translation>由环境变量 {name} 决定。</translation>
+    </message>
+    <message>
+        <source>Snug {version}
+Settings: {settings}
+Chats and models: {data}
+Log: {log}</source>
+        <translation>Snug {version}
+设置：{settings}
+对话和模型：{data}
+日志：{log}</translation>
+    </message>
+</context>
+<context>
+    <name>Sidebar</name>
+    <message>
+        <source>New chat</source>
+        <translation>新对话</translation>
+    </message>
+    <message>
+        <source>Search all chats</source>
+        <translation>搜索所有对话</translation>
+    </message>
+    <message>
+        <source>Nothing was found.</source>
+        <translation>没有找到。</translation>
+    </message>
+    <message>
+        <source>Your chats will be listed here.</source>
+        <translation>你的对话会列在这里。</translation>
+    </message>
+    <message>
+        <source>Conversations</source>
+        <translation>对话列表</translation>
+    </message>
+    <message>
+        <source>Rename …</source>
+        <translation>重命名 …</translation>
+    </message>
+    <message>
+        <source>Delete</source>
+        <translation>删除</translation>
+    </message>
+</context>
+<context>
+    <name>SplitBar</name>
+    <message>
+        <source>{device} · layers {first}–{last}</source>
+        <translation>{device} · 第 {first}–{last} 层</translation>
+    </message>
+</context>
+<context>
+    <name>SplitCard</name>
+    <message>
+        <source>Split</source>
+        <translation>分配</translation>
+    </message>
+    <message>
+        <source>{model}, as the engine reported it</source>
+        <translation>{model}，引擎报告的结果</translation>
+    </message>
+</context>
+<context>
+    <name>Verdict</name>
+    <message>
+        <source>Fits</source>
+        <translation>放得下</translation>
+    </message>
+    <message>
+        <source>Fits, with little to spare</source>
+        <translation>放得下，余量很小</translation>
+    </message>
+    <message>
+        <source>Fits with {layers} layers on the CPU</source>
+        <translation>放得下，其中 {layers} 层在 CPU 上</translation>
+    </message>
+    <message>
+        <source>Does not fit: {size} GiB more needed</source>
+        <translation>放不下：还需要 {size} GiB</translation>
+    </message>
+    <message>
+        <source>Fits, but slow</source>
+        <translation>放得下，但较慢</translation>
+    </message>
+    <message>
+        <source>Fits, but not this context</source>
+        <translation>放得下，但上下文不够</translation>
+    </message>
+</context>
+<context>
+    <name>WelcomeView</name>
+    <message>
+        <source>Back</source>
+        <translation>返回</translation>
+    </message>
+    <message>
+        <source>Just chat</source>
+        <translation>直接对话</translation>
+    </message>
+    <message>
+        <source>Skip the introduction</source>
+        <translation>跳过介绍</translation>
+    </message>
+    <message>
+        <source>Welcome to Snug</source>
+        <translation>欢迎使用 Snug</translation>
+    </message>
+    <message>
+        <source>A private assistant that runs on this computer alone. First, this is what it has to work with:</source>
+        <translation>只在这台电脑上运行的私人助手。先看看它可以使用的硬件：</translation>
+    </message>
+    <message>
+        <source>Looking at this machine …</source>
+        <translation>正在查看这台电脑 …</translation>
+    </message>
+    <message>
+        <source>What suits this machine</source>
+        <translation>什么适合这台电脑</translation>
+    </message>
+    <message>
+        <source>The best model that really fits, with room to spare for your other programs:</source>
+        <translation>真正放得下、并为其他程序留有余量的最佳模型：</translation>
+    </message>
+    <message>
+        <source>Working it out …</source>
+        <translation>正在计算 …</translation>
+    </message>
+    <message>
+        <source>Start right away</source>
+        <translation>马上开始</translation>
+    </message>
+    <message>
+        <source>A small model came with Snug, so that you can chat at once and without a network.</source>
+        <translation>Snug 自带一个小模型，无需网络即可马上对话。</translation>
+    </message>
+    <message>
+        <source>Graphics card</source>
+        <translation>显卡</translation>
+    </message>
+    <message>
+        <source>none found: models run in main memory</source>
+        <translation>未找到：模型在内存中运行</translation>
+    </message>
+    <message>
+        <source>{name} · {cores} cores</source>
+        <translation>{name} · {cores} 核</translation>
+    </message>
+    <message>
+        <source>{total}, {free} free</source>
+        <translation>{total}，可用 {free}</translation>
+    </message>
+    <message>
+        <source>{free} free</source>
+        <translation>可用 {free}</translation>
+    </message>
+    <message>
+        <source>Processor</source>
+        <translation>处理器</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>Disk</source>
+        <translation>磁盘</translation>
+    </message>
+    <message>
+        <source>What fits is not known yet. The Models page looks again.</source>
+        <translation>还不知道什么放得下。“模型”页会重新查看。</translation>
+    </message>
+    <message>
+        <source>The built-in model</source>
+        <translation>内置模型</translation>
+    </message>
+    <message>
+        <source>Nothing larger fits with room to spare right now.</source>
+        <translation>目前没有更大的模型能宽裕放下。</translation>
+    </message>
+    <message>
+        <source>{size} memory</source>
+        <translation>内存 {size}</translation>
+    </message>
+    <message>
+        <source>about {low}–{high} tok/s (estimate)</source>
+        <translation>约 {low}–{high} tok/s（估计）</translation>
+    </message>
+    <message>
+        <source>You can choose another model at any time on the Models page.</source>
+        <translation>你可以随时在“模型”页选择其他模型。</translation>
+    </message>
+    <message>
+        <source>{name} is a download of {size} from {publisher} ({licence}). Snug says when it is ready, and you can stop it at any time.</source>
+        <translation>{name} 来自 {publisher}（{licence}），需下载 {size}。就绪后 Snug 会提示，你可以随时停止。</translation>
+    </message>
+    <message>
+        <source>{step} of {count}</source>
+        <translation>第 {step} / {count} 步</translation>
+    </message>
+    <message>
+        <source>Chat now, download the better one meanwhile</source>
+        <translation>现在就对话，同时下载更好的模型</translation>
+    </message>
+    <message>
+        <source>Start to chat</source>
+        <translation>开始对话</translation>
+    </message>
+    <message>
+        <source>Next</source>
+        <translation>下一步</translation>
+    </message>
+</context>
+<context>
+    <name>core</name>
+    <message>
+        <source>The model catalog {path} cannot be read: {reason}</source>
+        <translation>无法读取模型目录 {path}：{reason}</translation>
+    </message>
+    <message>
+        <source>Install Snug again to bring the catalog back. Models on this disk still work.</source>
+        <translation>重新安装 Snug 可恢复目录。磁盘上的模型仍可使用。</translation>
+    </message>
+    <message>
+        <source>The name "{name}" is not safe to use as a file name.</source>
+        <translation>名称“{name}”不能安全地用作文件名。</translation>
+    </message>
+    <message>
+        <source>Choose another file or another source. Nothing was written.</source>
+        <translation>请选择其他文件或来源。没有写入任何内容。</translation>
+    </message>
+    <message>
+        <source>The network is switched off.</source>
+        <translation>网络已关闭。</translation>
+    </message>
+    <message>
+        <source>Turn off "No network" in the settings, or unset HF_HUB_OFFLINE.</source>
+        <translation>请在设置中关闭“不使用网络”，或取消设置 HF_HUB_OFFLINE。</translation>
+    </message>
+    <message>
+        <source>The address of the Hub, "{endpoint}", is not a web address.</source>
+        <translation>Hub 的地址“{endpoint}”不是网址。</translation>
+    </message>
+    <message>
+        <source>Correct it in the settings or in HF_ENDPOINT; it begins with https://.</source>
+        <translation>请在设置或 HF_ENDPOINT 中更正；它应以 https:// 开头。</translation>
+    </message>
+    <message>
+        <source>{endpoint} cannot be reached: {reason}</source>
+        <translation>无法连接 {endpoint}：{reason}</translation>
+    </message>
+    <message>
+        <source>Check the network connection, then try again; the settings can name a mirror.</source>
+        <translation>请检查网络连接后重试；也可以在设置中指定镜像。</translation>
+    </message>
+    <message>
+        <source>The Hub does not have {what}, or does not show it to you.</source>
+        <translation>Hub 上没有 {what}，或不对你公开。</translation>
+    </message>
+    <message>
+        <source>Check the name. For a private repository, set a token in HF_TOKEN.</source>
+        <translation>请检查名称。私有仓库请在 HF_TOKEN 中设置令牌。</translation>
+    </message>
+    <message>
+        <source>The Hub does not let you have {what}.</source>
+        <translation>Hub 不允许你获取 {what}。</translation>
+    </message>
+    <message>
+        <source>Accept the licence on {page}, then set a token of your account in HF_TOKEN.</source>
+        <translation>请在 {page} 接受许可协议，然后在 HF_TOKEN 中设置你账号的令牌。</translation>
+    </message>
+    <message>
+        <source>The Hub is busy and asks to wait {seconds} seconds.</source>
+        <translation>Hub 繁忙，请等待 {seconds} 秒。</translation>
+    </message>
+    <message>
+        <source>Try again later. With a token in HF_TOKEN more requests are allowed.</source>
+        <translation>请稍后重试。在 HF_TOKEN 中设置令牌可获得更多请求次数。</translation>
+    </message>
+    <message>
+        <source>{file} cannot be checked: the Hub names no SHA-256 for it.</source>
+        <translation>无法校验 {file}：Hub 没有给出它的 SHA-256。</translation>
+    </message>
+    <message>
+        <source>Choose a file that is kept in Git LFS, or another mirror.</source>
+        <translation>请选择存放在 Git LFS 中的文件，或换一个镜像。</translation>
+    </message>
+    <message>
+        <source>This conversation is still being answered.</source>
+        <translation>这个对话仍在回答中。</translation>
+    </message>
+    <message>
+        <source>Wait for the reply, or stop it.</source>
+        <translation>请等待回复，或停止它。</translation>
+    </message>
+    <message>
+        <source>The context is full, so the reply ends here.</source>
+        <translation>上下文已满，回复到此为止。</translation>
+    </message>
+    <message>
+        <source>Load the model with a longer context, or begin a new conversation.</source>
+        <translation>请用更长的上下文加载模型，或开始新对话。</translation>
+    </message>
+    <message>
+        <source>The reply ended without a reason.</source>
+        <translation>回复无故结束。</translation>
+    </message>
+    <message>
+        <source>What came so far is kept. Continue the reply, or ask again.</source>
+        <translation>已生成的内容已保留。可以继续回复，或重新提问。</translation>
+    </message>
+    <message>
+        <source>This conversation no longer exists.</source>
+        <translation>这个对话已不存在。</translation>
+    </message>
+    <message>
+        <source>Choose another one, or begin a new one.</source>
+        <translation>请选择另一个，或开始新对话。</translation>
+    </message>
+    <message>
+        <source>This message no longer exists.</source>
+        <translation>这条消息已不存在。</translation>
+    </message>
+    <message>
+        <source>Open the conversation again to see what is there.</source>
+        <translation>请重新打开对话查看内容。</translation>
+    </message>
+    <message>
+        <source>There is nothing to answer: the prompt is empty.</source>
+        <translation>没有可回答的内容：提示为空。</translation>
+    </message>
+    <message>
+        <source>Give a prompt, as in: snug chat "Why is the sky blue?"</source>
+        <translation>请给出提示，例如：snug chat "天空为什么是蓝色的？"</translation>
+    </message>
+    <message>
+        <source>{path} is damaged or is not a database of Snug: {reason}</source>
+        <translation>{path} 已损坏或不是 Snug 的数据库：{reason}</translation>
+    </message>
+    <message>
+        <source>The file was left as it is. Move it away to start afresh, or put back a copy from "{backups}".</source>
+        <translation>文件保持原样。可将它移走重新开始，或从“{backups}”放回副本。</translation>
+    </message>
+    <message>
+        <source>{path} was written by a newer version of Snug (format {found}, known: {known}).</source>
+        <translation>{path} 由更新版本的 Snug 写入（格式 {found}，已知：{known}）。</translation>
+    </message>
+    <message>
+        <source>Install the newest version of Snug. Nothing in the file was changed.</source>
+        <translation>请安装最新版 Snug。文件内容没有改动。</translation>
+    </message>
+    <message>
+        <source>Another program has been writing to {path} for more than {seconds} seconds.</source>
+        <translation>另一个程序写入 {path} 已超过 {seconds} 秒。</translation>
+    </message>
+    <message>
+        <source>Close other copies of Snug, then try again. Nothing was lost.</source>
+        <translation>请关闭其他 Snug 后重试。没有丢失任何内容。</translation>
+    </message>
+    <message>
+        <source>SQLite {found} can damage databases; {wanted} or newer is needed.</source>
+        <translation>SQLite {found} 可能损坏数据库；需要 {wanted} 或更新版本。</translation>
+    </message>
+    <message>
+        <source>Install Snug again with its own dependencies (apsw-sqlite3mc).</source>
+        <translation>请连同其依赖（apsw-sqlite3mc）重新安装 Snug。</translation>
+    </message>
+    <message>
+        <source>Engine</source>
+        <translation>引擎</translation>
+    </message>
+    <message>
+        <source>llama.cpp loads in its own process</source>
+        <translation>llama.cpp 能在自己的进程中加载</translation>
+    </message>
+    <message>
+        <source>llama.cpp, version {version}</source>
+        <translation>llama.cpp，版本 {version}</translation>
+    </message>
+    <message>
+        <source>not asked</source>
+        <translation>未询问</translation>
+    </message>
+    <message>
+        <source>no graphics card with memory of its own</source>
+        <translation>没有独立显存的显卡</translation>
+    </message>
+    <message>
+        <source>the engine did not answer</source>
+        <translation>引擎没有响应</translation>
+    </message>
+    <message>
+        <source>not used, because the engine has no device for it: {names}</source>
+        <translation>未使用，因为引擎没有对应的设备：{names}</translation>
+    </message>
+    <message>
+        <source>Update the driver of the card: the engine is built for it, but does not see it.</source>
+        <translation>请更新显卡驱动：引擎支持它，但看不到它。</translation>
+    </message>
+    <message>
+        <source>Build the engine for it: make run BACKEND={backend}</source>
+        <translation>请为它构建引擎：make run BACKEND={backend}</translation>
+    </message>
+    <message>
+        <source>Starter model</source>
+        <translation>入门模型</translation>
+    </message>
+    <message>
+        <source>a small model that comes with the set-up</source>
+        <translation>安装时自带的小模型</translation>
+    </message>
+    <message>
+        <source>missing</source>
+        <translation>缺失</translation>
+    </message>
+    <message>
+        <source>GPU offload</source>
+        <translation>GPU 卸载</translation>
+    </message>
+    <message>
+        <source>the engine uses every graphics card</source>
+        <translation>引擎使用每一张显卡</translation>
+    </message>
+    <message>
+        <source>no card tells</source>
+        <translation>没有显卡报告</translation>
+    </message>
+    <message>
+        <source>on</source>
+        <translation>开启</translation>
+    </message>
+    <message>
+        <source>Turn on "Resizable BAR" and "Above 4G decoding" in the firmware (BIOS) settings.</source>
+        <translation>请在固件（BIOS）设置中开启“Resizable BAR”和“Above 4G decoding”。</translation>
+    </message>
+    <message>
+        <source>off for {names}</source>
+        <translation>{names} 未开启</translation>
+    </message>
+    <message>
+        <source>Resizable BAR</source>
+        <translation>Resizable BAR</translation>
+    </message>
+    <message>
+        <source>Move the card to the slot nearest the processor, and reseat it and its riser.</source>
+        <translation>请把显卡移到离处理器最近的插槽，并重新插好显卡和转接线。</translation>
+    </message>
+    <message>
+        <source>{name}: x{width}</source>
+        <translation>{name}：x{width}</translation>
+    </message>
+    <message>
+        <source>{name}: x{width}, generation {generation}</source>
+        <translation>{name}：x{width}，第 {generation} 代</translation>
+    </message>
+    <message>
+        <source>PCIe link</source>
+        <translation>PCIe 链路</translation>
+    </message>
+    <message>
+        <source>at least {lanes} lanes</source>
+        <translation>至少 {lanes} 条通道</translation>
+    </message>
+    <message>
+        <source>Vulkan</source>
+        <translation>Vulkan</translation>
+    </message>
+    <message>
+        <source>its loader is installed, for AMD and Intel cards</source>
+        <translation>已安装加载器，用于 AMD 和 Intel 显卡</translation>
+    </message>
+    <message>
+        <source>installed</source>
+        <translation>已安装</translation>
+    </message>
+    <message>
+        <source>not installed</source>
+        <translation>未安装</translation>
+    </message>
+    <message>
+        <source>Install the Vulkan loader: libvulkan1 on Debian and Ubuntu, the card's driver on Windows.</source>
+        <translation>请安装 Vulkan 加载器：Debian 和 Ubuntu 上为 libvulkan1，Windows 上为显卡驱动。</translation>
+    </message>
+    <message>
+        <source>Look again. If it stays like this, the log has the details.</source>
+        <translation>请重新查看。如果仍然如此，日志中有详细信息。</translation>
+    </message>
+    <message>
+        <source>Hardware</source>
+        <translation>硬件</translation>
+    </message>
+    <message>
+        <source>read completely</source>
+        <translation>已完整读取</translation>
+    </message>
+    <message>
+        <source>every source answers in time</source>
+        <translation>每个来源都及时响应</translation>
+    </message>
+    <message>
+        <source>{name}, {cores} cores</source>
+        <translation>{name}，{cores} 核</translation>
+    </message>
+    <message>
+        <source>{name}, {cores} cores, AVX2</source>
+        <translation>{name}，{cores} 核，AVX2</translation>
+    </message>
+    <message>
+        <source>{name} does not tell</source>
+        <translation>{name} 没有说明</translation>
+    </message>
+    <message>
+        <source>Build the engine on this machine (make run does), and choose small models.</source>
+        <translation>请在这台电脑上构建引擎（make run 会做），并选择小模型。</translation>
+    </message>
+    <message>
+        <source>{name} has no AVX2</source>
+        <translation>{name} 没有 AVX2</translation>
+    </message>
+    <message>
+        <source>Processor</source>
+        <translation>处理器</translation>
+    </message>
+    <message>
+        <source>AVX2 or NEON</source>
+        <translation>AVX2 或 NEON</translation>
+    </message>
+    <message>
+        <source>{available:.1f} of {total:.1f} GiB available</source>
+        <translation>可用 {available:.1f} / {total:.1f} GiB</translation>
+    </message>
+    <message>
+        <source>{available:.1f} of {total:.1f} GiB available (a container's limit; the machine has {machine:.1f} GiB)</source>
+        <translation>可用 {available:.1f} / {total:.1f} GiB（容器限制；整机有 {machine:.1f} GiB）</translation>
+    </message>
+    <message>
+        <source>Choose models below 3B, or close other programs.</source>
+        <translation>请选择 3B 以下的模型，或关闭其他程序。</translation>
+    </message>
+    <message>
+        <source>Main memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>at least {wanted:.0f} GiB</source>
+        <translation>至少 {wanted:.0f} GiB</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>无</translation>
+    </message>
+    <message>
+        <source>{used:.1f} of {total:.1f} GiB in use</source>
+        <translation>已用 {used:.1f} / {total:.1f} GiB</translation>
+    </message>
+    <message>
+        <source>Close other programs before you load a large model.</source>
+        <translation>加载大模型前请关闭其他程序。</translation>
+    </message>
+    <message>
+        <source>Swap</source>
+        <translation>交换空间</translation>
+    </message>
+    <message>
+        <source>less than half in use</source>
+        <translation>使用不到一半</translation>
+    </message>
+    <message>
+        <source>{free:.1f} GiB free for {path}</source>
+        <translation>{path} 可用 {free:.1f} GiB</translation>
+    </message>
+    <message>
+        <source>Free some space, or choose another folder for models in the settings.</source>
+        <translation>请释放一些空间，或在设置中为模型选择其他文件夹。</translation>
+    </message>
+    <message>
+        <source>the disk with {path} does not answer</source>
+        <translation>{path} 所在的磁盘没有响应</translation>
+    </message>
+    <message>
+        <source>Disk</source>
+        <translation>磁盘</translation>
+    </message>
+    <message>
+        <source>at least {wanted:.0f} GiB free</source>
+        <translation>至少可用 {wanted:.0f} GiB</translation>
+    </message>
+    <message>
+        <source>NVIDIA driver</source>
+        <translation>NVIDIA 驱动</translation>
+    </message>
+    <message>
+        <source>535 or newer</source>
+        <translation>535 或更新</translation>
+    </message>
+    <message>
+        <source>Install driver 535 or newer from nvidia.com or your system's packages, then restart.</source>
+        <translation>请从 nvidia.com 或系统软件包安装 535 或更新的驱动，然后重启。</translation>
+    </message>
+    <message>
+        <source>Restart the computer: a driver that was just updated needs it. If that does not help, install it anew.</source>
+        <translation>请重启电脑：刚更新的驱动需要重启。如果没有帮助，请重新安装驱动。</translation>
+    </message>
+    <message>
+        <source>{name}, without a working driver</source>
+        <translation>{name}，没有可用的驱动</translation>
+    </message>
+    <message>
+        <source>no NVIDIA card</source>
+        <translation>没有 NVIDIA 显卡</translation>
+    </message>
+    <message>
+        <source>a driver that does not tell its version</source>
+        <translation>驱动没有报告版本</translation>
+    </message>
+    <message>
+        <source>cuDNN</source>
+        <translation>cuDNN</translation>
+    </message>
+    <message>
+        <source>not used by this engine, which has its own kernels</source>
+        <translation>此引擎不使用它，它有自己的计算核</translation>
+    </message>
+    <message>
+        <source>nothing: it is not required</source>
+        <translation>无：不需要</translation>
+    </message>
+    <message>
+        <source>the connection broke</source>
+        <translation>连接中断</translation>
+    </message>
+    <message>
+        <source>nothing came for {seconds} s</source>
+        <translation>{seconds} 秒内没有收到数据</translation>
+    </message>
+    <message>
+        <source>the connection ended too early</source>
+        <translation>连接过早结束</translation>
+    </message>
+    <message>
+        <source>the server is busy (HTTP {status})</source>
+        <translation>服务器繁忙（HTTP {status}）</translation>
+    </message>
+    <message>
+        <source>the server gave an odd answer ({what})</source>
+        <translation>服务器的回答异常（{what}）</translation>
+    </message>
+    <message>
+        <source>The connection broke. Trying again in {wait} s (attempt {attempt} of {attempts}).</source>
+        <translation>连接中断。{wait} 秒后重试（第 {attempt} / {attempts} 次）。</translation>
+    </message>
+    <message>
+        <source>Nothing came for {seconds} s. Trying again in {wait} s (attempt {attempt} of {attempts}).</source>
+        <translation>{seconds} 秒内没有收到数据。{wait} 秒后重试（第 {attempt} / {attempts} 次）。</translation>
+    </message>
+    <message>
+        <source>The connection ended too early. Trying again in {wait} s (attempt {attempt} of {attempts}).</source>
+        <translation>连接过早结束。{wait} 秒后重试（第 {attempt} / {attempts} 次）。</translation>
+    </message>
+    <message>
+        <source>The server is busy (HTTP {status}). Trying again in {wait} s (attempt {attempt} of {attempts}).</source>
+        <translation>服务器繁忙（HTTP {status}）。{wait} 秒后重试（第 {attempt} / {attempts} 次）。</translation>
+    </message>
+    <message>
+        <source>The server gave an odd answer ({what}). Trying again in {wait} s (attempt {attempt} of {attempts}).</source>
+        <translation>服务器的回答异常（{what}）。{wait} 秒后重试（第 {attempt} / {attempts} 次）。</translation>
+    </message>
+    <message>
+        <source>Another download of this file is under way.</source>
+        <translation>此文件正在由另一个下载任务下载。</translation>
+    </message>
+    <message>
+        <source>Reading what is already there.</source>
+        <translation>正在读取已有的部分。</translation>
+    </message>
+    <message>
+        <source>The server cannot go on from the middle: starting again from the beginning.</source>
+        <translation>服务器不支持断点续传：从头开始。</translation>
+    </message>
+    <message>
+        <source>{file} arrived damaged: its SHA-256 is not the one the Hub names.</source>
+        <translation>{file} 下载后已损坏：SHA-256 与 Hub 给出的不符。</translation>
+    </message>
+    <message>
+        <source>The damaged file was removed. Download it again; if that does not help, try a mirror.</source>
+        <translation>损坏的文件已移除。请重新下载；如果没有帮助，请换一个镜像。</translation>
+    </message>
+    <message>
+        <source>{file} could not be downloaded, after {attempts} attempts: {reason}</source>
+        <translation>尝试 {attempts} 次后仍无法下载 {file}：{reason}</translation>
+    </message>
+    <message>
+        <source>What came so far is kept. Start the download again to go on from there.</source>
+        <translation>已下载的部分已保留。重新开始下载即可继续。</translation>
+    </message>
+    <message>
+        <source>The disk with {path} is too full: {need} more are needed, {free} are free.</source>
+        <translation>{path} 所在的磁盘空间不足：还需要 {need}，可用 {free}。</translation>
+    </message>
+    <message>
+        <source>Free some space or choose another folder, then go on. What came so far is kept.</source>
+        <translation>请释放空间或选择其他文件夹后继续。已下载的部分已保留。</translation>
+    </message>
+    <message>
+        <source>The disk with {path} cannot hold a file of {size}.</source>
+        <translation>{path} 所在的磁盘无法存放 {size} 的文件。</translation>
+    </message>
+    <message>
+        <source>Choose a models folder on a disk that is formatted for large files.</source>
+        <translation>请把模型文件夹设在支持大文件的磁盘上。</translation>
+    </message>
+    <message>
+        <source>The download of {model} was stopped.</source>
+        <translation>{model} 的下载已停止。</translation>
+    </message>
+    <message>
+        <source>Start it again whenever you like.</source>
+        <translation>可以随时重新开始。</translation>
+    </message>
+    <message>
+        <source>There is not enough memory on {device} for this model.</source>
+        <translation>{device} 的内存不足以加载此模型。</translation>
+    </message>
+    <message>
+        <source>Choose a shorter context, fewer layers on the GPU or a smaller quantization, or close other programs.</source>
+        <translation>请缩短上下文、减少 GPU 上的层数、选择更小的量化，或关闭其他程序。</translation>
+    </message>
+    <message>
+        <source>The model file {path} is not there any more.</source>
+        <translation>模型文件 {path} 已不存在。</translation>
+    </message>
+    <message>
+        <source>Download the model again, or put the file back.</source>
+        <translation>请重新下载模型，或放回文件。</translation>
+    </message>
+    <message>
+        <source>{path} is not a model file (GGUF).</source>
+        <translation>{path} 不是模型文件（GGUF）。</translation>
+    </message>
+    <message>
+        <source>Choose a file that ends in .gguf and was downloaded completely.</source>
+        <translation>请选择以 .gguf 结尾且已完整下载的文件。</translation>
+    </message>
+    <message>
+        <source>{path} is damaged or incomplete.</source>
+        <translation>{path} 已损坏或不完整。</translation>
+    </message>
+    <message>
+        <source>Download the model again; the download checks every byte.</source>
+        <translation>请重新下载模型；下载会校验每个字节。</translation>
+    </message>
+    <message>
+        <source>This engine does not know models of the kind “{architecture}”.</source>
+        <translation>此引擎不支持“{architecture}”类模型。</translation>
+    </message>
+    <message>
+        <source>Choose another model, or update the program: new kinds come with new engines.</source>
+        <translation>请选择其他模型或更新程序：新引擎会支持新的种类。</translation>
+    </message>
+    <message>
+        <source>The device {device}, which the plan for this model uses, is not there.</source>
+        <translation>此模型的计划所用的设备 {device} 不存在。</translation>
+    </message>
+    <message>
+        <source>Let the program plan again for the devices at hand, or check the driver.</source>
+        <translation>请让程序按现有设备重新规划，或检查驱动。</translation>
+    </message>
+    <message>
+        <source>The other machine at {endpoint} does not answer.</source>
+        <translation>位于 {endpoint} 的另一台电脑没有响应。</translation>
+    </message>
+    <message>
+        <source>Check that it is switched on and shares its devices, or plan without it.</source>
+        <translation>请确认它已开机并共享设备，或不使用它重新规划。</translation>
+    </message>
+    <message>
+        <source>This model carries no chat template, so it cannot hold a conversation.</source>
+        <translation>此模型没有对话模板，无法进行对话。</translation>
+    </message>
+    <message>
+        <source>Choose an instruction-tuned model: its name often ends in Instruct or Chat.</source>
+        <translation>请选择经过指令微调的模型：名称通常以 Instruct 或 Chat 结尾。</translation>
+    </message>
+    <message>
+        <source>The model's chat template cannot be used: {reason}</source>
+        <translation>无法使用模型的对话模板：{reason}</translation>
+    </message>
+    <message>
+        <source>Choose another file of this model, from its publisher if possible.</source>
+        <translation>请选择此模型的其他文件，最好来自发布者。</translation>
+    </message>
+    <message>
+        <source>The conversation needs {needed} tokens, but the model's context holds {available}.</source>
+        <translation>对话需要 {needed} 个 token，但模型的上下文只能容纳 {available} 个。</translation>
+    </message>
+    <message>
+        <source>No model is loaded.</source>
+        <translation>未加载模型。</translation>
+    </message>
+    <message>
+        <source>Load a model first.</source>
+        <translation>请先加载模型。</translation>
+    </message>
+    <message>
+        <source>The engine cannot do what it was asked for: {reason}</source>
+        <translation>引擎无法完成请求：{reason}</translation>
+    </message>
+    <message>
+        <source>This is a fault of the program. Please report it with the log.</source>
+        <translation>这是程序的错误。请附上日志报告。</translation>
+    </message>
+    <message>
+        <source>The engine belongs to another version of this program.</source>
+        <translation>引擎属于此程序的另一个版本。</translation>
+    </message>
+    <message>
+        <source>Install the program again, so that all its parts are of one version.</source>
+        <translation>请重新安装程序，使各部分版本一致。</translation>
+    </message>
+    <message>
+        <source>The engine cannot be started: {reason}</source>
+        <translation>无法启动引擎：{reason}</translation>
+    </message>
+    <message>
+        <source>Run the set-up again: its part that builds llama-cpp-python did not finish.</source>
+        <translation>请重新运行安装：构建 llama-cpp-python 的部分没有完成。</translation>
+    </message>
+    <message>
+        <source>The engine was built for another processor and cannot run on this one.</source>
+        <translation>引擎是为另一种处理器构建的，无法在此运行。</translation>
+    </message>
+    <message>
+        <source>Build it on this machine: run the set-up again.</source>
+        <translation>请在这台电脑上构建：重新运行安装。</translation>
+    </message>
+    <message>
+        <source>The engine crashed (it used memory that is not its own).</source>
+        <translation>引擎崩溃（访问了不属于它的内存）。</translation>
+    </message>
+    <message>
+        <source>It starts again by itself. If it happens again, choose another file or driver.</source>
+        <translation>它会自动重新启动。如果再次发生，请换一个文件或驱动。</translation>
+    </message>
+    <message>
+        <source>The engine gave up: {reason}</source>
+        <translation>引擎放弃了：{reason}</translation>
+    </message>
+    <message>
+        <source>It starts again by itself. If it happens again, try fewer layers on the GPU.</source>
+        <translation>它会自动重新启动。如果再次发生，请减少 GPU 上的层数。</translation>
+    </message>
+    <message>
+        <source>The engine was killed, most often because the machine ran out of memory.</source>
+        <translation>引擎被终止，通常是因为内存耗尽。</translation>
+    </message>
+    <message>
+        <source>It starts again by itself. Close other programs, or choose a smaller model or context.</source>
+        <translation>它会自动重新启动。请关闭其他程序，或选择更小的模型或上下文。</translation>
+    </message>
+    <message>
+        <source>The engine did not answer any more and was ended.</source>
+        <translation>引擎不再响应，已被结束。</translation>
+    </message>
+    <message>
+        <source>It starts again by itself. If it happens again, update the graphics driver.</source>
+        <translation>它会自动重新启动。如果再次发生，请更新显卡驱动。</translation>
+    </message>
+    <message>
+        <source>The engine ended unexpectedly (exit code {code}): {reason}</source>
+        <translation>引擎意外结束（退出码 {code}）：{reason}</translation>
+    </message>
+    <message>
+        <source>It starts again by itself. If it happens again, look into the log.</source>
+        <translation>它会自动重新启动。如果再次发生，请查看日志。</translation>
+    </message>
+    <message>
+        <source>The model could not be loaded: {reason}</source>
+        <translation>无法加载模型：{reason}</translation>
+    </message>
+    <message>
+        <source>Try another file or a shorter context. The log has the engine's own words.</source>
+        <translation>请尝试其他文件或更短的上下文。日志中有引擎的原话。</translation>
+    </message>
+    <message>
+        <source>Loading was cancelled.</source>
+        <translation>加载已取消。</translation>
+    </message>
+    <message>
+        <source>Load the model again when you need it.</source>
+        <translation>需要时请重新加载模型。</translation>
+    </message>
+    <message>
+        <source>The engine failed inside: {reason}</source>
+        <translation>引擎内部出错：{reason}</translation>
+    </message>
+    <message>
+        <source>Try again. If it happens again, please report it with the log.</source>
+        <translation>请重试。如果再次发生，请附上日志报告。</translation>
+    </message>
+    <message>
+        <source>The engine on this machine was built for the processor only.</source>
+        <translation>这台电脑上的引擎只为处理器构建。</translation>
+    </message>
+    <message>
+        <source>The engine does not see this card: its driver is missing or too old.</source>
+        <translation>引擎看不到这张显卡：驱动缺失或太旧。</translation>
+    </message>
+    <message>
+        <source>Something went wrong: {reason}</source>
+        <translation>出错了：{reason}</translation>
+    </message>
+    <message>
+        <source>Try again. If it happens again, look into the log.</source>
+        <translation>请重试。如果再次发生，请查看日志。</translation>
+    </message>
+    <message>
+        <source>{reason}</source>
+        <translation>{reason}</translation>
+    </message>
+    <message>
+        <source>Run "snug --help" to see what there is.</source>
+        <translation>运行“snug --help”查看可用命令。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be read: {reason}</source>
+        <translation>无法读取 {path}：{reason}</translation>
+    </message>
+    <message>
+        <source>Check that the file is there and that you may read it.</source>
+        <translation>请确认文件存在且你有权读取。</translation>
+    </message>
+    <message>
+        <source>The disk with {path} is full.</source>
+        <translation>{path} 所在的磁盘已满。</translation>
+    </message>
+    <message>
+        <source>Free some space or choose another folder, then try again. Nothing was lost.</source>
+        <translation>请释放空间或选择其他文件夹后重试。没有丢失任何内容。</translation>
+    </message>
+    <message>
+        <source>{path} could not be saved: {reason}</source>
+        <translation>无法保存 {path}：{reason}</translation>
+    </message>
+    <message>
+        <source>Check that you may write to this folder. The old file is unchanged.</source>
+        <translation>请确认你有权写入此文件夹。旧文件没有改动。</translation>
+    </message>
+    <message>
+        <source>{model} with a context of {context} tokens needs {need} on {device}, where {free} may be used.</source>
+        <translation>{model} 使用 {context} 个 token 的上下文在 {device} 上需要 {need}，可用 {free}。</translation>
+    </message>
+    <message>
+        <source>Choose a smaller quantization or a smaller model, or close other programs.</source>
+        <translation>请选择更小的量化或更小的模型，或关闭其他程序。</translation>
+    </message>
+    <message>
+        <source>A context of {alternative} tokens fits. Or choose a smaller quantization or a smaller model.</source>
+        <translation>{alternative} 个 token 的上下文放得下。也可以选择更小的量化或更小的模型。</translation>
+    </message>
+    <message>
+        <source>With a graphics card of {size}, {model} in {quantization} would come first, at about {speed} tokens per second.</source>
+        <translation>如果有 {size} 的显卡，{quantization} 的 {model} 会排在第一，约每秒 {speed} 个 token。</translation>
+    </message>
+    <message>
+        <source>With {size} more graphics memory, {model} in {quantization} would come first, at about {speed} tokens per second.</source>
+        <translation>如果多 {size} 显存，{quantization} 的 {model} 会排在第一，约每秒 {speed} 个 token。</translation>
+    </message>
+    <message>
+        <source>If {speed} tokens per second were enough, {model} in {quantization} would come first.</source>
+        <translation>如果每秒 {speed} 个 token 就够，{quantization} 的 {model} 会排在第一。</translation>
+    </message>
+    <message>
+        <source>Speeds are estimates from memory bandwidths that are usual for such hardware; they were not measured here.</source>
+        <translation>速度是按此类硬件常见的内存带宽估计的，并非在此实测。</translation>
+    </message>
+    <message>
+        <source>No graphics card is used, so models run from main memory on the processor; smaller models write faster.</source>
+        <translation>没有使用显卡，模型在内存中由处理器运行；模型越小写得越快。</translation>
+    </message>
+    <message>
+        <source>No model of the catalog fits at {context} tokens of context and {minimum} tokens per second.</source>
+        <translation>目录中没有模型能满足 {context} 个 token 的上下文和每秒 {minimum} 个 token。</translation>
+    </message>
+    <message>
+        <source>The engine was not asked yet which graphics cards it can use; this takes all of them for usable.</source>
+        <translation>尚未询问引擎能使用哪些显卡；这里假定全部可用。</translation>
+    </message>
+    <message>
+        <source>All {count} layers are on {device}.</source>
+        <translation>全部 {count} 层都在 {device} 上。</translation>
+    </message>
+    <message>
+        <source>All {count} layers are on graphics cards, split as {parts}.</source>
+        <translation>全部 {count} 层都在显卡上，分配为 {parts}。</translation>
+    </message>
+    <message>
+        <source>{offloaded} of {count} layers are on graphics cards ({parts}); the rest is on the processor and slower.</source>
+        <translation>{count} 层中的 {offloaded} 层在显卡上（{parts}）；其余在处理器上，较慢。</translation>
+    </message>
+    <message>
+        <source>The context was lowered from {wanted} to {context} tokens, so that everything fits into memory.</source>
+        <translation>上下文从 {wanted} 降到 {context} 个 token，以便全部放进内存。</translation>
+    </message>
+    <message>
+        <source>The model was trained for {trained} tokens; with a longer context its answers get worse.</source>
+        <translation>模型按 {trained} 个 token 训练；上下文更长时回答会变差。</translation>
+    </message>
+    <message>
+        <source>Weights and KV cache are computed exactly; the compute buffers are a careful estimate.</source>
+        <translation>权重和 KV 缓存为精确计算；计算缓冲区为谨慎的估计。</translation>
+    </message>
+    <message>
+        <source>Models of the Gemma family lose much quality with a quantized KV cache.</source>
+        <translation>Gemma 系列模型使用量化的 KV 缓存会损失较多质量。</translation>
+    </message>
+    <message>
+        <source>The most capable model of the catalog that fits here and writes at least {speed} tokens per second.</source>
+        <translation>目录中放得下且每秒至少写 {speed} 个 token 的最强模型。</translation>
+    </message>
+    <message>
+        <source>Less capable than {better}, by size and generation.</source>
+        <translation>按规模和代次，能力低于 {better}。</translation>
+    </message>
+    <message>
+        <source>Only fits with much loss, so a smaller model with less loss is placed before it.</source>
+        <translation>只有在损失较大时才放得下，因此损失更小的小模型排在它前面。</translation>
+    </message>
+    <message>
+        <source>Another file of {model}, which is already in this list as {quantization}.</source>
+        <translation>{model} 的另一个文件，列表中已有 {quantization}。</translation>
+    </message>
+    <message>
+        <source>{quantization} is lossless in practice.</source>
+        <translation>{quantization} 实际上无损。</translation>
+    </message>
+    <message>
+        <source>{quantization} is near-lossless.</source>
+        <translation>{quantization} 近乎无损。</translation>
+    </message>
+    <message>
+        <source>{quantization} keeps the quality good.</source>
+        <translation>{quantization} 保持良好质量。</translation>
+    </message>
+    <message>
+        <source>{quantization} costs some quality, to an acceptable degree.</source>
+        <translation>{quantization} 损失一些质量，尚可接受。</translation>
+    </message>
+    <message>
+        <source>{quantization} costs much quality.</source>
+        <translation>{quantization} 损失较多质量。</translation>
+    </message>
+    <message>
+        <source>{quantization} would lose less, but write only about {speed} tokens per second.</source>
+        <translation>{quantization} 损失更少，但每秒只能写约 {speed} 个 token。</translation>
+    </message>
+    <message>
+        <source>{quantization} would lose less, but needs {missing} more memory.</source>
+        <translation>{quantization} 损失更少，但还需要 {missing} 内存。</translation>
+    </message>
+    <message>
+        <source>{quantization} would lose a little less, but is only just fast enough: about {speed} tokens per second.</source>
+        <translation>{quantization} 损失略少，但速度只是勉强够：约每秒 {speed} 个 token。</translation>
+    </message>
+    <message>
+        <source>{quantization} would lose less, but some of its layers would have to stay on the slower processor.</source>
+        <translation>{quantization} 损失更少，但部分层只能留在较慢的处理器上。</translation>
+    </message>
+    <message>
+        <source>Needs {need} of main memory; {free} may be used.</source>
+        <translation>需要内存 {need}；可用 {free}。</translation>
+    </message>
+    <message>
+        <source>Needs {need} on {devices}; beyond the safety margin {spare} stay free.</source>
+        <translation>在 {devices} 上需要 {need}；除安全余量外仍空余 {spare}。</translation>
+    </message>
+    <message>
+        <source>{offloaded} of {count} layers are on graphics cards, the rest on the processor, which is slower.</source>
+        <translation>{count} 层中的 {offloaded} 层在显卡上，其余在较慢的处理器上。</translation>
+    </message>
+    <message>
+        <source>About {low} to {high} tokens per second: an estimate until it was measured on this machine.</source>
+        <translation>约每秒 {low} 到 {high} 个 token：在这台电脑上实测之前为估计。</translation>
+    </message>
+    <message>
+        <source>Thinks before it answers, so the first word of an answer comes later.</source>
+        <translation>回答前会先思考，因此首字出现较晚。</translation>
+    </message>
+    <message>
+        <source>Trained for programming more than for conversation.</source>
+        <translation>更侧重编程而非对话。</translation>
+    </message>
+    <message>
+        <source>{model} would be more capable, but needs {missing} more memory.</source>
+        <translation>{model} 能力更强，但还需要 {missing} 内存。</translation>
+    </message>
+    <message>
+        <source>{model} would be more capable, but would write only about {speed} tokens per second.</source>
+        <translation>{model} 能力更强，但每秒只能写约 {speed} 个 token。</translation>
+    </message>
+    <message>
+        <source>The file has {size}, and the disk has only {free} left.</source>
+        <translation>文件大小为 {size}，而磁盘只剩 {free}。</translation>
+    </message>
+    <message>
+        <source>The size of the file is an estimate until the Hub was asked.</source>
+        <translation>在询问 Hub 之前，文件大小为估计值。</translation>
+    </message>
+    <message>
+        <source>Already on this computer.</source>
+        <translation>已在这台电脑上。</translation>
+    </message>
+    <message>
+        <source>{missing} of memory are missing.</source>
+        <translation>内存缺 {missing}。</translation>
+    </message>
+    <message>
+        <source>Would fit only just: {missing} of the safety margin are missing.</source>
+        <translation>勉强放得下：安全余量缺 {missing}。</translation>
+    </message>
+    <message>
+        <source>Would write only about {speed} tokens per second; {minimum} are wanted. This is an estimate.</source>
+        <translation>每秒只能写约 {speed} 个 token，希望 {minimum} 个。这是估计。</translation>
+    </message>
+    <message>
+        <source>Was trained for {trained} tokens of context; {context} are wanted.</source>
+        <translation>按 {trained} 个 token 的上下文训练；希望 {context} 个。</translation>
+    </message>
+    <message>
+        <source>{path} is not a GGUF model file.</source>
+        <translation>{path} 不是 GGUF 模型文件。</translation>
+    </message>
+    <message>
+        <source>Choose a file that ends in .gguf, or download the model again.</source>
+        <translation>请选择以 .gguf 结尾的文件，或重新下载模型。</translation>
+    </message>
+    <message>
+        <source>{path} is a GGUF file that cannot be read here: {reason}.</source>
+        <translation>{path} 是无法在此读取的 GGUF 文件：{reason}。</translation>
+    </message>
+    <message>
+        <source>Update Snug, or choose another file of the same model.</source>
+        <translation>请更新 Snug，或选择同一模型的其他文件。</translation>
+    </message>
+    <message>
+        <source>{path} is incomplete: {reason}.</source>
+        <translation>{path} 不完整：{reason}。</translation>
+    </message>
+    <message>
+        <source>Download it again; most of it may still be used.</source>
+        <translation>请重新下载；大部分内容可能仍可使用。</translation>
+    </message>
+    <message>
+        <source>{path} is damaged: {reason}.</source>
+        <translation>{path} 已损坏：{reason}。</translation>
+    </message>
+    <message>
+        <source>Download it again, or choose a file from another publisher.</source>
+        <translation>请重新下载，或选择其他发布者的文件。</translation>
+    </message>
+    <message>
+        <source>The driver of {name} does not tell how much memory the card has.</source>
+        <translation>{name} 的驱动没有说明显卡有多少内存。</translation>
+    </message>
+    <message>
+        <source>The driver of {name} says that {told} bytes are free, which cannot be. Snug counts on {free} of {total}.</source>
+        <translation>{name} 的驱动报告空闲 {told} 字节，这不可能。Snug 按 {total} 中的 {free} 计算。</translation>
+    </message>
+    <message>
+        <source>The look at the hardware ended unexpectedly (exit code {code}).</source>
+        <translation>查看硬件的过程意外结束（退出码 {code}）。</translation>
+    </message>
+    <message>
+        <source>The look at the hardware did not end within {seconds:.0f} s.</source>
+        <translation>查看硬件的过程在 {seconds:.0f} 秒内没有结束。</translation>
+    </message>
+    <message>
+        <source>The look at the hardware failed: {reason}</source>
+        <translation>查看硬件失败：{reason}</translation>
+    </message>
+    <message>
+        <source>{name} is in this machine, but its driver does not answer.</source>
+        <translation>这台电脑装有 {name}，但它的驱动没有响应。</translation>
+    </message>
+    <message>
+        <source>{source} did not answer in time.</source>
+        <translation>{source} 没有及时响应。</translation>
+    </message>
+    <message>
+        <source>{source} failed: {reason}</source>
+        <translation>{source} 失败：{reason}</translation>
+    </message>
+    <message>
+        <source>There is no model called "{reference}".</source>
+        <translation>没有名为“{reference}”的模型。</translation>
+    </message>
+    <message>
+        <source>Run "snug models" to see what there is, or give the path of a GGUF file.</source>
+        <translation>运行“snug models”查看可用模型，或给出 GGUF 文件的路径。</translation>
+    </message>
+    <message>
+        <source>Did you mean {similar}? "snug models" shows everything there is.</source>
+        <translation>你是指 {similar} 吗？“snug models”会列出全部。</translation>
+    </message>
+    <message>
+        <source>{model} does not come as {quantization}.</source>
+        <translation>{model} 没有 {quantization} 版本。</translation>
+    </message>
+    <message>
+        <source>Choose one of: {known}.</source>
+        <translation>请选择其中之一：{known}。</translation>
+    </message>
+    <message>
+        <source>The file of {model} is gone: {path}</source>
+        <translation>{model} 的文件不见了：{path}</translation>
+    </message>
+    <message>
+        <source>Connect the disk it is on, or download it again.</source>
+        <translation>请连接它所在的磁盘，或重新下载。</translation>
+    </message>
+    <message>
+        <source>{model} was not downloaded by Snug, so Snug does not remove it.</source>
+        <translation>{model} 不是由 Snug 下载的，因此 Snug 不会移除它。</translation>
+    </message>
+    <message>
+        <source>What comes with the set-up goes with it; other files you can delete yourself.</source>
+        <translation>安装自带的文件随安装移除；其他文件可自行删除。</translation>
+    </message>
+    <message>
+        <source>The starter model that comes with the set-up is missing.</source>
+        <translation>安装自带的入门模型缺失。</translation>
+    </message>
+    <message>
+        <source>Run "make run" again: it installs what is missing. Or download another model.</source>
+        <translation>请重新运行“make run”：它会安装缺失的部分。或下载其他模型。</translation>
+    </message>
+    <message>
+        <source>{name} is not on this disk yet.</source>
+        <translation>{name} 还不在此磁盘上。</translation>
+    </message>
+    <message>
+        <source>Download it on the Models page, or choose one that "snug models" shows as installed.</source>
+        <translation>请在“模型”页下载，或选择“snug models”显示为已安装的模型。</translation>
+    </message>
+    <message>
+        <source>General</source>
+        <translation>常规</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>网络</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>Chat</source>
+        <translation>对话</translation>
+    </message>
+    <message>
+        <source>{setting} cannot be {value}: {reason}</source>
+        <translation>{setting} 不能为 {value}：{reason}</translation>
+    </message>
+    <message>
+        <source>docs/settings.md lists what each setting can be.</source>
+        <translation>docs/settings.md 列出了每项设置的取值。</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>语言</translation>
+    </message>
+    <message>
+        <source>The language of the window. It changes at the next start.</source>
+        <translation>窗口的语言。下次启动时生效。</translation>
+    </message>
+    <message>
+        <source>As the system</source>
+        <translation>跟随系统</translation>
+    </message>
+    <message>
+        <source>Colours</source>
+        <translation>颜色</translation>
+    </message>
+    <message>
+        <source>Light or dark colours, or whatever the system uses.</source>
+        <translation>浅色或深色，或跟随系统。</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>浅色</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>深色</translation>
+    </message>
+    <message>
+        <source>Models folder</source>
+        <translation>模型文件夹</translation>
+    </message>
+    <message>
+        <source>Where downloaded models are kept. Empty means Snug's own data folder.</source>
+        <translation>存放下载模型的位置。留空表示 Snug 自己的数据文件夹。</translation>
+    </message>
+    <message>
+        <source>Model for new chats</source>
+        <translation>新对话的模型</translation>
+    </message>
+    <message>
+        <source>The id of an installed model. Empty means the one used last, or the built-in one.</source>
+        <translation>已安装模型的标识。留空表示上次使用的模型或内置模型。</translation>
+    </message>
+    <message>
+        <source>Context length</source>
+        <translation>上下文长度</translation>
+    </message>
+    <message>
+        <source>How many tokens a conversation may hold. More context needs more memory.</source>
+        <translation>一个对话可容纳多少个 token。上下文越长，需要的内存越多。</translation>
+    </message>
+    <message>
+        <source>Slowest speed to recommend</source>
+        <translation>推荐的最低速度</translation>
+    </message>
+    <message>
+        <source>Models expected to write fewer tokens per second are not recommended.</source>
+        <translation>预计每秒写得更少的模型不会被推荐。</translation>
+    </message>
+    <message>
+        <source>Hugging Face address</source>
+        <translation>Hugging Face 地址</translation>
+    </message>
+    <message>
+        <source>A mirror to download from. Empty means https://huggingface.co.</source>
+        <translation>用于下载的镜像。留空表示 https://huggingface.co。</translation>
+    </message>
+    <message>
+        <source>No network</source>
+        <translation>不使用网络</translation>
+    </message>
+    <message>
+        <source>Snug opens no connection at all while this is on.</source>
+        <translation>开启时，Snug 不会建立任何连接。</translation>
+    </message>
+    <message>
+        <source>Memory to leave free</source>
+        <translation>保留的空闲内存</translation>
+    </message>
+    <message>
+        <source>Bytes left free on each device, so that other programs find room.</source>
+        <translation>在每个设备上保留的字节数，以便其他程序使用。</translation>
+    </message>
+    <message>
+        <source>CPU threads</source>
+        <translation>CPU 线程数</translation>
+    </message>
+    <message>
+        <source>How many processor threads the engine uses. 0 means one per physical core.</source>
+        <translation>引擎使用的处理器线程数。0 表示每个物理核心一个。</translation>
+    </message>
+    <message>
+        <source>Temperature</source>
+        <translation>温度</translation>
+    </message>
+    <message>
+        <source>Low is precise, high is surprising. Used where the model's publisher says nothing.</source>
+        <translation>低则准确，高则出人意料。在模型发布者没有建议时使用。</translation>
+    </message>
+    <message>
+        <source>Top-p</source>
+        <translation>Top-p</translation>
+    </message>
+    <message>
+        <source>Keeps the likeliest words up to this share. Used where the publisher says nothing.</source>
+        <translation>保留合计达到此比例的最可能的词。在发布者没有建议时使用。</translation>
+    </message>
+    <message>
+        <source>Max length</source>
+        <translation>最大长度</translation>
+    </message>
+    <message>
+        <source>The most new tokens of one reply. 0 means up to the end of the context.</source>
+        <translation>一条回复最多新生成的 token 数。0 表示直到上下文末尾。</translation>
+    </message>
+    <message>
+        <source>System prompt</source>
+        <translation>系统提示词</translation>
+    </message>
+    <message>
+        <source>What the model is told before each new conversation.</source>
+        <translation>每个新对话开始前告诉模型的内容。</translation>
+    </message>
+    <message>
+        <source>Enter sends</source>
+        <translation>按 Enter 发送</translation>
+    </message>
+    <message>
+        <source>Enter sends and Shift+Enter breaks the line; switched off, Ctrl+Enter sends.</source>
+        <translation>Enter 发送，Shift+Enter 换行；关闭后用 Ctrl+Enter 发送。</translation>
+    </message>
+    <message>
+        <source>The settings file could not be read ({reason}). Defaults are used.</source>
+        <translation>无法读取设置文件（{reason}）。使用默认值。</translation>
+    </message>
+    <message>
+        <source>The settings file could not be read ({reason}). Defaults are used; the old file was kept as {path}.</source>
+        <translation>无法读取设置文件（{reason}）。使用默认值；旧文件已保留为 {path}。</translation>
+    </message>
+    <message>
+        <source>The setting {setting} cannot be {value}. Its default is used until you change it.</source>
+        <translation>设置 {setting} 不能为 {value}。在你更改之前使用默认值。</translation>
+    </message>
+</context>
+</TS>
