@@ -1,13 +1,15 @@
-"""Writing a small file so that a crash, a full disk or a second process never costs the old one."""
+"""Files: written so that a crash, a full disk or a second process never costs the old one; read within bounds."""
 
 import contextlib
 import errno
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull
 
@@ -23,6 +25,27 @@ class FileNotSaved(AppError):
 
     message = QT_TRANSLATE_NOOP("core", "{path} could not be saved: {reason}")
     hint = QT_TRANSLATE_NOOP("core", "Check that you may write to this folder. The old file is unchanged.")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read, unbuffered. A pipe or a device, which may never end or never begin, is refused.
+
+    Raises OSError.
+    """
+    stream = open(path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115 - Path.open has no opener
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+    return stream
+
+
+def read_bounded(path: Path, *, most: int) -> bytes:
+    """Return the whole of a file of at most `most` bytes; raises OSError, as open_regular, or where it is larger."""
+    with open_regular(path) as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most // 2**20} MiB")
+    return data
 
 
 @contextlib.contextmanager
@@ -109,6 +132,10 @@ def try_hold(path: Path) -> int | None:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _wait_for_lock(descriptor: int) -> None:

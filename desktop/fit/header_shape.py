@@ -29,7 +29,7 @@ def shape_of_header(header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) ->
     Raises CorruptGguf when a tensor belongs to a layer that the file does not have, or figures are missing.
     """
     if header.n_layer == 0 or header.number("embedding_length") == 0:
-        raise CorruptGguf(path=header.text("general.name") or header.architecture, reason="it has no layers")
+        raise CorruptGguf(path=header.source or header.text("general.name"), reason="it has no layers")
     tensors = [tensor for part in (header, *shards) for tensor in part.tensors]
     by_place = _sum_tensors(header, tensors)
     tied = not any(tensor.name == "output.weight" for tensor in tensors)
@@ -60,7 +60,7 @@ def _sum_tensors(header: GgufHeader, tensors: Sequence[TensorInfo]) -> dict[int 
         place = _place(tensor)
         if place not in places:
             reason = f'the tensor "{tensor.name}" belongs to a layer that is not there'
-            raise CorruptGguf(path=header.text("general.name") or header.architecture, reason=reason)
+            raise CorruptGguf(path=header.source or header.text("general.name"), reason=reason)
         places[place] += tensor.size
     return places
 

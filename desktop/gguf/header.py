@@ -7,6 +7,7 @@ are read only when asked for.
 """
 
 import math
+import os
 import re
 import struct
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from desktop.errors import FileUnreadable
+from desktop.files import open_regular
 from desktop.gguf.errors import CorruptGguf, NotAGguf, UnsupportedGguf
 from desktop.gguf.reader import BoundedReader
 from desktop.gguf.types import GGML_TYPES, GgmlType
@@ -73,7 +75,7 @@ class TensorInfo(NamedTuple):
 class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What a model file says about itself.
 
-    data_offset: where the tensor data begins, in bytes. file_size: bytes of the file.
+    data_offset: where the tensor data begins, in bytes. file_size: bytes of the file. source: where it was read from.
     """
 
     version: int
@@ -81,6 +83,7 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     tensors: tuple[TensorInfo, ...]
     data_offset: int
     file_size: int
+    source: str = ""
 
     @property
     def architecture(self) -> str:
@@ -139,9 +142,8 @@ def read_header(path: Path) -> GgufHeader:
     Raises FileUnreadable, NotAGguf, UnsupportedGguf, TruncatedGguf, CorruptGguf.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb", buffering=0) as stream:
-            return parse_header(stream, size=size, name=str(path))
+        with open_regular(path) as stream:
+            return parse_header(stream, size=os.fstat(stream.fileno()).st_size, name=str(path))
     except OSError as problem:
         raise FileUnreadable(path=str(path), reason=problem.strerror or str(problem), detail=problem) from problem
 
@@ -158,7 +160,7 @@ def parse_header(stream: BinaryIO, *, size: int, name: str) -> GgufHeader:
     data_offset = _padded(reader.position, alignment)
     _check_tensors(reader, infos, data_offset=data_offset, size=size, alignment=alignment)
     header = GgufHeader(
-        version=version, metadata=metadata, tensors=tuple(infos), data_offset=data_offset, file_size=size
+        version=version, metadata=metadata, tensors=tuple(infos), data_offset=data_offset, file_size=size, source=name
     )
     if not 0 <= header.n_layer <= MAX_LAYERS:
         reader.corrupt(f"it states {header.n_layer} layers")

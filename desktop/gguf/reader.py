@@ -11,6 +11,8 @@ CHUNK = 1 << 20
 MAX_TEXT = 1 << 24
 """The longest text that is kept (chat templates have some hundred KB), in bytes."""
 
+_LONGEST_REASON = 300
+
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 
@@ -103,11 +105,15 @@ class BoundedReader:
 
     def truncated(self, reason: str) -> NoReturn:
         """Raise TruncatedGguf."""
-        raise TruncatedGguf(path=self._path, reason=reason, detail={"position": self.position, "size": self._size})
+        raise TruncatedGguf(
+            path=self._path, reason=_shown(reason), detail={"position": self.position, "size": self._size}
+        )
 
     def corrupt(self, reason: str) -> NoReturn:
         """Raise CorruptGguf."""
-        raise CorruptGguf(path=self._path, reason=reason, detail={"position": self.position, "size": self._size})
+        raise CorruptGguf(
+            path=self._path, reason=_shown(reason), detail={"position": self.position, "size": self._size}
+        )
 
     def _check(self, length: int, what: str) -> None:
         if length > self.remaining:
@@ -127,3 +133,9 @@ class BoundedReader:
             pieces.append(piece)
             have += len(piece)
         self._buffer = b"".join(pieces)
+
+
+def _shown(reason: str) -> str:
+    """Keep a name that the file states from filling or steering the terminal that shows it."""
+    short = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "..."
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in short)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from desktop import files
-from desktop.files import FileNotSaved, locked, move_aside, try_hold, write_atomically
+from desktop.files import FileNotSaved, locked, move_aside, read_bounded, try_hold, write_atomically
 
 
 def test_a_file_is_replaced_and_no_other_is_left(tmp_path: Path) -> None:
@@ -73,3 +73,21 @@ def test_a_hold_ends_when_its_process_is_killed(tmp_path: Path, project_root: Pa
     descriptor = try_hold(path)
     assert descriptor is not None
     os.close(descriptor)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes and devices are files elsewhere only")
+def test_a_pipe_or_a_device_is_refused_instead_of_read_for_ever(tmp_path: Path) -> None:
+    pipe = tmp_path / "settings.json"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(OSError, match="pipe or a device"):
+            read_bounded(path, most=1000)
+
+
+def test_a_file_is_read_up_to_its_limit_and_refused_beyond(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 2**20)
+    assert read_bounded(path, most=2**20) == b"x" * 2**20
+    path.write_bytes(b"x" * (2**20 + 1))
+    with pytest.raises(OSError, match="more than 1 MiB"):
+        read_bounded(path, most=2**20)

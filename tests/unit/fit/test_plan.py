@@ -177,6 +177,14 @@ def test_a_layer_that_is_not_there_is_refused(tmp_path: Path) -> None:
         make_plan(path=path, name="M", header=read_header(path), profile=machine(), devices=())
 
 
+def test_a_file_without_layers_is_refused_by_its_path(tmp_path: Path) -> None:
+    from desktop.gguf.errors import CorruptGguf
+
+    path = write_gguf(tmp_path / "hollow.gguf", {})
+    with pytest.raises(CorruptGguf, match=r"hollow\.gguf is damaged"):
+        make_plan(path=path, name="M", header=read_header(path), profile=machine(), devices=())
+
+
 def test_any_plan_holds_its_margin_on_every_device_and_splits_as_the_engine_will(
     large: tuple[Path, GgufHeader],
 ) -> None:

@@ -1,8 +1,10 @@
 """What a model file says about itself, and how a bad one is refused."""
 
 import io
+import os
 import random
 import struct
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -99,8 +101,27 @@ def test_two_thousand_million_layers_are_not_believed(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
-    with pytest.raises(FileUnreadable, match="nothing.gguf"):
+    with pytest.raises(FileUnreadable, match=r"nothing\.gguf"):
         read_header(tmp_path / "nothing.gguf")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes are files here only")
+def test_a_pipe_that_nobody_writes_to_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "model.gguf"
+    os.mkfifo(pipe)
+    with pytest.raises(FileUnreadable, match="pipe or a device"):
+        read_header(pipe)
+
+
+def test_a_name_in_the_file_neither_steers_the_terminal_nor_fills_it(tmp_path: Path) -> None:
+    name = "\x1b[2J\u202e" + "x" * 60_000
+    path = tmp_path / "model.gguf"
+    path.write_bytes(_raw(0, 1, _key(name, 99, bytes(64))))
+    with pytest.raises(CorruptGguf, match="x{200}") as caught:
+        read_header(path)
+    reason = str(caught.value.arguments["reason"])
+    assert reason.isprintable()
+    assert len(reason) < 400
 
 
 def test_a_file_that_was_cut_off_names_the_tensor_that_is_incomplete(tmp_path: Path) -> None:
