@@ -76,6 +76,6 @@ def _kind_of(exit_code: int) -> FailureKind:
 
 
 def _telling_line(lines: Sequence[str]) -> str:
-    """The last line that names a fault, or the last line there is."""
+    """The last line that names a fault; an innocent last line is not given as the reason."""
     telling = [line for line in lines if _TELLING.search(line)]
-    return (telling or list(lines) or [""])[-1].strip()
+    return telling[-1].strip() if telling else "it gave no reason"

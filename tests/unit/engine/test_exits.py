@@ -56,6 +56,11 @@ def test_the_line_that_names_the_fault_is_told() -> None:
     assert "GGML_ASSERT(ok)" in str(explain_failure(decode_exit(-6, lines)))
 
 
+def test_an_innocent_last_line_is_not_given_as_the_reason() -> None:
+    failure = decode_exit(-6, ["sched_reserve: reserve took 19.88 ms, sched copies = 1"])
+    assert failure.detail == "it gave no reason"
+
+
 @pytest.mark.parametrize("kind", FailureKind)
 def test_every_failure_is_explained_with_a_next_step(kind: FailureKind) -> None:
     error = explain_failure(EngineFailure(kind=kind, detail="why", exit_code=-9))
