@@ -6,9 +6,13 @@ import msgspec
 
 from desktop.catalog.types import Catalog, CatalogModel, CatalogProblem
 from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable
+from desktop.files import read_bounded
 
 FORMAT = 1
 """The version of models.json that this program reads."""
+
+_LARGEST = 64 * 2**20
+_BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class CatalogUnreadable(FileUnreadable):
@@ -47,7 +51,7 @@ def load_catalog(path: Path) -> Catalog:
     for position, entry in enumerate(file.models, start=1):
         try:
             model = _model.decode(entry)
-        except msgspec.ValidationError as error:
+        except _BAD_JSON as error:
             problems.append(CatalogProblem(entry=_name(entry, position), message=str(error)))
             continue
         if model.id in models:
@@ -59,11 +63,11 @@ def load_catalog(path: Path) -> Catalog:
 
 def _read(path: Path) -> _CatalogFile:
     try:
-        file = _file.decode(path.read_bytes())
+        file = _file.decode(read_bounded(path, most=_LARGEST))
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise CatalogUnreadable(path=str(path), reason=reason) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _BAD_JSON as error:
         raise CatalogUnreadable(path=str(path), reason=str(error)) from error
     if file.format != FORMAT:
         reason = f"format {file.format}, expected {FORMAT}"
@@ -75,5 +79,5 @@ def _name(entry: msgspec.Raw, position: int) -> str:
     """Return the id of a bad entry, or its position when it has none to read."""
     try:
         return _named.decode(entry).id
-    except msgspec.ValidationError:
+    except _BAD_JSON:
         return f"entry {position}"

@@ -53,6 +53,21 @@ def test_a_bad_entry_is_left_out_by_name_and_the_others_are_kept(tmp_path: Path)
     assert [(problem.entry, "$.parameters" in problem.message) for problem in catalog.problems] == [("broken", True)]
 
 
+def test_an_entry_that_is_no_text_is_left_out_and_the_others_are_kept(tmp_path: Path) -> None:
+    file = write(tmp_path / "models.json", entry("first"), entry("spoilt"))
+    file.write_bytes(file.read_bytes().replace(b"spoilt", b"spo\xfft"))
+    catalog = load_catalog(file)
+    assert [model.id for model in catalog.models] == ["first"]
+    assert [problem.entry for problem in catalog.problems] == ["entry 2"]
+
+
+def test_a_bottomless_entry_is_explained(tmp_path: Path) -> None:
+    file = tmp_path / "models.json"
+    file.write_text('{"format":1,"models":[' + "[" * 100_000 + "]" * 100_000 + "]}")
+    with pytest.raises(CatalogUnreadable):
+        load_catalog(file)
+
+
 def test_a_bad_entry_without_an_id_is_named_by_its_place(tmp_path: Path) -> None:
     file = write(tmp_path / "models.json", entry("first"), {"name": "nameless"}, 7)
     assert [name for name, _ in problems(file)] == ["entry 2", "entry 3"]
