@@ -64,6 +64,7 @@ class MainWindow(QMainWindow):
             name = next(iter(self._entries))
         self._current = name
         self._stack.setCurrentWidget(self.view(name))
+        self._stack.setFocus()  # Tab goes on into the page; a page may choose a better place when it is activated
         self.rail.set_current(name)
         if name in self._controllers:
             self._controllers[name].activate()

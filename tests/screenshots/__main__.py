@@ -13,7 +13,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("SNUG_HOME", tempfile.mkdtemp(prefix="snug-screenshots-"))
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QFontDatabase, QPixmap
 from PySide6.QtWidgets import QApplication
 
@@ -75,7 +75,7 @@ def render(application: QApplication, scene: Scene, scale: int) -> QPixmap:
     window.show()
     application.processEvents()
     scene.fill(window.view(scene.page))
-    window.status.set_state("ready", window.tr("Ready"))
+    window.status.set_state("ready", QCoreApplication.translate("EngineWords", "Ready"))
     for _ in range(4):
         application.processEvents()
     picture = QPixmap(window.size() * scale)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.screenshots import chat_scenes
+from tests.screenshots import chat_scenes, page_scenes
 
 USUAL = (1280, 820)
 SMALLEST = (900, 600)
@@ -25,4 +25,14 @@ SCENES: tuple[Scene, ...] = (
     Scene("chat-long", "chat", chat_scenes.long_text),
     Scene("chat-small", "chat", chat_scenes.conversation, SMALLEST),
     Scene("chat-two-cards", "chat", chat_scenes.two_cards),
+    Scene("models", "models", page_scenes.models_two_cards),
+    Scene("models-laptop", "models", page_scenes.models_no_card),
+    Scene("models-downloading", "models", page_scenes.models_downloading),
+    Scene("models-failed", "models", page_scenes.models_failed),
+    Scene("models-small", "models", page_scenes.models_two_cards, SMALLEST),
+    Scene("hardware", "hardware", page_scenes.hardware_two_cards),
+    Scene("hardware-laptop", "hardware", page_scenes.hardware_no_card),
+    Scene("hardware-small", "hardware", page_scenes.hardware_two_cards, SMALLEST),
+    Scene("welcome", "welcome", page_scenes.welcome_found),
+    Scene("settings", "settings", page_scenes.settings),
 )

@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from markdown_it.token import Token
+from PySide6.QtCore import Qt
 from PySide6.QtGui import (
     QColor,
     QFont,
@@ -188,6 +189,14 @@ class DocumentWriter:
         self._strong_cell = token.type == "th_open"
         if self._table is not None:
             self._cursor.setPosition(self._table.cellAt(*self._cell).firstPosition())
+            self._align(str(token.attrGet("style") or ""))
+
+    def _align(self, style: str) -> None:
+        """`style` is what the parser writes for a column: "text-align:right"."""
+        sides = {"right": Qt.AlignmentFlag.AlignRight, "center": Qt.AlignmentFlag.AlignHCenter}
+        form = self._cursor.blockFormat()
+        form.setAlignment(sides.get(style.removeprefix("text-align:"), Qt.AlignmentFlag.AlignLeft))
+        self._cursor.setBlockFormat(form)
 
     _on_th_open = _begin_cell
     _on_td_open = _begin_cell
