@@ -30,14 +30,14 @@ FTYPES = {"Q4_0": 2, "Q8_0": 7}
 class OurPath:
     """The engine as the app uses it; speed in tokens per second as the owner sees it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, tokens: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, tokens: int, threads: int) -> None:
         self._loop, self._path, self._client = loop, path, EngineClient()
         self._sampling = Sampling(max_length=tokens, seed=SEED)
-        self.text, self.threads = "", 0
+        self.text, self.threads = "", threads
 
     def start(self) -> None:
-        """Load the model; `threads` is what the engine chose."""
-        plan = LoadPlan(model_path=str(self._path), model_name=self._path.stem, n_ctx=N_CTX)
+        """Load the model; `threads` is afterwards what the engine chose, where it was 0."""
+        plan = LoadPlan(model_path=str(self._path), model_name=self._path.stem, n_ctx=N_CTX, n_threads=self.threads)
         self.threads = self._loop.run_until_complete(self._client.load(plan)).n_threads
 
     def stop(self) -> None:
@@ -86,10 +86,10 @@ class BarePath:
         return (len(answer["tokens"]) - 1) / float(answer["seconds"])
 
 
-def compare(path: Path, *, pairs: int, tokens: int) -> Ratio:
+def compare(path: Path, *, pairs: int, tokens: int, threads: int) -> Ratio:
     """Measure one model file and print what came of it."""
     with asyncio.Runner() as runner:
-        ours = OurPath(runner.get_loop(), path, tokens)
+        ours = OurPath(runner.get_loop(), path, tokens, threads)
         ours.start()
         bare = BarePath(path, tokens, ours.threads)
         try:
@@ -120,13 +120,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--tokens", type=int, default=96)
+    parser.add_argument("--threads", type=int, default=0, help="0: what the engine chooses; 1 on a busy machine")
     parser.add_argument("--only-starter", action="store_true", help="leave the other quantization out")
     arguments = parser.parse_args()
     starter = Path(starter_model().path)
-    ratios = [compare(starter, pairs=arguments.pairs, tokens=arguments.tokens)]
+    sizes = {"pairs": arguments.pairs, "tokens": arguments.tokens, "threads": arguments.threads}
+    ratios = [compare(starter, **sizes)]
     if not arguments.only_starter:
         with requantized(starter, "Q8_0") as other:
-            ratios.append(compare(other, pairs=arguments.pairs, tokens=arguments.tokens))
+            ratios.append(compare(other, **sizes))
     return 0 if min(ratio.low for ratio in ratios) >= BOUND else 1
 
 
