@@ -43,7 +43,7 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
 )
 _WORDY = {FailureKind.ABORTED, FailureKind.EXITED}
 _DEVICE = re.compile(r"\b((?:CUDA|ROCm|Vulkan|Metal|SYCL|RPC)\d+(?:\[[^\]]*\])?)\b")
-_TELLING = re.compile(r"GGML_ASSERT|error|Error|failed|abort|terminate called|what\(\)")
+_TELLING = re.compile(r"GGML_ASSERT|[Ee]rror|[Ff]ailed|[Cc]annot|[Uu]nable|not found|abort|terminate called|what\(\)")
 
 
 def decode_exit(exit_code: int, last_lines: Sequence[str]) -> EngineFailure:

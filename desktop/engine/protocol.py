@@ -14,10 +14,8 @@ from desktop.errors import Phrase
 
 PROTOCOL_VERSION = 1
 
-EXIT_VERSION_MISMATCH = 64
-"""Exit code of a child that was opened by an app of another protocol version."""
-EXIT_ENGINE_MISSING = 65
-"""Exit code of a child that could not load the engine's libraries."""
+EXIT_VERSION_MISMATCH = 64  # of a child that was opened by an app of another protocol version
+EXIT_ENGINE_MISSING = 65  # of a child that could not load the engine's libraries
 
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 FlashAttention = Literal["auto", "on", "off"]
@@ -28,9 +26,6 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the immutable values."""
-
-
-# --- Devices ---------------------------------------------------------------------------------------------------
 
 
 class DeviceKind(StrEnum):
@@ -62,9 +57,6 @@ class EngineInfo(Value, frozen=True):
     supports_gpu_offload: bool
     supports_rpc: bool
     devices: tuple[EngineDevice, ...]
-
-
-# --- A plan for loading, and what came of it ---------------------------------------------------------------------
 
 
 class Placement(Value, frozen=True):
@@ -184,9 +176,6 @@ class FitAnswer(Value, frozen=True):
     exact: bool
 
 
-# --- Failures -----------------------------------------------------------------------------------------------------
-
-
 class FailureKind(StrEnum):
     """Why the engine, a load or a request failed; engine/failure.py turns each into words with a next step."""
 
@@ -229,9 +218,6 @@ class EngineFailure(Value, frozen=True):
     arguments: dict[str, str] = {}
 
 
-# --- A generation -----------------------------------------------------------------------------------------------
-
-
 class PromptMessage(Value, frozen=True):
     """One turn of a conversation as the model sees it."""
 
@@ -271,9 +257,6 @@ class GenerationStats(Value, frozen=True):
     seconds: float = 0.0
     context_used: int = 0
     seed: int = 0
-
-
-# --- Messages from the app to the child ---------------------------------------------------------------------------
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
@@ -326,9 +309,6 @@ class Shutdown(Command, frozen=True):
 
 
 AppMessage = Open | Load | CancelLoad | Generate | Cancel | Ping | Shutdown
-
-
-# --- Messages from the child to the app ---------------------------------------------------------------------------
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
@@ -416,16 +396,5 @@ class Pong(Event, frozen=True):
     nonce: int
 
 
-EngineMessage = (
-    Hello
-    | LoadProgress
-    | Loaded
-    | LoadFailed
-    | PromptProgress
-    | TextDelta
-    | ReasoningDelta
-    | ToolCallDelta
-    | Done
-    | RequestFailed
-    | Pong
-)
+ReplyMessage = PromptProgress | TextDelta | ReasoningDelta | ToolCallDelta | Done | RequestFailed
+EngineMessage = Hello | LoadProgress | Loaded | LoadFailed | Pong | ReplyMessage

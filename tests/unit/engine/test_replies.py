@@ -170,9 +170,10 @@ async def test_asking_without_a_model_says_so() -> None:
 
 
 async def test_penalties_change_what_is_said(starter_model: Path) -> None:
+    talk = Sampling(temperature=0.0, max_length=60)
     async with loaded_client(starter_model) as client:
-        plain = await reply_of(client, user("Say la la la la."), LONG)
-        sampling = msgspec.structs.replace(LONG, repeat_penalty=1.8, presence_penalty=1.0, frequency_penalty=0.5)
+        plain = await reply_of(client, user("Say la la la la."), talk)
+        sampling = msgspec.structs.replace(talk, repeat_penalty=1.8, presence_penalty=1.0, frequency_penalty=0.5)
         varied = await reply_of(client, user("Say la la la la."), sampling)
     assert plain.text != varied.text
 
