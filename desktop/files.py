@@ -39,13 +39,22 @@ def open_regular(path: Path) -> BinaryIO:
     return stream
 
 
-def read_bounded(path: Path, *, most: int) -> bytes:
+def read_bounded(path: Path, *, most: int = 16 * 2**20) -> bytes:
     """Return the whole of a file of at most `most` bytes; raises OSError, as open_regular, or where it is larger."""
     with open_regular(path) as stream:
         data = stream.read(most + 1)
     if len(data) > most:
         raise OSError(errno.EFBIG, f"it has more than {most // 2**20} MiB")
     return data
+
+
+def folder_problem(folder: str) -> str:
+    """Say why `folder` does not mean one place from wherever the program is started; "" where it does, or is empty."""
+    if "\0" in folder:
+        return "it holds a NUL character"
+    if folder and not os.path.isabs(os.path.expanduser(folder)):  # noqa: PTH111, PTH117 - Path's own raises
+        return "it is not a full path"
+    return ""
 
 
 @contextlib.contextmanager

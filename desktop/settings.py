@@ -1,8 +1,7 @@
 """Every setting, declared once: the declaration drives validation, the settings page and docs/settings.md.
 
-The file is JSON: one object, one entry per setting that differs from its default. A file that cannot be read as a
-whole is kept aside and defaults are used; a single bad value falls back to its default and stays in the file. Either
-way `SettingsStore.notices` says so, and the faces of the app tell the person.
+The file is JSON: one object, one entry per setting that differs from its default. A file that cannot be read is kept
+aside and defaults are used; a single bad value falls back to its default and stays. `SettingsStore.notices` says so.
 """
 
 import math
@@ -16,7 +15,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 import msgspec
 
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
-from desktop.files import FileNotSaved, locked, move_aside, write_atomically
+from desktop.files import FileNotSaved, folder_problem, locked, move_aside, read_bounded, write_atomically
 
 T = TypeVar("T")
 Changed = Callable[["Setting[Any]", Any], None]
@@ -75,7 +74,7 @@ class Setting(Generic[T]):
 
     key: its name in the file. type: what msgspec validates it against. since: the version it came with.
     title, help, section: marked templates. minimum, maximum: inclusive, in the unit that `help` names.
-    environment: a variable that wins over the file. hidden: kept for the person, but not shown on the settings page.
+    environment: a variable that wins over the file. problem: what else is wrong with a value. hidden: not on the page.
     """
 
     key: str
@@ -90,6 +89,7 @@ class Setting(Generic[T]):
     choices: tuple[SettingChoice, ...] = ()
     environment: str = ""
     hidden: bool = False
+    problem: Callable[[T], str] | None = None
 
     def validated(self, value: object) -> T:
         """Return `value` as this setting's type.
@@ -107,6 +107,8 @@ class Setting(Generic[T]):
         self._check_range(converted)
         if self.choices and converted not in {choice.value for choice in self.choices}:
             raise self._rejected(value, "it is none of " + ", ".join(choice.value for choice in self.choices))
+        if self.problem is not None and (reason := self.problem(converted)):
+            raise self._rejected(value, reason)
         return cast("T", converted)
 
     def _check_range(self, value: object) -> None:
@@ -161,6 +163,7 @@ MODELS_FOLDER: Setting[str] = Setting(
     section=MODELS,
     title=QT_TRANSLATE_NOOP("core", "Models folder"),
     help=QT_TRANSLATE_NOOP("core", "Where downloaded models are kept. Empty means Snug's own data folder."),
+    problem=folder_problem,
 )
 DEFAULT_MODEL: Setting[str] = Setting(
     key="models.default",
@@ -369,14 +372,14 @@ class SettingsStore:
     def _read(self) -> dict[str, Any]:
         """The file's entries; a file that is no JSON object is moved aside. Raises FileNotSaved where it must stay."""
         try:
-            data = self._path.read_bytes()
+            data = read_bounded(self._path)
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise FileNotSaved(path=str(self._path), reason=error.strerror or str(error), detail=error) from error
         try:
             return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=dict[str, Any])
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._notice(_KEPT_ASIDE, reason=str(error), path=str(move_aside(self._path)))
             return {}
 
@@ -392,6 +395,5 @@ class SettingsStore:
                 self._notice(_BAD_VALUE, setting=setting.key, value=error.arguments["value"])
 
     def _notice(self, template: str, **arguments: str | float) -> None:
-        notice = Phrase(template, dict(arguments))
-        if notice not in self.notices:
+        if (notice := Phrase(template, dict(arguments))) not in self.notices:
             self.notices += (notice,)

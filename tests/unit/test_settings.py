@@ -18,6 +18,7 @@ from desktop.settings import (
     HF_ENDPOINT,
     LANGUAGE,
     MODEL_SAMPLING,
+    MODELS_FOLDER,
     OFFLINE,
     SECTIONS,
     TEMPERATURE,
@@ -259,3 +260,31 @@ def test_every_setting_is_declared_once_and_its_default_is_valid() -> None:
 
 def test_the_document_of_the_settings_is_current() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == settings_document(), "run python -m tests.support.settings_document"
+
+
+def test_a_bottomless_file_is_kept_aside_like_any_bad_one(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
+    store = SettingsStore.open(path)
+    assert store.get(WANTED_CONTEXT) == 8192
+    assert len(store.notices) == 1
+    assert len(aside(path)) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes are files elsewhere only")
+def test_a_pipe_in_place_of_the_file_does_not_stop_the_start(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    store = SettingsStore.open(path)
+    assert "pipe" in store.notices[0].render()
+
+
+@pytest.mark.parametrize("folder", ["models", "~nobody-of-that-name/models", "/models\0"])
+def test_a_models_folder_that_is_no_full_path_is_refused_and_told(path: Path, folder: str) -> None:
+    path.parent.mkdir()
+    path.write_text(json.dumps({MODELS_FOLDER.key: folder}))
+    store = SettingsStore.open(path)
+    assert store.get(MODELS_FOLDER) == ""
+    assert MODELS_FOLDER.key in store.notices[0].render()
+    with pytest.raises(SettingRejected):
+        store.set(MODELS_FOLDER, folder)
