@@ -6,6 +6,7 @@ use. Everything here blocks: async callers use asyncio.to_thread.
 
 import contextlib
 import logging
+import shutil
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ OLDEST_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process that writes."""
 BACKUPS_KEPT = 3
+_LEAST_FREE = 64 * 1024  # bytes: two pages of shared memory, a page of the file and its log
 
 Value = str | int | float | bytes | None
 Parameters = Sequence[Value]
@@ -122,6 +124,7 @@ class Database:
         with self._lock:
             try:
                 with explained_sqlite(self.path):
+                    self.connection.set_busy_timeout(0)  # another process that writes will do it
                     self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except apsw.ConnectionClosedError:
                 return
@@ -261,4 +264,15 @@ def explained_sqlite(path: Path) -> Iterator[None]:
     except (apsw.ReadOnlyError, apsw.PermissionsError) as error:
         raise FileNotSaved(path=str(path), reason=str(error), detail=error) from error
     except (apsw.CantOpenError, apsw.IOError) as error:
+        # SQLite calls it an I/O error when the shared memory beside the file finds no room.
+        if _free_bytes(path.parent) < _LEAST_FREE:
+            raise DiskFull(path=str(path.parent), detail=error) from error
         raise FileUnreadable(path=str(path), reason=str(error), detail=error) from error
+
+
+def _free_bytes(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        _log.info("the free space of %s is unknown: %s", folder, error)
+        return _LEAST_FREE

@@ -1,6 +1,8 @@
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import apsw
@@ -14,6 +16,7 @@ from desktop.database import (
     Migration,
     SqliteTooOld,
     clean_text,
+    explained_sqlite,
     open_database,
 )
 from desktop.errors import DiskFull
@@ -228,6 +231,23 @@ def test_a_second_writer_is_told_who_is_in_the_way(path: Path) -> None:
     second.execute("INSERT INTO note (text) VALUES ('y')")
     first.close()
     second.close()
+
+
+def test_closing_does_not_wait_for_another_process_that_writes(path: Path) -> None:
+    first, second = opened(path), opened(path)
+    with first.transaction():
+        before = time.monotonic()
+        second.close()
+        assert time.monotonic() - before < 2.0
+    first.close()
+
+
+def test_an_error_of_a_disk_without_room_is_called_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = shutil.disk_usage(path.anchor)._replace(free=0)
+    monkeypatch.setattr("desktop.database.shutil.disk_usage", lambda _: full)
+    with pytest.raises(DiskFull), explained_sqlite(path):
+        raise apsw.IOError("disk I/O error")
+    monkeypatch.undo()
 
 
 def test_threads_share_one_database_without_losing_rows(path: Path) -> None:
