@@ -10,7 +10,16 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
+from desktop.errors import QT_TRANSLATE_NOOP, AppError
+
 _APP = "snug"
+
+
+class HomeUnusable(AppError):
+    """The folders for settings and data cannot be told."""
+
+    message = QT_TRANSLATE_NOOP("core", 'Snug cannot keep its files in "{folder}": {reason}')
+    hint = QT_TRANSLATE_NOOP("core", "Set SNUG_HOME to the full path of a folder that you may write to.")
 
 
 class Paths(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,17 +62,21 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def user_paths() -> Paths:
-    """The folders of the person who runs this process."""
+    """The folders of the person who runs this process. Raises HomeUnusable."""
     home = os.environ.get("SNUG_HOME")
     if home:
-        root = Path(home).expanduser().absolute()
+        root = _usable(Path(home))
         return Paths(config=root / "config", data=root / "data", cache=root / "cache", logs=root / "logs")
-    return Paths(
+    if not Path(os.path.expanduser("~")).is_absolute():  # noqa: PTH111 - Path.home raises instead
+        raise HomeUnusable(folder="~", reason="the system does not say where your home folder is")
+    paths = Paths(
         config=Path(platformdirs.user_config_dir(_APP, appauthor=False)),
         data=Path(platformdirs.user_data_dir(_APP, appauthor=False)),
         cache=Path(platformdirs.user_cache_dir(_APP, appauthor=False)),
         logs=Path(platformdirs.user_log_dir(_APP, appauthor=False)),
     )
+    _usable(paths.data)
+    return paths
 
 
 def resources_folder() -> Path:
@@ -72,8 +85,23 @@ def resources_folder() -> Path:
 
 
 def catalog_file() -> Path:
-    """The curated catalog."""
-    return _shipped("models.json")
+    """The curated catalog; where it belongs, should it be missing."""
+    try:
+        return _shipped("models.json")
+    except FileNotFoundError:
+        return resources_folder().with_name("models.json")
+
+
+def _usable(folder: Path) -> Path:
+    """`folder` as an absolute path that databases and messages between processes can name."""
+    try:
+        folder = folder.expanduser().absolute()
+        str(folder).encode()
+    except RuntimeError as error:  # ~nobody
+        raise HomeUnusable(folder=str(folder), reason="there is no such person", detail=error) from error
+    except UnicodeEncodeError as error:
+        raise HomeUnusable(folder=repr(str(folder)), reason="its name is not valid text", detail=error) from error
+    return folder
 
 
 def _shipped(name: str) -> Path:
