@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from desktop.catalog.catalog import load_catalog
+from desktop.catalog.catalog import CatalogUnreadable, load_catalog
 from desktop.engine.client import EngineClient
 from desktop.engine.protocol import EngineInfo, KvType, LoadedModel, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
@@ -208,10 +208,23 @@ def find_model(services: Services, reference: str | None) -> "InstalledModel":
 
     if reference is None:
         return starter_model()
-    found = services.library.resolve(reference, services.catalog)
+    found = _resolve(services, reference)
     if isinstance(found, InstalledModel):
         return found
     raise NotInstalled(name=found.id)
+
+
+def _resolve(services: Services, reference: str) -> "InstalledModel | CatalogChoice":
+    from desktop.library.errors import UnknownModel
+
+    try:
+        catalog = services.catalog
+    except CatalogUnreadable as error:
+        try:
+            return services.library.find(reference)  # what is on this disk works without the catalog
+        except UnknownModel:
+            raise error from None
+    return services.library.resolve(reference, catalog)
 
 
 def queue_download(services: Services, *, model_id: str, quantization: str) -> "Download":

@@ -109,7 +109,13 @@ async def _load(arguments: argparse.Namespace, services: "Services", overrides: 
 
 
 def _card(services: "Services", model_id: str) -> "SamplingDefaults | None":
-    entry = services.catalog.find(model_id) if model_id else None
+    from desktop.catalog.catalog import CatalogUnreadable
+
+    try:
+        entry = services.catalog.find(model_id) if model_id else None
+    except CatalogUnreadable as error:
+        print_note(f"note: {error.explain().message}. Samplers are not those of the model's publisher.")
+        return None
     return entry.sampling if entry else None
 
 

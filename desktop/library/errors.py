@@ -30,6 +30,13 @@ class ModelFileGone(AppError):
     hint = QT_TRANSLATE_NOOP("core", "Connect the disk it is on, or download it again.")
 
 
+class UnnameableFile(AppError):
+    """The name of a file is not text in the system's own encoding."""
+
+    message = QT_TRANSLATE_NOOP("core", "The name of {path} holds bytes that are no text.")
+    hint = QT_TRANSLATE_NOOP("core", "Rename the file or its folder, then try again.")
+
+
 class NotOursToRemove(AppError):
     """The model came with the set-up, or lies outside the models folder."""
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from desktop.catalog.file_names import UnsafeName, check_file, check_repo
+from desktop.catalog.file_names import UnsafeName, check_file, check_repo, printable
 from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
 from desktop.database import Database, open_database
@@ -17,7 +17,7 @@ from desktop.errors import FileUnreadable
 from desktop.files import explained_write
 from desktop.gguf.header import read_header
 from desktop.gguf.shards import all_shards
-from desktop.library.errors import ModelFileGone, NotOursToRemove
+from desktop.library.errors import ModelFileGone, NotOursToRemove, UnnameableFile
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.references import (
     catalog_choice,
@@ -167,8 +167,11 @@ class Library:
             return None
         try:
             path = Path(reference).expanduser().absolute()
+            str(path).encode()  # databases and messages between processes are UTF-8
         except RuntimeError as error:  # ~nobody
             raise FileUnreadable(path=reference, reason=str(error), detail=error) from error
+        except UnicodeEncodeError as error:
+            raise UnnameableFile(path=printable(reference), detail=error) from error
         for model in self.installed():
             if Path(model.path) == path:
                 return model

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from desktop import services as services_module
+from desktop.catalog.catalog import load_catalog
 from desktop.catalog.types import Catalog
 from desktop.cli import chat
 from desktop.cli.main import run_command_line
@@ -61,6 +62,21 @@ def test_the_reply_goes_to_stdout_and_nothing_else_does(
 ) -> None:
     assert run(engine, settings, "Hi") == 0
     assert capsys.readouterr() == ("Hello there.\n", "")
+
+
+def test_a_model_on_the_disk_answers_without_the_catalog(
+    engine: FakeEngine, settings: SettingsStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Spoilt(SimpleNamespace):
+        @property
+        def catalog(self) -> Catalog:
+            return load_catalog(Path("/nothing/models.json"))
+
+    services: Any = Spoilt(engine=engine, settings=settings)
+    assert asyncio.run(chat.run(parse("Hi"), services)) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "Hello there.\n"
+    assert "catalog" in shown.err
 
 
 def test_the_prompt_may_come_from_a_pipe(

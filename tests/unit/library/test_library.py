@@ -1,6 +1,8 @@
 """What is on this disk: it is listed, found, removed, and says so when its file is gone."""
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from desktop.catalog.file_names import UnsafeName
 from desktop.errors import FileUnreadable
 from desktop.gguf.errors import NotAGguf
-from desktop.library.errors import ModelFileGone, NotOursToRemove, UnknownModel
+from desktop.library.errors import ModelFileGone, NotOursToRemove, UnknownModel, UnnameableFile
 from desktop.library.library import Library
 from desktop.library.types import CatalogChoice, InstalledModel
 from tests.support.catalogs import tiny_catalog
@@ -151,3 +153,13 @@ def test_a_link_that_leads_out_of_the_models_folder_is_refused(library: Library,
 def test_registering_a_file_that_is_not_there_is_refused(library: Library, tmp_path: Path) -> None:
     with pytest.raises(FileUnreadable):
         library.register(path=tmp_path / "none.gguf", model_id="x", quantization="")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_a_file_whose_name_is_no_text_is_refused_with_advice(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff.gguf")
+    path.write_bytes(b"GGUF")
+    with pytest.raises(UnnameableFile) as caught:
+        library.find(str(path))
+    assert "Rename" in caught.value.explain().hint
+    assert str(caught.value).encode()
