@@ -1,6 +1,7 @@
 """What the command line prints: results to stdout, everything else to stderr."""
 
 import os
+import re
 import sys
 from typing import TextIO
 
@@ -9,6 +10,7 @@ import msgspec
 from desktop.errors import AppError
 
 _JSON = msgspec.json.Encoder()
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def print_json(value: object) -> None:
@@ -25,12 +27,18 @@ def print_error(error: AppError) -> None:
 
 def print_note(text: str) -> None:
     """Print a line for people, on stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")
     sys.stderr.flush()
+
+
+def visible(text: str) -> str:
+    """Return `text` with what would steer the terminal, or turn the direction of writing, in its escaped form."""
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def print_table(rows: list[tuple[str, ...]], *, right: tuple[int, ...] = ()) -> None:
     """Print rows in columns; the first row is the heading. `right` are the columns that are aligned right."""
+    rows = [tuple(visible(cell) for cell in row) for row in rows]
     widths = [max(display_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (_padded(cell, widths[i], right=i in right) for i, cell in enumerate(row))
