@@ -10,7 +10,7 @@ def main() -> int:
     """Run what the arguments ask for and return the exit code."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["--role"]:
-        return _run_role(arguments[1], arguments[2:])
+        return _run_role("".join(arguments[1:2]), arguments[2:])
     if arguments and arguments[0] != "--window":
         from desktop.cli.main import run_command_line
 
@@ -25,7 +25,7 @@ def _run_role(role: str, arguments: list[str]) -> int:
         from desktop.runtime.child import run_engine_child
 
         return run_engine_child()
-    if role == "rpc-worker":
+    if role == "rpc-worker" and arguments:
         from desktop.runtime.devices import run_rpc_worker
 
         return run_rpc_worker(arguments[0])
@@ -37,7 +37,8 @@ def _run_role(role: str, arguments: list[str]) -> int:
         from desktop.hardware.child import run_sampler_child
 
         return run_sampler_child(arguments)
-    print(f"unknown role {role}", file=sys.stderr)
+    print(f"error: there is no role {role!r} with {len(arguments)} arguments", file=sys.stderr)
+    print("hint: roles are for Snug's own child processes", file=sys.stderr)
     return 2
 
 
