@@ -5,16 +5,20 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
+from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import LoadedModel
 from desktop.engine.state import EnginePhase, EngineState
+from desktop.ui.bridge import explain
 from desktop.ui.engine_words import device_words, state_words
+from desktop.ui.shell import NoticeWish
 
 if TYPE_CHECKING:
     from desktop.library.types import InstalledModel
     from desktop.services import Services
     from desktop.ui.shell import Shell
 
-_NEEDS_A_LOAD = (EnginePhase.STOPPED, EnginePhase.STOPPING)
+_BREAKER = "breaker"
+_NOTHING_COMES = (EnginePhase.STOPPED, EnginePhase.STOPPING, EnginePhase.READY)
 
 
 class ModelLoader(QObject):
@@ -53,12 +57,12 @@ class ModelLoader(QObject):
 
     def is_needed(self) -> bool:
         """Whether nothing is loaded, loading or coming back by itself."""
-        state = self._services.engine.state
-        if self._loading is not None and not self._loading.done():
+        engine = self._services.engine
+        if engine.loaded is not None or (self._loading is not None and not self._loading.done()):
             return False
-        if state.loaded is None and state.phase is EnginePhase.READY:
-            return True
-        return state.phase in _NEEDS_A_LOAD or state.breaker_open
+        if engine.plan is None:
+            return True  # an engine that only starts, to be asked for its devices, brings no model back
+        return engine.state.phase in _NOTHING_COMES or engine.state.breaker_open
 
     async def ensure(self) -> None:
         """Wait until a model is there or on its way back: the one that is loading, or the default. Raises AppError."""
@@ -97,7 +101,27 @@ class ModelLoader(QObject):
             self._shell.device_changed.emit(self._device_words(state.loaded))
             if state.loaded is not None:
                 self.loaded.emit(state.loaded)
+        self._offer_a_new_start(state)
         self.state_changed.emit(state)
+
+    def _offer_a_new_start(self, state: EngineState) -> None:
+        """After too many crashes the engine stays down until the person wants it; say so, with the way on."""
+        if not state.breaker_open or state.failure is None:
+            self._shell.notice_unwanted.emit(_BREAKER)
+            return
+        words = explain(explain_failure(state.failure))
+        self._shell.notify(
+            NoticeWish(
+                text=self.tr("The engine crashed several times and was left off. {reason}").format(
+                    reason=words.message
+                ),
+                hint=words.hint,
+                kind="bad",
+                action=self.tr("Start it again"),
+                on_action=lambda: self._on_model_wanted(self._reference),
+                key=_BREAKER,
+            )
+        )
 
     def _device_words(self, model: LoadedModel | None) -> str:
         info = self._services.engine.info

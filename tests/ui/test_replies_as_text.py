@@ -92,7 +92,12 @@ def test_only_the_last_block_is_drawn_again(qtbot: object, monkeypatch: pytest.M
 
     parsed: list[int] = []
     parse = markdown._PARSER.parse
-    monkeypatch.setattr(markdown._PARSER, "parse", lambda text: parsed.append(len(text)) or parse(text))
+
+    def watched(text: str) -> object:
+        parsed.append(len(text))
+        return parse(text)
+
+    monkeypatch.setattr(markdown._PARSER, "parse", watched)
     reply = ReplyText()
     qtbot.addWidget(reply)  # type: ignore[attr-defined]
     text = "".join(f"Paragraph {number} with some words in it.\n\n" for number in range(100))

@@ -100,10 +100,12 @@ class InspectorController(QObject):
 
     async def _take_model(self, model: LoadedModel) -> None:
         installed = self._shell.loader.installed
-        self._model_id = installed.model_id if installed else ""
-        entry = (await asyncio.to_thread(lambda: self._services.catalog)).find(self._model_id)
+        model_id = (installed.model_id or installed.id) if installed else model.name
+        if model_id != self._model_id:  # the same model comes back after a crash: what was moved meanwhile stays
+            self._model_id = model_id
+            self._chosen = self._services.settings.get(MODEL_SAMPLING).get(model_id) or SamplingOverrides()
+        entry = (await asyncio.to_thread(lambda: self._services.catalog)).find(model_id)
         self._card = entry.sampling if entry else None
-        self._chosen = self._services.settings.get(MODEL_SAMPLING).get(self._model_id) or SamplingOverrides()
         self._view.set_longest_reply(min(model.n_ctx, LONGEST_SLIDER))
         self._view.memory.set_comparison(*comparison(self._services.engine.plan, model))
         self._show()

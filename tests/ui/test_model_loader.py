@@ -1,0 +1,47 @@
+"""When the window loads a model by itself, and when it waits for one that is coming back."""
+
+from collections.abc import Callable
+
+from desktop.engine.protocol import EngineFailure, FailureKind, LoadPlan
+from desktop.engine.state import EnginePhase, EngineState
+from tests.ui.conftest import ChatPerson
+
+Chat = Callable[..., ChatPerson]
+PLAN = LoadPlan(model_path="/x.gguf", model_name="X", n_ctx=512)
+
+
+def test_an_engine_that_starts_only_to_be_asked_still_needs_a_model(chat: Chat) -> None:
+    person = chat()
+    person.engine.become(EngineState(phase=EnginePhase.STARTING))
+    assert person.shell.loader.is_needed()
+
+
+def test_a_model_that_comes_back_after_a_crash_is_waited_for(chat: Chat) -> None:
+    person = chat()
+    person.engine.plan = PLAN
+    for phase in (EnginePhase.CRASHED, EnginePhase.STARTING, EnginePhase.LOADING):
+        person.engine.become(EngineState(phase=phase))
+        assert not person.shell.loader.is_needed()
+    person.engine.become(EngineState(phase=EnginePhase.CRASHED, breaker_open=True))
+    assert person.shell.loader.is_needed()
+
+
+def test_a_loaded_model_is_enough(chat: Chat) -> None:
+    assert not chat().shell.loader.is_needed()
+
+
+def test_what_the_engine_says_of_its_devices_stands_at_the_foot(chat: Chat) -> None:
+    person = chat()
+    assert person.window.status._device.text() == "CPU · 1 threads · 2 layers in main memory"
+
+
+def test_after_too_many_crashes_the_person_is_asked_and_told_why(chat: Chat) -> None:
+    person = chat()
+    failure = EngineFailure(kind=FailureKind.KILLED, exit_code=-9)
+    person.engine.become(EngineState(phase=EnginePhase.CRASHED, breaker_open=True, failure=failure))
+    (notice,) = person.notices
+    assert "killed" in notice.text
+    assert notice.action == "Start it again"
+    assert len(person.window.notices.texts()) == 1
+    person.engine.become(EngineState(phase=EnginePhase.STARTING))
+    assert person.window.notices.texts() == []
