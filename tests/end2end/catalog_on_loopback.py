@@ -7,7 +7,8 @@ from pathlib import Path
 from desktop.catalog.catalog import load_catalog
 from desktop.library.starter import starter_model
 from desktop.paths import catalog_file
-from tests.support.hub_server import HubServer, ServedFile
+from tests.support.hub_server import HubServer
+from tests.support.hub_values import ServedFile
 
 
 @contextmanager

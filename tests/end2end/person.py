@@ -177,7 +177,7 @@ def main() -> int:
     async def act() -> None:
         try:
             await scenario(person)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - told to the test, whatever it is
             person.seen["error"] = f"{type(error).__name__}: {error}"
         finally:
             person.window.close()

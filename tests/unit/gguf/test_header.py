@@ -14,7 +14,7 @@ import pytest
 from desktop.errors import FileUnreadable
 from desktop.gguf.errors import CorruptGguf, GgufError, NotAGguf, TruncatedGguf, UnsupportedGguf
 from desktop.gguf.header import LazyArray, parse_header, read_header, read_texts
-from tests.support.gguf_writer import Tensor, dense_model, header_bytes, text_bytes, write_gguf
+from tests.support.gguf_writer import Metadata, Tensor, dense_model, header_bytes, text_bytes, write_gguf
 
 U64_MAX = (1 << 64) - 1
 
@@ -117,7 +117,7 @@ def test_a_name_in_the_file_neither_steers_the_terminal_nor_fills_it(tmp_path: P
     name = "\x1b[2J\u202e" + "x" * 60_000
     path = tmp_path / "model.gguf"
     path.write_bytes(_raw(0, 1, _key(name, 99, bytes(64))))
-    with pytest.raises(CorruptGguf, match="x{200}") as caught:
+    with pytest.raises(CorruptGguf, match=r"x{200}") as caught:
         read_header(path)
     reason = str(caught.value.arguments["reason"])
     assert reason.isprintable()
@@ -178,7 +178,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_vocabulary_is_counted_and_read_only_when_asked_for(tmp_path: Path) -> None:
     words = [f"word {index}" * (index % 7) for index in range(30_000)] + ["x" * 3_000_000, "last"]
-    metadata = {"general.architecture": "llama", "tokenizer.ggml.tokens": words, "llama.after": 7}
+    metadata: Metadata = {"general.architecture": "llama", "tokenizer.ggml.tokens": words, "llama.after": 7}
     path = write_gguf(tmp_path / "m.gguf", metadata, [Tensor("t", (32,))])
     header = read_header(path)
     array = header.metadata["tokenizer.ggml.tokens"]
@@ -190,7 +190,7 @@ def test_a_vocabulary_is_counted_and_read_only_when_asked_for(tmp_path: Path) ->
 
 
 def test_a_count_that_is_not_a_number_is_nothing(tmp_path: Path) -> None:
-    metadata = {"general.architecture": "a", "a.context_length": float("nan"), "a.block_count": -5}
+    metadata: Metadata = {"general.architecture": "a", "a.context_length": float("nan"), "a.block_count": -5}
     header = read_header(write_gguf(tmp_path / "m.gguf", metadata))
     assert (header.context_length, header.n_layer) == (0, 0)
 

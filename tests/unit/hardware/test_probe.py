@@ -148,7 +148,7 @@ def test_giving_up_early_leaves_no_child(tmp_path: Path, use_stub: UseStub) -> N
 
     async def give_up() -> None:
         task = asyncio.create_task(probe_hardware(models_folder=tmp_path, timeout=30))
-        while not (children := psutil.Process().children()):  # noqa: ASYNC110 - a child announces nothing
+        while not (children := psutil.Process().children()):
             await asyncio.sleep(0.02)
         task.cancel()
         await asyncio.wait([task])
