@@ -19,7 +19,7 @@ class FirstPaint(QObject):
         super().__init__(application)
         application.installEventFilter(self)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt calls it
         """Print once, then listen no more."""
         if event.type() == QEvent.Type.Paint and isinstance(watched, QWidget) and watched.isWindow():
             print("first-paint", time.time(), file=sys.stderr, flush=True)
