@@ -1,8 +1,8 @@
 """What crosses between the app and its engine child: messages, and the values inside them.
 
-Wire format: one JSON object per line, UTF-8, on the child's stdin and stdout. Every object has a `type`; the first
-object in each direction carries `version`. Sizes are bytes, times seconds, lengths tokens.
-The values are declared here so that `fit` (which fills a LoadPlan), `engine` and `runtime` can grow apart.
+Wire format: one JSON object per line, UTF-8, on the child's stdin and stdout; each has a `type`, the first in each
+direction a `version`. Sizes are bytes, times seconds, lengths tokens. Values are declared here so that `fit` (which
+fills a LoadPlan), `engine` and `runtime` can grow apart.
 """
 
 from enum import StrEnum
@@ -105,7 +105,7 @@ class LoadPlan(Value, frozen=True):
     n_gpu_layers: how many of n_layer + 1 layers leave the CPU, counted from the END (the output head is the last).
     devices: engine names of the devices to use, in order; empty means CPU only.
     tensor_split: layers per entry of `devices`.
-    n_threads: 0 lets the engine choose the number of physical cores.
+    n_threads: 0 lets the engine choose (physical cores).
     predicted: memory per device, as fit computed it; `exact` tells whether from the engine's own dry run.
     reasons: why the plan is as it is, in words, for the person.
     """
@@ -228,9 +228,8 @@ class PromptMessage(Value, frozen=True):
 class Sampling(Value, frozen=True):
     """How the next token is chosen.
 
-    max_length: the most NEW tokens of one reply; 0 means up to the end of the context.
-    top_k 0, top_p 1, min_p 0, repeat_penalty 1 and the other penalties 0 switch the sampler off; temperature 0 is
-    greedy. seed None draws one.
+    max_length: the most NEW tokens of one reply; 0: up to the end of the context. Off is: top_k 0, top_p 1, min_p 0,
+    repeat_penalty 1, the other penalties 0. temperature 0 is greedy; seed None draws one.
     """
 
     temperature: float = 0.8
