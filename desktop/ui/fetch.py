@@ -3,10 +3,10 @@
 from PySide6.QtCore import QObject
 
 from desktop.download.record import Download
-from desktop.download.types import DownloadStopped
+from desktop.download.types import UNDER_WAY, DownloadStopped
 from desktop.errors import AppError
 from desktop.fit.types import Choice
-from desktop.library.types import model_key
+from desktop.library.types import InstalledModel, model_key
 from desktop.services import Services, queue_download
 from desktop.ui.bridge import explain, render
 from desktop.ui.figures import gb
@@ -33,7 +33,7 @@ class Fetch(QObject):
 
     def _start(self, model_id: str, quantization: str, *, then_chat: bool) -> None:
         key = model_key(model_id, quantization)
-        if self._wanted.get(key) is None:
+        if key not in self._wanted:
             download = queue_download(self._services, model_id=model_id, quantization=quantization)
             self._begin(download.id, download.choice.name, then_chat=then_chat)
         else:
@@ -42,12 +42,14 @@ class Fetch(QObject):
     def _begin(self, download_id: str, name: str, *, then_chat: bool) -> None:
         self._shell.notice_unwanted.emit(_key(download_id))
         self._services.downloads.resume(download_id)
+        waited_for = download_id in self._wanted
         self._wanted[download_id] = then_chat
-        self._shell.tasks.start(self._wait(download_id, name), name=f"fetch {download_id}")
+        if not waited_for:
+            self._shell.tasks.start(self._wait(download_id, name), name=f"fetch {download_id}")
 
     async def _wait(self, download_id: str, name: str) -> None:
         try:
-            model = await self._services.downloads.wait(download_id)
+            model = await self._until_done(download_id)
         except DownloadStopped:
             return  # the person stopped it, and the page shows it as stopped
         except AppError as error:
@@ -56,6 +58,18 @@ class Fetch(QObject):
             self._tell(model.id, model.name, then_chat=self._wanted[download_id])
         finally:
             del self._wanted[download_id]
+
+    async def _until_done(self, download_id: str) -> InstalledModel:
+        while True:
+            try:
+                return await self._services.downloads.wait(download_id)
+            except DownloadStopped:
+                if not self._is_under_way(download_id):
+                    raise  # else it was stopped and taken up again before this task could look
+
+    def _is_under_way(self, download_id: str) -> bool:
+        downloads = self._services.downloads.downloads()
+        return any(each.id == download_id and each.progress.state in UNDER_WAY for each in downloads)
 
     def _offer_again(self, download_id: str, name: str, error: AppError, *, then_chat: bool) -> None:
         words = explain(error)

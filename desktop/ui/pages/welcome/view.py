@@ -166,6 +166,7 @@ class WelcomeView(QWidget):
         self._found_state.setVisible(bool(problem))
         while (item := self._found.takeAt(0)) is not None:
             if (old := item.widget()) is not None:
+                old.hide()  # deleteLater leaves it on the screen for another turn of the loop
                 old.deleteLater()
         for number, (name, value) in enumerate(self._found_rows(profile)):
             self._found.addWidget(PlainLabel(name, tone="muted"), number, 0, Qt.AlignmentFlag.AlignTop)

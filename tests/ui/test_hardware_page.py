@@ -1,0 +1,233 @@
+"""What a person sees of the hardware page: cards, live figures, the split, the doctor."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from desktop.engine.inventory import REASON_CPU_BUILD
+from desktop.engine.state import EnginePhase, EngineState
+from desktop.errors import AppError, Phrase
+from desktop.hardware import probe
+from desktop.hardware.types import BusCard, GpuSample, HardwareSample, SourceProblem
+from desktop.ui.pages.hardware.view import HardwareView
+from desktop.ui.widgets.buttons import Button
+from desktop.ui.widgets.labels import PlainLabel
+from tests.support.looks import clipped, guessing, nameless
+from tests.support.page_person import PagePerson
+from tests.support.page_values import GIB, check, gpu, loaded_model, machine
+
+LONG = "NVIDIA GeForce RTX 4070 Ti SUPER Founders Edition of Somebody's Special Series"
+
+
+@pytest.fixture
+def view(styled: QApplication) -> Iterator[HardwareView]:
+    made = HardwareView()
+    made.resize(844, 572)
+    made.show()
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+def settle() -> None:
+    for _ in range(3):
+        QApplication.processEvents()
+
+
+def words(view: HardwareView) -> str:
+    return "\n".join(each.text() for each in view.findChildren(PlainLabel) if each.isVisible())
+
+
+def press(view: HardwareView, text: str) -> None:
+    next(each for each in view.findChildren(Button) if each.isVisible() and each.text().startswith(text)).click()
+    settle()
+
+
+def sample(*gpus: GpuSample, used: float = 5, ours: float = 2, mapped: float = 1.5) -> HardwareSample:
+    return HardwareSample(
+        time=1.0,
+        ram_total=16 * GIB,
+        ram_used=int(used * GIB),
+        ram_used_by_us=int(ours * GIB),
+        ram_mapped_by_us=int(mapped * GIB),
+        gpus=gpus,
+    )
+
+
+def test_a_card_for_everything_that_was_found(view: HardwareView) -> None:
+    view.set_profile(machine(gpu("Card One", 12, 3.1, backend="CUDA0")))
+    settle()
+    card, processor, disk = view.card_texts()
+    assert card == "12.0 GiB · 504 GB/s · PCIe 4.0 ×16 · driver 550.54 · used by the engine as CUDA0\n3.10 of 12.0 GiB"
+    assert processor == "16.0 GiB · 4 cores, 8 threads · AVX2\n4.00 of 16.0 GiB"
+    assert "200.00 GB free of 500.00 GB" in disk
+    assert "/models" in disk.replace("\u200b", "")
+
+
+def test_a_card_the_engine_does_not_use_says_why(view: HardwareView) -> None:
+    view.set_profile(machine(gpu("Card One", unused_reason=REASON_CPU_BUILD)))
+    settle()
+    assert REASON_CPU_BUILD in words(view)
+
+
+def test_a_card_without_a_driver_is_not_passed_over(view: HardwareView) -> None:
+    silent = BusCard(vendor="nvidia", name="GA104", pci_address="0000:01:00.0")
+    view.set_profile(machine(silent_cards=(silent,)))
+    settle()
+    assert "GA104" in words(view)
+    assert "No driver answers for this card, so it cannot be used." in words(view)
+
+
+def test_live_figures_tell_snugs_part_from_other_programs(view: HardwareView) -> None:
+    card = gpu("Card One", 12)
+    view.set_profile(machine(card))
+    live = GpuSample(
+        name=card.name, vram_total=12 * GIB, vram_used=7 * GIB, used_by_us=6 * GIB, utilization=37.4,
+        temperature=61.2, power=142.0, pci_address=card.pci_address,
+    )  # fmt: skip
+    view.set_sample(sample(live))
+    settle()
+    first, processor, _disk = view.card_texts()
+    assert first.endswith("7.00 of 12.0 GiB · Snug 6.00 GiB · 37 % busy · 61 °C · 142 W")
+    assert processor.endswith("6.50 of 16.0 GiB · Snug 2.00 GiB"), "a mapped model counts"
+
+
+def test_a_sample_before_the_profile_is_no_trouble(view: HardwareView) -> None:
+    view.set_sample(sample())
+    assert view.card_texts() == []
+
+
+def test_looking_again_replaces_the_cards(view: HardwareView) -> None:
+    view.set_profile(machine(gpu("Card One"), gpu("Card Two!")))
+    view.set_profile(machine())
+    settle()
+    assert len(view.card_texts()) == 2
+    assert "Card One" not in words(view)
+
+
+def test_what_was_odd_about_a_source_is_said(view: HardwareView) -> None:
+    problem = SourceProblem(source="NVML", what=Phrase.of("the driver did not answer"))
+    view.set_profile(machine(problems=(problem,)))
+    settle()
+    assert "NVML: the driver did not answer" in words(view)
+
+
+def test_the_split_says_which_layers_live_where(view: HardwareView) -> None:
+    assert not view.split.isVisible()
+    view.set_split(loaded_model(*["CPU"] * 3, *["CUDA0"] * 24, *["CUDA1"] * 10))
+    settle()
+    assert view.split.texts() == ["CPU · layers 0–2", "CUDA0 · layers 3–26", "CUDA1 · layers 27–36"]
+    assert "Tiny 1B, as the engine reported it" in words(view)
+    view.set_split(None)
+    assert not view.split.isVisible()
+
+
+def test_the_doctor_shows_problems_first_with_what_to_do(view: HardwareView) -> None:
+    view.set_checks(
+        [
+            check("pass", "Disk"),
+            check("warn", "Swap", remedy="Close something."),
+            check("fail", "Driver", remedy="Install it."),
+        ]
+    )
+    settle()
+    assert view.doctor.texts() == ["Problem: Driver: found it", "Hint: Swap: found it", "Good: Disk: found it"]
+    assert view.doctor.summary() == "1 problem, 1 hint"
+    assert "Install it." in words(view)
+    assert "Close something." in words(view)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "summary"),
+    [(["pass", "skip"], "All good"), (["warn", "warn"], "2 hints"), (["fail", "fail", "pass"], "2 problems")],
+)
+def test_the_doctor_sums_up(view: HardwareView, statuses: list[str], summary: str) -> None:
+    view.set_checks([check(status, f"Check {number}") for number, status in enumerate(statuses)])  # type: ignore[arg-type]
+    assert view.doctor.summary() == summary
+
+
+def test_what_does_not_apply_here_is_folded_away(view: HardwareView) -> None:
+    view.set_checks([check("pass", "Disk"), check("skip", "Vulkan")])
+    settle()
+    assert view.doctor.texts() == ["Good: Disk: found it"]
+    assert "Vulkan" not in words(view)
+    press(view, "Show what does not apply here (1)")
+    assert "Vulkan: found it" in words(view)
+    press(view, "Hide what does not apply here")
+    assert "Vulkan" not in words(view)
+
+
+@pytest.mark.parametrize("size", [(844, 572), (1224, 792)])
+def test_nothing_is_clipped_nameless_or_read_as_markup(view: HardwareView, size: tuple[int, int]) -> None:
+    view.resize(*size)
+    view.set_profile(machine(*(gpu(f"<b>{LONG}</b> {number * 'x'}", unused_reason=LONG) for number in range(3))))
+    view.set_split(loaded_model("CPU", *["CUDA0"] * 40))
+    view.set_checks([check("fail", LONG, remedy=f"{LONG} " * 4), check("skip", "Other")])
+    settle()
+    assert clipped(view) == []
+    assert nameless(view) == []
+    assert guessing(view) == []
+
+
+# --- with its controller ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(styled: QApplication, snug_home: Path) -> Iterator[PagePerson]:
+    person = PagePerson(styled, "hardware")
+    yield person
+    person.close()
+
+
+def test_this_very_machine_is_shown_and_checked(page: PagePerson) -> None:
+    page.open()
+    assert not page.view.again.isEnabled()
+    page.until("the doctor", page.view.doctor.summary)
+    page.until("the button", page.view.again.isEnabled)
+    assert "cores" in page.view.card_texts()[-2]
+    starts = page.engine.starts
+    page.view.again.click()
+    page.until("another look", lambda: page.engine.starts == starts + 1 and page.view.again.isEnabled())
+
+
+def test_an_engine_that_cannot_start_is_the_doctors_first_problem(page: PagePerson) -> None:
+    page.engine.failure = AppError(reason="the engine is broken")
+    page.open()
+    page.until("the doctor", page.view.doctor.summary)
+    assert page.view.doctor.texts()[0].startswith("Problem: Engine")
+    assert page.view.card_texts(), "what was found is shown all the same"
+
+
+def test_a_machine_that_cannot_be_read_is_said_and_can_be_tried_again(
+    page: PagePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(**_arguments: object) -> None:
+        raise AppError(reason="the probe is broken")
+
+    monkeypatch.setattr(probe, "probe_hardware", broken)
+    page.open()
+    page.until("a banner", lambda: page.notices)
+    page.until("the button", page.view.again.isEnabled)
+    assert "the probe is broken" in words(page.view)
+    assert page.notices[0].action == "Try again"
+
+
+def test_the_split_follows_the_engine(page: PagePerson) -> None:
+    page.open()
+    assert not page.view.split.isVisible()
+    model = loaded_model("CPU", "CPU", "CPU")
+    page.engine.become(EngineState(phase=EnginePhase.READY, loaded=model), loaded=model)
+    assert page.view.split.texts() == ["CPU · layers 0–2"]
+    page.until("the doctor", page.view.doctor.summary)
+
+
+def test_samples_reach_the_cards_only_while_somebody_looks(page: PagePerson) -> None:
+    page.open()
+    page.until("the doctor", page.view.doctor.summary)
+    page.shell.sampled.emit(sample())
+    assert "Snug 2.00 GiB" in page.view.card_texts()[-2]
+    page.view.hide()
+    page.shell.sampled.emit(sample(ours=1))
+    assert "Snug 2.00 GiB" in page.view.card_texts()[-2]

@@ -1,0 +1,184 @@
+"""The models page with real services: what it looks up, what it fetches, what it says when that fails."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from desktop.fit.types import Choice
+from desktop.settings import HF_ENDPOINT, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
+from desktop.ui.item_models.choices import MODEL, SPEED
+from tests.support.catalogs import tiny_catalog
+from tests.support.hub_server import HubServer
+from tests.support.page_person import PagePerson
+from tests.support.page_values import gpu, machine
+
+CONTENT = b"GGUF" + bytes(3_000_000)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubServer]:
+    file = tmp_path / "served.gguf"
+    file.write_bytes(CONTENT)
+    with HubServer() as server:
+        for name in ("Q4_K_M", "Q8_0"):
+            server.add("owner/tiny-GGUF", f"tiny-{name}.gguf", file)
+        yield server
+
+
+@pytest.fixture
+def page(styled: QApplication, snug_home: Path) -> Iterator[PagePerson]:
+    person = PagePerson(styled, "models", profile=machine(gpu(backend="CUDA0")))
+    person.services.__dict__["catalog"] = tiny_catalog()
+    person.settings.set(WANTED_CONTEXT, 4096)
+    person.settings.set(MINIMUM_SPEED, 0.0)
+    yield person
+    person.close()
+
+
+def open_and_wait(page: PagePerson) -> Choice:
+    page.open()
+    page.until("the prices", page.view.table.filter.rowCount)
+    choice = page.view.answer._choice
+    assert isinstance(choice, Choice)
+    return choice
+
+
+def download(page: PagePerson, hub: HubServer) -> Choice:
+    page.settings.set(HF_ENDPOINT, hub.endpoint)
+    choice = open_and_wait(page)
+    page.view.choice_chosen.emit(choice)
+    return choice
+
+
+def test_the_page_prices_the_catalog_and_shows_what_is_installed(page: PagePerson) -> None:
+    choice = open_and_wait(page)
+    assert choice.model_name == "Tiny 1B"
+    names = {page.view.table.filter.index(row, MODEL).data() for row in range(page.view.table.filter.rowCount())}
+    assert names == {"Tiny 1B"}
+    assert page.view.installed.isVisible(), "the starter model came with the set-up"
+    assert page.notices == []
+
+
+def test_another_context_gives_other_memory_without_a_second_look(page: PagePerson) -> None:
+    before = open_and_wait(page)
+    page.view.pricing_changed.emit(2048, "q8_0")
+    page.until("other prices", lambda: page.view.answer._choice.context == 2048)
+    assert page.view.answer._choice.memory_total < before.memory_total
+    assert page.engine.starts == 0
+
+
+def test_moving_the_slider_fast_ends_at_its_last_place(page: PagePerson) -> None:
+    open_and_wait(page)
+    for context in (2048, 4096, 1024, 4096, 1024):
+        page.view.pricing_changed.emit(context, "f16")
+        page.live(0.03)
+    page.until("the last price", lambda: page.view.answer._choice.context == 1024)
+    page.live(0.2)
+    assert page.view.answer._choice.context == 1024
+
+
+def test_a_download_is_shown_verified_and_then_chatted_with(page: PagePerson, hub: HubServer) -> None:
+    choice = download(page, hub)
+    name = f"{choice.model_id}:{choice.quantization}"
+    page.until("a card", lambda: name in page.view.downloads)
+    page.until("the chat", lambda: page.models)
+    assert page.models == [name]
+    assert page.view.downloads == {}
+    page.until("the new price", lambda: page.view.answer._choice.installed)
+    page.view.choice_chosen.emit(page.view.answer._choice)
+    assert page.models == [name, name], "what is there is not fetched again"
+
+
+def test_a_download_that_is_stopped_stays_in_sight_and_goes_on(page: PagePerson, hub: HubServer) -> None:
+    hub.bytes_per_second = 400_000
+    choice = download(page, hub)
+    name = f"{choice.model_id}:{choice.quantization}"
+    page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
+    assert not page.view.answer._button.isEnabled()
+    page.view.stop_requested.emit(name)
+    page.until("the stop", lambda: "not finished" in page.view.downloads[name].title())
+    assert page.notices == [], "stopping is no error"
+    hub.bytes_per_second = None
+    page.view.resume_requested.emit(name)
+    page.until("the end", lambda: page.notices)
+    assert page.notices[0].text == "Tiny 1B is ready and verified."
+    assert page.notices[0].action == "Chat with it"
+    assert page.models == []
+
+
+def test_a_stopped_download_can_be_thrown_away(page: PagePerson, hub: HubServer) -> None:
+    hub.bytes_per_second = 400_000
+    choice = download(page, hub)
+    name = f"{choice.model_id}:{choice.quantization}"
+    page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
+    page.view.discard_requested.emit(name)
+    page.until("the card to go", lambda: page.view.downloads == {})
+    page.until("an end", lambda: not list(page.services.models_folder.rglob("*.part")))
+
+
+def test_a_failed_download_says_why_and_offers_to_try_again(page: PagePerson, hub: HubServer) -> None:
+    del hub.repositories["owner/tiny-GGUF"].files["tiny-Q8_0.gguf"]
+    file = hub.repositories["owner/tiny-GGUF"].files.pop("tiny-Q4_K_M.gguf")
+    choice = download(page, hub)
+    page.until("a banner", lambda: page.notices)
+    banner = page.notices[0]
+    assert banner.kind == "bad"
+    assert banner.hint
+    assert banner.action == "Try again"
+    assert banner.on_action is not None
+    card = page.view.downloads[f"{choice.model_id}:{choice.quantization}"]
+    assert banner.text in card.text(), "the card says it too once the banner is closed"
+    for name in ("tiny-Q4_K_M.gguf", "tiny-Q8_0.gguf"):
+        hub.repositories["owner/tiny-GGUF"].files[name] = file
+    banner.on_action()
+    page.until("the chat", lambda: page.models)
+    assert page.models == [f"{choice.model_id}:{choice.quantization}"]
+
+
+def test_with_the_network_switched_off_the_person_is_told(page: PagePerson, hub: HubServer) -> None:
+    page.settings.set(OFFLINE, True)
+    download(page, hub)
+    page.until("a banner", lambda: page.notices)
+    assert hub.requests == []
+    assert page.notices[0].kind == "bad"
+
+
+def test_an_engine_that_cannot_start_leaves_the_page_usable(page: PagePerson) -> None:
+    from desktop.engine.failure import explain_failure
+    from desktop.engine.protocol import EngineFailure, FailureKind
+
+    page.services.surveys.latest = None
+    page.engine.failure = explain_failure(EngineFailure(kind=FailureKind.UNRESPONSIVE, detail="it hung"))
+    open_and_wait(page)
+    assert page.notices[0].kind == "bad"
+    assert page.notices[0].action == "Try again"
+    page.engine.failure = None
+    assert page.notices[0].on_action is not None
+    page.unwanted.clear()
+    page.notices[0].on_action()
+    page.until("the banner to go", lambda: "engine failure" in page.unwanted)
+    assert page.view.table.filter.index(0, SPEED).data()
+
+
+def test_a_machine_that_cannot_be_read_is_said_and_looked_at_again(
+    page: PagePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from desktop.errors import AppError
+    from desktop.hardware import probe
+
+    real = probe.probe_hardware
+
+    async def broken(**_arguments: object) -> None:
+        raise AppError(reason="the probe is broken")
+
+    page.services.surveys.latest = None
+    monkeypatch.setattr(probe, "probe_hardware", broken)
+    page.open()
+    page.until("a banner", lambda: page.notices)
+    assert "the probe is broken" in page.view.answer._name.text()
+    monkeypatch.setattr(probe, "probe_hardware", real)
+    assert page.notices[0].on_action is not None
+    page.notices[0].on_action()
+    page.until("the prices", page.view.table.filter.rowCount)
