@@ -72,23 +72,61 @@ async def _prompt(arguments: argparse.Namespace) -> str:
 
     text = arguments.prompt
     if text is None:
-        data = await asyncio.to_thread(sys.stdin.buffer.read)
-        text = data.decode("utf-8", "replace")
+        text = (await _read_stdin(None)).decode("utf-8", "replace")
     if not text.strip():
         raise NothingAsked
     return clean_text(text)
 
 
+async def _read_stdin(most: int | None) -> bytes:
+    """Read what comes on stdin: all of it, or what one read gives, up to `most` bytes.
+
+    The thread is a daemon over the unbuffered descriptor: it may wait there for ever without keeping the program from
+    ending, which sys.stdin's own lock would. Raises OSError.
+    """
+    loop = asyncio.get_running_loop()
+    data: asyncio.Future[bytes] = loop.create_future()
+
+    def read() -> None:
+        found: bytes | OSError
+        try:
+            with open(0, "rb", buffering=0, closefd=False) as stream:
+                found = (stream.read() if most is None else stream.read(most)) or b""
+        except OSError as error:
+            found = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(_deliver, data, found)
+
+    threading.Thread(target=read, name="snug-stdin", daemon=True).start()
+    return await data
+
+
+def _deliver(future: "asyncio.Future[bytes]", found: bytes | OSError) -> None:
+    if future.done():
+        return
+    if isinstance(found, OSError):
+        future.set_exception(found)
+    else:
+        future.set_result(found)
+
+
 def _overrides(arguments: argparse.Namespace) -> Any:
+    from desktop.database import clean_text
     from desktop.settings import SamplingOverrides
 
     given = {name: getattr(arguments, name) for name in _SAMPLERS if getattr(arguments, name) is not None}
     if arguments.context is not None and arguments.context < 1:
         raise WrongUsage(reason="--context must be at least 1")
-    try:
-        return msgspec.convert(given, SamplingOverrides)
-    except msgspec.ValidationError as error:
-        raise WrongUsage(reason=str(error)) from error
+    if "stop" in given:
+        given["stop"] = [clean_text(text) for text in given["stop"]]
+    for name, value in given.items():
+        try:
+            msgspec.convert({name: value}, SamplingOverrides)
+        except msgspec.ValidationError as error:
+            option = "--" + name.replace("_", "-")
+            wanted = str(error).partition(" - at ")[0].partition("` ")[2]
+            raise WrongUsage(reason=f"{option} cannot be {value}: it must be {wanted}", detail=error) from error
+    return msgspec.convert(given, SamplingOverrides)
 
 
 async def _load(arguments: argparse.Namespace, services: "Services", overrides: Any) -> "_Chat":
@@ -284,27 +322,8 @@ def _interrupt_cancels(task: "asyncio.Task[None]") -> Iterator[None]:
 
 
 async def _read_line() -> str | None:
-    """Return the next line of the terminal, None at its end.
-
-    The thread is a daemon over the unbuffered descriptor: it may wait there for ever without keeping the program from
-    ending, which sys.stdin's own lock would.
-    """
+    """Return the next line of the terminal, None at its end."""
     from desktop.database import clean_text
 
-    loop = asyncio.get_running_loop()
-    line: asyncio.Future[bytes] = loop.create_future()
-
-    def read() -> None:
-        with open(0, "rb", buffering=0, closefd=False) as terminal:
-            data = terminal.read(65_536) or b""
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(_deliver, line, data)
-
-    threading.Thread(target=read, name="snug-terminal", daemon=True).start()
-    data = await line
+    data = await _read_stdin(65_536)
     return clean_text(data.decode("utf-8", "replace")) if data else None
-
-
-def _deliver(line: "asyncio.Future[bytes]", data: bytes) -> None:
-    if not line.done():
-        line.set_result(data)

@@ -11,19 +11,29 @@ from typing import TYPE_CHECKING
 
 from desktop import __version__
 from desktop.cli import chat, doctor, models, probe, recommend
-from desktop.cli.output import close_stdout_quietly, print_error, print_note
-from desktop.errors import AppError
+from desktop.cli.output import close_stdout_quietly, print_error, print_note, replace_closed_streams
+from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.paths import user_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INTERRUPTED = 130
+
+
+class SystemRefused(AppError):
+    """The operating system refused something that nothing below has explained, such as output to a full disk."""
+
+    message = QT_TRANSLATE_NOOP("core", "The system refused it: {reason}")
+    hint = QT_TRANSLATE_NOOP("core", "Check the disk, and where the output goes. --debug shows where it happened.")
+
+
 _VERBS = (probe, doctor, recommend, models, chat)
 
 
 def run_command_line(arguments: "Sequence[str]") -> int:
     """Run one verb and return the exit code."""
+    replace_closed_streams()
     parsed = build_parser().parse_args(arguments)
     try:
         return asyncio.run(_run_verb(parsed))
@@ -36,6 +46,10 @@ def run_command_line(arguments: "Sequence[str]") -> int:
         print_error(error)
         _print_trace(parsed)
         return error.exit_code
+    except OSError as error:
+        print_error(SystemRefused(reason=str(error), detail=error))
+        _print_trace(parsed)
+        return 1
     except Exception as error:  # noqa: BLE001 - the outermost edge: a person gets words, --debug the rest
         print_error(AppError(reason=f"{type(error).__name__}: {error}"))
         _print_trace(parsed)

@@ -62,6 +62,13 @@ def gb(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
+def replace_closed_streams() -> None:
+    """Give the streams that a caller closed (`>&-`) the null device, before another file gets their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end
+
+
 def close_stdout_quietly() -> None:
     """After the reader of a pipe went away: keep the interpreter's own flush at exit from failing on it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

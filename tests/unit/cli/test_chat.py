@@ -1,6 +1,5 @@
 import argparse
 import asyncio
-import io
 import json
 import os
 import signal
@@ -79,11 +78,18 @@ def test_a_model_on_the_disk_answers_without_the_catalog(
     assert "catalog" in shown.err
 
 
-def test_the_prompt_may_come_from_a_pipe(
-    engine: FakeEngine, settings: SettingsStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("你好\n".encode() + b"\xff")))
-    assert run(engine, settings) == 0
+def test_the_prompt_may_come_from_a_pipe(engine: FakeEngine, settings: SettingsStore) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, "你好\n".encode() + b"\xff")
+    os.close(writing)
+    before = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        assert run(engine, settings) == 0
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(reading)
     assert engine.requests[0].messages[-1].content == "你好\n\ufffd"
 
 
@@ -283,3 +289,58 @@ def _take_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--max-length", "-1", ">= 0"), ("--temperature", "nan", ">= 0.0"), ("--top-p", "2", "<= 1")],
+)
+def test_an_option_out_of_range_is_named_as_it_was_written(
+    engine: FakeEngine, settings: SettingsStore, option: str, value: str, said: str
+) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        run(engine, settings, f"{option}={value}", "Hi")
+    assert option in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_bytes_that_are_no_text_in_a_stop_word_do_no_harm(engine: FakeEngine, settings: SettingsStore) -> None:
+    assert run(engine, settings, "--stop", os.fsdecode(b"\xff"), "Hi") == 0
+    assert engine.requests[0].sampling.stop == ("\ufffd",)
+
+
+def _command(tmp_path: Path, *words: str) -> tuple[list[str], dict[str, str]]:
+    return [sys.executable, "-m", "desktop", *words], dict(os.environ, SNUG_HOME=str(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
+def test_ctrl_c_ends_the_wait_for_a_pipe_that_says_nothing(tmp_path: Path) -> None:
+    command, environment = _command(tmp_path, "chat")
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of another kind")
+def test_closed_streams_are_not_missed(tmp_path: Path) -> None:
+    command, environment = _command(tmp_path, "probe", "--json")
+    closed = ["sh", "-c", '"$@" <&- >&-', "sh", *command]
+    done = subprocess.run(closed, check=False, env=environment, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a device of Linux")
+def test_output_that_finds_no_room_is_explained(tmp_path: Path) -> None:
+    command, environment = _command(tmp_path, "models")
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            command, check=False, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "hint:" in done.stderr
