@@ -72,6 +72,11 @@ class Model:
         return int(llama.llama_n_ctx(self.context))
 
     @property
+    def n_batch(self) -> int:
+        """The most tokens of one decode; less than planned where the context is smaller."""
+        return int(llama.llama_n_batch(self.context))
+
+    @property
     def n_swa(self) -> int:
         """Width of the sliding attention window in tokens; 0 without one."""
         return int(llama.llama_model_n_swa(self._model))

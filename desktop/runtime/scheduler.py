@@ -35,8 +35,8 @@ class Scheduler:
         self, model: Model, *, log: EngineLog, send: Callable[[EngineMessage], None], cancelled: set[str]
     ) -> None:
         self._model, self._send, self._cancelled = model, send, cancelled
-        self._sequence = KvSequence(model.context, n_batch=model.plan.n_batch, n_swa=model.n_swa, log=log)
-        self._chunks = Chunks(model.loaded.n_params, model.plan.n_batch)
+        self._sequence = KvSequence(model.context, n_batch=model.n_batch, n_swa=model.n_swa, log=log)
+        self._chunks = Chunks(model.loaded.n_params, model.n_batch)
         self._queue: deque[_Waiting] = deque()
         self._active: Generation | None = None
 
