@@ -77,5 +77,5 @@ def _kind_of(exit_code: int) -> FailureKind:
 
 def _telling_line(lines: Sequence[str]) -> str:
     """The last line that names a fault; an innocent last line is not given as the reason."""
-    telling = [line for line in lines if _TELLING.search(line)]
+    telling = [line for line in lines if _TELLING.search(line) and not line.lstrip().startswith("#")]  # a stack frame
     return telling[-1].strip() if telling else "it gave no reason"

@@ -56,6 +56,11 @@ def test_the_line_that_names_the_fault_is_told() -> None:
     assert "GGML_ASSERT(ok)" in str(explain_failure(decode_exit(-6, lines)))
 
 
+def test_a_frame_of_the_stack_is_not_given_as_the_reason() -> None:
+    lines = ["/x/ggml.c:42: GGML_ASSERT(ok) failed", "#2  0x00007f4fff94e7de in ggml_abort () from libggml-base.so.0"]
+    assert "GGML_ASSERT(ok)" in decode_exit(-6, lines).detail
+
+
 def test_an_innocent_last_line_is_not_given_as_the_reason() -> None:
     failure = decode_exit(-6, ["sched_reserve: reserve took 19.88 ms, sched copies = 1"])
     assert failure.detail == "it gave no reason"
