@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from desktop import services
 from desktop.fit.types import Choice
 from desktop.settings import HF_ENDPOINT, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
 from desktop.ui.item_models.choices import MODEL, SPEED
@@ -182,3 +183,46 @@ def test_a_machine_that_cannot_be_read_is_said_and_looked_at_again(
     assert page.notices[0].on_action is not None
     page.notices[0].on_action()
     page.until("the prices", page.view.table.filter.rowCount)
+
+
+def test_a_catalog_that_cannot_be_read_is_said_with_a_way_to_try_again(
+    page: PagePerson, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    catalog = page.services.__dict__.pop("catalog")
+    (tmp_path / "models.json").write_text("{")
+    monkeypatch.setattr(services, "catalog_file", lambda: tmp_path / "models.json")
+    page.open()
+    page.until("a banner", lambda: page.notices)
+    assert page.notices[0].action == "Try again"
+    assert page.view.answer._name.text() == page.notices[0].text
+    page.services.__dict__["catalog"] = catalog
+    assert page.notices[0].on_action is not None
+    page.notices[0].on_action()
+    page.until("the prices", page.view.table.filter.rowCount)
+
+
+def test_a_library_that_cannot_be_read_does_not_take_the_window_along(page: PagePerson) -> None:
+    page.services.paths.library_database.parent.mkdir(parents=True)
+    page.services.paths.library_database.write_bytes(b"no database " * 1000)
+    page.open()
+    page.until("a banner", lambda: page.notices)
+    assert page.notices[0].kind == "bad"
+    assert page.view.answer._name.text() == page.notices[0].text
+
+
+def test_a_download_of_an_earlier_run_is_still_there_to_go_on_with(
+    page: PagePerson, styled: QApplication, hub: HubServer
+) -> None:
+    hub.bytes_per_second = 400_000
+    choice = download(page, hub)
+    name = f"{choice.model_id}:{choice.quantization}"
+    page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
+    page.close()
+    page.__init__(styled, "models", profile=machine())  # type: ignore[misc]  # the person starts Snug again
+    page.open()
+    page.until("the card", lambda: name in page.view.downloads)
+    assert "not finished" in page.view.downloads[name].title()
+    hub.bytes_per_second = None
+    page.view.resume_requested.emit(name)
+    page.until("the end", lambda: page.notices)
+    assert page.notices[0].text == "Tiny 1B is ready and verified."

@@ -1,6 +1,7 @@
 """Fills the models page: the answer, the priced rows, what is installed, and the downloads."""
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from desktop.download.record import Download
@@ -36,14 +37,12 @@ class ModelsController:
         view.set_pricing(self._context, self._kv)
         view.choice_chosen.connect(self._on_choice_chosen)
         view.installed_chosen.connect(self._on_installed_chosen)
-        view.stop_requested.connect(services.downloads.pause)
+        view.stop_requested.connect(self._on_stop_requested)
         view.resume_requested.connect(self._on_resume_requested)
-        view.discard_requested.connect(services.downloads.cancel)
+        view.discard_requested.connect(self._on_discard_requested)
         view.pricing_changed.connect(self._on_pricing_changed)
         shell.models_changed.connect(self._on_models_changed)
-        self._unsubscribe = services.downloads.subscribe(self._on_download_changed)
-        for download in services.downloads.downloads():
-            self._on_download_changed(download)
+        self._unsubscribe: Callable[[], None] | None = None
 
     def activate(self) -> None:
         """Look at the machine once, then price."""
@@ -51,30 +50,45 @@ class ModelsController:
 
     async def close(self) -> None:
         """Stop listening."""
-        self._unsubscribe()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
 
     def _fill(self, *, again: bool = False) -> None:
         if self._filling is None or self._filling.done():
             self._filling = self._shell.tasks.start(self._look(again=again), name="models page")
 
     async def _look(self, *, again: bool) -> None:
-        await self._show_installed()
         if self._found is None:
             self._view.set_looking()
         try:
+            await self._show_installed()
+            self._follow_downloads()
             self._found = await survey(self._services, again=again)
         except AppError as error:
-            self._view.set_failed(*explain(error))
-            tell_look_failure(self._shell, error, lambda: self._fill(again=True))
+            self._fail(error)
             return
         tell_engine_failure(self._shell, self._found.failure, lambda: self._fill(again=True))
         self._start_pricing()
 
+    def _fail(self, error: AppError) -> None:
+        self._view.set_failed(*explain(error))
+        tell_look_failure(self._shell, error, lambda: self._fill(again=True))
+
+    def _follow_downloads(self) -> None:
+        """Show what is under way or was left unfinished, from now on; the library is open when this is called."""
+        if self._unsubscribe is None:
+            self._unsubscribe = self._services.downloads.subscribe(self._on_download_changed)
+            for download in self._services.downloads.downloads():
+                self._on_download_changed(download)
+
     async def _show_installed(self) -> None:
-        models = await asyncio.to_thread(self._services.library.installed)
+        models = await asyncio.to_thread(self._read_library)
         plan = self._services.engine.plan
         in_use = next((model.id for model in models if plan is not None and model.path == plan.model_path), "")
         self._view.set_installed(models, in_use)
+
+    def _read_library(self) -> tuple[InstalledModel, ...]:
+        return self._services.library.installed()  # opens it on first use, which may take its time or fail
 
     def _start_pricing(self) -> None:
         if self._found is None:
@@ -88,9 +102,13 @@ class ModelsController:
         self._stale = True
         while self._stale:
             self._stale = False
-            advice = await asyncio.to_thread(
-                recommend_models, self._services, found.profile, context=self._context, kv=self._kv
-            )
+            try:
+                advice = await asyncio.to_thread(
+                    recommend_models, self._services, found.profile, context=self._context, kv=self._kv
+                )
+            except AppError as error:
+                self._fail(error)
+                return
         speed = self._services.settings.get(MINIMUM_SPEED)
         self._view.set_choices(advice.choices, advice.rejected, notes=advice.notes, minimum_speed=speed)
 
@@ -107,6 +125,12 @@ class ModelsController:
 
     def _on_installed_chosen(self, model: InstalledModel) -> None:
         self._shell.model_wanted.emit(model.id)
+
+    def _on_stop_requested(self, download_id: str) -> None:
+        self._services.downloads.pause(download_id)
+
+    def _on_discard_requested(self, download_id: str) -> None:
+        self._services.downloads.cancel(download_id)
 
     def _on_resume_requested(self, download_id: str) -> None:
         self._fetch.resume(next(each for each in self._services.downloads.downloads() if each.id == download_id))

@@ -5,6 +5,7 @@ from typing import Any
 
 from desktop import __version__
 from desktop.errors import AppError
+from desktop.library.types import InstalledModel
 from desktop.services import Services
 from desktop.settings import ALL_SETTINGS, HF_ENDPOINT, LANGUAGE, MODELS_FOLDER, THEME, Setting
 from desktop.ui.bridge import explain, render
@@ -47,8 +48,11 @@ class SettingsController:
         self._shell.tasks.start(self._list_models(), name="models to choose from")
 
     async def _list_models(self) -> None:
-        models = await asyncio.to_thread(self._services.library.installed)
+        models = await asyncio.to_thread(self._read_library)
         self._view.offer_models([(model.id, f"{model.name} · {model.quantization}") for model in models])
+
+    def _read_library(self) -> tuple[InstalledModel, ...]:
+        return self._services.library.installed()  # opens it on first use, which may take its time or fail
 
     def _show(self, setting: Setting[Any]) -> None:
         self._view.show_value(setting, self._settings.get(setting))
