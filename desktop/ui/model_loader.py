@@ -41,6 +41,9 @@ class ModelLoader(QObject):
         self._reference = ""
         self._last_loaded: LoadedModel | None = None
         self.installed: InstalledModel | None = None
+        """What is loaded."""
+        self.coming: InstalledModel | None = None
+        """What is being loaded; until it is there the one before answers."""
         self._unsubscribe = services.engine.subscribe(self._on_engine_state)
         shell.model_wanted.connect(self._on_model_wanted)
         self._on_engine_state(services.engine.state)
@@ -83,24 +86,32 @@ class ModelLoader(QObject):
         self.began.emit()
         wanted = reference or self._services.settings.get(DEFAULT_MODEL) or None
         try:
-            installed = await asyncio.to_thread(find_model, self._services, wanted)
-            self.installed = installed
-            return await load_model(self._services, reference=installed.id)
+            self.coming = await asyncio.to_thread(find_model, self._services, wanted)
+            self._on_engine_state(self._services.engine.state)
+            return await load_model(self._services, reference=self.coming.id)
         except BaseException:
             self.failed.emit()
             raise
+        finally:
+            self.coming = None
+            self._on_engine_state(self._services.engine.state)
 
     def _on_model_wanted(self, reference: str) -> None:
         self.load(reference)
 
     def _on_engine_state(self, state: EngineState) -> None:
+        changed = state.loaded is not self._last_loaded
+        self._last_loaded = state.loaded
+        if changed and state.loaded is not None:
+            self.installed, self.coming = self.coming or self.installed, None
         kind, words = state_words(state)
+        if self.coming is not None and state.phase is EnginePhase.READY:
+            kind, words = "busy", self.tr("Preparing {name}").format(name=self.coming.name)
         self._shell.set_status(kind, words)
-        if state.loaded is not self._last_loaded:
-            self._last_loaded = state.loaded
+        if changed:
             self._shell.device_changed.emit(self._device_words(state.loaded))
-            if state.loaded is not None:
-                self.loaded.emit(state.loaded)
+        if changed and state.loaded is not None:
+            self.loaded.emit(state.loaded)
         self._offer_a_new_start(state)
         self.state_changed.emit(state)
 

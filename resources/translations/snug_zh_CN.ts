@@ -784,6 +784,21 @@
     </message>
 </context>
 <context>
+    <name>ModelLoader</name>
+    <message>
+        <source>Preparing {name}</source>
+        <translation>正在准备 {name}</translation>
+    </message>
+    <message>
+        <source>The engine crashed several times and was left off. {reason}</source>
+        <translation>引擎多次崩溃，已停止。{reason}</translation>
+    </message>
+    <message>
+        <source>Start it again</source>
+        <translation>重新启动</translation>
+    </message>
+</context>
+<context>
     <name>ModelsView</name>
     <message>
         <source>Models</source>
@@ -2196,6 +2211,14 @@ Log: {log}</source>
         <translation>请连接它所在的磁盘，或重新下载。</translation>
     </message>
     <message>
+        <source>The name of {path} holds bytes that are no text.</source>
+        <translation>{path} 的名称含有不是文本的字节。</translation>
+    </message>
+    <message>
+        <source>Rename the file or its folder, then try again.</source>
+        <translation>请重命名文件或其文件夹，然后重试。</translation>
+    </message>
+    <message>
         <source>{model} was not downloaded by Snug, so Snug does not remove it.</source>
         <translation>{model} 不是由 Snug 下载的，因此 Snug 不会移除它。</translation>
     </message>
@@ -2390,6 +2413,22 @@ Log: {log}</source>
     <message>
         <source>The setting {setting} cannot be {value}. Its default is used until you change it.</source>
         <translation>设置 {setting} 不能为 {value}。在你更改之前使用默认值。</translation>
+    </message>
+    <message>
+        <source>The system refused it: {reason}</source>
+        <translation>系统拒绝了操作：{reason}</translation>
+    </message>
+    <message>
+        <source>Check the disk, and where the output goes. --debug shows where it happened.</source>
+        <translation>请检查磁盘和输出位置。--debug 会显示发生的位置。</translation>
+    </message>
+    <message>
+        <source>Snug cannot keep its files in "{folder}": {reason}</source>
+        <translation>Snug 无法把文件保存在“{folder}”：{reason}</translation>
+    </message>
+    <message>
+        <source>Set SNUG_HOME to the full path of a folder that you may write to.</source>
+        <translation>请把 SNUG_HOME 设为你有权写入的文件夹的完整路径。</translation>
     </message>
 </context>
 </TS>

@@ -73,7 +73,18 @@ class ChatPerson:
 
     def do(self, work: Any) -> Any:
         """Let the event loop run `work` to its end."""
-        return self.loop.run_until_complete(asyncio.wait_for(work, 20))
+        return self._run(asyncio.wait_for(work, 20))
+
+    def _run(self, work: Any) -> Any:
+        """Run the loop. In the real window it runs always; here it pauses between two steps of a test, and what Qt
+        handles meanwhile (keys, timers) must still find it. qasync's run_until_complete handles events once more after
+        it has let go of the loop, so it is not used.
+        """
+        task = self.loop.create_task(work)
+        task.add_done_callback(lambda _task: self.loop.stop())
+        self.loop.run_forever()
+        asyncio.events._set_running_loop(self.loop)
+        return task.result()
 
     def until(self, what: str, condition: Callable[[], Any], timeout: float = 10.0) -> None:
         """Let the window live until `condition` holds."""
@@ -86,11 +97,11 @@ class ChatPerson:
             except TimeoutError:
                 raise AssertionError(f"waited in vain for {what}") from None
 
-        self.loop.run_until_complete(wait())
+        self._run(wait())
 
     def live(self, seconds: float) -> None:
         """Let the window live."""
-        self.loop.run_until_complete(asyncio.sleep(seconds))
+        self._run(asyncio.sleep(seconds))
 
     def type(self, text: str) -> None:
         QTest.keyClicks(self.view.composer.edit, text)
@@ -118,6 +129,7 @@ class ChatPerson:
         self.do(self._close())
         self.window.deleteLater()
         self.shell.deleteLater()
+        asyncio.events._set_running_loop(None)
         self.loop.close()
         asyncio.set_event_loop(None)
 

@@ -365,14 +365,15 @@ class ChatController(QObject):
         self._show_model(loading=loading)
 
     def _show_model(self, *, loading: bool = False) -> None:
-        installed, model = self._shell.loader.installed, self._services.engine.loaded
+        loader, model = self._shell.loader, self._services.engine.loaded
+        installed = loader.coming or loader.installed
         if installed is None:
             return
         details = installed.quantization
-        if model is not None:
-            details = f"{details} · {figures.tokens(model.n_ctx)}"
-        elif loading:
+        if loader.coming is not None or loading:
             details = self.tr("loading …")
+        elif model is not None:
+            details = f"{details} · {figures.tokens(model.n_ctx)}"
         self._view.header.set_model(installed.id, installed.name, details)
 
     def _show_meter(self) -> None:

@@ -96,14 +96,14 @@ class InspectorController(QObject):
         await asyncio.to_thread(settings.set, MODEL_SAMPLING, every)
 
     def _on_model_loaded(self, model: LoadedModel) -> None:
-        self._shell.tasks.start(self._take_model(model), name="samplers of the model")
-
-    async def _take_model(self, model: LoadedModel) -> None:
         installed = self._shell.loader.installed
         model_id = (installed.model_id or installed.id) if installed else model.name
         if model_id != self._model_id:  # the same model comes back after a crash: what was moved meanwhile stays
             self._model_id = model_id
             self._chosen = self._services.settings.get(MODEL_SAMPLING).get(model_id) or SamplingOverrides()
+        self._shell.tasks.start(self._take_card(model, model_id), name="samplers of the model")
+
+    async def _take_card(self, model: LoadedModel, model_id: str) -> None:
         entry = (await asyncio.to_thread(lambda: self._services.catalog)).find(model_id)
         self._card = entry.sampling if entry else None
         self._view.set_longest_reply(min(model.n_ctx, LONGEST_SLIDER))
