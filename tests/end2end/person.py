@@ -44,10 +44,17 @@ class Person:
                     await asyncio.sleep(0.02)
                 return value
         except TimeoutError:
-            raise AssertionError(f"waited {timeout} s in vain for: {what}; status: {self.status()}") from None
+            shown = f"status: {self.status()}; banners: {self.window.notices.texts()}"
+            raise AssertionError(f"waited {timeout} s in vain for: {what}; {shown}") from None
 
     def status(self) -> str:
         return self.window.status.state()
+
+    def model(self) -> str:
+        """What the button above the conversation says; the starter's name until another model is loaded."""
+        buttons = self.window.findChildren(QAbstractButton)
+        names = (b.accessibleName() for b in buttons if b.isVisible() and b.accessibleName().startswith("Model: "))
+        return next(names, "SmolLM2 135M")
 
     def find(self, kind: type[W], name: str) -> W | None:
         """A visible widget by its accessible name or its words."""
@@ -146,6 +153,7 @@ async def download_and_chat(person: Person) -> None:
     await person.click("Models")
     await person.click("Download and chat")
     await person.until("the chat page", lambda: person.window.current_page == "chat")
+    await person.until("the new model", lambda: "SmolLM2 135M" not in person.model())
     await person.answer_briefly()
     await person.say(QUESTION)
     person.seen["reply"] = (await person.reply(1)).visible_text()
