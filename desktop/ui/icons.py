@@ -30,6 +30,7 @@ def _scales() -> tuple[float, ...]:
     return tuple(sorted({1.0, *(screen.devicePixelRatio() for screen in QGuiApplication.screens())}))
 
 
+@functools.lru_cache(maxsize=512)
 def icon_pixmap(name: str, colour: str, size: int = ICON_SIZE, scale: float = 1.0, *, gap: int = 0) -> QPixmap:
     """The icon as a picture of `size` logical pixels, `gap` wider, at `scale` device pixels per pixel."""
     renderer = QSvgRenderer(QByteArray(_source(name).replace("currentColor", colour).encode()))

@@ -105,18 +105,8 @@ class ChoiceTable(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return one cell."""
-        row, column = self._rows[index.row()], index.column()
-        by_role: dict[int, Callable[[], object]] = {
-            Qt.ItemDataRole.DisplayRole: lambda: self._text(row, column),
-            Qt.ItemDataRole.TextAlignmentRole: lambda: _alignment(right=column in self.RIGHT),
-            Qt.ItemDataRole.ToolTipRole: lambda: plain_tooltip(self._description(row, column)),
-            Qt.ItemDataRole.AccessibleTextRole: lambda: self._spoken(row, column),
-            CHOICE_ROLE: lambda: row.choice,
-            SORT_ROLE: lambda: _sort_key(row, column),
-            VERDICT_ROLE: lambda: verdict_kind(row.choice, row.left_out),
-        }
-        value = by_role.get(role)
-        return value() if value else None
+        answer = _BY_ROLE.get(role)  # most questions are about fonts and colours: answered at once
+        return None if answer is None else answer(self, self._rows[index.row()], index.column())
 
     def _text(self, row: Row, column: int) -> str:
         choice = row.choice
@@ -166,6 +156,17 @@ class ChoiceTable(QAbstractTableModel):
 
     def _number(self, value: float) -> str:
         return self._locale.toString(value, "f", 0 if value >= 100 else 1)
+
+
+_BY_ROLE: dict[int, Callable[[ChoiceTable, Row, int], object]] = {
+    Qt.ItemDataRole.DisplayRole: ChoiceTable._text,
+    Qt.ItemDataRole.TextAlignmentRole: lambda table, _row, column: _alignment(right=column in table.RIGHT),
+    Qt.ItemDataRole.ToolTipRole: lambda table, row, column: plain_tooltip(table._description(row, column)),
+    Qt.ItemDataRole.AccessibleTextRole: ChoiceTable._spoken,
+    CHOICE_ROLE: lambda _table, row, _column: row.choice,
+    SORT_ROLE: lambda _table, row, column: _sort_key(row, column),
+    VERDICT_ROLE: lambda _table, row, _column: verdict_kind(row.choice, row.left_out),
+}
 
 
 class ChoiceFilter(QSortFilterProxyModel):

@@ -22,6 +22,7 @@ from desktop.ui.item_models.choices import (
     ChoiceTable,
 )
 from desktop.ui.theme import current_colours
+from desktop.ui.widgets.pill import pill_size
 from desktop.ui.widgets.table import ROW_HEIGHT, DataTable, PillDelegate
 
 _ICON = 18
@@ -32,6 +33,8 @@ _GIVING_WAY = (QUALITY, DOWNLOAD, MEMORY)
 """Columns that are hidden where the window is narrow, the first one first."""
 _AIR = 8
 """Pixels between columns, on top of the cells' own padding."""
+_PADDING = 11
+"""Pixels from a cell's edge to its text: the padding of snug.qss and the style's own margin."""
 _LEAST_VERDICT = 140
 """Pixels of a verdict that is cut with an ellipsis; the tooltip has all of it."""
 
@@ -169,10 +172,14 @@ class ChoicesView(DataTable):
         self.setColumnWidth(MODEL, max(_LEAST_NAME, room - sum(wanted.values())))
 
     def _wanted_width(self, column: int) -> int:
-        hidden = self.isColumnHidden(column)
-        if hidden:
-            self.setColumnHidden(column, False)  # Qt has no size hint for a hidden column
-        return max(self.sizeHintForColumn(column) + _AIR, self.horizontalHeader().sectionSizeHint(column))
+        """As wide as the widest cell. Measured here: Qt would ask the model ten questions for each cell."""
+        texts = {self.filter.index(row, column).data() for row in range(self.filter.rowCount())}
+        if column == VERDICT:
+            cells = [pill_size(text, "tight", self.font()).width() - _PADDING for text in texts]
+        else:
+            cells = [self.fontMetrics().horizontalAdvance(text) for text in texts]
+        widest = max(cells, default=0) + 2 * _PADDING + _AIR
+        return max(widest, self.horizontalHeader().sectionSizeHint(column))
 
     def _on_row_changed(self, current: QModelIndex) -> None:
         if current.isValid():
