@@ -20,6 +20,7 @@ from desktop.settings import (
     DEFAULT_MODEL,
     ENGINE_THREADS,
     HF_ENDPOINT,
+    LAST_MODEL,
     MEMORY_MARGIN,
     MINIMUM_SPEED,
     MODELS_FOLDER,
@@ -183,8 +184,7 @@ async def load_model(
 
     Raises UnknownModel, DoesNotFit, the errors of gguf.header, and those of engine.failure.
     """
-    wanted = reference or services.settings.get(DEFAULT_MODEL) or None
-    model = await asyncio.to_thread(partial(find_model, services, wanted))
+    model = await asyncio.to_thread(partial(find_model, services, reference))
     plan = await plan_model(services, model, context=context)
     return await services.engine.load(plan, on_progress)
 
@@ -199,15 +199,19 @@ class NotInstalled(AppError):
 
 
 def find_model(services: Services, reference: str | None) -> "InstalledModel":
-    """Return the installed model that `reference` names; the starter for None. Blocking.
+    """Return the installed model that `reference` names; None is the person's default. Blocking.
 
+    The default: what the setting names, else what was used last and is still there, else the starter.
     Raises UnknownModel and its kin (with the nearest names), NotInstalled, and the errors of gguf.header for a path.
     """
     from desktop.library.starter import starter_model
     from desktop.library.types import InstalledModel
 
-    if reference is None:
-        return starter_model()
+    reference = reference or services.settings.get(DEFAULT_MODEL)
+    if not reference:
+        last = services.settings.get(LAST_MODEL)
+        installed = services.library.installed() if last else ()
+        return next((model for model in installed if model.id == last and not model.missing), None) or starter_model()
     found = _resolve(services, reference)
     if isinstance(found, InstalledModel):
         return found

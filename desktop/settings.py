@@ -174,6 +174,7 @@ DEFAULT_MODEL: Setting[str] = Setting(
     title=QT_TRANSLATE_NOOP("core", "Model for new chats"),
     help=QT_TRANSLATE_NOOP("core", "The id of an installed model. Empty means the one used last, or the built-in one."),
 )
+LAST_MODEL: Setting[str] = Setting(key="models.last", type=str, default="", since="0.1", section=MODELS, hidden=True)
 WANTED_CONTEXT: Setting[int] = Setting(
     key="models.context",
     type=int,

@@ -133,12 +133,11 @@ async def _load(arguments: argparse.Namespace, services: "Services", overrides: 
     from desktop.chat.sampling import resolve_sampling
     from desktop.database import clean_text
     from desktop.services import find_model, load_model
-    from desktop.settings import DEFAULT_MODEL, SYSTEM_PROMPT
+    from desktop.settings import SYSTEM_PROMPT
 
-    reference = arguments.model or services.settings.get(DEFAULT_MODEL) or None
-    model = await asyncio.to_thread(find_model, services, reference)
+    model = await asyncio.to_thread(find_model, services, arguments.model)
     with _Progress(f"loading {model.name}") as progress:
-        await load_model(services, reference=reference, context=arguments.context, on_progress=progress.show)
+        await load_model(services, reference=arguments.model, context=arguments.context, on_progress=progress.show)
     sampling = resolve_sampling(
         explicit=overrides, settings=services.settings, card=_card(services, model.model_id), model_id=model.id
     )

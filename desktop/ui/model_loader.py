@@ -81,14 +81,17 @@ class ModelLoader(QObject):
 
     async def _load(self, reference: str) -> LoadedModel:
         from desktop.services import find_model, load_model
-        from desktop.settings import DEFAULT_MODEL
+        from desktop.settings import LAST_MODEL
 
         self.began.emit()
-        wanted = reference or self._services.settings.get(DEFAULT_MODEL) or None
         try:
-            self.coming = await asyncio.to_thread(find_model, self._services, wanted)
+            coming = await asyncio.to_thread(find_model, self._services, reference or None)
+            self.coming = coming
             self._on_engine_state(self._services.engine.state)
-            return await load_model(self._services, reference=self.coming.id)
+            model = await load_model(self._services, reference=coming.id)
+            if reference:  # the person chose it, so it is there again after a restart
+                await asyncio.to_thread(self._services.settings.set, LAST_MODEL, coming.id)
+            return model
         except BaseException:
             self.failed.emit()
             raise

@@ -157,6 +157,13 @@ async def download_and_chat(person: Person) -> None:
     await person.answer_briefly()
     await person.say(QUESTION)
     person.seen["reply"] = (await person.reply(1)).visible_text()
+    person.seen["model"] = person.model()
+
+
+async def look_at_the_model(person: Person) -> None:
+    """After a restart: which model is there."""
+    await person.until("the model", lambda: person.status().startswith("Ready"))
+    person.seen["model"] = person.model()
 
 
 def engine_pid() -> int:
@@ -174,6 +181,7 @@ SCENARIOS: dict[str, Callable[[Person], Awaitable[None]]] = {
     "come_back": come_back,
     "killed_engine": killed_engine,
     "download_and_chat": download_and_chat,
+    "look_at_the_model": look_at_the_model,
 }
 
 

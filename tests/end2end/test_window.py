@@ -78,6 +78,8 @@ def test_download_and_chat_fetches_the_recommended_model_and_answers_with_it(tmp
     assert words(seen["reply"]) == words(expected)
     fetched = [request for request in hub.requests if request.host == "cdn" and request.sent]
     assert len(fetched) == 1
+    again = act("look_at_the_model", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
+    assert again["model"] == seen["model"]
     models = tmp_path / "data" / "models"
     assert len(list(models.rglob("*.gguf"))) == 1
     assert not list(models.rglob("*.part"))

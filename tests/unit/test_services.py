@@ -24,7 +24,16 @@ from desktop.services import (
     recommend_models,
     survey,
 )
-from desktop.settings import HF_ENDPOINT, MINIMUM_SPEED, MODELS_FOLDER, OFFLINE, WANTED_CONTEXT, SettingsStore
+from desktop.settings import (
+    DEFAULT_MODEL,
+    HF_ENDPOINT,
+    LAST_MODEL,
+    MINIMUM_SPEED,
+    MODELS_FOLDER,
+    OFFLINE,
+    WANTED_CONTEXT,
+    SettingsStore,
+)
 from tests.support.catalogs import tiny_catalog
 
 GIB = 1 << 30
@@ -177,3 +186,23 @@ def test_a_download_of_something_the_catalog_does_not_have_is_refused(services: 
 def test_closing_ends_the_engine(services: Services, engine: Engine) -> None:
     asyncio.run(services.close())
     assert engine.stopped
+
+
+def test_the_model_that_was_used_last_is_the_default_while_it_is_there(services: Services, tmp_path: Path) -> None:
+    file = tmp_path / "chosen.gguf"
+    file.write_bytes(b"GGUF")
+    services.library.register(path=file, model_id="m", quantization="Q8_0", name="Chosen", licence="MIT", source=None)
+    services.settings.set(LAST_MODEL, "m:Q8_0")
+    assert find_model(services, None).name == "Chosen"
+    file.unlink()
+    assert find_model(services, None).bundled
+
+
+def test_what_the_settings_name_comes_before_what_was_used_last(services: Services, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        file = tmp_path / f"{name}.gguf"
+        file.write_bytes(b"GGUF")
+        services.library.register(path=file, model_id=name, quantization="Q8_0", name=name, licence="", source=None)
+    services.settings.set(LAST_MODEL, "a:Q8_0")
+    services.settings.set(DEFAULT_MODEL, "b:Q8_0")
+    assert find_model(services, None).name == "b"
