@@ -134,9 +134,7 @@ class _Recorder:
             raise
 
     def take(self, event: EngineEvent) -> None:
-        """Note what came. Raises what the last save failed with."""
-        if self._saver.done():
-            self._saver.result()
+        """Note what came. Raises what the last save failed with: noted first, so that no word is lost to it."""
         if isinstance(event, TextDelta):
             self._text.append(event.text)
             self._changed = True
@@ -145,6 +143,8 @@ class _Recorder:
             self._changed = True
         elif isinstance(event, Done):
             self.done = event
+        if self._saver.done():
+            self._saver.result()
 
     async def _keep_saving(self) -> None:
         """Runs beside the stream, so that an engine that pauses does not delay a save."""

@@ -320,6 +320,28 @@ async def test_a_disk_that_fills_up_in_mid_reply_is_explained_and_stops_it(
 
 
 @pytest.mark.asyncio
+async def test_the_word_that_comes_after_a_save_has_failed_is_kept_as_well(
+    store: ChatStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def full(*_: object, **__: object) -> None:
+        loop.call_soon_threadsafe(failed.set)
+        raise DiskFull(path="/data")
+
+    monkeypatch.setattr(session_module, "SAVE_INTERVAL", 0.0)
+    monkeypatch.setattr(store, "save_text", full)
+    session = session_with(store, FakeEngine(["first ", "second ", "third"]))
+    with pytest.raises(DiskFull):
+        async for event in session.send(text="?", sampling=SAMPLING):
+            if isinstance(event, TextDelta):
+                async with asyncio.timeout(5):
+                    await failed.wait()
+                await asyncio.sleep(0.05)  # for the failure to reach the task that saves
+    assert last(store, session).text == "first second "
+
+
+@pytest.mark.asyncio
 @pytest.mark.allow_log("could not be saved yet")
 async def test_a_database_that_is_busy_for_a_while_does_not_end_a_reply(
     store: ChatStore, monkeypatch: pytest.MonkeyPatch
