@@ -114,7 +114,7 @@ class EngineProcess:
         try:
             line = await self._process.stdout.readline()
             return self._decoder.decode(line) if line else None
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             # ValueError: a line beyond the limit, or not UTF-8.
             detail = f"it said something that is not the protocol ({error})"
             self.kill(EngineFailure(kind=FailureKind.INTERNAL, detail=detail))

@@ -73,7 +73,7 @@ class Inbox:
         for line in _lines():
             try:
                 self._on_command(self._decoder.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 failure = EngineFailure(kind=FailureKind.BAD_REQUEST, detail=str(error))
                 self._wire.send(RequestFailed(request_id="", failure=failure))
         self._on_command(Shutdown())

@@ -64,6 +64,11 @@ async def test_a_child_that_talks_garbage_is_explained(child_does: Script) -> No
     assert "not the protocol" in str(await _start_fails(InternalFailure))
 
 
+async def test_a_child_that_sends_a_bottomless_message_is_explained(child_does: Script) -> None:
+    child_does("""os.write(1, b'{"type":"Hello","x":' + b'[' * 60000 + b'\\n'); time.sleep(60)""")
+    assert "not the protocol" in str(await _start_fails(InternalFailure))
+
+
 async def test_a_child_that_sends_bytes_that_are_no_text_is_explained(child_does: Script) -> None:
     child_does("os.write(1, b'\\xff\\xfe\\n'); time.sleep(60)")
     await _start_fails(InternalFailure)
@@ -207,12 +212,13 @@ async def test_starting_twice_at_once_starts_one_child(child_does: Script) -> No
 
 async def test_the_real_child_answers_garbage_and_goes_on() -> None:
     pipe = asyncio.subprocess.PIPE
+    bottomless = b'{"type":"Ping","nonce":1,"x":' + b"[" * 200_000 + b"\n"
     child = await asyncio.create_subprocess_exec(*child_command("engine"), stdin=pipe, stdout=pipe, stderr=pipe)
     out, _ = await asyncio.wait_for(
-        child.communicate(b'nonsense\n{"type":"Generate"}\n\xff\n{"type":"Cancel","request_id":"?"}\n'), 30
+        child.communicate(b'nonsense\n{"type":"Generate"}\n\xff\n{"type":"Cancel","request_id":"?"}\n' + bottomless), 30
     )
     assert child.returncode == 0
-    assert out.count(b"bad_request") == 3
+    assert out.count(b"bad_request") == 4
 
 
 async def test_the_real_child_refuses_an_app_of_another_version() -> None:
