@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from desktop.cli.output import gb, print_json, print_table
+from desktop.cli.output import gb, print_json, print_note, print_table
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -56,6 +56,8 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
         print_json({"models": rows})
     else:
         _print_rows(rows)
+    for problem in services.catalog.problems:
+        print_note(f'note: "{problem.entry}" of the catalog was left out: {problem.message}')
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from desktop.catalog.types import Catalog, CatalogProblem
 from desktop.cli import models
 from desktop.library.library import Library
 from tests.support.catalogs import tiny_catalog
@@ -58,3 +59,12 @@ def test_a_model_whose_file_is_gone_is_listed_as_missing(services: Any, capsys: 
     lines = capsys.readouterr().out.splitlines()
     assert any("tiny-1b:Q8_0" in line and "missing" in line for line in lines)
     assert any("smollm2-135m:Q4_1" in line and "comes with Snug" in line for line in lines)
+
+
+def test_an_entry_of_the_catalog_that_does_not_hold_is_named(services: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = CatalogProblem(entry="broken-1b", message="Expected `int`")
+    services.catalog = Catalog(models=services.catalog.models, problems=(problem,))
+    assert run_verb(services) == 0
+    shown = capsys.readouterr()
+    assert "broken-1b" in shown.err
+    assert "broken-1b" not in shown.out
