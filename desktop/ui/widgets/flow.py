@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 
 
 class FlowLayout(QLayout):
-    """Widgets at their own size, `spacing` pixels apart in both directions."""
+    """Widgets at their own size, `spacing` pixels apart in both directions, every row as high as the highest."""
 
     def __init__(self, *, spacing: int = 4, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -63,13 +63,15 @@ class FlowLayout(QLayout):
         return [item for item in self._items if not item.isEmpty()]
 
     def _arrange(self, rect: QRect, *, move: bool) -> int:
-        left, top, height = rect.left(), rect.top(), 0
-        for item in self._shown():
+        shown = self._shown()
+        height = max((item.sizeHint().height() for item in shown), default=0)
+        left, top = rect.left(), rect.top()
+        for item in shown:
             size = item.sizeHint()
             if left > rect.left() and left + size.width() > rect.right() + 1:
-                left, top, height = rect.left(), top + height + self.spacing(), 0
+                left, top = rect.left(), top + height + self.spacing()
             if move:
-                item.setGeometry(QRect(QPoint(left, top), size.boundedTo(QSize(rect.width(), size.height()))))
+                corner = QPoint(left, top + (height - size.height()) // 2)
+                item.setGeometry(QRect(corner, QSize(min(size.width(), rect.width()), size.height())))
             left += size.width() + self.spacing()
-            height = max(height, size.height())
         return top + height - rect.top()

@@ -34,7 +34,7 @@ class AnswerCard(Card):
         self._name = PlainLabel(tone="display", wrap=True)
         self._reasons = PlainLabel(tone="muted", wrap=True)
         self._more = Button(kind="link")
-        self._more.setStyleSheet("margin-left: -3px")  # its words stand below the others, not its frame
+        self._more.setStyleSheet("padding-left: 0")  # its words stand below the others
         self._more.clicked.connect(self._on_more_clicked)
         self._all_shown = False
         self._sentences: tuple[str, ...] = ()

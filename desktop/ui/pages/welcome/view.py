@@ -67,7 +67,7 @@ class WelcomeView(QWidget):
         for make in (self._make_found, self._make_advice, self._make_start):
             self._stack.addWidget(make())
         self._step = PlainLabel(tone="muted")
-        self._back = Button(self.tr("Back"), kind="quiet", icon_name="chevron-left")
+        self._back = Button(self.tr("Back"), icon_name="chevron-left")
         self._next = Button(kind="primary")
         self._just_chat = Button(self.tr("Just chat"), icon_name="chat")
         self._skip = Button(self.tr("Skip the introduction"), kind="quiet")
@@ -85,7 +85,10 @@ class WelcomeView(QWidget):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(16)
         inside.addWidget(self._stack)
-        inside.addLayout(_row(self._next, self._just_chat, None, self._back))
+        buttons = FlowLayout(spacing=8)
+        for button in (self._next, self._just_chat, self._back):
+            buttons.addWidget(button)
+        inside.addLayout(buttons)
         holder = QWidget()
         holder.setObjectName("pageBody")
         around = QVBoxLayout(holder)
