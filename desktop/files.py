@@ -88,7 +88,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def move_aside(path: Path) -> Path:
@@ -133,14 +133,14 @@ def try_hold(path: Path) -> int | None:
     with explained_write(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _try_lock(descriptor)
-    except (BlockingIOError, PermissionError):
-        os.close(descriptor)
-        return None
+        held = try_lock(descriptor)
     except BaseException:
         os.close(descriptor)
         raise
-    return descriptor
+    if held:
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -149,33 +149,39 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _wait_for_lock(descriptor: int) -> None:
     deadline = time.monotonic() + LOCK_TIMEOUT
-    while True:
-        try:
-            _try_lock(descriptor)
-        except (BlockingIOError, PermissionError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+    while not try_lock(descriptor):
+        if time.monotonic() > deadline:
+            raise BlockingIOError(errno.EAGAIN, "another program is writing to it")
+        time.sleep(0.01)
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file until it is closed; returns whether nobody else has it. Raises OSError."""
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
 
-    def _sync_folder(folder: Path) -> None:
-        """Windows has no way to sync a folder; replace() is durable enough there."""
+    def sync_folder(folder: Path) -> None:
+        """Windows has no way to put a rename on the disk; replace() is durable enough there."""
 
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file until it is closed; returns whether nobody else has it. Raises OSError."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
 
-    def _sync_folder(folder: Path) -> None:
+    def sync_folder(folder: Path) -> None:
+        """Put the names in `folder`, such as a rename, on the disk. Raises OSError."""
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from desktop.files import try_lock
+
 POLL = 0.2
 """Seconds between two looks at a lock that another process holds."""
 
@@ -34,7 +36,7 @@ def lock_path(destination: Path) -> Path:
 def acquire(path: Path) -> int | None:
     """Return the descriptor that holds the lock file `path`, None while another has it. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    if _try_lock(descriptor) and _is_still(path, descriptor):
+    if try_lock(descriptor) and _is_still(path, descriptor):
         return descriptor
     os.close(descriptor)
     return None
@@ -49,14 +51,6 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
 
     def release(path: Path, descriptor: int) -> None:
         """Let go of what `acquire` returned, and remove the lock file."""
@@ -66,14 +60,6 @@ if sys.platform == "win32":
             path.unlink(missing_ok=True)
 
 else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
     def release(path: Path, descriptor: int) -> None:
         """Let go of what `acquire` returned, and remove the lock file."""

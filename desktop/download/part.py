@@ -16,13 +16,12 @@ import msgspec
 from desktop.catalog.hub import HubFile
 from desktop.download.lock import acquire, lock_path, release
 from desktop.download.types import ChecksumMismatch, FileTooLarge, NoRoomForDownload, size_text
-from desktop.files import FileNotSaved, write_atomically
+from desktop.files import FULL_DISK_ERRORS, FileNotSaved, sync_folder, write_atomically
 
 SPARE = 8 << 20
 """Bytes that are left free beside a download, for everything else on the disk."""
 
 _PIECE = 4 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +144,7 @@ class PartFile:
         return self._descriptor
 
     def _explain(self, error: OSError) -> Exception:
-        if error.errno in _FULL:
+        if error.errno in FULL_DISK_ERRORS:
             return self._no_room(error)
         if error.errno == errno.EFBIG:
             return FileTooLarge(path=str(self.path.parent), size=size_text(self.file.size), detail=error)
@@ -204,14 +203,3 @@ def sha256_of(path: Path, stop: threading.Event) -> str | None:
                 return None
             digest.update(piece)
     return digest.hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a rename on the disk; Windows has no way to ask for it, and needs none."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
