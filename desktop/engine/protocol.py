@@ -24,10 +24,6 @@ FinishReason = Literal["stop", "length", "cancelled", "context_full"]
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the immutable values."""
-
-
 class DeviceKind(StrEnum):
     """What ggml says a device is."""
 
@@ -37,7 +33,7 @@ class DeviceKind(StrEnum):
     ACCELERATOR = "accel"
 
 
-class EngineDevice(Value, frozen=True):
+class EngineDevice(msgspec.Struct, frozen=True, kw_only=True):
     """A device the engine can compute on, in the engine's own order and with its own name ("CUDA0", "RPC0[...]")."""
 
     name: str
@@ -49,7 +45,7 @@ class EngineDevice(Value, frozen=True):
     pci_address: str | None = None
 
 
-class EngineInfo(Value, frozen=True):
+class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Which engine a child runs."""
 
     version: str
@@ -59,7 +55,7 @@ class EngineInfo(Value, frozen=True):
     devices: tuple[EngineDevice, ...]
 
 
-class Placement(Value, frozen=True):
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """Where each layer of a model lives.
 
     layers: one device name per layer; the last entry (index n_layer) is the output head.
@@ -70,7 +66,7 @@ class Placement(Value, frozen=True):
     tensor_split: tuple[int, ...] = ()
 
 
-class DeviceMemory(Value, frozen=True):
+class DeviceMemory(msgspec.Struct, frozen=True, kw_only=True):
     """What a model needs on one device, in bytes."""
 
     device: str
@@ -85,21 +81,21 @@ class DeviceMemory(Value, frozen=True):
         return self.weights + self.kv + self.compute + self.overhead
 
 
-class TensorOverride(Value, frozen=True):
+class TensorOverride(msgspec.Struct, frozen=True, kw_only=True):
     """Tensors whose name matches `pattern` (a regular expression) live on `device`."""
 
     pattern: str
     device: str
 
 
-class LoraAdapter(Value, frozen=True):
+class LoraAdapter(msgspec.Struct, frozen=True, kw_only=True):
     """An adapter applied on top of the weights."""
 
     path: str
     scale: float = 1.0
 
 
-class LoadPlan(Value, frozen=True):
+class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the engine needs to load a model, exactly as planned; the engine never fills a gap by itself.
 
     n_gpu_layers: how many of n_layer + 1 layers leave the CPU, counted from the END (the output head is the last).
@@ -139,7 +135,7 @@ class LoadPlan(Value, frozen=True):
     reasons: tuple[Phrase, ...] = ()
 
 
-class LoadedModel(Value, frozen=True):
+class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine really did with a plan.
 
     layers: device of each layer as the engine's log assigned it, index n_layer is the output head.
@@ -160,14 +156,14 @@ class LoadedModel(Value, frozen=True):
     load_seconds: float
 
 
-class FitQuestion(Value, frozen=True):
+class FitQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What would this plan need? Asked of the engine's dry run over a header-only file."""
 
     question_id: str
     plan: LoadPlan
 
 
-class FitAnswer(Value, frozen=True):
+class FitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Memory per device and placement for a FitQuestion; `exact` when the engine itself answered."""
 
     question_id: str
@@ -204,7 +200,7 @@ class FailureKind(StrEnum):
     INTERNAL = "internal"
 
 
-class EngineFailure(Value, frozen=True):
+class EngineFailure(msgspec.Struct, frozen=True, kw_only=True):
     """A failure as plain data.
 
     exit_code: of the child, negative for a signal, None while it lives. last_lines: the end of its stderr.
@@ -218,14 +214,14 @@ class EngineFailure(Value, frozen=True):
     arguments: dict[str, str] = {}
 
 
-class PromptMessage(Value, frozen=True):
+class PromptMessage(msgspec.Struct, frozen=True, kw_only=True):
     """One turn of a conversation as the model sees it."""
 
     role: Role
     content: str
 
 
-class Sampling(Value, frozen=True):
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is chosen.
 
     max_length: the most NEW tokens of one reply; 0: up to the end of the context. Off is: top_k 0, top_p 1, min_p 0,
@@ -244,7 +240,7 @@ class Sampling(Value, frozen=True):
     stop: tuple[str, ...] = ()
 
 
-class GenerationStats(Value, frozen=True):
+class GenerationStats(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of one reply. Times in seconds, speeds in tokens per second (0 where nothing was measured)."""
 
     prompt_tokens: int = 0

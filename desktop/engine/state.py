@@ -2,7 +2,9 @@
 
 from enum import StrEnum
 
-from desktop.engine.protocol import EngineFailure, LoadedModel, Value
+import msgspec
+
+from desktop.engine.protocol import EngineFailure, LoadedModel
 
 
 class EnginePhase(StrEnum):
@@ -16,7 +18,7 @@ class EnginePhase(StrEnum):
     CRASHED = "crashed"
 
 
-class EngineState(Value, frozen=True):
+class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     """A moment of the engine's life.
 
     failure: why it crashed, or why the last load failed. restart_in: seconds until the next start, None when there

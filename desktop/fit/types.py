@@ -7,18 +7,13 @@ import msgspec
 from desktop.engine.protocol import DeviceMemory, KvType, Placement
 from desktop.errors import Phrase
 
-
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the immutable values."""
-
-
 Verdict = Literal["fits", "tight", "partial", "does_not_fit"]
 """fits: with its margin everywhere; tight: without the margin; partial: some layers stay on the CPU; does_not_fit."""
 
 QualityWord = Literal["lossless in practice", "near-lossless", "good", "acceptable", "poor"]
 
 
-class Speed(Value, frozen=True, kw_only=True):
+class Speed(msgspec.Struct, frozen=True, kw_only=True):
     """Expected decode and prefill speed, an interval; `measured` when this machine's own runs stand behind it."""
 
     decode_low: float
@@ -32,14 +27,14 @@ class Speed(Value, frozen=True, kw_only=True):
         return (self.decode_low + self.decode_high) / 2
 
 
-class Quality(Value, frozen=True, kw_only=True):
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """Loss by quantization: mean KL divergence to f16 (nats), and its word."""
 
     kld: float
     word: QualityWord
 
 
-class DeviceBudget(Value, frozen=True, kw_only=True):
+class DeviceBudget(msgspec.Struct, frozen=True, kw_only=True):
     """A device as fit sees it: what may be used of it. `margin` is kept free on top of everything predicted.
 
     overhead: what the driver or the program itself takes. bandwidth: theoretical, bytes per second.
@@ -62,7 +57,7 @@ class DeviceBudget(Value, frozen=True, kw_only=True):
         return max(self.free - self.overhead - self.margin, 0)
 
 
-class Choice(Value, frozen=True, kw_only=True):
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """One way to run one model on one machine, with its reasons.
 
     download_size: bytes of the file; `size_is_estimate` when computed from parameters and bits per weight.
@@ -101,7 +96,7 @@ class Choice(Value, frozen=True, kw_only=True):
         return sum(part.total for part in self.memory)
 
 
-class Recommendation(Value, frozen=True, kw_only=True):
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     """Ranked choices for one machine, best first; then everything that was left out, with its verdict."""
 
     context: int

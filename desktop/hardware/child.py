@@ -13,8 +13,6 @@ from typing import BinaryIO
 
 import msgspec
 
-from desktop.hardware.types import Value
-
 _ALONE = 5.0
 """Seconds for every source when nobody gave a deadline."""
 
@@ -22,7 +20,7 @@ _LEAST = 0.2
 """Seconds that every source gets even when the deadline has passed."""
 
 
-class SamplerOrder(Value, frozen=True):
+class SamplerOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What the owner tells the sampler, one JSON object per line: whose memory is "ours"."""
 
     pids: tuple[int, ...]
@@ -76,7 +74,7 @@ def _protocol_output() -> BinaryIO:
     return output
 
 
-def _write(output: BinaryIO, value: Value) -> None:
+def _write(output: BinaryIO, value: msgspec.Struct) -> None:
     try:
         output.write(msgspec.json.encode(value) + b"\n")
         output.flush()

@@ -8,18 +8,19 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
+import msgspec
+
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
-from desktop.hardware.types import BusCard, Gpu, SourceProblem, Value
+from desktop.hardware.types import Gpu, SourceProblem
 
 Answer = TypeVar("Answer")
 
 
-class Found(Value, frozen=True):
+class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What one source of graphics cards knows."""
 
     gpus: tuple[Gpu, ...] = ()
     problems: tuple[SourceProblem, ...] = ()
-    silent_cards: tuple[BusCard, ...] = ()
 
 
 class Asked(Generic[Answer]):

@@ -9,11 +9,7 @@ from desktop.errors import Phrase
 Vendor = Literal["nvidia", "amd", "intel", "apple", "other"]
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the immutable values."""
-
-
-class Cpu(Value, frozen=True):
+class Cpu(msgspec.Struct, frozen=True, kw_only=True):
     """The processor. `cores` are physical, `threads` logical; `features` the instruction sets that matter to ggml.
 
     Both counts are what this program may use; `machine_threads` is what the machine has, where that is more
@@ -27,7 +23,7 @@ class Cpu(Value, frozen=True):
     machine_threads: int | None = None
 
 
-class Ram(Value, frozen=True):
+class Ram(msgspec.Struct, frozen=True, kw_only=True):
     """Main memory and swap.
 
     `total` and `available` are what this program may use; `machine_total` is what the machine has, where a
@@ -41,7 +37,7 @@ class Ram(Value, frozen=True):
     machine_total: int | None = None
 
 
-class Disk(Value, frozen=True):
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
     """The disk that holds the models folder."""
 
     path: str
@@ -49,7 +45,7 @@ class Disk(Value, frozen=True):
     free: int
 
 
-class PcieLink(Value, frozen=True):
+class PcieLink(msgspec.Struct, frozen=True, kw_only=True):
     """Width is what the link runs at; generations drop when idle, so both are told."""
 
     generation: int | None = None
@@ -58,7 +54,7 @@ class PcieLink(Value, frozen=True):
     width_max: int | None = None
 
 
-class Gpu(Value, frozen=True):
+class Gpu(msgspec.Struct, frozen=True, kw_only=True):
     """A graphics card as its driver describes it.
 
     pci_address: "0000:c1:00.0" in lower case, the key by which it is joined with the engine's devices.
@@ -83,7 +79,7 @@ class Gpu(Value, frozen=True):
     unused_reason: str | None = None
 
 
-class SourceProblem(Value, frozen=True):
+class SourceProblem(msgspec.Struct, frozen=True, kw_only=True):
     """A source of facts (NVML, sysfs ...) that was slow, broken or odd; the rest of the profile stands."""
 
     source: str
@@ -95,7 +91,7 @@ class SourceProblem(Value, frozen=True):
         return self.what.render()
 
 
-class BusCard(Value, frozen=True):
+class BusCard(msgspec.Struct, frozen=True, kw_only=True):
     """A graphics card that is on the PCI bus and that no driver answers for; its memory is not known."""
 
     vendor: Vendor
@@ -103,7 +99,7 @@ class BusCard(Value, frozen=True):
     pci_address: str
 
 
-class HardwareProfile(Value, frozen=True):
+class HardwareProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Everything found. `backends` are the engine's, filled by engine.inventory; empty until the engine was asked.
 
     silent_cards: cards without a working driver. vulkan_loader: whether the Vulkan library loads, None if not asked.
@@ -120,7 +116,7 @@ class HardwareProfile(Value, frozen=True):
     vulkan_loader: bool | None = None
 
 
-class GpuSample(Value, frozen=True):
+class GpuSample(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU at one moment. used_by_us: bytes of our own processes, None where the driver does not tell.
 
     utilization: 0 to 100 percent; temperature: degrees Celsius; power: watts. uses_ram: its memory is main memory.
@@ -137,7 +133,7 @@ class GpuSample(Value, frozen=True):
     uses_ram: bool = False
 
 
-class HardwareSample(Value, frozen=True):
+class HardwareSample(msgspec.Struct, frozen=True, kw_only=True):
     """The machine at one moment; `time` is time.monotonic() of the sampling process.
 
     ram_used: total minus available; pages of mapped files count as available, so a mapped model is NOT in it.

@@ -7,8 +7,10 @@ import ctypes
 import sys
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from desktop.hardware.sources import Found
-from desktop.hardware.types import Gpu, Value, Vendor
+from desktop.hardware.types import Gpu, Vendor
 
 _VENDORS: dict[int, Vendor] = {0x10DE: "nvidia", 0x1002: "amd", 0x8086: "intel"}
 _SOFTWARE = 2  # DXGI_ADAPTER_FLAG_SOFTWARE
@@ -16,7 +18,7 @@ _SMALLEST_OWN_MEMORY = 512 << 20
 """An adapter with less dedicated memory is integrated: firmware sets a little of main memory aside for it."""
 
 
-class Adapter(Value, frozen=True):
+class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """What DXGI tells of an adapter; sizes in bytes. `budget` is what the system lets one program use, 0 if untold."""
 
     name: str
