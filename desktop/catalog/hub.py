@@ -7,14 +7,11 @@ the thread that asks first, never before the window is painted.
 A token goes to the configured endpoint only, and never in clear text to another machine.
 """
 
-import asyncio
 import logging
 import os
 import re
-import threading
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -29,6 +26,7 @@ from desktop.catalog.hub_errors import (
     explain_status,
     retry_after,
 )
+from desktop.daemon_thread import in_daemon_thread
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -43,8 +41,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its own variables
 _log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 class HubFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +136,7 @@ class Hub:
     async def _model_info(self, repo: str, revision: str) -> "ModelInfo":
         self.require_online()
         try:
-            return await in_daemon_thread(lambda: self._ask(repo, revision), timeout=ANSWER_TIMEOUT + 10)
+            return await in_daemon_thread(lambda: self._ask(repo, revision), name="hub", timeout=ANSWER_TIMEOUT + 10)
         except TimeoutError as error:
             raise HubUnreachable(endpoint=self.endpoint, reason="time-out", detail=error) from error
 
@@ -199,30 +195,3 @@ def _only(info: "ModelInfo", names: list[str], what: str) -> "RepoSibling":
 
 def _reason(error: Exception) -> str:
     return printable(str(error)) or type(error).__name__
-
-
-async def in_daemon_thread(work: Callable[[], T], *, timeout: float) -> T:
-    """Run blocking `work` in a thread that cannot keep the program from ending; raises TimeoutError after `timeout` s.
-
-    asyncio.to_thread would: the interpreter joins the executor's threads, and a name look-up has no time-out.
-    """
-    loop = asyncio.get_running_loop()
-    outcome: asyncio.Future[T] = loop.create_future()
-
-    def run() -> None:
-        try:
-            settle = partial(outcome.set_result, work())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            settle = partial(outcome.set_exception, error)
-        _deliver(loop, outcome, settle)
-
-    threading.Thread(target=run, name="hub", daemon=True).start()
-    async with asyncio.timeout(timeout):
-        return await outcome
-
-
-def _deliver(loop: asyncio.AbstractEventLoop, outcome: "asyncio.Future[T]", settle: Callable[[], object]) -> None:
-    try:
-        loop.call_soon_threadsafe(lambda: None if outcome.done() else settle())
-    except RuntimeError as error:  # the loop was closed: nobody waits any more
-        _log.debug("An answer of the Hub came too late: %s", error)

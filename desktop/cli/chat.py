@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
@@ -84,30 +83,13 @@ async def _read_stdin(most: int | None) -> bytes:
     The thread is a daemon over the unbuffered descriptor: it may wait there for ever without keeping the program from
     ending, which sys.stdin's own lock would. Raises OSError.
     """
-    loop = asyncio.get_running_loop()
-    data: asyncio.Future[bytes] = loop.create_future()
+    from desktop.daemon_thread import in_daemon_thread
 
-    def read() -> None:
-        found: bytes | OSError
-        try:
-            with open(0, "rb", buffering=0, closefd=False) as stream:
-                found = (stream.read() if most is None else stream.read(most)) or b""
-        except OSError as error:
-            found = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(_deliver, data, found)
+    def read() -> bytes:
+        with open(0, "rb", buffering=0, closefd=False) as stream:
+            return (stream.read() if most is None else stream.read(most)) or b""
 
-    threading.Thread(target=read, name="snug-stdin", daemon=True).start()
-    return await data
-
-
-def _deliver(future: "asyncio.Future[bytes]", found: bytes | OSError) -> None:
-    if future.done():
-        return
-    if isinstance(found, OSError):
-        future.set_exception(found)
-    else:
-        future.set_result(found)
+    return await in_daemon_thread(read, name="snug-stdin")
 
 
 def _overrides(arguments: argparse.Namespace) -> Any:

@@ -1,13 +1,13 @@
 """What this machine has, asked from a throw-away child with a time-out. Never fails: what is missing is a problem."""
 
-import asyncio
 import logging
-import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from desktop.daemon_thread import in_daemon_thread
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.pipe import LineChild
 from desktop.hardware.read import read_basics
@@ -45,26 +45,10 @@ async def probe_hardware(*, models_folder: Path, timeout: float = 5.0) -> Hardwa
 
 
 async def _basics(models_folder: Path, problem: SourceProblem) -> HardwareProfile:
-    profile = await _on_daemon_thread(models_folder)
+    # Its sources have time-outs of their own, so it always ends.
+    read = partial(read_basics, models_folder=models_folder, timeout=_BASICS_TIMEOUT)
+    profile = await in_daemon_thread(read, name="basic facts")
     return msgspec.structs.replace(profile, problems=(problem, *profile.problems))
-
-
-async def _on_daemon_thread(models_folder: Path) -> HardwareProfile:
-    """Run read_basics without blocking the loop; its sources have their own time-outs, so it always ends."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[HardwareProfile] = loop.create_future()
-
-    def run() -> None:
-        profile = read_basics(models_folder=models_folder, timeout=_BASICS_TIMEOUT)
-        loop.call_soon_threadsafe(_resolve, future, profile)
-
-    threading.Thread(target=run, name="basic facts", daemon=True).start()
-    return await future
-
-
-def _resolve(future: asyncio.Future[HardwareProfile], profile: HardwareProfile) -> None:
-    if not future.done():
-        future.set_result(profile)
 
 
 def _child_died(child: LineChild) -> SourceProblem:

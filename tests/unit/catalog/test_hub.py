@@ -4,7 +4,6 @@ import asyncio
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -14,7 +13,7 @@ import pytest
 
 from desktop.catalog.catalog import load_catalog
 from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check_revision
-from desktop.catalog.hub import DEFAULT_ENDPOINT, Hub, in_daemon_thread, quantized_files
+from desktop.catalog.hub import DEFAULT_ENDPOINT, Hub, quantized_files
 from desktop.catalog.hub_errors import (
     BadEndpoint,
     HubAccessDenied,
@@ -195,27 +194,6 @@ def test_every_file_of_the_catalog_has_a_safe_name() -> None:
             assert check_repo(quantization.repo)
             assert check_file(quantization.file)
             assert check_revision(quantization.revision or "main")
-
-
-def test_a_thread_that_hangs_does_not_keep_the_program_from_ending(project_root: Path) -> None:
-    code = (
-        "import asyncio, time\n"
-        "from desktop.catalog.hub import in_daemon_thread\n"
-        "try: asyncio.run(in_daemon_thread(lambda: time.sleep(60), timeout=0.1))\n"
-        "except TimeoutError: print('ended')\n"
-    )
-    began = time.monotonic()
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=project_root, capture_output=True, text=True, timeout=30, check=True
-    )
-    assert result.stdout == "ended\n"
-    assert result.stderr == ""
-    assert time.monotonic() - began < 15
-
-
-def test_an_error_in_the_thread_reaches_who_waits() -> None:
-    with pytest.raises(ZeroDivisionError):
-        asyncio.run(in_daemon_thread(lambda: 1 // 0, timeout=5))
 
 
 def test_the_hub_library_is_not_imported_before_it_is_needed(project_root: Path) -> None:
