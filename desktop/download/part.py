@@ -16,7 +16,7 @@ import msgspec
 from desktop.catalog.hub import HubFile
 from desktop.download.lock import acquire, lock_path, release
 from desktop.download.types import ChecksumMismatch, FileTooLarge, NoRoomForDownload, size_text
-from desktop.files import FULL_DISK_ERRORS, FileNotSaved, sync_folder, write_atomically
+from desktop.files import FULL_DISK_ERRORS, FileNotSaved, read_bounded, sync_folder, write_atomically
 
 SPARE = 8 << 20
 """Bytes that are left free beside a download, for everything else on the disk."""
@@ -169,8 +169,8 @@ def _sidecar_path(destination: Path) -> Path:
 def read_sidecar(destination: Path) -> Sidecar | None:
     """Return what the part at `destination` belongs to, None when nobody can tell."""
     try:
-        return msgspec.json.decode(_sidecar_path(destination).read_bytes(), type=Sidecar)
-    except (FileNotFoundError, msgspec.DecodeError):
+        return msgspec.json.decode(read_bounded(_sidecar_path(destination)), type=Sidecar)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

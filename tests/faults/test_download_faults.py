@@ -115,6 +115,15 @@ def test_a_part_longer_than_the_file_or_of_another_file_is_discarded(
     assert destination.read_bytes() == source.read_bytes()
 
 
+def test_a_part_whose_note_is_bottomless_is_started_again(server: HubServer, source: Path, destination: Path) -> None:
+    destination.parent.mkdir()
+    part = part_path(destination)
+    part.write_bytes(b"x" * 1000)
+    part.with_name(part.name + ".json").write_bytes(b'{"a":' + b"[" * 200_000)
+    fetch_now(server, destination)
+    assert destination.read_bytes() == source.read_bytes()
+
+
 def test_a_flipped_byte_is_found_and_the_damaged_part_removed(server: HubServer, destination: Path) -> None:
     server.faults.append(Fault("flip", at=1_234_567))
     with pytest.raises(ChecksumMismatch):
