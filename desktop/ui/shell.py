@@ -5,14 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from desktop.ui.bridge import explain
 from desktop.ui.widgets.notice import NoticeKind
 from desktop.ui.widgets.status_line import StateKind
 
 if TYPE_CHECKING:
-    from desktop.ui.model_loader import ModelLoader
+    import asyncio
+
+    from desktop.engine.protocol import LoadedModel
+    from desktop.library.types import InstalledModel
     from desktop.ui.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,30 @@ class Controller(Protocol):
 
     async def close(self) -> None:
         """The window is closing: end what runs and save what is not saved."""
+
+
+class Loader(Protocol):
+    """What pages may ask of desktop.ui.model_loader.ModelLoader."""
+
+    installed: "InstalledModel | None"
+    coming: "InstalledModel | None"
+
+    @property
+    def loaded(self) -> SignalInstance:
+        """LoadedModel; also after the engine came back from a crash."""
+
+    @property
+    def state_changed(self) -> SignalInstance:
+        """EngineState."""
+
+    def load(self, reference: str = "") -> "asyncio.Task[LoadedModel]":
+        """Load an installed model, "" is the default."""
+
+    def is_needed(self) -> bool:
+        """Whether nothing is loaded, loading or coming back by itself."""
+
+    async def ensure(self) -> None:
+        """Wait until a model is there or on its way back."""
 
 
 class Shell(QObject):
@@ -69,7 +96,7 @@ class Shell(QObject):
         super().__init__(parent)
         self.tasks: Tasks
         """Set, like the loader, by the session before the first controller is made: asyncio can wait for the paint."""
-        self.loader: ModelLoader
+        self.loader: Loader
 
     def notify(self, wish: NoticeWish) -> None:
         """Show a banner above the page."""

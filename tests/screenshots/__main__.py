@@ -60,7 +60,7 @@ def render_variant(
     apply_colours(application, DARK if scheme == "dark" else LIGHT)
     for scene in scenes:
         suffix = "@2x" if scale == 2 else ""
-        file = out / f"{scene.name}-{scheme}{'-zh' if language == 'zh_CN' else ''}{suffix}.png"
+        file = out / f"{scene.name}-{scheme}-{language[:2]}{suffix}.png"
         render(application, scene, scale).save(str(file))
         print(file)
     for translator in translators:

@@ -37,6 +37,15 @@ class Notice(QFrame):
         self.setAccessibleName(f"{text} {hint}".strip())
         self._kind = kind
         self._picture = QLabel(self)
+        self._lay_out(text, hint, action, on_action)
+        self._refresh_icon()
+        if seconds:
+            timer = QTimer(self)
+            timer.setSingleShot(True)
+            timer.timeout.connect(self.dismiss)
+            timer.start(round(seconds * 1000))
+
+    def _lay_out(self, text: str, hint: str, action: str, on_action: Callable[[], None] | None) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(12)
@@ -55,12 +64,6 @@ class Notice(QFrame):
         close = IconButton("cross", self.tr("Close this message"), size=24)
         close.clicked.connect(self.dismiss)
         row.addWidget(close)
-        self._refresh_icon()
-        if seconds:
-            timer = QTimer(self)
-            timer.setSingleShot(True)
-            timer.timeout.connect(self.dismiss)
-            timer.start(round(seconds * 1000))
 
     def dismiss(self) -> None:
         """Take the banner away."""
