@@ -5,7 +5,8 @@ from pathlib import Path
 
 import psutil
 
-from desktop.hardware.drm import DRM_ROOT, cards, number, pci_address, pci_name, pcie_link, text
+from desktop.hardware.drm import DRM_ROOT, cards, pci_address, pci_name, pcie_link
+from desktop.hardware.kernel_files import number, text
 from desktop.hardware.sources import Found
 from desktop.hardware.types import Gpu, GpuSample
 

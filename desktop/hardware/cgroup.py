@@ -7,6 +7,8 @@ of its own hierarchy, outside it is the path in /proc/self/cgroup.
 from collections.abc import Iterator
 from pathlib import Path
 
+from desktop.hardware.kernel_files import number, text
+
 _UNLIMITED = 1 << 60
 """Version 1 writes "no limit" as a number near 2**63."""
 
@@ -29,7 +31,7 @@ class Cgroup:
                 ("memory.current", "inactive_file"),
                 ("memory.usage_in_bytes", "total_inactive_file"),
             ):
-                used = _number(folder / current)
+                used = number(folder / current)
                 if used is not None:
                     return max(used - _statistic(folder / "memory.stat", inactive), 0)
         return None
@@ -40,18 +42,18 @@ class Cgroup:
 
     def _quotas(self) -> Iterator[float]:
         for folder in self._folders("cpu"):
-            quota, _, period = _text(folder / "cpu.max").partition(" ")
+            quota, _, period = text(folder / "cpu.max").partition(" ")
             if not quota:
-                quota, period = _text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")
+                quota, period = text(folder / "cpu.cfs_quota_us"), text(folder / "cpu.cfs_period_us")
             if quota.isdecimal() and period.isdecimal() and int(period):
                 yield int(quota) / int(period)
 
     def _numbers(self, controller: str, *names: str) -> Iterator[int]:
         for folder in self._folders(controller):
             for name in names:
-                number = _number(folder / name)
-                if number is not None and number < _UNLIMITED:
-                    yield number
+                limit = number(folder / name)
+                if limit is not None and limit < _UNLIMITED:
+                    yield limit
 
     def _folders(self, controller: str) -> Iterator[Path]:
         """The folders of this process for `controller`, innermost first, both versions."""
@@ -64,28 +66,15 @@ class Cgroup:
 def _membership(file: Path) -> dict[str, str]:
     """Controller -> path; version 2 has the empty controller."""
     paths: dict[str, str] = {}
-    for line in _text(file).splitlines():
+    for line in text(file).splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         paths.update(dict.fromkeys(controllers.split(","), path))
     return paths
 
 
 def _statistic(file: Path, key: str) -> int:
-    for line in _text(file).splitlines():
+    for line in text(file).splitlines():
         name, _, value = line.partition(" ")
         if name == key and value.isdecimal():
             return int(value)
     return 0
-
-
-def _number(file: Path) -> int | None:
-    text = _text(file)
-    return int(text) if text.isdecimal() else None
-
-
-def _text(file: Path) -> str:
-    """The file's text, empty where there is none: most of these files exist on some machines only."""
-    try:
-        return file.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""

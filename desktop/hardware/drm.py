@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+from desktop.hardware.kernel_files import number, text
 from desktop.hardware.types import BusCard, PcieLink, Vendor
 
 DRM_ROOT = Path("/sys/class/drm")
@@ -67,17 +68,3 @@ def _product_name(vendor: str, product: str, databases: tuple[Path, ...]) -> str
             elif inside and line.startswith(f"\t{product} "):
                 return line.strip().partition(" ")[2].strip()
     return None
-
-
-def number(file: Path) -> int | None:
-    """The decimal number in `file`, None where there is none."""
-    content = text(file)
-    return int(content) if content.isdecimal() else None
-
-
-def text(file: Path) -> str:
-    """The text of `file`, empty where there is none: drivers differ in what they show."""
-    try:
-        return file.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

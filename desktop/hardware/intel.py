@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
-from desktop.hardware.drm import DRM_ROOT, cards, number, pci_address, pci_name, pcie_link
+from desktop.hardware.drm import DRM_ROOT, cards, pci_address, pci_name, pcie_link
+from desktop.hardware.kernel_files import number
 from desktop.hardware.sources import Found
 from desktop.hardware.types import Gpu, SourceProblem
 
