@@ -85,7 +85,7 @@ class EmptyState(QWidget):
 
     def __init__(self, title: str, text: str = "", *, action: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setMaximumWidth(480)
+        self.setFixedWidth(480)  # wrapped words tell no layout how wide they want to be
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 24, 24, 24)
         column.setSpacing(8)
