@@ -246,9 +246,17 @@ def _catalog_choice(catalog: "Catalog", model_id: str, quantization: str) -> "Ca
 
 
 def recommend_models(
-    services: Services, profile: "HardwareProfile", *, context: int | None = None, kv: KvType = "f16"
+    services: Services,
+    profile: "HardwareProfile",
+    *,
+    context: int | None = None,
+    kv: KvType = "f16",
+    minimum_speed: float | None = None,
 ) -> "Recommendation":
-    """Rank what could run on `profile`, best first. Blocking: reads the catalog and the library on first use."""
+    """Rank what could run on `profile`, best first. Blocking: reads the catalog and the library on first use.
+
+    context: tokens. minimum_speed: tokens per second. None means what the settings say.
+    """
     from desktop.fit.recommend import recommend
 
     return recommend(
@@ -257,6 +265,6 @@ def recommend_models(
         installed={(model.model_id, model.quantization) for model in services.library.installed() if not model.missing},
         context=context or services.settings.get(WANTED_CONTEXT),
         kv=kv,
-        minimum_speed=services.settings.get(MINIMUM_SPEED),
+        minimum_speed=services.settings.get(MINIMUM_SPEED) if minimum_speed is None else minimum_speed,
         margin=services.settings.get(MEMORY_MARGIN),
     )

@@ -4,7 +4,6 @@ Units: parameters and bytes are whole numbers, contexts and windows are tokens, 
 A figure that no source confirmed is None, never a guess.
 """
 
-import math
 from typing import Annotated, Literal
 
 import msgspec
@@ -270,14 +269,6 @@ class CatalogModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         The usual rule of thumb for mixtures of experts; an order for ranking, not a measurement.
         """
         return float((self.parameters * self.active_parameters) ** 0.5)
-
-    @property
-    def capability_score(self) -> float:
-        """Order of capability: one generation counts like a doubling of the effective parameters.
-
-        A rule of thumb for ranking (docs/catalog.md says why), not a measurement. Quantization is not in it.
-        """
-        return math.log2(self.effective_parameters / 1e9) + self.capability.generation
 
     def quantization(self, name: str) -> CatalogQuantization | None:
         """Return the quantization called `name` in any case, or None."""

@@ -47,12 +47,16 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     Raises WrongUsage for a size, a context or a speed that cannot be.
     """
     import asyncio
+    from functools import partial
+
+    from desktop.services import recommend_models
 
     _check(arguments)
     gpus = [parse_size("--gpu", text) for text in arguments.gpu]
     ram = parse_size("--ram", arguments.ram) if arguments.ram else None
     profile = await _profile(services, gpus, ram)
-    answer = await asyncio.to_thread(_recommend, arguments, services, profile)
+    rank = partial(recommend_models, context=arguments.context, minimum_speed=arguments.min_speed)
+    answer = await asyncio.to_thread(rank, services, profile)
     if arguments.json:
         print_json(as_json(answer))
     else:
@@ -100,22 +104,6 @@ async def _profile(services: "Services", gpus: list[int], ram: int | None) -> "H
         message, hint = found.failure.explain()
         print_note(f"note: the engine could not be asked which devices it uses: {message}\nhint: {hint}")
     return imagine(found.profile, gpus=gpus, ram=ram)
-
-
-def _recommend(arguments: argparse.Namespace, services: "Services", profile: "HardwareProfile") -> "Recommendation":
-    from desktop.fit.recommend import recommend
-    from desktop.settings import MEMORY_MARGIN, MINIMUM_SPEED, WANTED_CONTEXT
-
-    settings = services.settings
-    speed = arguments.min_speed if arguments.min_speed is not None else settings.get(MINIMUM_SPEED)
-    return recommend(
-        profile=profile,
-        catalog=services.catalog,
-        installed={(m.model_id, m.quantization) for m in services.library.installed() if not m.missing},
-        context=arguments.context or settings.get(WANTED_CONTEXT),
-        minimum_speed=speed,
-        margin=settings.get(MEMORY_MARGIN),
-    )
 
 
 def _choice_as_json(choice: "Choice") -> dict[str, Any]:

@@ -8,7 +8,7 @@ import msgspec
 from desktop.database import Database
 from desktop.download.types import DownloadProgress
 from desktop.errors import AppError
-from desktop.gguf.shards import parse_shard_name, shard_name
+from desktop.gguf.shards import all_shards
 from desktop.library.types import CatalogChoice, InstalledModel
 
 _log = logging.getLogger(__name__)
@@ -63,8 +63,4 @@ class DownloadRecord:
 
 def files_of(first: str) -> list[str]:
     """Return the paths in the repository of every shard that belongs to `first`, or `first` alone."""
-    path = PurePosixPath(first)
-    shard = parse_shard_name(path.name)
-    if shard is None:
-        return [first]
-    return [str(path.with_name(shard_name(shard.stem, index, shard.count))) for index in range(1, shard.count + 1)]
+    return [str(path) for path in all_shards(PurePosixPath(first))]

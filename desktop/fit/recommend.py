@@ -16,11 +16,9 @@ from desktop.fit.reasons import (
     reasons_for_rejection,
     why_not_larger,
 )
-from desktop.fit.rows import Machine, machine_of, price, price_catalog, rows_of, with_reasons
+from desktop.fit.rows import Machine, machine_of, price, rows_of, with_reasons
 from desktop.fit.types import Choice, Recommendation
 from desktop.hardware.types import HardwareProfile
-
-__all__ = ["ENOUGH_CHOICES", "price_catalog", "recommend"]
 
 ENOUGH_CHOICES = 10
 """With fewer models than this, other files of the same models fill the list."""

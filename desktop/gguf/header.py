@@ -17,7 +17,7 @@ import msgspec
 
 from desktop.errors import FileUnreadable
 from desktop.files import open_regular
-from desktop.gguf.errors import CorruptGguf, NotAGguf, UnsupportedGguf
+from desktop.gguf.errors import NotAGguf, UnsupportedGguf
 from desktop.gguf.reader import BoundedReader
 from desktop.gguf.types import GGML_TYPES, GgmlType
 
@@ -279,15 +279,3 @@ def _whole(value: MetadataValue | None, default: int) -> int:
 
 def _padded(position: int, alignment: int) -> int:
     return -(-position // alignment) * alignment
-
-
-__all__ = [
-    "CorruptGguf",
-    "GgufHeader",
-    "LazyArray",
-    "MetadataValue",
-    "TensorInfo",
-    "parse_header",
-    "read_header",
-    "read_texts",
-]

@@ -1,9 +1,12 @@
 """Names of split files: model-00001-of-00004.gguf."""
 
 import re
-from pathlib import Path
+from pathlib import PurePath
+from typing import TypeVar
 
 import msgspec
+
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 
 _SHARD = re.compile(r"^(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
 
@@ -30,8 +33,8 @@ def shard_name(stem: str, index: int, count: int) -> str:
     return f"{stem}-{index:05d}-of-{count:05d}.gguf"
 
 
-def all_shards(first: Path) -> tuple[Path, ...]:
-    """Return the paths of every shard that belongs to `first`, or `first` alone when it is not split."""
+def all_shards(first: AnyPath) -> tuple[AnyPath, ...]:
+    """Return the paths of every shard that belongs to `first`, here or in a repository; `first` alone when whole."""
     shard = parse_shard_name(first.name)
     if shard is None:
         return (first,)

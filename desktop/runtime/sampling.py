@@ -48,10 +48,6 @@ class SamplerChain:
         """Choose and accept the token after output `index` of the last decode."""
         return int(llama.llama_sampler_sample(self._chain, context, index))
 
-    def accept(self, token: int) -> None:
-        """Let the penalties know a token that was not sampled here."""
-        llama.llama_sampler_accept(self._chain, token)
-
     def close(self) -> None:
         """Free the chain; it must not be used afterwards."""
         if self._chain is not None:

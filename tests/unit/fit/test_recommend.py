@@ -9,7 +9,8 @@ import pytest
 from desktop.catalog.catalog import load_catalog
 from desktop.catalog.types import Catalog
 from desktop.fit.placement import CPU
-from desktop.fit.recommend import ENOUGH_CHOICES, price_catalog, recommend
+from desktop.fit.recommend import ENOUGH_CHOICES, recommend
+from desktop.fit.rows import price_catalog
 from desktop.fit.types import Choice, Recommendation
 from desktop.hardware.types import HardwareProfile
 from desktop.paths import catalog_file
