@@ -100,18 +100,23 @@ def dense_model(
     if not tied:
         tensors.append(Tensor("output.weight", (n_embd, vocab), kind))
     for layer in range(n_layer):
-        tensors += [
-            Tensor(f"blk.{layer}.attn_norm.weight", (n_embd,)),
-            Tensor(f"blk.{layer}.attn_q.weight", (n_embd, n_embd), kind),
-            Tensor(f"blk.{layer}.attn_k.weight", (n_embd, kv), kind),
-            Tensor(f"blk.{layer}.attn_v.weight", (n_embd, kv), kind),
-            Tensor(f"blk.{layer}.attn_output.weight", (n_embd, n_embd), kind),
-            Tensor(f"blk.{layer}.ffn_norm.weight", (n_embd,)),
-            Tensor(f"blk.{layer}.ffn_gate.weight", (n_embd, n_ff), kind),
-            Tensor(f"blk.{layer}.ffn_up.weight", (n_embd, n_ff), kind),
-            Tensor(f"blk.{layer}.ffn_down.weight", (n_ff, n_embd), kind),
-        ]
+        tensors += _dense_block(layer, n_embd=n_embd, kv=kv, n_ff=n_ff, kind=kind)
     return metadata, tensors
+
+
+def _dense_block(layer: int, *, n_embd: int, kv: int, n_ff: int, kind: str) -> list[Tensor]:
+    """The tensors of one block; kv: values per token in K and in V."""
+    return [
+        Tensor(f"blk.{layer}.attn_norm.weight", (n_embd,)),
+        Tensor(f"blk.{layer}.attn_q.weight", (n_embd, n_embd), kind),
+        Tensor(f"blk.{layer}.attn_k.weight", (n_embd, kv), kind),
+        Tensor(f"blk.{layer}.attn_v.weight", (n_embd, kv), kind),
+        Tensor(f"blk.{layer}.attn_output.weight", (n_embd, n_embd), kind),
+        Tensor(f"blk.{layer}.ffn_norm.weight", (n_embd,)),
+        Tensor(f"blk.{layer}.ffn_gate.weight", (n_embd, n_ff), kind),
+        Tensor(f"blk.{layer}.ffn_up.weight", (n_embd, n_ff), kind),
+        Tensor(f"blk.{layer}.ffn_down.weight", (n_ff, n_embd), kind),
+    ]
 
 
 def _value(value: Scalar | Sequence[Scalar]) -> bytes:

@@ -1,7 +1,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +11,11 @@ from desktop.chat import session as session_module
 from desktop.chat.messages import Message, MessageState
 from desktop.chat.session import ChatSession, ReplyEvent, ReplyIncomplete, ReplyStarted, ReplyUnderWay
 from desktop.chat.store import ChatStore
-from desktop.database import DatabaseBusy
 from desktop.engine.failure import explain_failure
-from desktop.engine.protocol import Done, EngineFailure, FailureKind, ReasoningDelta, Sampling, TextDelta
-from desktop.errors import AppError, DiskFull
+from desktop.engine.protocol import Done, EngineFailure, FailureKind, ReasoningDelta, TextDelta
+from desktop.errors import AppError
 from tests.support.fake_engine import FakeEngine, Finish, Thought
-
-SAMPLING = Sampling(temperature=0.0)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ChatStore]:
-    store = ChatStore.open(tmp_path / "chats.sqlite3")
-    yield store
-    store.close()
-
-
-def session_with(store: ChatStore, engine: FakeEngine, system_prompt: str = "") -> ChatSession:
-    return ChatSession(store, engine, store.create_conversation(system_prompt=system_prompt).id)
-
-
-async def read(events: AsyncGenerator[ReplyEvent, None]) -> list[ReplyEvent]:
-    return [event async for event in events]
-
-
-def last(store: ChatStore, session: ChatSession) -> Message:
-    return store.messages(session.conversation_id)[-1]
+from tests.unit.chat.sessions import SAMPLING, last, read, session_with
 
 
 def crash(kind: FailureKind = FailureKind.KILLED, **fields: Any) -> AppError:
@@ -291,92 +270,6 @@ async def test_a_stream_without_an_end_is_not_taken_for_a_whole_reply(store: Cha
     with pytest.raises(ReplyIncomplete):
         await read(session.send(text="?", sampling=SAMPLING))
     assert (last(store, session).text, last(store, session).state) == ("par", MessageState.FAILED)
-
-
-@pytest.mark.asyncio
-async def test_a_disk_that_fills_up_in_mid_reply_is_explained_and_stops_it(
-    store: ChatStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise DiskFull(path="/data")
-
-    monkeypatch.setattr(session_module, "SAVE_INTERVAL", 0.01)
-    monkeypatch.setattr(store, "save_text", full)
-    engine = FakeEngine(["a", *["b"] * 200])
-    session = session_with(store, engine)
-    taken: list[ReplyEvent] = []
-
-    async def read_slowly() -> None:
-        async for event in session.send(text="?", sampling=SAMPLING):
-            taken.append(event)
-            await asyncio.sleep(0.005)
-
-    with pytest.raises(DiskFull):
-        await read_slowly()
-    assert len(taken) < 100
-    assert last(store, session).state is MessageState.FAILED
-    assert last(store, session).text.startswith("ab")
-    assert engine.cancelled == 1
-
-
-@pytest.mark.asyncio
-async def test_the_word_that_comes_after_a_save_has_failed_is_kept_as_well(
-    store: ChatStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failed, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def full(*_: object, **__: object) -> None:
-        loop.call_soon_threadsafe(failed.set)
-        raise DiskFull(path="/data")
-
-    monkeypatch.setattr(session_module, "SAVE_INTERVAL", 0.0)
-    monkeypatch.setattr(store, "save_text", full)
-    session = session_with(store, FakeEngine(["first ", "second ", "third"]))
-
-    async def read_after_the_failure() -> None:
-        async for event in session.send(text="?", sampling=SAMPLING):
-            if isinstance(event, TextDelta):
-                async with asyncio.timeout(5):
-                    await failed.wait()
-                await asyncio.sleep(0.05)  # for the failure to reach the task that saves
-
-    with pytest.raises(DiskFull):
-        await read_after_the_failure()
-    assert last(store, session).text == "first second "
-
-
-@pytest.mark.asyncio
-@pytest.mark.allow_log("could not be saved yet")
-async def test_a_database_that_is_busy_for_a_while_does_not_end_a_reply(
-    store: ChatStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tries: list[str] = []
-
-    def busy(_message_id: str, text: str, _reasoning: str) -> None:
-        tries.append(text)
-        raise DatabaseBusy(path="/data", seconds=5)
-
-    monkeypatch.setattr(session_module, "SAVE_INTERVAL", 0.01)
-    monkeypatch.setattr(store, "save_text", busy)
-    session = session_with(store, FakeEngine(["a", "b", "c"]))
-    async for _ in session.send(text="?", sampling=SAMPLING):
-        await asyncio.sleep(0.03)
-    assert len(tries) > 1
-    assert (last(store, session).text, last(store, session).state) == ("abc", MessageState.COMPLETE)
-
-
-@pytest.mark.asyncio
-async def test_a_disk_too_full_for_the_end_of_a_reply_leaves_none_that_seems_to_stream(
-    store: ChatStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise DiskFull(path="/data")
-
-    monkeypatch.setattr(store, "finish", full)
-    session = session_with(store, FakeEngine(["a"]))
-    with pytest.raises(DiskFull):
-        await read(session.send(text="?", sampling=SAMPLING))
-    assert last(store, session).state is MessageState.INTERRUPTED
 
 
 @pytest.mark.asyncio

@@ -55,6 +55,21 @@ def device(name: str, free: float, *, backend: str = "CUDA", kind: DeviceKind = 
     )
 
 
+def _plausible_shape(parameters: int, n_layer: int) -> AttentionShape:
+    width = max(int((parameters / n_layer / 12) ** 0.5) // 64 * 64, 64)
+    return AttentionShape(
+        n_layer=n_layer,
+        n_embd=width,
+        n_head=max(width // 128, 1),
+        n_head_kv=max(width // 512, 1),
+        head_dim_k=128,
+        head_dim_v=128,
+        n_ff=3 * width,
+        vocab_size=min(128_000, parameters // width // 8),
+        tied_embeddings=parameters < 4e9,
+    )
+
+
 def model(
     name: str,
     *,
@@ -71,18 +86,6 @@ def model(
 ) -> CatalogModel:
     """A model of `billions` parameters with plausible widths."""
     parameters = int(billions * 1e9)
-    width = max(int((parameters / n_layer / 12) ** 0.5) // 64 * 64, 64)
-    attention = AttentionShape(
-        n_layer=n_layer,
-        n_embd=width,
-        n_head=max(width // 128, 1),
-        n_head_kv=max(width // 512, 1),
-        head_dim_k=128,
-        head_dim_v=128,
-        n_ff=3 * width,
-        vocab_size=min(128_000, parameters // width // 8),
-        tied_embeddings=billions < 4,
-    )
     return CatalogModel(
         id=name,
         name=name.title(),
@@ -94,7 +97,7 @@ def model(
         architecture=architecture,
         training_context=context,
         tasks=("chat",),
-        shape=shape or attention,
+        shape=shape or _plausible_shape(parameters, n_layer),
         quantizations=tuple(CatalogQuantization(name=q, repo="t/t", file=f"{name}-{q}.gguf") for q in quants),
         capability=Capability(generation=generation, task_class=task),
         source=(Source(address="https://example.org", fields=_STATED),),

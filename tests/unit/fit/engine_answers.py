@@ -3,6 +3,7 @@
 Linux only: the memory breakdown is a C++ map by value, read through its layout (libstdc++).
 """
 
+import ctypes
 import json
 import subprocess
 import sys
@@ -78,8 +79,6 @@ def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, 
 
 
 def _library(name: str) -> Any:
-    import ctypes
-
     import llama_cpp
 
     folder = Path(llama_cpp.__file__).parent / "lib"
@@ -88,8 +87,6 @@ def _library(name: str) -> Any:
 
 def _use_workers(engine: Any, parameters: Any, workers: list[str], split: list[int]) -> tuple[Any, ...]:
     """Name the workers' devices and the split in the parameters; returns what has to stay alive for the load."""
-    import ctypes
-
     if not workers:
         return ()
     ggml, rpc = _library("ggml"), _library("ggml-rpc")
@@ -109,44 +106,48 @@ def _use_workers(engine: Any, parameters: Any, workers: list[str], split: list[i
     return devices, parts
 
 
-def _breakdown(engine: Any, context: Any) -> list[tuple[str, int, int, int]]:
-    import ctypes
+class _Head(ctypes.Structure):
+    """The std::map that holds the rows."""
 
+    _fields_ = (
+        ("compare", ctypes.c_uint64),
+        ("colour", ctypes.c_int),
+        ("parent", ctypes.c_void_p),
+        ("left", ctypes.c_void_p),
+        ("right", ctypes.c_void_p),
+        ("count", ctypes.c_size_t),
+    )
+
+
+class _Node(ctypes.Structure):
+    """A row in it: bytes per kind of buffer."""
+
+    _fields_ = (
+        ("colour", ctypes.c_int),
+        ("parent", ctypes.c_void_p),
+        ("left", ctypes.c_void_p),
+        ("right", ctypes.c_void_p),
+        ("kind", ctypes.c_void_p),
+        ("model", ctypes.c_size_t),
+        ("context", ctypes.c_size_t),
+        ("compute", ctypes.c_size_t),
+    )
+
+
+def _breakdown(engine: Any, context: Any) -> list[tuple[str, int, int, int]]:
     base = _library("ggml-base")
     base.ggml_backend_buft_name.restype = ctypes.c_char_p
     base.ggml_backend_buft_name.argtypes = [ctypes.c_void_p]
 
-    class Head(ctypes.Structure):
-        _fields_ = (
-            ("compare", ctypes.c_uint64),
-            ("colour", ctypes.c_int),
-            ("parent", ctypes.c_void_p),
-            ("left", ctypes.c_void_p),
-            ("right", ctypes.c_void_p),
-            ("count", ctypes.c_size_t),
-        )
-
-    class Node(ctypes.Structure):
-        _fields_ = (
-            ("colour", ctypes.c_int),
-            ("parent", ctypes.c_void_p),
-            ("left", ctypes.c_void_p),
-            ("right", ctypes.c_void_p),
-            ("kind", ctypes.c_void_p),
-            ("model", ctypes.c_size_t),
-            ("context", ctypes.c_size_t),
-            ("compute", ctypes.c_size_t),
-        )
-
     function = engine._lib["_Z26llama_get_memory_breakdownPK13llama_context"]
     function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_void_p]
-    head = Head()
+    head = _Head()
     function(ctypes.byref(head), context)
     rows: list[tuple[str, int, int, int]] = []
 
     def walk(address: int | None) -> None:
         if address:
-            node = Node.from_address(address)
+            node = _Node.from_address(address)
             walk(node.left)
             name = base.ggml_backend_buft_name(node.kind).decode()
             rows.append((name, node.model, node.context, node.compute))
