@@ -29,6 +29,9 @@ from desktop.settings import (
     SettingsStore,
 )
 
+SMALLEST_CONTEXT = 1024
+"""Tokens: no plan goes below by itself."""
+
 if TYPE_CHECKING:
     from desktop.catalog.hub import Hub
     from desktop.catalog.types import Catalog
@@ -187,6 +190,15 @@ async def load_model(
     model = await asyncio.to_thread(partial(find_model, services, reference))
     plan = await plan_model(services, model, context=context)
     return await services.engine.load(plan, on_progress)
+
+
+def smaller_context(plan: LoadPlan) -> int | None:
+    """Return half of a plan's context in tokens: what to try after the engine crashed with it again and again.
+
+    None when half would be too little to talk in.
+    """
+    half = plan.n_ctx // 2
+    return half if half >= SMALLEST_CONTEXT else None
 
 
 class NotInstalled(AppError):

@@ -84,6 +84,12 @@ def collect(target: Path) -> None:
     subprocess.run([program, *options, *sources, "-ts", str(target)], cwd=CHECKOUT, check=True)
 
 
+def release(file: Path) -> None:
+    """Let Qt's lrelease write the .qm file that the window loads. Raises CalledProcessError."""
+    program = str(Path(sys.executable).parent / "pyside6-lrelease")
+    subprocess.run([program, "-silent", str(file), "-qm", str(file.with_suffix(".qm"))], cwd=CHECKOUT, check=True)
+
+
 def main(arguments: list[str]) -> int:
     """Check every language, or bring its file up to date with `--update`."""
     files = {language: TRANSLATIONS / f"snug_{language}.ts" for language in REQUIRED}
@@ -91,6 +97,7 @@ def main(arguments: list[str]) -> int:
         TRANSLATIONS.mkdir(parents=True, exist_ok=True)
         for file in files.values():
             collect(file)
+            release(file)
     lines = [f"{file.name}: {line}" for file in files.values() for line in _check(file)]
     print("\n".join(lines) if lines else f"{len(files)} translation(s) complete")
     return 1 if lines else 0

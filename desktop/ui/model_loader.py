@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from desktop.engine.failure import explain_failure
-from desktop.engine.protocol import LoadedModel
+from desktop.engine.protocol import FailureKind, LoadedModel
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.ui.bridge import explain
 from desktop.ui.engine_words import device_words, state_words
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from desktop.ui.shell import Shell
 
 _BREAKER = "breaker"
+_PERHAPS_MEMORY = (
+    FailureKind.OUT_OF_MEMORY,
+    FailureKind.KILLED,
+    FailureKind.ABORTED,
+    FailureKind.SEGMENTATION_FAULT,
+    FailureKind.LOAD_FAILED,
+)
 _NOTHING_COMES = (EnginePhase.STOPPED, EnginePhase.STOPPING, EnginePhase.READY)
 
 
@@ -48,14 +55,17 @@ class ModelLoader(QObject):
         shell.model_wanted.connect(self._on_model_wanted)
         self._on_engine_state(services.engine.state)
 
-    def load(self, reference: str = "") -> "asyncio.Task[LoadedModel]":
-        """Load the installed model `reference` ("" is the default); a load under way gives way to another model."""
+    def load(self, reference: str = "", *, context: int | None = None) -> "asyncio.Task[LoadedModel]":
+        """Load the installed model `reference` ("" is the default); a load under way gives way to another model.
+
+        context: tokens; None takes what the settings want and the machine allows.
+        """
         if self._loading is not None and not self._loading.done():
             if reference == self._reference:
                 return self._loading
             self._loading.cancel()
         self._reference = reference
-        self._loading = self._shell.tasks.start(self._load(reference), name=f"load {reference}")
+        self._loading = self._shell.tasks.start(self._load(reference, context), name=f"load {reference}")
         return self._loading
 
     def is_needed(self) -> bool:
@@ -79,7 +89,7 @@ class ModelLoader(QObject):
         """Stop listening to the engine."""
         self._unsubscribe()
 
-    async def _load(self, reference: str) -> LoadedModel:
+    async def _load(self, reference: str, context: int | None) -> LoadedModel:
         from desktop.services import find_model, load_model
         from desktop.settings import LAST_MODEL
 
@@ -88,7 +98,7 @@ class ModelLoader(QObject):
             coming = await asyncio.to_thread(find_model, self._services, reference or None)
             self.coming = coming
             self._on_engine_state(self._services.engine.state)
-            model = await load_model(self._services, reference=coming.id)
+            model = await load_model(self._services, reference=coming.id, context=context)
             if reference:  # the person chose it, so it is there again after a restart
                 await asyncio.to_thread(self._services.settings.set, LAST_MODEL, coming.id)
             return model
@@ -124,18 +134,33 @@ class ModelLoader(QObject):
             self._shell.notice_unwanted.emit(_BREAKER)
             return
         words = explain(explain_failure(state.failure))
+        context = self._smaller_context(state.failure.kind)
+        action, hint = self.tr("Start it again"), words.hint
+        if context is not None:
+            action = self.tr("Start it with {count} tokens of context").format(count=context)
+            hint += " " + self.tr("Half the context needs less memory.")
         self._shell.notify(
             NoticeWish(
                 text=self.tr("The engine crashed several times and was left off. {reason}").format(
                     reason=words.message
                 ),
-                hint=words.hint,
+                hint=hint,
                 kind="bad",
-                action=self.tr("Start it again"),
-                on_action=lambda: self._on_model_wanted(self._reference),
+                action=action,
+                on_action=lambda: self._start_again(context),
                 key=_BREAKER,
             )
         )
+
+    def _smaller_context(self, kind: FailureKind) -> int | None:
+        """Half the context of the plan that crashed, in tokens, where too little memory may have been the reason."""
+        from desktop.services import smaller_context
+
+        plan = self._services.engine.plan
+        return smaller_context(plan) if plan is not None and kind in _PERHAPS_MEMORY else None
+
+    def _start_again(self, context: int | None) -> None:
+        self.load(self._reference, context=context)
 
     def _device_words(self, model: LoadedModel | None) -> str:
         info = self._services.engine.info

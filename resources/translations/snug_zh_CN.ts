@@ -404,7 +404,7 @@
         <translation>未设置</translation>
     </message>
     <message>
-        <source>Snug's own folder</source>
+        <source>Snug&apos;s own folder</source>
         <translation>Snug 自己的文件夹</translation>
     </message>
     <message>
@@ -788,6 +788,14 @@
     <message>
         <source>Preparing {name}</source>
         <translation>正在准备 {name}</translation>
+    </message>
+    <message>
+        <source>Start it with {count} tokens of context</source>
+        <translation>以 {count} 个词元的上下文启动</translation>
+    </message>
+    <message>
+        <source>Half the context needs less memory.</source>
+        <translation>上下文减半，所需内存更少。</translation>
     </message>
     <message>
         <source>The engine crashed several times and was left off. {reason}</source>
@@ -1215,7 +1223,7 @@ Log: {log}</source>
         <translation>重新安装 Snug 可恢复目录。磁盘上的模型仍可使用。</translation>
     </message>
     <message>
-        <source>The name "{name}" is not safe to use as a file name.</source>
+        <source>The name &quot;{name}&quot; is not safe to use as a file name.</source>
         <translation>名称“{name}”不能安全地用作文件名。</translation>
     </message>
     <message>
@@ -1227,11 +1235,11 @@ Log: {log}</source>
         <translation>网络已关闭。</translation>
     </message>
     <message>
-        <source>Turn off "No network" in the settings, or unset HF_HUB_OFFLINE.</source>
+        <source>Turn off &quot;No network&quot; in the settings, or unset HF_HUB_OFFLINE.</source>
         <translation>请在设置中关闭“不使用网络”，或取消设置 HF_HUB_OFFLINE。</translation>
     </message>
     <message>
-        <source>The address of the Hub, "{endpoint}", is not a web address.</source>
+        <source>The address of the Hub, &quot;{endpoint}&quot;, is not a web address.</source>
         <translation>Hub 的地址“{endpoint}”不是网址。</translation>
     </message>
     <message>
@@ -1323,15 +1331,15 @@ Log: {log}</source>
         <translation>没有可回答的内容：提示为空。</translation>
     </message>
     <message>
-        <source>Give a prompt, as in: snug chat "Why is the sky blue?"</source>
-        <translation>请给出提示，例如：snug chat "天空为什么是蓝色的？"</translation>
+        <source>Give a prompt, as in: snug chat &quot;Why is the sky blue?&quot;</source>
+        <translation>请给出提示，例如：snug chat &quot;天空为什么是蓝色的？&quot;</translation>
     </message>
     <message>
         <source>{path} is damaged or is not a database of Snug: {reason}</source>
         <translation>{path} 已损坏或不是 Snug 的数据库：{reason}</translation>
     </message>
     <message>
-        <source>The file was left as it is. Move it away to start afresh, or put back a copy from "{backups}".</source>
+        <source>The file was left as it is. Move it away to start afresh, or put back a copy from &quot;{backups}&quot;.</source>
         <translation>文件保持原样。可将它移走重新开始，或从“{backups}”放回副本。</translation>
     </message>
     <message>
@@ -1423,7 +1431,7 @@ Log: {log}</source>
         <translation>开启</translation>
     </message>
     <message>
-        <source>Turn on "Resizable BAR" and "Above 4G decoding" in the firmware (BIOS) settings.</source>
+        <source>Turn on &quot;Resizable BAR&quot; and &quot;Above 4G decoding&quot; in the firmware (BIOS) settings.</source>
         <translation>请在固件（BIOS）设置中开启“Resizable BAR”和“Above 4G decoding”。</translation>
     </message>
     <message>
@@ -1471,7 +1479,7 @@ Log: {log}</source>
         <translation>未安装</translation>
     </message>
     <message>
-        <source>Install the Vulkan loader: libvulkan1 on Debian and Ubuntu, the card's driver on Windows.</source>
+        <source>Install the Vulkan loader: libvulkan1 on Debian and Ubuntu, the card&apos;s driver on Windows.</source>
         <translation>请安装 Vulkan 加载器：Debian 和 Ubuntu 上为 libvulkan1，Windows 上为显卡驱动。</translation>
     </message>
     <message>
@@ -1523,7 +1531,7 @@ Log: {log}</source>
         <translation>可用 {available:.1f} / {total:.1f} GiB</translation>
     </message>
     <message>
-        <source>{available:.1f} of {total:.1f} GiB available (a container's limit; the machine has {machine:.1f} GiB)</source>
+        <source>{available:.1f} of {total:.1f} GiB available (a container&apos;s limit; the machine has {machine:.1f} GiB)</source>
         <translation>可用 {available:.1f} / {total:.1f} GiB（容器限制；整机有 {machine:.1f} GiB）</translation>
     </message>
     <message>
@@ -1587,7 +1595,7 @@ Log: {log}</source>
         <translation>535 或更新</translation>
     </message>
     <message>
-        <source>Install driver 535 or newer from nvidia.com or your system's packages, then restart.</source>
+        <source>Install driver 535 or newer from nvidia.com or your system&apos;s packages, then restart.</source>
         <translation>请从 nvidia.com 或系统软件包安装 535 或更新的驱动，然后重启。</translation>
     </message>
     <message>
@@ -1775,7 +1783,7 @@ Log: {log}</source>
         <translation>请选择经过指令微调的模型：名称通常以 Instruct 或 Chat 结尾。</translation>
     </message>
     <message>
-        <source>The model's chat template cannot be used: {reason}</source>
+        <source>The model&apos;s chat template cannot be used: {reason}</source>
         <translation>无法使用模型的对话模板：{reason}</translation>
     </message>
     <message>
@@ -1783,7 +1791,7 @@ Log: {log}</source>
         <translation>请选择此模型的其他文件，最好来自发布者。</translation>
     </message>
     <message>
-        <source>The conversation needs {needed} tokens, but the model's context holds {available}.</source>
+        <source>The conversation needs {needed} tokens, but the model&apos;s context holds {available}.</source>
         <translation>对话需要 {needed} 个 token，但模型的上下文只能容纳 {available} 个。</translation>
     </message>
     <message>
@@ -1871,7 +1879,7 @@ Log: {log}</source>
         <translation>无法加载模型：{reason}</translation>
     </message>
     <message>
-        <source>Try another file or a shorter context. The log has the engine's own words.</source>
+        <source>Try another file or a shorter context. The log has the engine&apos;s own words.</source>
         <translation>请尝试其他文件或更短的上下文。日志中有引擎的原话。</translation>
     </message>
     <message>
@@ -1911,7 +1919,7 @@ Log: {log}</source>
         <translation>{reason}</translation>
     </message>
     <message>
-        <source>Run "snug --help" to see what there is.</source>
+        <source>Run &quot;snug --help&quot; to see what there is.</source>
         <translation>运行“snug --help”查看可用命令。</translation>
     </message>
     <message>
@@ -2183,15 +2191,15 @@ Log: {log}</source>
         <translation>{source} 失败：{reason}</translation>
     </message>
     <message>
-        <source>There is no model called "{reference}".</source>
+        <source>There is no model called &quot;{reference}&quot;.</source>
         <translation>没有名为“{reference}”的模型。</translation>
     </message>
     <message>
-        <source>Run "snug models" to see what there is, or give the path of a GGUF file.</source>
+        <source>Run &quot;snug models&quot; to see what there is, or give the path of a GGUF file.</source>
         <translation>运行“snug models”查看可用模型，或给出 GGUF 文件的路径。</translation>
     </message>
     <message>
-        <source>Did you mean {similar}? "snug models" shows everything there is.</source>
+        <source>Did you mean {similar}? &quot;snug models&quot; shows everything there is.</source>
         <translation>你是指 {similar} 吗？“snug models”会列出全部。</translation>
     </message>
     <message>
@@ -2231,7 +2239,7 @@ Log: {log}</source>
         <translation>安装自带的入门模型缺失。</translation>
     </message>
     <message>
-        <source>Run "make run" again: it installs what is missing. Or download another model.</source>
+        <source>Run &quot;make run&quot; again: it installs what is missing. Or download another model.</source>
         <translation>请重新运行“make run”：它会安装缺失的部分。或下载其他模型。</translation>
     </message>
     <message>
@@ -2239,7 +2247,7 @@ Log: {log}</source>
         <translation>{name} 还不在此磁盘上。</translation>
     </message>
     <message>
-        <source>Download it on the Models page, or choose one that "snug models" shows as installed.</source>
+        <source>Download it on the Models page, or choose one that &quot;snug models&quot; shows as installed.</source>
         <translation>请在“模型”页下载，或选择“snug models”显示为已安装的模型。</translation>
     </message>
     <message>
@@ -2303,7 +2311,7 @@ Log: {log}</source>
         <translation>模型文件夹</translation>
     </message>
     <message>
-        <source>Where downloaded models are kept. Empty means Snug's own data folder.</source>
+        <source>Where downloaded models are kept. Empty means Snug&apos;s own data folder.</source>
         <translation>存放下载模型的位置。留空表示 Snug 自己的数据文件夹。</translation>
     </message>
     <message>
@@ -2367,7 +2375,7 @@ Log: {log}</source>
         <translation>温度</translation>
     </message>
     <message>
-        <source>Low is precise, high is surprising. Used where the model's publisher says nothing.</source>
+        <source>Low is precise, high is surprising. Used where the model&apos;s publisher says nothing.</source>
         <translation>低则准确，高则出人意料。在模型发布者没有建议时使用。</translation>
     </message>
     <message>
@@ -2423,7 +2431,7 @@ Log: {log}</source>
         <translation>请检查磁盘和输出位置。--debug 会显示发生的位置。</translation>
     </message>
     <message>
-        <source>Snug cannot keep its files in "{folder}": {reason}</source>
+        <source>Snug cannot keep its files in &quot;{folder}&quot;: {reason}</source>
         <translation>Snug 无法把文件保存在“{folder}”：{reason}</translation>
     </message>
     <message>

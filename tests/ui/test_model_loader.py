@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from desktop.engine.protocol import EngineFailure, FailureKind, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
 from tests.ui.conftest import ChatPerson
@@ -45,3 +47,22 @@ def test_after_too_many_crashes_the_person_is_asked_and_told_why(chat: Chat) -> 
     assert len(person.window.notices.texts()) == 1
     person.engine.become(EngineState(phase=EnginePhase.STARTING))
     assert person.window.notices.texts() == []
+
+
+def test_after_crashes_that_memory_may_explain_half_the_context_is_offered(chat: Chat) -> None:
+    person = chat()
+    person.engine.plan = msgspec.structs.replace(PLAN, n_ctx=8192)
+    failure = EngineFailure(kind=FailureKind.KILLED, exit_code=-9)
+    person.engine.become(EngineState(phase=EnginePhase.CRASHED, breaker_open=True, failure=failure))
+    (notice,) = person.notices
+    assert notice.action == "Start it with 4096 tokens of context"
+    assert "Half the context needs less memory." in notice.hint
+
+
+def test_half_the_context_is_not_offered_for_what_it_cannot_mend(chat: Chat) -> None:
+    person = chat()
+    person.engine.plan = msgspec.structs.replace(PLAN, n_ctx=8192)
+    failure = EngineFailure(kind=FailureKind.ILLEGAL_INSTRUCTION, exit_code=-4)
+    person.engine.become(EngineState(phase=EnginePhase.CRASHED, breaker_open=True, failure=failure))
+    (notice,) = person.notices
+    assert notice.action == "Start it again"
