@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from desktop.cli.output import gb, print_json, print_note, print_table
+from desktop.cli.output import print_json, print_note, print_table
+from desktop.sizes import gb
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

@@ -52,16 +52,6 @@ def display_width(text: str) -> int:
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def gib(size: int) -> str:
-    """Memory as people read it."""
-    return f"{size / 2**30:.1f} GiB"
-
-
-def gb(size: int) -> str:
-    """A file's size as the Hub shows it (decimal)."""
-    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
-
-
 def replace_closed_streams() -> None:
     """Give the streams that a caller closed (`>&-`) the null device, before another file gets their number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from desktop.cli.output import gib, print_json, print_note
+from desktop.cli.output import print_json, print_note
+from desktop.sizes import gib
 
 if TYPE_CHECKING:
     from desktop.hardware.types import Cpu, Gpu, HardwareProfile, Ram

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from desktop.cli.output import gb, gib, print_json, print_note, print_table
+from desktop.cli.output import print_json, print_note, print_table
 from desktop.errors import WrongUsage
+from desktop.sizes import gb, gib
 
 if TYPE_CHECKING:
     from desktop.fit.types import Choice, Recommendation

@@ -15,8 +15,9 @@ import msgspec
 
 from desktop.catalog.hub import HubFile
 from desktop.download.lock import acquire, lock_path, release
-from desktop.download.types import ChecksumMismatch, FileTooLarge, NoRoomForDownload, size_text
+from desktop.download.types import ChecksumMismatch, FileTooLarge, NoRoomForDownload
 from desktop.files import FULL_DISK_ERRORS, FileNotSaved, read_bounded, sync_folder, write_atomically
+from desktop.sizes import gb
 
 SPARE = 8 << 20
 """Bytes that are left free beside a download, for everything else on the disk."""
@@ -147,14 +148,14 @@ class PartFile:
         if error.errno in FULL_DISK_ERRORS:
             return self._no_room(error)
         if error.errno == errno.EFBIG:
-            return FileTooLarge(path=str(self.path.parent), size=size_text(self.file.size), detail=error)
+            return FileTooLarge(path=str(self.path.parent), size=gb(self.file.size), detail=error)
         return FileNotSaved(path=str(self.destination), reason=error.strerror or str(error), detail=error)
 
     def _no_room(self, error: OSError | None) -> NoRoomForDownload:
         have = self.path.stat().st_size if self.path.exists() else 0
         free = shutil.disk_usage(self.path.parent).free
-        need = size_text(max(0, self.file.size - have) + SPARE)
-        return NoRoomForDownload(path=str(self.path.parent), need=need, free=size_text(free), detail=error)
+        need = gb(max(0, self.file.size - have) + SPARE)
+        return NoRoomForDownload(path=str(self.path.parent), need=need, free=gb(free), detail=error)
 
 
 def part_path(destination: Path) -> Path:

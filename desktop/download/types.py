@@ -89,8 +89,3 @@ class DownloadStopped(AppError):
 
     message = QT_TRANSLATE_NOOP("core", "The download of {model} was stopped.")
     hint = QT_TRANSLATE_NOOP("core", "Start it again whenever you like.")
-
-
-def size_text(size: int) -> str:
-    """Return a size as the Hub shows it (decimal)."""
-    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -8,8 +8,8 @@ from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.fit.quality import MUCH_LOSS
 from desktop.fit.ranking import Priced, by_capability, is_candidate
 from desktop.fit.what_if import imagine
-from desktop.fit.words import gib
 from desktop.hardware.types import HardwareProfile
+from desktop.sizes import gib
 
 ONE_STEP_MORE = 8 << 30
 """Bytes of graphics memory that the outlook adds: a card for a machine without one, a larger card for another."""

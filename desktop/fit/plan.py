@@ -13,10 +13,10 @@ from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, plac
 from desktop.fit.shape import ModelShape
 from desktop.fit.split import best_spans, headroom, memory_for
 from desktop.fit.types import DeviceBudget
-from desktop.fit.words import gib
 from desktop.gguf.header import GgufHeader, read_header
 from desktop.gguf.shards import all_shards
 from desktop.hardware.types import HardwareProfile
+from desktop.sizes import gib
 
 DEFAULT_CONTEXT = 8192
 """Tokens of context when nobody asked for a number, and the model was trained for as many."""

@@ -7,7 +7,7 @@ from desktop.fit.placement import CPU
 from desktop.fit.plan import GEMMA_KV
 from desktop.fit.ranking import Priced
 from desktop.fit.types import Choice, DeviceBudget, QualityWord
-from desktop.fit.words import gib
+from desktop.sizes import gib
 
 _BEST = QT_TRANSLATE_NOOP(
     "core", "The most capable model of the catalog that fits here and writes at least {speed} tokens per second."

@@ -127,3 +127,4 @@ def test_a_windowed_program_without_stderr_survives_a_log_that_cannot_be(
     monkeypatch.setattr(sys, "stderr", None)
     configure_logging(paths)
     logging.getLogger("desktop.test").info("text")
+    assert paths.logs.read_text() == "a file in place of the folder"
