@@ -121,7 +121,10 @@ async def _load(arguments: argparse.Namespace, services: "Services", overrides: 
     with _Progress(f"loading {model.name}") as progress:
         await load_model(services, reference=arguments.model, context=arguments.context, on_progress=progress.show)
     sampling = resolve_sampling(
-        explicit=overrides, settings=services.settings, card=_card(services, model.model_id), model_id=model.id
+        explicit=overrides,
+        settings=services.settings,
+        card=_card(services, model.model_id),
+        model_id=model.sampling_id,
     )
     system = arguments.system if arguments.system is not None else services.settings.get(SYSTEM_PROMPT)
     return _Chat(services.engine, sampling, clean_text(system or ""), model.name)

@@ -34,6 +34,11 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
     revision: str = ""
 
+    @property
+    def sampling_id(self) -> str:
+        """What the person's own samplers are kept under: the model in every quantization; a plain file's path."""
+        return self.model_id or self.id
+
 
 class CatalogChoice(msgspec.Struct, frozen=True, kw_only=True):
     """A model that is not on this disk yet, and where it comes from.

@@ -21,7 +21,8 @@ from desktop.cli.main import run_command_line
 from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import EngineFailure, FailureKind
 from desktop.errors import AppError, WrongUsage
-from desktop.settings import SYSTEM_PROMPT, TEMPERATURE, SettingsStore
+from desktop.library.types import InstalledModel
+from desktop.settings import MODEL_SAMPLING, SYSTEM_PROMPT, TEMPERATURE, SamplingOverrides, SettingsStore
 from tests.support.fake_engine import FakeEngine, Finish, Thought
 
 
@@ -37,7 +38,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
         on_progress(0.5)
 
     loads: list[tuple[str | None, int | None]] = []
-    model = SimpleNamespace(name="Fake 1B", id="fake:Q4_0", model_id="fake")
+    model = InstalledModel(
+        id="fake:Q4_0", model_id="fake", name="Fake 1B", quantization="Q4_0", path="/models/fake.gguf", size=1
+    )
     monkeypatch.setattr(services_module, "load_model", load_model)
     monkeypatch.setattr(services_module, "find_model", lambda *_: model)
     engine = FakeEngine(["Hello ", "there."])
@@ -113,6 +116,14 @@ def test_what_was_typed_wins_over_what_is_set(engine: FakeEngine, settings: Sett
     assert (request.sampling.top_k, request.sampling.seed, request.sampling.stop) == (0, 7, ("a", "b"))
     assert request.sampling.max_length == 5
     assert [(m.role, m.content) for m in request.messages] == [("system", "Be brief."), ("user", "Hi")]
+
+
+def test_the_sliders_of_the_window_count_here_too_in_every_quantization(
+    engine: FakeEngine, settings: SettingsStore
+) -> None:
+    settings.set(MODEL_SAMPLING, {"fake": SamplingOverrides(temperature=0.3)})
+    run(engine, settings, "Hi")
+    assert engine.requests[0].sampling.temperature == 0.3
 
 
 def test_an_empty_system_prompt_switches_the_set_one_off(engine: FakeEngine, settings: SettingsStore) -> None:
@@ -201,7 +212,7 @@ async def load_model(*_, **__):
 
 create, services.create_services = services.create_services, create_services
 services.load_model = load_model
-services.find_model = lambda *_: SimpleNamespace(name="Fake", id="fake", model_id="")
+services.find_model = lambda *_: SimpleNamespace(name="Fake", model_id="", sampling_id="fake")
 sys.exit(run_command_line(["chat", *sys.argv[1:]]))
 """
 
