@@ -41,6 +41,7 @@ format: setup ## sort imports and format the code
 
 screenshots: setup ## make the screenshots for the documents, light, dark and Chinese
 	@$(OFFSCREEN) $(BIN)/python -m tests.screenshots $(ARGS)
+	@$(OFFSCREEN) $(BIN)/python -m tests.screenshots.real
 
 bench: setup ## measure speed and memory, printed as ratios of one run
 	@$(OFFSCREEN) $(BIN)/python -m benchmarks.startup $(ARGS)

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QDoubleSpinBox, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QDoubleSpinBox, QWidget
 
 from desktop.ui import app
 from desktop.ui.main_window import MainWindow
+from desktop.ui.pages.chat.composer import MessageEdit
 from desktop.ui.pages.chat.message import ReplyMessage
 
 W = TypeVar("W", bound=QWidget)
@@ -82,7 +83,7 @@ class Person:
 
     async def say(self, text: str) -> None:
         """Type a message and press Enter."""
-        field = await self.until("the composer", lambda: self.find(QPlainTextEdit, "Message"))
+        field = await self.until("the composer", lambda: next(iter(self.window.findChildren(MessageEdit)), None))
         field.setFocus()
         QTest.keyClicks(field, text)
         QTest.keyClick(field, Qt.Key.Key_Return)
@@ -185,10 +186,9 @@ SCENARIOS: dict[str, Callable[[Person], Awaitable[None]]] = {
 }
 
 
-def main() -> int:
-    """Open the window as `snug` does, act, close it as a person does."""
+def open_window_with(scenario: Callable[[Person], Awaitable[None]]) -> dict[str, Any]:
+    """Open the window as `snug` does, act, close it as a person does; returns what was seen, and the exit code."""
     person = Person()
-    scenario = SCENARIOS[sys.argv[1]]
 
     async def act() -> None:
         try:
@@ -198,20 +198,21 @@ def main() -> int:
         finally:
             person.window.close()
 
-    timers: list[Any] = []
+    tasks: list[Any] = []
     make = app.make_application
 
     def make_and_schedule(arguments: Any) -> QApplication:
         application = make(arguments)
         # Fires inside the running event loop: the person comes after the first paint.
-        QTimer.singleShot(1000, lambda: timers.append(asyncio.ensure_future(act())))
+        QTimer.singleShot(1000, lambda: tasks.append(asyncio.ensure_future(act())))
         return application
 
     app.make_application = make_and_schedule
-    code = app.run_window([])
-    print(json.dumps(person.seen))
-    return code
+    person.seen["exit code"] = app.run_window([])
+    return person.seen
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    outcome = open_window_with(SCENARIOS[sys.argv[1]])
+    print(json.dumps(outcome))
+    sys.exit(outcome["exit code"])
