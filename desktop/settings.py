@@ -4,21 +4,20 @@ The file is JSON: one object, one entry per setting that differs from its defaul
 aside and defaults are used; a single bad value falls back to its default and stays. `SettingsStore.notices` says so.
 """
 
-import math
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 
-from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.files import FileNotSaved, folder_problem, locked, move_aside, read_bounded, write_atomically
+from desktop.setting import Setting, SettingChoice, SettingRejected
 
 T = TypeVar("T")
-Changed = Callable[["Setting[Any]", Any], None]
+Changed = Callable[[Setting[Any], Any], None]
 
 MIB = 1024**2
 
@@ -30,13 +29,6 @@ ENGINE = QT_TRANSLATE_NOOP("core", "Engine")
 CHAT = QT_TRANSLATE_NOOP("core", "Chat")
 SECTIONS = (GENERAL, MODELS, NETWORK, MEMORY, ENGINE, CHAT)
 """Sections of the settings page, in its order; each is a marked template."""
-
-
-class SettingRejected(AppError):
-    """A value is not one this setting can have."""
-
-    message = QT_TRANSLATE_NOOP("core", "{setting} cannot be {value}: {reason}")
-    hint = QT_TRANSLATE_NOOP("core", "docs/settings.md lists what each setting can be.")
 
 
 class SamplingOverrides(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,68 +51,6 @@ class WindowState(msgspec.Struct, frozen=True, kw_only=True):
     sidebar_folded: bool = False
     inspector_folded: bool = False
     last_page: str = ""
-
-
-class SettingChoice(msgspec.Struct, frozen=True):
-    """One of the values that a setting can have, and its name for the person."""
-
-    value: str
-    title: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting(Generic[T]):
-    """One setting.
-
-    key: its name in the file. type: what msgspec validates it against. since: the version it came with.
-    title, help, section: marked templates. minimum, maximum: inclusive, in the unit that `help` names.
-    environment: a variable that wins over the file. problem: what else is wrong with a value. hidden: not on the page.
-    """
-
-    key: str
-    type: Any
-    default: T
-    since: str
-    title: str = ""
-    help: str = ""
-    section: str = GENERAL
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[SettingChoice, ...] = ()
-    environment: str = ""
-    hidden: bool = False
-    problem: Callable[[T], str] | None = None
-
-    def validated(self, value: object) -> T:
-        """Return `value` as this setting's type.
-
-        Raises SettingRejected where it has another type, is out of range or is no choice.
-        """
-        if isinstance(value, str):  # a lone surrogate can be in no JSON file
-            value = value.encode("utf-8", "replace").decode()
-        try:
-            plain = msgspec.to_builtins(value)
-            msgspec.json.encode(plain)  # what is accepted can be written
-            converted = msgspec.convert(plain, self.type)
-        except (msgspec.MsgspecError, TypeError, UnicodeEncodeError) as error:
-            raise self._rejected(value, str(error)) from error
-        self._check_range(converted)
-        if self.choices and converted not in {choice.value for choice in self.choices}:
-            raise self._rejected(value, "it is none of " + ", ".join(choice.value for choice in self.choices))
-        if self.problem is not None and (reason := self.problem(converted)):
-            raise self._rejected(value, reason)
-        return cast("T", converted)
-
-    def _check_range(self, value: object) -> None:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            return
-        low = -math.inf if self.minimum is None else self.minimum
-        high = math.inf if self.maximum is None else self.maximum
-        if not low <= value <= high:
-            raise self._rejected(value, f"it must be between {low:.10g} and {high:.10g}")
-
-    def _rejected(self, value: object, reason: str) -> SettingRejected:
-        return SettingRejected(setting=self.key, value=repr(value)[:80], reason=reason)
 
 
 LANGUAGE: Setting[str] = Setting(
@@ -152,9 +82,11 @@ THEME: Setting[str] = Setting(
     ),
 )
 WINDOW_STATE: Setting[WindowState] = Setting(
-    key="general.window_state", type=WindowState, default=WindowState(), since="0.1", hidden=True
+    key="general.window_state", type=WindowState, default=WindowState(), since="0.1", section=GENERAL, hidden=True
 )
-WELCOME_DONE: Setting[bool] = Setting(key="general.welcome_done", type=bool, default=False, since="0.1", hidden=True)
+WELCOME_DONE: Setting[bool] = Setting(
+    key="general.welcome_done", type=bool, default=False, since="0.1", section=GENERAL, hidden=True
+)
 MODELS_FOLDER: Setting[str] = Setting(
     key="models.folder",
     type=str,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from desktop.settings import ALL_SETTINGS, SECTIONS, Setting
+from desktop.setting import Setting
+from desktop.settings import ALL_SETTINGS, SECTIONS
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.paths import user_paths
+from desktop.setting import Setting
 from desktop.settings import (
     ALL_SETTINGS,
     DEFAULT_MODEL,
@@ -33,7 +34,6 @@ from desktop.settings import (
     TEMPERATURE,
     THEME,
     WANTED_CONTEXT,
-    Setting,
     SettingsStore,
 )
 from desktop.ui.pages.settings.view import SettingRow, SettingsView

@@ -12,6 +12,7 @@ import pytest
 
 from desktop.errors import DiskFull
 from desktop.files import FileNotSaved
+from desktop.setting import Setting, SettingRejected
 from desktop.settings import (
     ALL_SETTINGS,
     DEFAULT_MODEL,
@@ -26,8 +27,6 @@ from desktop.settings import (
     WANTED_CONTEXT,
     WINDOW_STATE,
     SamplingOverrides,
-    Setting,
-    SettingRejected,
     SettingsStore,
     WindowState,
 )

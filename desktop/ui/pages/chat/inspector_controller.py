@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, Signal
 from desktop.catalog.types import SamplingDefaults
 from desktop.chat.sampling import resolve_sampling
 from desktop.engine.protocol import LoadedModel, Sampling
-from desktop.settings import MODEL_SAMPLING, SamplingOverrides, Setting
+from desktop.setting import Setting
+from desktop.settings import MODEL_SAMPLING, SamplingOverrides
 from desktop.ui.bridge import Coalescer
 from desktop.ui.pages.chat.memory import comparison, gauge_rows
 

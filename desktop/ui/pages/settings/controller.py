@@ -7,7 +7,8 @@ from desktop import __version__
 from desktop.errors import AppError
 from desktop.library.types import InstalledModel
 from desktop.services import Services
-from desktop.settings import ALL_SETTINGS, HF_ENDPOINT, LANGUAGE, MODELS_FOLDER, THEME, Setting
+from desktop.setting import Setting
+from desktop.settings import ALL_SETTINGS, HF_ENDPOINT, LANGUAGE, MODELS_FOLDER, THEME
 from desktop.ui.bridge import explain, render
 from desktop.ui.pages.settings.view import SettingsView
 from desktop.ui.shell import Shell

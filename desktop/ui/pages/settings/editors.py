@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.settings import DEFAULT_MODEL, MEMORY_MARGIN, MODELS_FOLDER, Setting
+from desktop.setting import Setting
+from desktop.settings import DEFAULT_MODEL, MEMORY_MARGIN, MODELS_FOLDER
 from desktop.ui.bridge import translate_core
 from desktop.ui.widgets.buttons import IconButton
 

@@ -6,7 +6,8 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from desktop.settings import ALL_SETTINGS, DEFAULT_MODEL, SECTIONS, Setting
+from desktop.setting import Setting
+from desktop.settings import ALL_SETTINGS, DEFAULT_MODEL, SECTIONS
 from desktop.ui.bridge import translate_core
 from desktop.ui.pages.settings.editors import ModelEditor, make_editor
 from desktop.ui.widgets.buttons import IconButton
