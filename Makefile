@@ -44,8 +44,7 @@ screenshots: setup ## make the screenshots for the documents, light, dark and Ch
 	@$(OFFSCREEN) $(BIN)/python -m tests.screenshots.real
 
 bench: setup ## measure speed and memory, printed as ratios of one run
-	@$(OFFSCREEN) $(BIN)/python -m benchmarks.startup $(ARGS)
-	@$(OFFSCREEN) $(BIN)/python -m benchmarks.decode $(ARGS)
+	@$(OFFSCREEN) $(BIN)/python -m benchmarks
 
 campaign: setup ## the long runs: kills, faults, endurance (tests/faults)
 	@$(OFFSCREEN) $(BIN)/python -m pytest tests/faults --campaign $(ARGS)

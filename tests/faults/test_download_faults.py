@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,26 +13,9 @@ from desktop.download.part import part_path
 from desktop.download.transfer import FLUSH, download
 from desktop.download.types import ChecksumMismatch, DownloadProgress, TransferGaveUp
 from tests.support.hub_server import Fault, FaultKind, HubServer
-from tests.support.transfers import FILE, IMPATIENT, REPO, fetch, fetch_now, hub_of, leftovers, make_source
+from tests.support.transfers import FILE, IMPATIENT, REPO, fetch, fetch_now, hub_of, leftovers
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return make_source(tmp_path)
-
-
-@pytest.fixture
-def server(source: Path) -> Iterator[HubServer]:
-    with HubServer() as hub:
-        hub.add(REPO, FILE, source)
-        yield hub
-
-
-@pytest.fixture
-def destination(tmp_path: Path) -> Path:
-    return tmp_path / "models" / FILE
 
 
 def test_a_good_line_brings_the_file_and_leaves_nothing_beside_it(

@@ -22,23 +22,6 @@ from tests.support.transfers import FILE, IMPATIENT, REPO, fetch_now, hub_of, le
 MIB = 1 << 20
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return make_source(tmp_path)
-
-
-@pytest.fixture
-def server(source: Path) -> Iterator[HubServer]:
-    with HubServer() as hub:
-        hub.add(REPO, FILE, source)
-        yield hub
-
-
-@pytest.fixture
-def destination(tmp_path: Path) -> Path:
-    return tmp_path / "models" / FILE
-
-
 FETCH_IN_ANOTHER_PROCESS = """
 import asyncio, sys
 from pathlib import Path

@@ -15,16 +15,24 @@ from PySide6.QtWidgets import (
 from desktop.ui.widgets.labels import ElidedLabel
 
 
-def nameless(page: QWidget) -> list[str]:
-    """Widgets that take the focus by Tab and have neither words nor an accessible name."""
+def focusable(page: QWidget) -> list[QWidget]:
+    """Widgets that take the focus by Tab; what Qt makes for itself is left out."""
     return [
-        f"{type(widget).__name__} in {type(widget.parent()).__name__}"
+        widget
         for widget in page.findChildren(QWidget)
         if widget.focusPolicy() & Qt.FocusPolicy.TabFocus
         and not widget.isHidden()
         and not widget.objectName().startswith("qt_")
         and not _is_popup(widget.parent())
-        and not (widget.accessibleName() or (isinstance(widget, QAbstractButton) and widget.text()))
+    ]
+
+
+def nameless(page: QWidget) -> list[str]:
+    """Widgets that take the focus by Tab and have neither words nor an accessible name."""
+    return [
+        f"{type(widget).__name__} in {type(widget.parent()).__name__}"
+        for widget in focusable(page)
+        if not (widget.accessibleName() or (isinstance(widget, QAbstractButton) and widget.text()))
     ]
 
 

@@ -3,23 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractScrollArea,
-    QApplication,
-    QComboBox,
-    QLabel,
-    QLineEdit,
-    QScrollArea,
-    QTableView,
-    QWidget,
-)
+from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.ui.main_window import SMALLEST, MainWindow
 from desktop.ui.page_list import PAGES
 from desktop.ui.shell import Shell
-from desktop.ui.widgets.labels import ElidedLabel
+from tests.support.looks import clipped, focusable, guessing, nameless
 
 NAMES = [entry.name for entry in PAGES]
 
@@ -41,91 +30,23 @@ def show(window: MainWindow, name: str) -> QWidget:
     return window.view(name)
 
 
-def focusable(window: MainWindow) -> list[QWidget]:
-    return [
-        widget
-        for widget in window.findChildren(QWidget)
-        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus
-        and not widget.isHidden()
-        and not widget.objectName().startswith("qt_")
-        and not _in_a_popup(widget)
-    ]
-
-
-def _in_a_popup(widget: QWidget) -> bool:
-    parent = widget.parent()
-    return parent is not None and parent.inherits("QComboBoxPrivateContainer")
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_everything_that_takes_the_focus_has_a_name(window: MainWindow, name: str) -> None:
     show(window, name)
-    nameless = [
-        f"{type(widget).__name__} in {type(widget.parent()).__name__}"
-        for widget in focusable(window)
-        if not (widget.accessibleName() or (isinstance(widget, QAbstractButton) and widget.text()))
-    ]
-    assert nameless == []
+    assert nameless(window) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_labels_show_their_text_as_it_is_written(window: MainWindow, name: str) -> None:
     show(window, name)
-    guessing = [
-        label.text()
-        for label in window.findChildren(QLabel)
-        if label.textFormat() != Qt.TextFormat.PlainText and label.pixmap().isNull()
-    ]
-    assert guessing == []
+    assert guessing(window) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_clipped_in_the_smallest_window(window: MainWindow, name: str) -> None:
     show(window, name)
     assert (window.width(), window.height()) == (SMALLEST.width(), SMALLEST.height())
-    clipped = [_described(widget) for widget in window.findChildren(QWidget) if widget.isVisible() and _clipped(widget)]
-    assert clipped == []
-
-
-def _clipped(widget: QWidget) -> bool:
-    """Whether a word or a control has less room than it needs, or stands outside of what holds it."""
-    if not isinstance(widget, QLabel | QAbstractButton | QComboBox) or isinstance(widget, ElidedLabel):
-        return False
-    if isinstance(widget.parent(), QLineEdit) or _inside_table(widget):
-        return False  # Qt's own arrangements
-    needed = widget.minimumSizeHint()
-    if isinstance(widget, QLabel) and widget.wordWrap():
-        return widget.height() < widget.heightForWidth(widget.width()) - 1
-    if widget.width() < needed.width() - 1 or widget.height() < needed.height() - 1:
-        return True
-    return _outside(widget)
-
-
-def _outside(widget: QWidget) -> bool:
-    """Sideways only: a page may scroll down, never to the side."""
-    holder = widget.parentWidget()
-    while holder is not None and not isinstance(holder, QScrollArea | MainWindow):
-        holder = holder.parentWidget()
-    if holder is None:
-        return False
-    left = widget.mapTo(holder, QPoint(0, 0)).x()
-    return left < 0 or left + widget.width() > holder.width() + 1
-
-
-def _inside_table(widget: QWidget) -> bool:
-    parent = widget.parentWidget()
-    while parent is not None:
-        if isinstance(parent, QTableView) or (
-            isinstance(parent, QAbstractScrollArea) and not isinstance(parent, QScrollArea)
-        ):
-            return True
-        parent = parent.parentWidget()
-    return False
-
-
-def _described(widget: QWidget) -> str:
-    words = widget.text() if isinstance(widget, QLabel | QAbstractButton) else widget.accessibleName()
-    return f"{type(widget).__name__} {words!r}: {widget.size().toTuple()} of {widget.minimumSizeHint().toTuple()}"
+    assert clipped(window) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
