@@ -20,6 +20,7 @@ from desktop.settings import (
     DEFAULT_MODEL,
     ENGINE_THREADS,
     HF_ENDPOINT,
+    KV_TYPE,
     LAST_MODEL,
     MEMORY_MARGIN,
     MINIMUM_SPEED,
@@ -161,6 +162,7 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
     header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=True))
     if found.engine is None:
         raise found.failure or AppError(reason="the engine did not start")
+    kv = services.settings.get(KV_TYPE)
     return make_plan(
         path=path,
         name=model.name,
@@ -169,6 +171,8 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
         devices=found.engine.devices,
         context=context,
         wanted_context=services.settings.get(WANTED_CONTEXT),
+        type_k=kv,
+        type_v=kv,
         threads=services.settings.get(ENGINE_THREADS),
         margin=services.settings.get(MEMORY_MARGIN),
         # The engine unloads before it loads, so what is loaded now is room for what comes.
@@ -262,7 +266,7 @@ def recommend_models(
     profile: "HardwareProfile",
     *,
     context: int | None = None,
-    kv: KvType = "f16",
+    kv: KvType | None = None,
     minimum_speed: float | None = None,
 ) -> "Recommendation":
     """Rank what could run on `profile`, best first. Blocking: reads the catalog and the library on first use.
@@ -271,12 +275,13 @@ def recommend_models(
     """
     from desktop.fit.recommend import recommend
 
+    chosen = services.settings.get(KV_TYPE)
     return recommend(
         profile=profile,
         catalog=services.catalog,
         installed={(model.model_id, model.quantization) for model in services.library.installed() if not model.missing},
         context=context or services.settings.get(WANTED_CONTEXT),
-        kv=kv,
+        kv=kv or chosen,
         minimum_speed=services.settings.get(MINIMUM_SPEED) if minimum_speed is None else minimum_speed,
         margin=services.settings.get(MEMORY_MARGIN),
     )

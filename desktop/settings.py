@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 
@@ -20,6 +20,9 @@ T = TypeVar("T")
 Changed = Callable[[Setting[Any], Any], None]
 
 MIB = 1024**2
+
+KvCacheType = Literal["f16", "q8_0"]
+"""What a person may choose; the engine knows more, but those cost quality that nobody asked to lose."""
 
 GENERAL = QT_TRANSLATE_NOOP("core", "General")
 MODELS = QT_TRANSLATE_NOOP("core", "Models")
@@ -158,6 +161,18 @@ MEMORY_MARGIN: Setting[int] = Setting(
     help=QT_TRANSLATE_NOOP("core", "Bytes left free on each device, so that other programs find room."),
     minimum=0,
     maximum=64 * 1024 * MIB,
+)
+KV_TYPE: Setting[KvCacheType] = Setting(
+    key="memory.kv_type",
+    type=KvCacheType,
+    default="f16",
+    since="0.1",
+    section=MEMORY,
+    title=QT_TRANSLATE_NOOP("core", "KV cache"),
+    help=QT_TRANSLATE_NOOP(
+        "core", "How exactly the conversation is remembered: q8_0 needs half the memory and loses very little."
+    ),
+    choices=(SettingChoice("f16", "f16"), SettingChoice("q8_0", "q8_0")),
 )
 ENGINE_THREADS: Setting[int] = Setting(
     key="engine.threads",

@@ -2363,6 +2363,14 @@ Log: {log}</source>
         <translation>在每个设备上保留的字节数，以便其他程序使用。</translation>
     </message>
     <message>
+        <source>KV cache</source>
+        <translation>KV 缓存</translation>
+    </message>
+    <message>
+        <source>How exactly the conversation is remembered: q8_0 needs half the memory and loses very little.</source>
+        <translation>对话记忆的精确程度：q8_0 只需一半内存，损失极小。</translation>
+    </message>
+    <message>
         <source>CPU threads</source>
         <translation>CPU 线程数</translation>
     </message>

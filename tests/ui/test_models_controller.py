@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication
 
 from desktop import services
 from desktop.fit.types import Choice
-from desktop.settings import HF_ENDPOINT, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
+from desktop.settings import HF_ENDPOINT, KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
 from desktop.ui.item_models.choices import MODEL, SPEED
 from tests.support.catalogs import tiny_catalog
 from tests.support.hub_server import HubServer
@@ -70,6 +70,25 @@ def test_another_context_gives_other_memory_without_a_second_look(page: PagePers
     assert page.engine.starts == 0
 
 
+def test_a_model_is_loaded_with_what_it_was_priced_with(page: PagePerson) -> None:
+    open_and_wait(page)
+    starter = next(model for model in page.services.library.installed() if model.bundled)
+    page.view.pricing_changed.emit(2048, "q8_0")
+    wanted: list[str] = []
+    page.shell.model_wanted.connect(wanted.append)
+    page.view.installed_chosen.emit(starter)
+    page.until("the wish for the model", lambda: wanted == [starter.id])
+    assert page.settings.get(WANTED_CONTEXT) == 2048
+    assert page.settings.get(KV_TYPE) == "q8_0"
+
+
+def test_looking_at_prices_changes_no_setting(page: PagePerson) -> None:
+    open_and_wait(page)
+    page.view.pricing_changed.emit(2048, "q8_0")
+    page.until("other prices", lambda: page.view.answer._choice.context == 2048)
+    assert (page.settings.get(WANTED_CONTEXT), page.settings.get(KV_TYPE)) == (4096, "f16")
+
+
 def test_moving_the_slider_fast_ends_at_its_last_place(page: PagePerson) -> None:
     open_and_wait(page)
     for context in (2048, 4096, 1024, 4096, 1024):
@@ -88,8 +107,10 @@ def test_a_download_is_shown_verified_and_then_chatted_with(page: PagePerson, hu
     assert page.models == [name]
     assert page.view.downloads == {}
     page.until("the new price", lambda: page.view.answer._choice.installed)
+    requests = len(hub.requests)
     page.view.choice_chosen.emit(page.view.answer._choice)
-    assert page.models == [name, name], "what is there is not fetched again"
+    page.until("the chat again", lambda: page.models == [name, name])
+    assert len(hub.requests) == requests, "what is there is not fetched again"
 
 
 def test_a_download_that_is_stopped_stays_in_sight_and_goes_on(page: PagePerson, hub: HubServer) -> None:

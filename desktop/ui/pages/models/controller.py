@@ -6,12 +6,11 @@ from typing import cast
 
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY
-from desktop.engine.protocol import KvType
 from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.library.types import InstalledModel
 from desktop.services import Services, Survey, recommend_models, survey
-from desktop.settings import MINIMUM_SPEED, WANTED_CONTEXT
+from desktop.settings import KV_TYPE, MINIMUM_SPEED, WANTED_CONTEXT, KvCacheType
 from desktop.ui.bridge import Coalescer, explain
 from desktop.ui.fetch import Fetch
 from desktop.ui.looking import tell_engine_failure, tell_look_failure
@@ -29,11 +28,12 @@ class ModelsController:
         self._fetch = Fetch(services, shell)
         self._found: Survey | None = None
         self._context = services.settings.get(WANTED_CONTEXT)
-        self._kv: KvType = "f16"
+        self._kv: KvCacheType = services.settings.get(KV_TYPE)
         self._filling: asyncio.Task[None] | None = None
         self._pricing: asyncio.Task[None] | None = None
         self._stale = False
         self._reprice = Coalescer(self._start_pricing, view)
+        self._is_pricing_chosen = False
         view.set_pricing(self._context, self._kv)
         view.choice_chosen.connect(self._on_choice_chosen)
         view.installed_chosen.connect(self._on_installed_chosen)
@@ -114,17 +114,33 @@ class ModelsController:
 
     def _on_pricing_changed(self, context: int, kv: str) -> None:
         self._context = context
-        self._kv = cast("KvType", kv)
+        self._kv = cast("KvCacheType", kv)
+        self._is_pricing_chosen = True
         self._reprice.request()
 
     def _on_choice_chosen(self, choice: Choice) -> None:
         if choice.installed:
-            self._shell.model_wanted.emit(f"{choice.model_id}:{choice.quantization}")
+            self._shell.tasks.start(self._chat_with(f"{choice.model_id}:{choice.quantization}"), name="chat with")
         else:
-            self._fetch.start(choice, then_chat=True)
+            self._shell.tasks.start(self._download(choice), name="download")
 
     def _on_installed_chosen(self, model: InstalledModel) -> None:
-        self._shell.model_wanted.emit(model.id)
+        self._shell.tasks.start(self._chat_with(model.id), name="chat with")
+
+    async def _chat_with(self, reference: str) -> None:
+        await asyncio.to_thread(self._keep_pricing)
+        self._shell.model_wanted.emit(reference)
+
+    async def _download(self, choice: Choice) -> None:
+        await asyncio.to_thread(self._keep_pricing)
+        self._fetch.start(choice, then_chat=True)
+
+    def _keep_pricing(self) -> None:
+        """What the rows were priced with is what the model is loaded with. Blocking."""
+        if self._is_pricing_chosen:
+            self._services.settings.set(WANTED_CONTEXT, self._context)
+            self._services.settings.set(KV_TYPE, self._kv)
+            self._is_pricing_chosen = False
 
     def _on_stop_requested(self, download_id: str) -> None:
         self._services.downloads.pause(download_id)
