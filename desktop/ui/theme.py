@@ -17,8 +17,6 @@ from desktop.paths import resources_folder
 
 Scheme = Literal["system", "light", "dark"]
 
-GRID = 4
-"""Pixels: every distance is a multiple of this."""
 RADIUS = 8
 """Pixels: the rounding of cards, fields and buttons."""
 TEXT_SIZE = 13

@@ -56,11 +56,6 @@ class MessageText(QTextBrowser):
             writer.write(tail)
         cursor.endEditBlock()
 
-    def clear_text(self) -> None:
-        """Forget everything."""
-        self.clear()
-        self._stable_end = 0
-
     def is_blank(self) -> bool:
         """Whether there is nothing to read."""
         return self.document().isEmpty()

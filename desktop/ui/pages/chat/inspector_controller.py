@@ -98,7 +98,7 @@ class InspectorController(QObject):
 
     def _on_model_loaded(self, model: LoadedModel) -> None:
         installed = self._shell.loader.installed
-        model_id = (installed.model_id or installed.id) if installed else model.name
+        model_id = installed.sampling_id if installed else model.name
         if model_id != self._model_id:  # the same model comes back after a crash: what was moved meanwhile stays
             self._model_id = model_id
             self._chosen = self._services.settings.get(MODEL_SAMPLING).get(model_id) or SamplingOverrides()

@@ -55,7 +55,7 @@ def _ram_row(sample: HardwareSample, held: DeviceMemory) -> GaugeRow:
     copied = min(held.weights - mapped, max(0, own - held.kv - held.compute))
     weights = mapped + max(0, copied)
     rest = max(held.compute, own - held.kv - max(0, copied))
-    others = max(0, sample.ram_used - own)
+    others = sample.ram_used_by_others
     used = min(sample.ram_total, weights + held.kv + rest + others)
     return GaugeRow(
         name=QCoreApplication.translate("ChatMemory", "Main memory"),

@@ -95,10 +95,6 @@ class MessageList(QScrollArea):
         """What is drawn, oldest first."""
         return list(self._widgets)
 
-    def is_at_end(self) -> bool:
-        """Whether the reader sees the end."""
-        return self._at_end
-
     def scroll_to_end(self) -> None:
         """Go to the newest words and stay there."""
         self._at_end = True

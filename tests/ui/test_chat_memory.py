@@ -1,0 +1,70 @@
+"""What the gauge of the chat makes of a second's sample and of what the engine says it holds."""
+
+import msgspec
+import pytest
+
+from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, LoadedModel, LoadPlan
+from desktop.hardware.types import GpuSample, HardwareSample
+from desktop.ui.pages.chat.memory import comparison, gauge_rows
+from tests.support.page_values import GIB, loaded_model
+
+CARD = EngineDevice(
+    name="CUDA0",
+    description="Card",
+    kind=DeviceKind.GPU,
+    backend="CUDA",
+    memory_total=12 * GIB,
+    memory_free=6 * GIB,
+    pci_address="0000:01:00.0",
+)
+
+
+def model(*memory: DeviceMemory) -> LoadedModel:
+    return msgspec.structs.replace(loaded_model("CPU", "CPU"), memory=memory)
+
+
+def sample(*gpus: GpuSample, used: int = 6, ours: int = 4, mapped: int = 0) -> HardwareSample:
+    return HardwareSample(
+        time=0.0,
+        ram_total=16 * GIB,
+        ram_used=used * GIB,
+        ram_used_by_us=ours * GIB,
+        ram_mapped_by_us=mapped * GIB,
+        gpus=gpus,
+    )
+
+
+def test_a_card_shows_what_the_model_holds_and_what_others_do() -> None:
+    gpu = GpuSample(name="NVIDIA GeForce Card", vram_total=12 * GIB, vram_used=9 * GIB, pci_address="0000:01:00.0")
+    held = DeviceMemory(device="CUDA0", weights=5 * GIB, kv=GIB, compute=GIB)
+    card, _ram = gauge_rows(sample(gpu), model=model(held), devices=(CARD,))
+    assert card.name == "Card"
+    assert [part // GIB for part in (card.weights, card.kv, card.compute, card.others)] == [5, 1, 1, 2]
+    assert card.figure == "9.00 of 12.0 GiB"
+
+
+def test_another_card_holds_nothing_of_the_model() -> None:
+    gpu = GpuSample(name="Other", vram_total=8 * GIB, vram_used=GIB, pci_address="0000:02:00.0")
+    held = DeviceMemory(device="CUDA0", weights=5 * GIB)
+    card, _ram = gauge_rows(sample(gpu), model=model(held), devices=(CARD,))
+    assert (card.weights, card.others) == (0, GIB)
+
+
+def test_a_mapped_model_stands_beside_what_the_system_calls_used() -> None:
+    held = DeviceMemory(device="CPU", weights=3 * GIB, kv=0, compute=GIB // 2)
+    (ram,) = gauge_rows(sample(used=6, ours=4, mapped=3), model=model(held), devices=())
+    assert (ram.weights, ram.compute, ram.others) == (3 * GIB, GIB, 5 * GIB)
+    assert ram.figure == "9.00 of 16.0 GiB"
+
+
+@pytest.mark.parametrize(
+    ("used", "verdict", "kind"),
+    [(100, "as predicted", "fits"), (80, "less than predicted", "fits"), (120, "more than predicted", "tight")],
+)
+def test_the_prediction_is_held_against_what_is_used(used: int, verdict: str, kind: str) -> None:
+    plan = LoadPlan(
+        model_path="/m.gguf", model_name="M", n_ctx=4096, predicted=(DeviceMemory(device="CPU", weights=100 * GIB),)
+    )
+    words, said, pill = comparison(plan, model(DeviceMemory(device="CPU", weights=used * GIB)))
+    assert words == f"predicted 100.0, used {used}.0 GiB"
+    assert (said, pill) == (verdict, kind)
