@@ -23,11 +23,10 @@ from desktop.engine.protocol import (
     FailureKind,
     LoadedModel,
     PromptMessage,
-    PromptProgress,
     ReasoningDelta,
+    ReplyPart,
     Sampling,
     TextDelta,
-    ToolCallDelta,
 )
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Phrase
 
@@ -35,8 +34,6 @@ _log = logging.getLogger(__name__)
 
 SAVE_INTERVAL = 0.5
 """Seconds between two saves of a reply that is coming."""
-
-EngineEvent = PromptProgress | TextDelta | ReasoningDelta | ToolCallDelta | Done
 
 _CRASHES = {
     FailureKind.ILLEGAL_INSTRUCTION,
@@ -57,7 +54,7 @@ class ReplyEngine(Protocol):
 
     def generate(
         self, *, messages: Sequence[PromptMessage], sampling: Sampling, continue_last: bool = False
-    ) -> AsyncIterator[EngineEvent]:
+    ) -> AsyncIterator[ReplyPart]:
         """Answer; closing the iterator cancels the request. Raises AppError."""
 
 
@@ -68,7 +65,8 @@ class ReplyStarted(msgspec.Struct, frozen=True, kw_only=True):
     reply: Message
 
 
-ReplyEvent = ReplyStarted | EngineEvent
+ReplyEvent = ReplyStarted | ReplyPart
+"""What a session tells of a reply: that both messages are kept, then what the engine says."""
 
 
 class ReplyUnderWay(AppError):
@@ -133,7 +131,7 @@ class _Recorder:
             await asyncio.to_thread(self._store.interrupt, self._id)
             raise
 
-    def take(self, event: EngineEvent) -> None:
+    def take(self, event: ReplyPart) -> None:
         """Note what came. Raises what the last save failed with: noted first, so that no word is lost to it."""
         if isinstance(event, TextDelta):
             self._text.append(event.text)
@@ -225,7 +223,7 @@ class ChatSession:
             await asyncio.to_thread(finish)
             raise
 
-    async def _ask(self, reply: Message, sampling: Sampling) -> AsyncIterator[EngineEvent]:
+    async def _ask(self, reply: Message, sampling: Sampling) -> AsyncIterator[ReplyPart]:
         """Send the engine the whole conversation; what does not fit is the engine's error, never left out here."""
         conversation = await asyncio.to_thread(self._store.conversation, self.conversation_id)
         path = await asyncio.to_thread(self._store.path, reply.id)
@@ -256,7 +254,7 @@ class ChatSession:
 
 
 @contextlib.asynccontextmanager
-async def _closing(events: AsyncIterator[EngineEvent]) -> AsyncIterator[AsyncIterator[EngineEvent]]:
+async def _closing(events: AsyncIterator[ReplyPart]) -> AsyncIterator[AsyncIterator[ReplyPart]]:
     """Close the engine's stream at the end, which cancels the request where it still runs."""
     try:
         yield events

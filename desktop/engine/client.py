@@ -10,19 +10,15 @@ from desktop.engine.protocol import (
     Done,
     EngineFailure,
     EngineInfo,
-    Event,
     FailureKind,
     Generate,
     GenerationStats,
     LoadedModel,
     LoadPlan,
     PromptMessage,
-    PromptProgress,
-    ReasoningDelta,
+    ReplyPart,
     RequestFailed,
     Sampling,
-    TextDelta,
-    ToolCallDelta,
 )
 from desktop.engine.state import EngineState
 from desktop.engine.supervisor import EngineSupervisor
@@ -31,16 +27,13 @@ CANCEL_TIMEOUT = 30.0
 """Seconds until a request that was cancelled must have ended; then the child is ended instead. A chunk of prefill
 that runs is finished first, and on a slow machine that takes seconds."""
 
-ReplyEvent = PromptProgress | TextDelta | ReasoningDelta | ToolCallDelta | Done
-"""What a reply consists of; Done is the last."""
-
 
 class EngineClient:
     """One engine for one model at a time. Everything runs on the event loop that calls it."""
 
     def __init__(self) -> None:
         self._supervisor = EngineSupervisor(on_reply=self._on_reply, on_lost=self._on_lost)
-        self._requests: dict[str, asyncio.Queue[Event | EngineFailure]] = {}
+        self._requests: dict[str, asyncio.Queue[ReplyPart | RequestFailed | EngineFailure]] = {}
         self._cancelled: dict[str, asyncio.TimerHandle] = {}
         self._numbers = itertools.count(1)
 
@@ -86,7 +79,7 @@ class EngineClient:
 
     async def generate(
         self, *, messages: Sequence[PromptMessage], sampling: Sampling, continue_last: bool = False
-    ) -> AsyncGenerator[ReplyEvent, None]:
+    ) -> AsyncGenerator[ReplyPart, None]:
         """Answer a conversation; closing or cancelling the iterator cancels the request.
 
         continue_last: the last message is the beginning of the reply.
@@ -94,7 +87,7 @@ class EngineClient:
         """
         await self._supervisor.wait_ready()
         request_id = f"r{next(self._numbers)}"
-        events: asyncio.Queue[Event | EngineFailure] = asyncio.Queue()
+        events: asyncio.Queue[ReplyPart | RequestFailed | EngineFailure] = asyncio.Queue()
         self._requests[request_id] = events
         self._supervisor.send(
             Generate(request_id=request_id, messages=tuple(messages), sampling=sampling, continue_last=continue_last)
@@ -131,8 +124,8 @@ class EngineClient:
         detail = f"a reply could not be stopped within {CANCEL_TIMEOUT:g} s"
         self._supervisor.kill(EngineFailure(kind=FailureKind.UNRESPONSIVE, detail=detail))
 
-    def _on_reply(self, event: Event) -> None:
-        request_id = getattr(event, "request_id", "")
+    def _on_reply(self, event: ReplyPart | RequestFailed) -> None:
+        request_id = event.request_id
         if isinstance(event, Done | RequestFailed):
             if timer := self._cancelled.pop(request_id, None):
                 timer.cancel()
@@ -150,11 +143,10 @@ class EngineClient:
             events.put_nowait(failure or ended)
 
 
-def _checked(event: Event | EngineFailure) -> ReplyEvent:
+def _checked(event: ReplyPart | RequestFailed | EngineFailure) -> ReplyPart:
     """Raise what is a failure; everything else belongs to the reply."""
     if isinstance(event, EngineFailure):
         raise explain_failure(event)
     if isinstance(event, RequestFailed):
         raise explain_failure(event.failure)
-    assert isinstance(event, ReplyEvent)  # noqa: S101 - the supervisor passes nothing else on
     return event

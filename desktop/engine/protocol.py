@@ -391,5 +391,6 @@ class Pong(Event, frozen=True):
     nonce: int
 
 
-ReplyMessage = PromptProgress | TextDelta | ReasoningDelta | ToolCallDelta | Done | RequestFailed
-EngineMessage = Hello | LoadProgress | Loaded | LoadFailed | Pong | ReplyMessage
+ReplyPart = PromptProgress | TextDelta | ReasoningDelta | ToolCallDelta | Done
+"""What a reply consists of; Done is the last."""
+EngineMessage = Hello | LoadProgress | Loaded | LoadFailed | Pong | ReplyPart | RequestFailed

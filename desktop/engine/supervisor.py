@@ -12,12 +12,11 @@ from desktop.engine.failure import explain_failure
 from desktop.engine.process import EngineProcess
 from desktop.engine.protocol import (
     PROTOCOL_VERSION,
+    AppMessage,
     CancelLoad,
-    Command,
     EngineFailure,
     EngineInfo,
     EngineMessage,
-    Event,
     FailureKind,
     Hello,
     Load,
@@ -29,6 +28,8 @@ from desktop.engine.protocol import (
     Open,
     Ping,
     Pong,
+    ReplyPart,
+    RequestFailed,
 )
 from desktop.engine.state import EnginePhase, EngineState
 
@@ -56,7 +57,9 @@ class EngineSupervisor:
     was stopped); requests that wait will not be answered.
     """
 
-    def __init__(self, *, on_reply: Callable[[Event], None], on_lost: Callable[[EngineFailure | None], None]) -> None:
+    def __init__(
+        self, *, on_reply: Callable[[ReplyPart | RequestFailed], None], on_lost: Callable[[EngineFailure | None], None]
+    ) -> None:
         self.state = EngineState(phase=EnginePhase.STOPPED)
         self.info: EngineInfo | None = None
         self.plan: LoadPlan | None = None
@@ -123,10 +126,10 @@ class EngineSupervisor:
         if self.state.loaded is None:
             raise explain_failure(EngineFailure(kind=FailureKind.NO_MODEL))
 
-    def send(self, command: Command) -> None:
+    def send(self, command: AppMessage) -> None:
         """Send a command; without a child it is lost, and `on_lost` has said so."""
         if self._process is not None:
-            self._process.send(command)  # type: ignore[arg-type]
+            self._process.send(command)
 
     def kill(self, failure: EngineFailure) -> None:
         """End a child that does not do what it should; it is started again."""

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
-from desktop.chat.session import EngineEvent
 from desktop.engine.protocol import (
     Done,
     FinishReason,
@@ -14,6 +13,7 @@ from desktop.engine.protocol import (
     PromptMessage,
     PromptProgress,
     ReasoningDelta,
+    ReplyPart,
     Sampling,
     TextDelta,
 )
@@ -54,7 +54,7 @@ class FakeEngine:
 
     async def generate(
         self, *, messages: Sequence[PromptMessage], sampling: Sampling, continue_last: bool = False
-    ) -> AsyncGenerator[EngineEvent, None]:
+    ) -> AsyncGenerator[ReplyPart, None]:
         """Play the next reply."""
         self.requests.append(Request(tuple(messages), sampling, continue_last))
         name = f"request-{len(self.requests)}"
