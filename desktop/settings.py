@@ -107,7 +107,7 @@ DEFAULT_MODEL: Setting[str] = Setting(
     since="0.1",
     section=MODELS,
     title=QT_TRANSLATE_NOOP("core", "Model for new chats"),
-    help=QT_TRANSLATE_NOOP("core", "The id of an installed model. Empty means the one used last, or the built-in one."),
+    help=QT_TRANSLATE_NOOP("core", "Which model is loaded when Snug starts. At first that is the built-in one."),
 )
 LAST_MODEL: Setting[str] = Setting(key="models.last", type=str, default="", since="0.1", section=MODELS, hidden=True)
 WANTED_CONTEXT: Setting[int] = Setting(

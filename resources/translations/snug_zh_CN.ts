@@ -392,8 +392,8 @@
         <translation>开启</translation>
     </message>
     <message>
-        <source>The built-in one</source>
-        <translation>内置模型</translation>
+        <source>The one used last</source>
+        <translation>上次使用的模型</translation>
     </message>
     <message>
         <source>As the model suggests</source>
@@ -2319,8 +2319,8 @@ Log: {log}</source>
         <translation>新对话的模型</translation>
     </message>
     <message>
-        <source>The id of an installed model. Empty means the one used last, or the built-in one.</source>
-        <translation>已安装模型的标识。留空表示上次使用的模型或内置模型。</translation>
+        <source>Which model is loaded when Snug starts. At first that is the built-in one.</source>
+        <translation>Snug 启动时加载的模型。最初是内置模型。</translation>
     </message>
     <message>
         <source>Context length</source>

@@ -198,7 +198,7 @@ def test_an_environment_variable_locks_its_row(
 
 def test_the_model_for_new_chats_is_one_of_those_on_the_disk(page: PagePerson) -> None:
     combo = field(page, DEFAULT_MODEL, QComboBox)
-    assert combo.currentText() == "The built-in one"
+    assert combo.currentText() == "The one used last"
     name = combo.itemText(1)
     combo.setCurrentIndex(1)
     assert in_the_file(DEFAULT_MODEL) == combo.itemData(1)

@@ -94,7 +94,7 @@ class ModelEditor(ChoiceEditor):
         chosen = self._combo.currentData() or ""
         with QSignalBlocker(self._combo):
             self._combo.clear()
-            self._combo.addItem(QCoreApplication.translate("Editor", "The built-in one"), "")
+            self._combo.addItem(QCoreApplication.translate("Editor", "The one used last"), "")
             for model_id, name in models:
                 self._combo.addItem(name, model_id)
             self._fill(chosen)
