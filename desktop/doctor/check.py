@@ -24,6 +24,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     remedy: Phrase | None = None
 
 
-def gib(size: int) -> float:
+def in_gib(size: int) -> float:
     """Bytes as GiB, for a template's {field:.1f}."""
     return size / 2**30

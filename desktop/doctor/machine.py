@@ -1,6 +1,6 @@
 """The processor, main memory, swap and the disk with the models."""
 
-from desktop.doctor.check import Check, Status, gib
+from desktop.doctor.check import Check, Status, in_gib
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import HardwareProfile
 
@@ -63,13 +63,13 @@ def check_ram(profile: HardwareProfile) -> Check:
     """Main memory this program may use."""
     ram = profile.ram
     what = QT_TRANSLATE_NOOP("core", "{available:.1f} of {total:.1f} GiB available")
-    arguments = {"available": gib(ram.available), "total": gib(ram.total)}
+    arguments = {"available": in_gib(ram.available), "total": in_gib(ram.total)}
     if ram.machine_total is not None:
         what = QT_TRANSLATE_NOOP(
             "core",
             "{available:.1f} of {total:.1f} GiB available (a container's limit; the machine has {machine:.1f} GiB)",
         )
-        arguments["machine"] = gib(ram.machine_total)
+        arguments["machine"] = in_gib(ram.machine_total)
     status: Status = "pass" if ram.total >= GOOD_RAM else "warn" if ram.total >= LEAST_RAM else "fail"
     remedy = Phrase.of(QT_TRANSLATE_NOOP("core", "Choose models below 3B, or close other programs."))
     return Check(
@@ -77,7 +77,7 @@ def check_ram(profile: HardwareProfile) -> Check:
         status=status,
         title=Phrase.of(QT_TRANSLATE_NOOP("core", "Main memory")),
         found=Phrase.of(what, **arguments),
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {wanted:.0f} GiB"), wanted=gib(GOOD_RAM)),
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {wanted:.0f} GiB"), wanted=in_gib(GOOD_RAM)),
         remedy=None if status == "pass" else remedy,
     )
 
@@ -88,7 +88,7 @@ def check_swap(profile: HardwareProfile) -> Check:
     if not ram.swap_total:
         return _swap("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none")))
     what = QT_TRANSLATE_NOOP("core", "{used:.1f} of {total:.1f} GiB in use")
-    found = Phrase.of(what, used=gib(ram.swap_used), total=gib(ram.swap_total))
+    found = Phrase.of(what, used=in_gib(ram.swap_used), total=in_gib(ram.swap_total))
     if ram.swap_used * 2 < ram.swap_total:
         return _swap("pass", found)
     return _swap(
@@ -121,7 +121,7 @@ def check_disk(profile: HardwareProfile) -> Check:
         id="disk",
         status=status,
         title=Phrase.of(QT_TRANSLATE_NOOP("core", "Disk")),
-        found=Phrase.of(what, free=gib(disk.free), path=disk.path),
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {wanted:.0f} GiB free"), wanted=gib(GOOD_DISK)),
+        found=Phrase.of(what, free=in_gib(disk.free), path=disk.path),
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {wanted:.0f} GiB free"), wanted=in_gib(GOOD_DISK)),
         remedy=None if status == "pass" else remedy,
     )
