@@ -101,7 +101,7 @@ class _Recorder:
         self.done: Done | None = None
 
     async def __aenter__(self) -> Self:
-        self._saver = asyncio.create_task(self._keep_saving())
+        self._saver = asyncio.create_task(self._keep_saving(), name="reply saver")
         return self
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:

@@ -45,11 +45,11 @@ async def test_a_disk_that_fills_up_in_mid_reply_is_explained_and_stops_it(
 async def test_the_word_that_comes_after_a_save_has_failed_is_kept_as_well(
     store: ChatStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failed, loop = asyncio.Event(), asyncio.get_running_loop()
-
     def full(*_: object, **__: object) -> None:
-        loop.call_soon_threadsafe(failed.set)
         raise DiskFull(path="/data")
+
+    def still_saving() -> bool:
+        return any(task.get_name() == "reply saver" for task in asyncio.all_tasks())
 
     monkeypatch.setattr(session_module, "SAVE_INTERVAL", 0.0)
     monkeypatch.setattr(store, "save_text", full)
@@ -58,9 +58,9 @@ async def test_the_word_that_comes_after_a_save_has_failed_is_kept_as_well(
     async def read_after_the_failure() -> None:
         async for event in session.send(text="?", sampling=SAMPLING):
             if isinstance(event, TextDelta):
-                async with asyncio.timeout(5):
-                    await failed.wait()
-                await asyncio.sleep(0.05)  # for the failure to reach the task that saves
+                async with asyncio.timeout(20):
+                    while still_saving():
+                        await asyncio.sleep(0.001)
 
     with pytest.raises(DiskFull):
         await read_after_the_failure()
@@ -76,13 +76,16 @@ async def test_a_database_that_is_busy_for_a_while_does_not_end_a_reply(
 
     def busy(_message_id: str, text: str, _reasoning: str) -> None:
         tries.append(text)
+        if len(tries) == 2:
+            loop.call_soon_threadsafe(gate.set)
         raise DatabaseBusy(path="/data", seconds=5)
 
     monkeypatch.setattr(session_module, "SAVE_INTERVAL", 0.01)
     monkeypatch.setattr(store, "save_text", busy)
-    session = session_with(store, FakeEngine(["a", "b", "c"]))
-    async for _ in session.send(text="?", sampling=SAMPLING):
-        await asyncio.sleep(0.03)
+    gate, loop = asyncio.Event(), asyncio.get_running_loop()
+    session = session_with(store, FakeEngine(["a", "b", gate, "c"]))
+    async with asyncio.timeout(20):
+        await read(session.send(text="?", sampling=SAMPLING))
     assert len(tries) > 1
     assert (last(store, session).text, last(store, session).state) == ("abc", MessageState.COMPLETE)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from desktop import services as services_module
@@ -320,6 +321,13 @@ def test_bytes_that_are_no_text_in_a_stop_word_do_no_harm(engine: FakeEngine, se
     assert engine.requests[0].sampling.stop == ("\ufffd",)
 
 
+def _wait_for_threads(pid: int, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while psutil.Process(pid).num_threads() < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def _command(tmp_path: Path, *words: str) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-m", "desktop", *words], dict(os.environ, SNUG_HOME=str(tmp_path))
 
@@ -329,7 +337,7 @@ def test_ctrl_c_ends_the_wait_for_a_pipe_that_says_nothing(tmp_path: Path) -> No
     command, environment = _command(tmp_path, "chat")
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        time.sleep(1.5)
+        _wait_for_threads(process.pid, 2)  # the second reads stdin
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
     finally:
