@@ -189,7 +189,7 @@ async def load_model(
 ) -> LoadedModel:
     """Load a model by path, installed id or catalog id; None means the person's default, else the starter.
 
-    Raises UnknownModel, DoesNotFit, the errors of gguf.header, and those of engine.failure.
+    Raises what find_model and plan_model raise, and the errors of engine.failure.
     """
     model = await asyncio.to_thread(partial(find_model, services, reference))
     plan = await plan_model(services, model, context=context)
@@ -218,7 +218,8 @@ def find_model(services: Services, reference: str | None) -> "InstalledModel":
     """Return the installed model that `reference` names; None is the person's default. Blocking.
 
     The default: what the setting names, else what was used last and is still there, else the starter.
-    Raises UnknownModel and its kin (with the nearest names), NotInstalled, and the errors of gguf.header for a path.
+    Raises UnknownModel and its kin (with the nearest names), NotInstalled, ModelFileGone, StarterModelMissing, and the
+    errors of gguf.header for a path.
     """
     from desktop.library.starter import starter_model
     from desktop.library.types import InstalledModel
@@ -248,7 +249,10 @@ def _resolve(services: Services, reference: str) -> "InstalledModel | CatalogCho
 
 
 def queue_download(services: Services, *, model_id: str, quantization: str) -> "Download":
-    """Queue one quantization of a catalog model; a download that is under way is returned as it is."""
+    """Queue one quantization of a catalog model; a download that is under way is returned as it is.
+
+    Raises UnknownModel and UnknownQuantization; what happens later is told by the download.
+    """
     return services.downloads.start(_catalog_choice(services.catalog, model_id, quantization))
 
 
