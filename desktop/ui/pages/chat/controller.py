@@ -12,6 +12,7 @@ from desktop.chat.session import ReplyStarted
 from desktop.chat.store import ChatStore
 from desktop.engine.protocol import LoadedModel
 from desktop.engine.state import EnginePhase, EngineState
+from desktop.errors import AppError
 from desktop.settings import SEND_WITH_ENTER, SYSTEM_PROMPT, WINDOW_STATE
 from desktop.ui import figures
 from desktop.ui.item_models.conversations import ConversationRow
@@ -105,18 +106,23 @@ class ChatController(QObject):
         self._shell.tasks.start(coroutine)
 
     async def _begin(self) -> None:
-        await self._list_models()
-        rows = await self._list()
+        self._start(self._list_models())  # by itself: a damaged library must not hide the conversations
+        try:
+            rows = await self._list()
+        except AppError:
+            await self._show(None)  # a message can be written, and goes out once the cause is gone
+            raise
         if self._open is None and rows:
             await self._choose(rows[0].id)
         elif self._open is None:
             await self._show(None)
 
     async def _store(self) -> ChatStore:
-        """The store, opened once and not in the window's thread. Raises what opening raised."""
-        if self._store_opened is None:
-            self._store_opened = asyncio.ensure_future(asyncio.to_thread(lambda: self._services.store))
-        return await asyncio.shield(self._store_opened)
+        """The store, opened once and not in the window's thread. Raises what opening raised; each call tries again."""
+        opened = self._store_opened
+        if opened is None or (opened.done() and opened.exception() is not None):
+            opened = self._store_opened = asyncio.ensure_future(asyncio.to_thread(lambda: self._services.store))
+        return await asyncio.shield(opened)
 
     def _show_settings(self) -> None:
         settings = self._services.settings
@@ -173,8 +179,10 @@ class ChatController(QObject):
 
     async def _versions(self, messages: tuple[Message, ...]) -> dict[str, int]:
         """How many versions stand beside each reply; only of those that may have more than one."""
-        store = await self._store()
         replies = [message.id for message in messages if message.role == "assistant"]
+        if not replies:
+            return {}
+        store = await self._store()
         counts = await asyncio.to_thread(lambda: [len(store.versions(each)) for each in replies])
         return dict(zip(replies, counts, strict=True))
 
@@ -262,36 +270,30 @@ class ChatController(QObject):
             self._draft_timer.stop()
             conversation = await self._ensure_conversation()
             await self._save_draft()  # nothing is lost while the model loads
-            await self._shell.loader.ensure()
         except BaseException:
             self._view.set_busy(False)
             raise
-        self._begin_reply(conversation.id, lambda session, sampling: session.send(text=text, sampling=sampling))
+        self._begin_reply(conversation.id, lambda session: session.send(text=text, sampling=self._panel.sampling()))
 
     def _begin_reply(self, conversation_id: str, begin: Begin) -> None:
-        self._start(self._begin_with_store(conversation_id, begin))
+        self._view.set_busy(True)
+        self._replies.begin(conversation_id, ready=self._ready, begin=begin)
 
-    async def _begin_with_store(self, conversation_id: str, begin: Begin) -> None:
-        self._replies.begin(conversation_id, await self._store(), self._panel.sampling(), begin)
+    async def _ready(self) -> ChatStore:
+        await self._shell.loader.ensure()
+        return await self._store()
 
     def _on_regenerate(self, message_id: str) -> None:
-        self._answer_again(lambda session, sampling: session.regenerate(message_id=message_id, sampling=sampling))
+        self._answer_again(lambda session: session.regenerate(message_id=message_id, sampling=self._panel.sampling()))
 
     def _on_continue(self, message_id: str) -> None:
-        self._answer_again(lambda session, sampling: session.continue_reply(message_id=message_id, sampling=sampling))
+        self._answer_again(
+            lambda session: session.continue_reply(message_id=message_id, sampling=self._panel.sampling())
+        )
 
     def _answer_again(self, begin: Begin) -> None:
         if self._open is not None and not self._view.is_busy():
-            self._view.set_busy(True)
-            self._start(self._answer_when_ready(self._open.id, begin))
-
-    async def _answer_when_ready(self, conversation_id: str, begin: Begin) -> None:
-        try:
-            await self._shell.loader.ensure()
-        except BaseException:
-            self._view.set_busy(False)
-            raise
-        self._begin_reply(conversation_id, begin)
+            self._begin_reply(self._open.id, begin)
 
     def _on_stop(self) -> None:
         self._replies.stop(self._open_id())
@@ -308,13 +310,22 @@ class ChatController(QObject):
         if conversation_id != self._open_id():
             return
         if event.asked is not None:
-            self._view.composer.set_draft("")
+            self._clear_sent(event.asked.text)
             self._view.add_message(shown(event.asked))
             self._view.add_message(shown(event.reply))
             self._start(self._list())
             self._start(self._refresh_title())
         else:
             self._start(self._show(self._open))
+
+    def _clear_sent(self, text: str) -> None:
+        """Empty the composer, but for what was typed while the model was loading."""
+        typed = self._view.composer.text()
+        if typed == text:
+            self._view.composer.set_draft("")
+            return
+        self._view.composer.set_draft(typed.removeprefix(text).lstrip())
+        self._draft_timer.start()  # the store forgot the draft when the message was sent
 
     async def _refresh_title(self) -> None:
         if self._open is not None:
@@ -323,7 +334,7 @@ class ChatController(QObject):
 
     def _on_reply_streamed(self, conversation_id: str) -> None:
         live = self._replies.live(conversation_id)
-        if live is None or conversation_id != self._open_id():
+        if live is None or live.message is None or conversation_id != self._open_id():
             return
         if not live.text and not live.reasoning and live.prefill[1]:
             self._view.messages.set_waiting(self._reading_words(*live.prefill))

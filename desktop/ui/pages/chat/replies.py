@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from desktop.chat.messages import Message
 from desktop.chat.session import ChatSession, ReplyEvent, ReplyStarted
-from desktop.engine.protocol import Done, PromptProgress, ReasoningDelta, Sampling, TextDelta
+from desktop.engine.protocol import Done, PromptProgress, ReasoningDelta, TextDelta
 from desktop.errors import AppError
 from desktop.ui.bridge import Coalescer
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from desktop.services import Services
     from desktop.ui.tasks import Tasks
 
-Begin = Callable[[ChatSession, Sampling], AsyncGenerator[ReplyEvent, None]]
+Begin = Callable[[ChatSession], AsyncGenerator[ReplyEvent, None]]
+"""Asks a session for a reply, with the sliders as they are when the model is ready."""
 
 
 @dataclass
 class LiveReply:
-    """A reply as far as it came. `message` is None until it is on the disk."""
+    """A reply as far as it came. `message` is None until it is on the disk: while the model is still being loaded."""
 
     conversation_id: str
     message: Message | None = None
@@ -63,7 +64,7 @@ class Replies(QObject):
     ended = Signal(str, object)
     """Message as it was saved, however it ended."""
     refused = Signal(str, object)
-    """The error for which nothing was begun."""
+    """The error for which nothing was begun, or with which the end could not be saved."""
 
     def __init__(self, *, services: "Services", tasks: "Tasks", parent: QObject) -> None:
         super().__init__(parent)
@@ -77,14 +78,16 @@ class Replies(QObject):
         """The reply that this conversation is waiting for."""
         return self._live.get(conversation_id)
 
-    def begin(self, conversation_id: str, store: "ChatStore", sampling: Sampling, begin: Begin) -> None:
-        """Start what `begin` asks of a session; a conversation that is being answered is left alone."""
+    def begin(self, conversation_id: str, *, ready: "Callable[[], Awaitable[ChatStore]]", begin: Begin) -> None:
+        """Wait for `ready`, then start what `begin` asks of a session; a conversation that is being answered is left.
+
+        Stopped while it waits, nothing is begun: `refused` says so.
+        """
         if conversation_id in self._live:
             return
         reply = LiveReply(conversation_id)
         self._live[conversation_id] = reply
-        session = ChatSession(store, self._services.engine, conversation_id)
-        reply.task = self._tasks.start(self._run(reply, store, begin(session, sampling)), name="reply")
+        reply.task = self._tasks.start(self._run(reply, ready, begin), name="reply")
 
     def stop(self, conversation_id: str) -> None:
         """Stop the reply of this conversation; what was said is kept."""
@@ -99,23 +102,32 @@ class Replies(QObject):
                 reply.task.cancel()
                 await asyncio.wait([reply.task])
 
-    async def _run(self, reply: LiveReply, store: "ChatStore", events: AsyncGenerator[ReplyEvent, None]) -> None:
+    async def _run(self, reply: LiveReply, ready: "Callable[[], Awaitable[ChatStore]]", begin: Begin) -> None:
         error: BaseException | None = None
         try:
-            async with contextlib.aclosing(events):
+            store = await ready()
+            reply.began = time.monotonic()
+            async with contextlib.aclosing(
+                begin(ChatSession(store, self._services.engine, reply.conversation_id))
+            ) as events:
                 async for event in events:
                     self._take(reply, event)
-        except (AppError, asyncio.CancelledError) as caught:
+        except (Exception, asyncio.CancelledError) as caught:  # noqa: BLE001 - told below, whatever it is
             error = caught
         finally:
             del self._live[reply.conversation_id]
-        await self._tell_the_end(reply, store, error)
+        await self._tell_the_end(reply, error)
 
-    async def _tell_the_end(self, reply: LiveReply, store: "ChatStore", error: BaseException | None) -> None:
+    async def _tell_the_end(self, reply: LiveReply, error: BaseException | None) -> None:
+        message: Message | None = None
         if reply.message is not None:
-            message = await asyncio.to_thread(store.message, reply.message.id)
+            try:
+                message = await asyncio.to_thread(self._services.store.message, reply.message.id)
+            except AppError as unreadable:
+                error = unreadable
+        if message is not None:
             self.ended.emit(reply.conversation_id, message)
-        elif error is not None:
+        if error is not None and (message is None or message.failure is None):
             self.refused.emit(reply.conversation_id, error)
 
     def _take(self, reply: LiveReply, event: ReplyEvent) -> None:
