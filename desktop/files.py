@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, FileUnreadable
 
 FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 LOCK_TIMEOUT = 5.0
@@ -55,6 +55,15 @@ def folder_problem(folder: str) -> str:
     if folder and not os.path.isabs(os.path.expanduser(folder)):  # noqa: PTH111, PTH117 - Path's own raises
         return "it is not a full path"
     return ""
+
+
+@contextlib.contextmanager
+def explained_read(path: Path, unreadable: type[FileUnreadable] = FileUnreadable) -> Iterator[None]:
+    """Turn the operating system's refusal to read `path` into an `unreadable`."""
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(path=str(path), reason=error.strerror or str(error), detail=error) from error
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import msgspec
 
 from desktop.catalog.types import Catalog, CatalogModel, CatalogProblem
 from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable
-from desktop.files import read_bounded
+from desktop.files import explained_read, read_bounded
 
 FORMAT = 1
 """The version of models.json that this program reads."""
@@ -63,10 +63,8 @@ def load_catalog(path: Path) -> Catalog:
 
 def _read(path: Path) -> _CatalogFile:
     try:
-        file = _file.decode(read_bounded(path, most=_LARGEST))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise CatalogUnreadable(path=str(path), reason=reason) from error
+        with explained_read(path, CatalogUnreadable):
+            file = _file.decode(read_bounded(path, most=_LARGEST))
     except _BAD_JSON as error:
         raise CatalogUnreadable(path=str(path), reason=str(error)) from error
     if file.format != FORMAT:

@@ -15,8 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from desktop.errors import FileUnreadable
-from desktop.files import open_regular
+from desktop.files import explained_read, open_regular
 from desktop.gguf.errors import NotAGguf, UnsupportedGguf
 from desktop.gguf.reader import BoundedReader
 from desktop.gguf.types import GGML_TYPES, GgmlType
@@ -141,11 +140,8 @@ def read_header(path: Path) -> GgufHeader:
 
     Raises FileUnreadable, NotAGguf, UnsupportedGguf, TruncatedGguf, CorruptGguf.
     """
-    try:
-        with open_regular(path) as stream:
-            return parse_header(stream, size=os.fstat(stream.fileno()).st_size, name=str(path))
-    except OSError as problem:
-        raise FileUnreadable(path=str(path), reason=problem.strerror or str(problem), detail=problem) from problem
+    with explained_read(path), open_regular(path) as stream:
+        return parse_header(stream, size=os.fstat(stream.fileno()).st_size, name=str(path))
 
 
 def parse_header(stream: BinaryIO, *, size: int, name: str) -> GgufHeader:

@@ -14,7 +14,7 @@ from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
 from desktop.database import Database, open_database
 from desktop.errors import FileUnreadable
-from desktop.files import explained_write
+from desktop.files import explained_read, explained_write
 from desktop.gguf.header import read_header
 from desktop.gguf.shards import all_shards
 from desktop.library.errors import ModelFileGone, NotOursToRemove, UnnameableFile
@@ -71,10 +71,8 @@ class Library:
 
         path: of a split model the first shard. source: where that file came from. Raises FileUnreadable.
         """
-        try:
+        with explained_read(path):
             size = sum(shard.stat().st_size for shard in all_shards(path))
-        except OSError as error:
-            raise FileUnreadable(path=str(path), reason=error.strerror or str(error), detail=error) from error
         key = model_key(model_id, quantization)
         origin = (source.sha256, source.repo, source.file, source.revision) if source else ("", "", "", "")
         values = (key, model_id, name or model_id, quantization, str(path), size, time.time(), licence, *origin)
