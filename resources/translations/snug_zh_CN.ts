@@ -63,10 +63,6 @@
         <translation>正在读取 {tokens} 个 token：{percent} %</translation>
     </message>
     <message>
-        <source>loading …</source>
-        <translation>加载中 …</translation>
-    </message>
-    <message>
         <source>{used} of {total} context · next reply up to {next}</source>
         <translation>上下文已用 {used} / {total} · 下一条回复最多 {next}</translation>
     </message>
@@ -804,6 +800,13 @@
     <message>
         <source>Start it again</source>
         <translation>重新启动</translation>
+    </message>
+</context>
+<context>
+    <name>ModelPicker</name>
+    <message>
+        <source>loading …</source>
+        <translation>加载中 …</translation>
     </message>
 </context>
 <context>

@@ -11,13 +11,12 @@ from desktop.chat.messages import Conversation, Message
 from desktop.chat.session import ReplyStarted
 from desktop.chat.store import ChatStore
 from desktop.engine.protocol import LoadedModel
-from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import AppError
 from desktop.settings import SEND_WITH_ENTER, SYSTEM_PROMPT, WINDOW_STATE
 from desktop.ui import figures
 from desktop.ui.item_models.conversations import ConversationRow
-from desktop.ui.pages.chat.header import ModelEntry
 from desktop.ui.pages.chat.inspector_controller import InspectorController
+from desktop.ui.pages.chat.model_picker import ModelPicker
 from desktop.ui.pages.chat.presenting import foot_line, shown
 from desktop.ui.pages.chat.replies import Begin, Replies
 from desktop.ui.shell import NoticeWish, Shell
@@ -47,10 +46,10 @@ class ChatController(QObject):
         self._draft_timer.timeout.connect(lambda: self._start(self._save_draft()))
         self._replies = Replies(services=services, tasks=shell.tasks, parent=self)
         self._panel = InspectorController(view=view.inspector, services=services, shell=shell, parent=self)
+        self._picker = ModelPicker(view=view.header, services=services, shell=shell, parent=self)
         self._connect_view()
         self._connect_rest()
         self._show_settings()
-        self._show_model()
         self._start(self._begin())
 
     def activate(self) -> None:
@@ -86,8 +85,6 @@ class ChatController(QObject):
         view.sidebar.delete_requested.connect(lambda i: self._start(self._delete(i)))
         view.header.rename_requested.connect(lambda: self._start(self._ask_for_title(self._open_id())))
         view.header.delete_requested.connect(lambda: self._start(self._delete(self._open_id())))
-        view.header.model_chosen.connect(self._shell.loader.load)
-        view.header.models_page_requested.connect(lambda: self._shell.page_wanted.emit("models"))
         view.renamed.connect(lambda i, title: self._start(self._rename(i, title)))
         view.inspector.system_prompt_changed.connect(lambda text: self._start(self._save_prompt(text)))
         view.folds_changed.connect(lambda left, right: self._start(self._save_folds(left, right)))
@@ -98,15 +95,12 @@ class ChatController(QObject):
         self._replies.ended.connect(self._on_reply_ended)
         self._replies.refused.connect(self._on_reply_refused)
         self._panel.sampling_changed.connect(self._show_meter)
-        self._shell.loader.state_changed.connect(self._on_engine_state)
         self._shell.loader.loaded.connect(self._on_model_loaded)
-        self._shell.models_changed.connect(lambda: self._start(self._list_models()))
 
     def _start(self, coroutine: Any) -> None:
         self._shell.tasks.start(coroutine)
 
     async def _begin(self) -> None:
-        self._start(self._list_models())  # by itself: a damaged library must not hide the conversations
         try:
             rows = await self._list()
         except AppError:
@@ -359,33 +353,10 @@ class ChatController(QObject):
         if not isinstance(error, asyncio.CancelledError):
             self._shell.report(error)
 
-    # --- The model
-
-    async def _list_models(self) -> None:
-        library = await asyncio.to_thread(lambda: self._services.library)
-        models = await asyncio.to_thread(library.installed)
-        entries = [ModelEntry(each.id, each.name, each.quantization) for each in models if not each.missing]
-        self._view.header.set_models(entries)
+    # --- The context
 
     def _on_model_loaded(self, _model: LoadedModel) -> None:
-        self._show_model()
         self._show_meter()
-
-    def _on_engine_state(self, state: EngineState) -> None:
-        loading = state.phase in (EnginePhase.STARTING, EnginePhase.LOADING)
-        self._show_model(loading=loading)
-
-    def _show_model(self, *, loading: bool = False) -> None:
-        loader, model = self._shell.loader, self._services.engine.loaded
-        installed = loader.coming or loader.installed
-        if installed is None:
-            return
-        details = installed.quantization
-        if loader.coming is not None or loading:
-            details = self.tr("loading …")
-        elif model is not None:
-            details = f"{details} · {figures.tokens(model.n_ctx)}"
-        self._view.header.set_model(installed.id, installed.name, details)
 
     def _show_meter(self) -> None:
         model = self._services.engine.loaded
