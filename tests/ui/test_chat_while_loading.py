@@ -100,3 +100,25 @@ def test_once_the_database_can_be_read_again_the_message_goes_out(chat: Chat, sn
     damaged.rename(damaged.with_suffix(".aside"))
     person.say("What colour is the sea?")
     assert person.reply().visible_text() == "Blue."
+
+
+def test_what_is_typed_before_the_page_is_filled_is_not_wiped_away(chat: Chat) -> None:
+    person = chat(["Blue."])
+    controller = person.window._controllers["chat"]
+    person.type("What colour")
+    person.do(controller._begin())  # type: ignore[attr-defined]
+    assert person.view.composer.text() == "What colour"
+    person.say(" is the sea?")
+    assert person.reply().visible_text() == "Blue."
+    assert person.said() == ["What colour is the sea?"]
+    assert len(person.services.store.conversations()) == 1
+
+
+def test_a_message_sent_before_the_page_is_filled_is_answered_in_sight(chat: Chat) -> None:
+    person = chat(["Blue."])
+    controller = person.window._controllers["chat"]
+    person.say("What colour is the sea?")
+    person.do(controller._begin())  # type: ignore[attr-defined]
+    assert person.reply().visible_text() == "Blue."
+    person.until("the end", lambda: not person.view.is_busy())
+    assert person.view.header.title() == "What colour is the sea?"

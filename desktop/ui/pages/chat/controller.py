@@ -17,7 +17,7 @@ from desktop.ui import figures
 from desktop.ui.item_models.conversations import ConversationRow
 from desktop.ui.pages.chat.inspector_controller import InspectorController
 from desktop.ui.pages.chat.model_picker import ModelPicker
-from desktop.ui.pages.chat.presenting import foot_line, shown
+from desktop.ui.pages.chat.presenting import foot_line, messages_with_versions, shown
 from desktop.ui.pages.chat.replies import Begin, Replies
 from desktop.ui.shell import NoticeWish, Shell
 
@@ -40,6 +40,7 @@ class ChatController(QObject):
         self._open: Conversation | None = None
         self._last: Message | None = None
         self._store_opened: asyncio.Task[ChatStore] | None = None
+        self._creating = asyncio.Lock()
         self._draft_timer = QTimer(self)
         self._draft_timer.setSingleShot(True)
         self._draft_timer.setInterval(_DRAFT_PAUSE)
@@ -103,13 +104,12 @@ class ChatController(QObject):
     async def _begin(self) -> None:
         try:
             rows = await self._list()
+            last = await asyncio.to_thread((await self._store()).conversation, rows[0].id) if rows else None
         except AppError:
             await self._show(None)  # a message can be written, and goes out once the cause is gone
             raise
-        if self._open is None and rows:
-            await self._choose(rows[0].id)
-        elif self._open is None:
-            await self._show(None)
+        if self._open is None and not self._view.is_busy():  # else the person was faster
+            await self._show(None if self._view.composer.text() else last)
 
     async def _store(self) -> ChatStore:
         """The store, opened once and not in the window's thread. Raises what opening raised; each call tries again."""
@@ -148,15 +148,15 @@ class ChatController(QObject):
 
     async def _show(self, conversation: Conversation | None) -> None:
         """Show a conversation, or a new one for None; what was typed in the one before is kept with it."""
-        await self._keep_typed()
-        self._open = conversation
-        messages = await self._load_messages()
+        if conversation is not None or self._open is not None:
+            await self._keep_typed()
+            self._open = conversation
+            self._view.composer.set_draft(conversation.draft if conversation else "")
+        messages = await self._read(conversation)
         if self._open is not conversation:
             return  # the person went on to another one meanwhile
-        self._last = messages[-1] if messages else None
-        versions = await self._versions(messages)
-        self._view.set_messages([shown(message, versions=versions.get(message.id, 1)) for message in messages])
-        self._view.composer.set_draft(conversation.draft if conversation else "")
+        self._last = messages[-1][0] if messages else None
+        self._view.set_messages([shown(message, versions=versions) for message, versions in messages])
         default_prompt = self._services.settings.get(SYSTEM_PROMPT) or ""
         self._panel.prompt_was_shown(conversation.system_prompt if conversation else default_prompt)
         self._show_title()
@@ -166,22 +166,14 @@ class ChatController(QObject):
         self._show_meter()
         self._view.focus_composer()
 
-    async def _load_messages(self) -> tuple[Message, ...]:
-        if self._open is None:
-            return ()
-        return await asyncio.to_thread((await self._store()).messages, self._open.id)
-
-    async def _versions(self, messages: tuple[Message, ...]) -> dict[str, int]:
-        """How many versions stand beside each reply; only of those that may have more than one."""
-        replies = [message.id for message in messages if message.role == "assistant"]
-        if not replies:
-            return {}
-        store = await self._store()
-        counts = await asyncio.to_thread(lambda: [len(store.versions(each)) for each in replies])
-        return dict(zip(replies, counts, strict=True))
+    async def _read(self, conversation: Conversation | None) -> list[tuple[Message, int]]:
+        """The messages of a conversation, each with how many versions stand beside it."""
+        if conversation is None:
+            return []
+        return await asyncio.to_thread(messages_with_versions, await self._store(), conversation.id)
 
     async def _keep_typed(self) -> None:
-        if self._draft_timer.isActive():
+        while self._draft_timer.isActive():  # again where somebody types during the save
             self._draft_timer.stop()
             await self._save_draft()
         if self._view.inspector.has_unsaved_prompt():
@@ -197,15 +189,15 @@ class ChatController(QObject):
             self._open = msgspec.structs.replace(self._open, draft=text)
 
     async def _ensure_conversation(self) -> Conversation:
-        if self._open is not None:
-            return self._open
-        store = await self._store()
-        prompt = self._view.inspector.system_prompt.toPlainText()
-        create = partial(store.create_conversation, system_prompt=prompt)
-        self._open = await asyncio.to_thread(create)
+        async with self._creating:  # a draft and a message may both want the first conversation
+            if self._open is not None:
+                return self._open
+            store = await self._store()
+            prompt = self._view.inspector.system_prompt.toPlainText()
+            self._open = created = await asyncio.to_thread(partial(store.create_conversation, system_prompt=prompt))
         await self._list()
         self._show_title()
-        return self._open
+        return created
 
     async def _save_prompt(self, text: str) -> None:
         if self._open is None:
@@ -270,7 +262,8 @@ class ChatController(QObject):
         self._begin_reply(conversation.id, lambda session: session.send(text=text, sampling=self._panel.sampling()))
 
     def _begin_reply(self, conversation_id: str, begin: Begin) -> None:
-        self._view.set_busy(True)
+        if conversation_id == self._open_id():
+            self._view.set_busy(True)
         self._replies.begin(conversation_id, ready=self._ready, begin=begin)
 
     async def _ready(self) -> ChatStore:

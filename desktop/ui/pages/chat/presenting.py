@@ -3,6 +3,7 @@
 from PySide6.QtCore import QCoreApplication
 
 from desktop.chat.messages import Message, MessageState
+from desktop.chat.store import ChatStore
 from desktop.engine.protocol import GenerationStats
 from desktop.ui import figures
 from desktop.ui.bridge import render
@@ -27,6 +28,12 @@ def shown(message: Message, *, versions: int = 1, thought_seconds: float = 0.0) 
         version=message.version,
         versions=versions,
     )
+
+
+def messages_with_versions(store: ChatStore, conversation_id: str) -> list[tuple[Message, int]]:
+    """The shown branch, each message with how many versions stand beside it (1: none). Blocking."""
+    messages = store.messages(conversation_id)
+    return [(each, len(store.versions(each.id)) if each.role == "assistant" else 1) for each in messages]
 
 
 def figures_line(stats: GenerationStats) -> str:
