@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,8 @@ from desktop.catalog.types import Catalog
 from desktop.cli import recommend as verb
 from desktop.errors import WrongUsage
 from desktop.hardware.types import HardwareProfile
-from desktop.settings import MEMORY_MARGIN, MINIMUM_SPEED, WANTED_CONTEXT
+from desktop.paths import user_paths
+from desktop.settings import SettingsStore
 from tests.unit.fit.builders import GIB, catalog, machine, model
 
 
@@ -23,20 +23,10 @@ class _Library:
 
 
 @dataclass
-class _Settings:
-    values: dict[object, object] = field(
-        default_factory=lambda: {MEMORY_MARGIN.key: 256 << 20, MINIMUM_SPEED.key: 10.0, WANTED_CONTEXT.key: 8192}
-    )
-
-    def get(self, setting: Any) -> object:
-        return self.values[setting.key]
-
-
-@dataclass
 class _Services:
     catalog: Catalog
     library: _Library = field(default_factory=_Library)
-    settings: _Settings = field(default_factory=_Settings)
+    settings: SettingsStore = field(default_factory=lambda: SettingsStore.open(user_paths().settings_file))
 
 
 @dataclass
