@@ -9,13 +9,21 @@ class ProfileLock:
     """Held by the one window of a profile; given back by the system when the process ends in any way."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = QLockFile(str(path))
         self._lock.setStaleLockTime(0)
 
     def acquire(self) -> bool:
-        """Whether this process is now the one."""
-        return self._lock.tryLock(0)
+        """Whether no other window has the profile.
+
+        Where no file can be written (a full or read-only disk) there is nothing to guard: the window opens, and what
+        it cannot save it says itself.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return True
+        return self._lock.tryLock(0) or self._lock.error() is not QLockFile.LockError.LockFailedError
 
     def release(self) -> None:
         """Let another window be the one."""

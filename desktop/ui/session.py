@@ -10,6 +10,7 @@ import msgspec
 import qasync
 from PySide6.QtWidgets import QApplication
 
+from desktop.errors import AppError
 from desktop.log import configure_logging
 from desktop.paths import Paths
 from desktop.settings import WINDOW_STATE, SettingsStore
@@ -57,6 +58,8 @@ class WindowSession:
     async def _live(self) -> None:
         closed = asyncio.Event()
         self._window.closed.connect(closed.set)
+        if not self._window.isVisible():  # closed before this loop could hear of it
+            closed.set()
         listener = RaiseListener(self._paths.instance_lock)
         listener.raise_requested.connect(self._window.raise_to_front)
         services = self._create_services()
@@ -97,7 +100,10 @@ class WindowSession:
         state = msgspec.structs.replace(
             state, geometry=self._window.geometry_text(), last_page=self._window.current_page
         )
-        self._settings.set(WINDOW_STATE, state)
+        try:
+            self._settings.set(WINDOW_STATE, state)
+        except AppError as error:  # a full disk must not keep the engine from being ended
+            log.warning("the window's place was not saved: %s", error)
 
     async def _end(self, services: "Services") -> None:
         self._window.hide()
