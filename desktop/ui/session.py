@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import msgspec
 import qasync
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from desktop.errors import AppError
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 LAST_WORK = 15.0
 """Seconds that the engine and the pages may take to end."""
 
@@ -46,6 +49,7 @@ class WindowSession:
         """Live until the window is closed; returns the exit code."""
         configure_logging(self._paths)
         undo = install_crash_hook(self._shell.report)
+        handlers = {number: signal.signal(number, self._on_signal) for number in _ENDING}
         loop = qasync.QEventLoop(self._application)
         loop.set_exception_handler(self._on_loop_error)
         try:
@@ -53,7 +57,16 @@ class WindowSession:
                 loop.run_until_complete(self._live())
         finally:
             undo()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         return 0
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        """Ctrl-C in the terminal, or the system going down: end as if the window had been closed.
+
+        Runs at the next line of Python, which the samples bring within a second.
+        """
+        QTimer.singleShot(0, self._window.close)
 
     async def _live(self) -> None:
         closed = asyncio.Event()

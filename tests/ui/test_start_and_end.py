@@ -1,16 +1,20 @@
 """The window's first and last moments in a process of its own, where something is in the way."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
 _CLOSED_AFTER = """
 import sys
+import time
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from desktop.ui import app
@@ -53,3 +57,30 @@ def test_where_nothing_can_be_saved_the_window_opens_and_ends_all_the_same(tmp_p
     assert "already running" not in finished.stderr
     assert "Traceback" not in finished.stderr
     assert no_folder.read_text() == "in the way"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent these signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.timeout(90)
+def test_an_interrupted_window_ends_as_if_it_had_been_closed(tmp_path: Path, number: signal.Signals) -> None:
+    code = _CLOSED_AFTER.format(milliseconds=45_000)
+    settings = tmp_path / "config" / "settings.json"
+    environment = {**os.environ, "SNUG_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
+    started = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    try:
+        wait_for_first_child(started.pid)
+        started.send_signal(number)
+        _, complaint = started.communicate(timeout=30)
+    finally:
+        started.kill()
+    assert started.returncode == 0, complaint
+    assert b"Traceback" not in complaint
+    assert "window_state" in settings.read_text()
+
+
+def wait_for_first_child(pid: int) -> None:
+    """Wait until the window has its first child: then its event loop runs."""
+    deadline = time.monotonic() + 30
+    while not psutil.Process(pid).children():
+        assert time.monotonic() < deadline, "no child came"
+        time.sleep(0.05)
