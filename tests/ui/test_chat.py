@@ -1,6 +1,7 @@
 """What a person sees who chats."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import EngineFailure, FailureKind
 from desktop.engine.state import EnginePhase, EngineState
+from desktop.ui.pages.chat.message import OwnMessage
 from tests.support.fake_engine import Finish, Thought
 from tests.ui.conftest import ChatPerson
 
@@ -237,8 +239,10 @@ def test_long_conversations_are_drawn_from_their_end_and_the_rest_on_demand(chat
         store.add_message(conversation.id, role="user", text=f"message {number}")
     person = chat()
     person.until("the end", lambda: person.said() and person.said()[-1] == "message 59")
-    assert len(person.view.messages.widgets()) == 40
-    person.view.messages.show_earlier()
+    assert len(person.view.messages.widgets()) == 20
+    for shown in (40, 60, 62):
+        person.view.messages.show_earlier()
+        assert len(person.view.messages.widgets()) == shown
     assert person.said()[0] == "Hello"
 
 
@@ -261,3 +265,14 @@ def test_searching_finds_words_inside_messages(chat: Chat) -> None:
     person.reply()
     QTest.keyClicks(person.view.sidebar.search, "blue")
     person.until("one result", lambda: person.view.sidebar.titles() == ["Today", "What colour is the sea?"])
+
+
+def test_a_pasted_book_is_shown_without_being_measured(chat: Chat) -> None:
+    person = chat(["Long."])
+    person.view.composer.edit.insertPlainText("word " * 40_000)
+    person.press(Qt.Key.Key_Return)
+    person.reply()
+    text = next(own for own in person.view.messages.widgets() if isinstance(own, OwnMessage))._text
+    began = time.perf_counter()
+    assert text.ideal_width(500) == 500
+    assert time.perf_counter() - began < 0.01

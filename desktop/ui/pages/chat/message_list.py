@@ -14,8 +14,8 @@ from desktop.ui.widgets.buttons import Button, IconButton
 if TYPE_CHECKING:
     from desktop.ui.pages.chat.message import OwnMessage, ReplyMessage
 
-PAGE = 40
-"""Messages that are drawn at first, and with each "Show earlier messages"."""
+PAGE = 20
+"""Messages that are drawn at first, and with each "Show earlier messages": what takes well under 0.2 s."""
 _NEAR_END = 24
 """Pixels from the end that still count as being there."""
 
