@@ -10,9 +10,10 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSlider
 from desktop.errors import Phrase
 from desktop.fit.types import Choice, Speed
 from desktop.library.types import InstalledModel
-from desktop.ui.item_models.choices import ACTION, CHOICE_ROLE, MEMORY, MODEL, QUALITY, SPEED, VERDICT, verdict_text
+from desktop.ui.item_models.choices import ACTION, CHOICE_ROLE, MEMORY, MODEL, QUALITY, SPEED, VERDICT
 from desktop.ui.pages.models.view import CONTEXTS, ModelsView
 from desktop.ui.theme import DARK, apply_colours
+from desktop.ui.verdicts import verdict_text
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
 from desktop.ui.widgets.pill import Pill

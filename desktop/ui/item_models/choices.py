@@ -5,7 +5,6 @@ from typing import Any, ClassVar, NamedTuple
 
 from PySide6.QtCore import (
     QAbstractTableModel,
-    QCoreApplication,
     QLocale,
     QModelIndex,
     QObject,
@@ -18,8 +17,8 @@ from desktop.errors import QT_TRANSLATE_NOOP
 from desktop.fit.types import Choice
 from desktop.ui.bridge import render
 from desktop.ui.figures import speed as speed_figure
+from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.labels import plain_tooltip
-from desktop.ui.widgets.pill import PillKind
 from desktop.ui.widgets.table import VERDICT_ROLE
 
 Index = QModelIndex | QPersistentModelIndex
@@ -177,27 +176,6 @@ class ChoiceFilter(QSortFilterProxyModel):
         self.setSortRole(SORT_ROLE)
         self.setFilterKeyColumn(MODEL)
         self.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-
-
-def verdict_text(choice: Choice, left_out: str = "") -> str:
-    """Return the verdict in words: "Fits", "Fits with 9 layers on the CPU" ..."""
-    on_cpu = choice.n_layer + 1 - choice.n_gpu_layers
-    texts = {
-        "fits": QCoreApplication.translate("Verdict", "Fits"),
-        "tight": QCoreApplication.translate("Verdict", "Fits, with little to spare"),
-        "partial": QCoreApplication.translate("Verdict", "Fits with {layers} layers on the CPU"),
-        "does_not_fit": QCoreApplication.translate("Verdict", "Does not fit: {size} GiB more needed"),
-        "slow": QCoreApplication.translate("Verdict", "Fits, but slow"),
-        "unfit": QCoreApplication.translate("Verdict", "Fits, but not this context"),
-    }
-    words = left_out if left_out and choice.verdict in ("fits", "partial") else choice.verdict
-    size = QLocale().toString(choice.missing / 2**30, "f", 1)
-    return texts[words].format(layers=on_cpu, size=size)
-
-
-def verdict_kind(choice: Choice, left_out: str = "") -> PillKind:
-    """Return the look of the verdict's pill: what fits but is left out is no plain "fits"."""
-    return "tight" if left_out and choice.verdict == "fits" else choice.verdict
 
 
 def _alignment(*, right: bool) -> int:

@@ -19,7 +19,7 @@ from desktop.fit.types import Choice
 from desktop.hardware.types import HardwareProfile
 from desktop.ui.bridge import render
 from desktop.ui.figures import gb, gib
-from desktop.ui.item_models.choices import verdict_kind, verdict_text
+from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.flow import FlowLayout

@@ -1,0 +1,27 @@
+"""The verdict on a choice: its words, and the look of its pill."""
+
+from PySide6.QtCore import QCoreApplication, QLocale
+
+from desktop.fit.types import Choice
+from desktop.ui.widgets.pill import PillKind
+
+
+def verdict_text(choice: Choice, left_out: str = "") -> str:
+    """Return the verdict in words: "Fits", "Fits with 9 layers on the CPU" ..."""
+    on_cpu = choice.n_layer + 1 - choice.n_gpu_layers
+    texts = {
+        "fits": QCoreApplication.translate("Verdict", "Fits"),
+        "tight": QCoreApplication.translate("Verdict", "Fits, with little to spare"),
+        "partial": QCoreApplication.translate("Verdict", "Fits with {layers} layers on the CPU"),
+        "does_not_fit": QCoreApplication.translate("Verdict", "Does not fit: {size} GiB more needed"),
+        "slow": QCoreApplication.translate("Verdict", "Fits, but slow"),
+        "unfit": QCoreApplication.translate("Verdict", "Fits, but not this context"),
+    }
+    words = left_out if left_out and choice.verdict in ("fits", "partial") else choice.verdict
+    size = QLocale().toString(choice.missing / 2**30, "f", 1)
+    return texts[words].format(layers=on_cpu, size=size)
+
+
+def verdict_kind(choice: Choice, left_out: str = "") -> PillKind:
+    """Return the look of the verdict's pill: what fits but is left out is no plain "fits"."""
+    return "tight" if left_out and choice.verdict == "fits" else choice.verdict
