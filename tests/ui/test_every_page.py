@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.ui.main_window import SMALLEST, MainWindow
-from desktop.ui.page_list import PAGES
+from desktop.ui.page_list import PAGES, PageEntry
 from desktop.ui.shell import Shell
 from tests.support.looks import clipped, focusable, guessing, nameless
 
@@ -85,3 +86,29 @@ def test_the_panels_fold_and_the_window_stays_whole(window: MainWindow) -> None:
 def test_a_page_of_another_version_is_not_missed(window: MainWindow) -> None:
     window.show_page("nonsense")
     assert window.current_page == NAMES[0]
+
+
+class OtherWindows(QObject):
+    """Notes every widget that is shown as a window of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.shown.append(f"{type(watched).__name__} {watched.objectName()}")
+        return False
+
+
+@pytest.mark.parametrize("entry", PAGES, ids=[entry.name for entry in PAGES])
+def test_making_a_page_opens_no_other_window(styled: QApplication, entry: PageEntry) -> None:
+    """One that flashes by takes the keyboard from the window: Esc and the shortcuts would be dead."""
+    others = OtherWindows()
+    styled.installEventFilter(others)
+    try:
+        view = entry.make_view()
+        assert others.shown == []
+        view.deleteLater()
+    finally:
+        styled.removeEventFilter(others)

@@ -101,7 +101,8 @@ class ChatView(QWidget):
         middle = QVBoxLayout()
         middle.setSpacing(0)
         middle.addWidget(self.header)
-        self._place = QStackedLayout()
+        place = QWidget(self)
+        self._place = QStackedLayout(place)  # without a widget it would show its first page as a window of its own
         holder = QWidget()
         centre = QVBoxLayout(holder)
         centre.addStretch(2)
@@ -109,7 +110,7 @@ class ChatView(QWidget):
         centre.addStretch(3)
         self._place.addWidget(holder)
         self._place.addWidget(self.messages)
-        middle.addLayout(self._place, 1)
+        middle.addWidget(place, 1)
         middle.addLayout(self._make_foot())
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
