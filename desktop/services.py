@@ -182,16 +182,15 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
 
 async def load_model(
     services: Services,
+    model: "InstalledModel",
     *,
-    reference: str | None = None,
     context: int | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> LoadedModel:
-    """Load a model by path, installed id or catalog id; None means the person's default, else the starter.
+    """Plan `model` (what find_model gave) and load it as planned.
 
-    Raises what find_model and plan_model raise, and the errors of engine.failure.
+    Raises what plan_model raises, and the errors of engine.failure.
     """
-    model = await asyncio.to_thread(partial(find_model, services, reference))
     plan = await plan_model(services, model, context=context)
     return await services.engine.load(plan, on_progress)
 

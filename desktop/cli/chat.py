@@ -119,7 +119,7 @@ async def _load(arguments: argparse.Namespace, services: "Services", overrides: 
 
     model = await asyncio.to_thread(find_model, services, arguments.model)
     with _Progress(f"loading {model.name}") as progress:
-        await load_model(services, reference=arguments.model, context=arguments.context, on_progress=progress.show)
+        await load_model(services, model, context=arguments.context, on_progress=progress.show)
     sampling = resolve_sampling(
         explicit=overrides,
         settings=services.settings,

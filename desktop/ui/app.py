@@ -63,7 +63,7 @@ def make_application(arguments: Sequence[str]) -> QApplication:
 
 
 def open_window(application: QApplication, settings: SettingsStore) -> tuple[MainWindow, Shell]:
-    """Show the window as it was left, and have it painted."""
+    """Show the window as it was left, and have it painted: first its frame, then its page."""
     install_language(application, settings.get(LANGUAGE))
     theme = ThemeSwitch(application, settings.get(THEME))  # type: ignore[arg-type]
     shell = Shell(application)
@@ -72,8 +72,9 @@ def open_window(application: QApplication, settings: SettingsStore) -> tuple[Mai
     state = settings.get(WINDOW_STATE)
     if state.geometry:
         window.restore(state.geometry)
-    window.show_page(state.last_page if settings.get(WELCOME_DONE) else "welcome")
     window.show()
+    application.processEvents()  # the frame and the rail are there at once; the page follows
+    window.show_page(state.last_page if settings.get(WELCOME_DONE) else "welcome")
     application.processEvents()
     return window, shell
 

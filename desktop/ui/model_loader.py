@@ -78,12 +78,19 @@ class ModelLoader(QObject):
         return engine.state.phase in _NOTHING_COMES or engine.state.breaker_open
 
     async def ensure(self) -> None:
-        """Wait until a model is there or on its way back: the one that is loading, or the default. Raises AppError."""
-        loading = self._loading
+        """Wait until a model is there or on its way back: the one that is loading, or the default. Raises AppError.
+
+        Where another model is chosen meanwhile, that one is waited for.
+        """
         if self.is_needed():
-            loading = self.load(self._reference)
-        if loading is not None and not loading.done():
-            await asyncio.shield(loading)
+            self.load(self._reference)
+        while (loading := self._loading) is not None and not loading.done():
+            try:
+                await asyncio.shield(loading)
+            except asyncio.CancelledError:
+                waiter = asyncio.current_task()
+                if self._loading is loading or (waiter is not None and waiter.cancelling()):
+                    raise  # who waits gives up, or the window closes
 
     def close(self) -> None:
         """Stop listening to the engine."""
@@ -98,7 +105,7 @@ class ModelLoader(QObject):
             coming = await asyncio.to_thread(find_model, self._services, reference or None)
             self.coming = coming
             self._on_engine_state(self._services.engine.state)
-            model = await load_model(self._services, reference=coming.id, context=context)
+            model = await load_model(self._services, coming, context=context)
             if reference:  # the person chose it, so it is there again after a restart
                 await asyncio.to_thread(self._services.settings.set, LAST_MODEL, coming.id)
             return model

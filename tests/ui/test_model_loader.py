@@ -1,11 +1,14 @@
 """When the window loads a model by itself, and when it waits for one that is coming back."""
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
+import pytest
 
 from desktop.engine.protocol import EngineFailure, FailureKind, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
+from desktop.errors import AppError
 from tests.ui.conftest import ChatPerson
 
 Chat = Callable[..., ChatPerson]
@@ -66,3 +69,38 @@ def test_half_the_context_is_not_offered_for_what_it_cannot_mend(chat: Chat) -> 
     person.engine.become(EngineState(phase=EnginePhase.CRASHED, breaker_open=True, failure=failure))
     (notice,) = person.notices
     assert notice.action == "Start it again"
+
+
+@pytest.mark.allow_log("no-such-model")
+def test_who_waits_for_a_model_waits_for_the_one_that_is_chosen_meanwhile(chat: Chat) -> None:
+    person = chat()
+    loader = person.shell.loader
+
+    async def wait_and_choose_another() -> str:
+        loader._loading = asyncio.ensure_future(asyncio.sleep(60))  # a load that takes its time
+        waiting = asyncio.ensure_future(loader.ensure())
+        await asyncio.sleep(0)
+        loader.load("no-such-model")
+        try:
+            await waiting
+        except AppError as error:
+            return str(error)
+        return "nothing was waited for"
+
+    assert "no-such-model" in person.do(wait_and_choose_another())
+
+
+def test_who_gives_up_waiting_is_not_kept(chat: Chat) -> None:
+    person = chat()
+    loader = person.shell.loader
+
+    async def wait_and_give_up() -> bool:
+        loader._loading = asyncio.ensure_future(asyncio.sleep(60))
+        waiting = asyncio.ensure_future(loader.ensure())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        loader._loading.cancel()
+        return waiting.cancelled()
+
+    assert person.do(wait_and_give_up())

@@ -206,3 +206,9 @@ def test_what_the_settings_name_comes_before_what_was_used_last(services: Servic
     services.settings.set(LAST_MODEL, "a:Q8_0")
     services.settings.set(DEFAULT_MODEL, "b:Q8_0")
     assert find_model(services, None).name == "b"
+
+
+def test_the_starter_needs_no_library(services: Services) -> None:
+    services.paths.library_database.parent.mkdir(parents=True)
+    services.paths.library_database.write_bytes(b"this is no database, and it is long enough to be looked at" * 40)
+    assert find_model(services, None).bundled

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
@@ -34,16 +35,19 @@ def settings(tmp_path: Path) -> SettingsStore:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    async def load_model(_services: Any, *, reference: str | None, context: int | None, on_progress: Any) -> None:
-        loads.append((reference, context))
+    async def load_model(_services: Any, model: InstalledModel, *, context: int | None, on_progress: Any) -> None:
+        loads.append((model.id, context))
         on_progress(0.5)
 
-    loads: list[tuple[str | None, int | None]] = []
+    def find_model(_services: Any, reference: str | None) -> InstalledModel:
+        return msgspec.structs.replace(model, id=reference or model.id)
+
+    loads: list[tuple[str, int | None]] = []
     model = InstalledModel(
         id="fake:Q4_0", model_id="fake", name="Fake 1B", quantization="Q4_0", path="/models/fake.gguf", size=1
     )
     monkeypatch.setattr(services_module, "load_model", load_model)
-    monkeypatch.setattr(services_module, "find_model", lambda *_: model)
+    monkeypatch.setattr(services_module, "find_model", find_model)
     engine = FakeEngine(["Hello ", "there."])
     engine.loads = loads  # type: ignore[attr-defined]
     return engine
