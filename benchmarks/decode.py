@@ -119,7 +119,7 @@ def main() -> int:
     """Measure, print, and judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--tokens", type=int, default=96)
+    parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--threads", type=int, default=0, help="0: what the engine chooses; 1 on a busy machine")
     parser.add_argument("--only-starter", action="store_true", help="leave the other quantization out")
     arguments = parser.parse_args()

@@ -7,7 +7,7 @@ from desktop.engine.protocol import EngineMessage, ReasoningDelta, TextDelta
 from desktop.runtime.stops import Part, ReasoningFilter, StopFilter
 from desktop.runtime.vocabulary import TextDecoder
 
-INTERVAL = 0.025
+INTERVAL = 0.04
 """Seconds between two lines of text: each line wakes the owner, which costs decode speed on the same cores."""
 
 
