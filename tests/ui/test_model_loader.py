@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 import pytest
 
-from desktop.engine.protocol import EngineFailure, FailureKind, LoadPlan
+from desktop.engine.protocol import EngineFailure, FailureKind, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import AppError
+from desktop.ui.model_loader import ModelLoader
 from tests.ui.conftest import ChatPerson
 
 Chat = Callable[..., ChatPerson]
@@ -71,13 +73,18 @@ def test_half_the_context_is_not_offered_for_what_it_cannot_mend(chat: Chat) -> 
     assert notice.action == "Start it again"
 
 
+async def a_long_load() -> LoadedModel:
+    await asyncio.sleep(60)
+    raise AssertionError("nobody waits that long")
+
+
 @pytest.mark.allow_log("no-such-model")
 def test_who_waits_for_a_model_waits_for_the_one_that_is_chosen_meanwhile(chat: Chat) -> None:
     person = chat()
-    loader = person.shell.loader
+    loader = cast("ModelLoader", person.shell.loader)
 
     async def wait_and_choose_another() -> str:
-        loader._loading = asyncio.ensure_future(asyncio.sleep(60))  # a load that takes its time
+        loader._loading = asyncio.ensure_future(a_long_load())  # a load that takes its time
         waiting = asyncio.ensure_future(loader.ensure())
         await asyncio.sleep(0)
         loader.load("no-such-model")
@@ -92,10 +99,10 @@ def test_who_waits_for_a_model_waits_for_the_one_that_is_chosen_meanwhile(chat: 
 
 def test_who_gives_up_waiting_is_not_kept(chat: Chat) -> None:
     person = chat()
-    loader = person.shell.loader
+    loader = cast("ModelLoader", person.shell.loader)
 
     async def wait_and_give_up() -> bool:
-        loader._loading = asyncio.ensure_future(asyncio.sleep(60))
+        loader._loading = asyncio.ensure_future(a_long_load())
         waiting = asyncio.ensure_future(loader.ensure())
         await asyncio.sleep(0)
         waiting.cancel()
