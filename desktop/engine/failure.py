@@ -126,37 +126,35 @@ class SegmentationFault(EngineError):
     """The engine used memory that is not its own."""
 
     message = QT_TRANSLATE_NOOP("core", "The engine crashed (it used memory that is not its own).")
-    hint = QT_TRANSLATE_NOOP("core", "It starts again by itself. If it happens again, choose another file or driver.")
+    hint = QT_TRANSLATE_NOOP("core", "If it happens again, choose another file or driver.")
 
 
 class EngineAborted(EngineError):
     """The engine found something wrong and ended itself."""
 
     message = QT_TRANSLATE_NOOP("core", "The engine gave up: {reason}")
-    hint = QT_TRANSLATE_NOOP("core", "It starts again by itself. If it happens again, try fewer layers on the GPU.")
+    hint = QT_TRANSLATE_NOOP("core", "If it happens again, try fewer layers on the GPU.")
 
 
 class EngineKilled(EngineError):
     """The system or somebody killed the engine."""
 
     message = QT_TRANSLATE_NOOP("core", "The engine was killed, most often because the machine ran out of memory.")
-    hint = QT_TRANSLATE_NOOP(
-        "core", "It starts again by itself. Close other programs, or choose a smaller model or context."
-    )
+    hint = QT_TRANSLATE_NOOP("core", "Close other programs, or choose a smaller model or context.")
 
 
 class EngineUnresponsive(EngineError):
     """The engine stopped answering and was ended."""
 
     message = QT_TRANSLATE_NOOP("core", "The engine did not answer any more and was ended.")
-    hint = QT_TRANSLATE_NOOP("core", "It starts again by itself. If it happens again, update the graphics driver.")
+    hint = QT_TRANSLATE_NOOP("core", "If it happens again, update the graphics driver.")
 
 
 class EngineExited(EngineError):
     """The engine ended without a reason that is known."""
 
     message = QT_TRANSLATE_NOOP("core", "The engine ended unexpectedly (exit code {code}): {reason}")
-    hint = QT_TRANSLATE_NOOP("core", "It starts again by itself. If it happens again, look into the log.")
+    hint = QT_TRANSLATE_NOOP("core", "If it happens again, look into the log.")
 
 
 class LoadFailure(EngineError):

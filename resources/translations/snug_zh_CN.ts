@@ -1842,40 +1842,40 @@ Log: {log}</source>
         <translation>引擎崩溃（访问了不属于它的内存）。</translation>
     </message>
     <message>
-        <source>It starts again by itself. If it happens again, choose another file or driver.</source>
-        <translation>它会自动重新启动。如果再次发生，请换一个文件或驱动。</translation>
+        <source>If it happens again, choose another file or driver.</source>
+        <translation>如果再次发生，请换一个文件或驱动。</translation>
     </message>
     <message>
         <source>The engine gave up: {reason}</source>
         <translation>引擎放弃了：{reason}</translation>
     </message>
     <message>
-        <source>It starts again by itself. If it happens again, try fewer layers on the GPU.</source>
-        <translation>它会自动重新启动。如果再次发生，请减少 GPU 上的层数。</translation>
+        <source>If it happens again, try fewer layers on the GPU.</source>
+        <translation>如果再次发生，请减少 GPU 上的层数。</translation>
     </message>
     <message>
         <source>The engine was killed, most often because the machine ran out of memory.</source>
         <translation>引擎被终止，通常是因为内存耗尽。</translation>
     </message>
     <message>
-        <source>It starts again by itself. Close other programs, or choose a smaller model or context.</source>
-        <translation>它会自动重新启动。请关闭其他程序，或选择更小的模型或上下文。</translation>
+        <source>Close other programs, or choose a smaller model or context.</source>
+        <translation>请关闭其他程序，或选择更小的模型或上下文。</translation>
     </message>
     <message>
         <source>The engine did not answer any more and was ended.</source>
         <translation>引擎不再响应，已被结束。</translation>
     </message>
     <message>
-        <source>It starts again by itself. If it happens again, update the graphics driver.</source>
-        <translation>它会自动重新启动。如果再次发生，请更新显卡驱动。</translation>
+        <source>If it happens again, update the graphics driver.</source>
+        <translation>如果再次发生，请更新显卡驱动。</translation>
     </message>
     <message>
         <source>The engine ended unexpectedly (exit code {code}): {reason}</source>
         <translation>引擎意外结束（退出码 {code}）：{reason}</translation>
     </message>
     <message>
-        <source>It starts again by itself. If it happens again, look into the log.</source>
-        <translation>它会自动重新启动。如果再次发生，请查看日志。</translation>
+        <source>If it happens again, look into the log.</source>
+        <translation>如果再次发生，请查看日志。</translation>
     </message>
     <message>
         <source>The model could not be loaded: {reason}</source>
