@@ -143,12 +143,20 @@
 <context>
     <name>ChatWords</name>
     <message>
-        <source>{speed} tok/s · first word {seconds} s · {tokens} tokens</source>
-        <translation>{speed} tok/s · 首字 {seconds} 秒 · {tokens} 个 token</translation>
+        <source>first word {seconds} s · {tokens} tokens</source>
+        <translation>首字 {seconds} 秒 · {tokens} 个 token</translation>
     </message>
     <message>
-        <source>{speed} tok/s    first word {seconds} s</source>
-        <translation>{speed} tok/s    首字 {seconds} 秒</translation>
+        <source>first word {seconds} s · 1 token</source>
+        <translation>首字 {seconds} 秒 · 1 个 token</translation>
+    </message>
+    <message>
+        <source>first word {seconds} s</source>
+        <translation>首字 {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>{speed} tok/s</source>
+        <translation>{speed} tok/s</translation>
     </message>
     <message>
         <source>Interrupted</source>

@@ -10,9 +10,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from desktop.engine.failure import explain_failure
-from desktop.engine.protocol import EngineFailure, FailureKind
+from desktop.engine.protocol import EngineFailure, FailureKind, GenerationStats
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.ui.pages.chat.message import OwnMessage
+from desktop.ui.pages.chat.presenting import figures_line, foot_line
 from tests.support.fake_engine import Finish, Thought
 from tests.ui.conftest import ChatPerson
 
@@ -276,3 +277,9 @@ def test_a_pasted_book_is_shown_without_being_measured(chat: Chat) -> None:
     began = time.perf_counter()
     assert text.ideal_width(500) == 500
     assert time.perf_counter() - began < 0.01
+
+
+def test_a_reply_of_one_token_has_no_speed(styled: QApplication) -> None:
+    stats = GenerationStats(completion_tokens=1, ttft=0.2)
+    assert figures_line(stats) == "first word 0.20 s · 1 token"
+    assert foot_line(stats) == "first word 0.20 s"

@@ -37,17 +37,23 @@ def messages_with_versions(store: ChatStore, conversation_id: str) -> list[tuple
 
 
 def figures_line(stats: GenerationStats) -> str:
-    """The figures of a reply: "42.1 tok/s · first word 0.21 s · 148 tokens"."""
-    words = QCoreApplication.translate("ChatWords", "{speed} tok/s · first word {seconds} s · {tokens} tokens")
-    return words.format(
-        speed=figures.speed(stats.decode_speed), seconds=figures.seconds(stats.ttft), tokens=stats.completion_tokens
-    )
+    """The figures of a reply: "42.1 tok/s · first word 0.21 s · 148 tokens"; one token alone has no speed."""
+    words = QCoreApplication.translate("ChatWords", "first word {seconds} s · {tokens} tokens")
+    if stats.completion_tokens == 1:
+        words = QCoreApplication.translate("ChatWords", "first word {seconds} s · 1 token")
+    rest = words.format(seconds=figures.seconds(stats.ttft), tokens=stats.completion_tokens)
+    return f"{speed_words(stats)} · {rest}" if stats.decode_speed else rest
 
 
 def foot_line(stats: GenerationStats) -> str:
     """The two figures at the foot of the window."""
-    words = QCoreApplication.translate("ChatWords", "{speed} tok/s    first word {seconds} s")
-    return words.format(speed=figures.speed(stats.decode_speed), seconds=figures.seconds(stats.ttft))
+    rest = QCoreApplication.translate("ChatWords", "first word {seconds} s").format(seconds=figures.seconds(stats.ttft))
+    return f"{speed_words(stats)}    {rest}" if stats.decode_speed else rest
+
+
+def speed_words(stats: GenerationStats) -> str:
+    """The speed of the words: "42.1 tok/s"."""
+    return QCoreApplication.translate("ChatWords", "{speed} tok/s").format(speed=figures.speed(stats.decode_speed))
 
 
 def _can_continue(message: Message) -> bool:
