@@ -11,7 +11,7 @@ from pathlib import Path
 
 from snug_setup import backend, checks, environment, locking, progress, wheel
 from snug_setup.environment import Environment
-from snug_setup.missing import SetupError, complain
+from snug_setup.missing import Need, SetupError, complain
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = CHECKOUT / "requirements"
@@ -68,6 +68,8 @@ def _set_up(options: argparse.Namespace) -> None:
     target = Environment(CHECKOUT, folder, CHECKOUT / "build" / "setup.log", without_qt=options.without_qt)
     wanted = _wanted_parts(options.purpose, made)
     if not target.lacks(wanted):
+        # A display may have come since, and with it libraries that nobody looked for.
+        complain(_missing_libraries(options))
         return
     with locking.locked(folder.with_name(folder.name + ".lock"), waiting=_another_set_up):
         if target.lacks(wanted):
@@ -99,14 +101,18 @@ def _check_system(
     options: argparse.Namespace, choice: backend.Choice, machine: backend.Machine, made: wheel.Recipe
 ) -> None:
     """Say everything that is missing at once, before anything slow begins."""
-    needs = checks.missing_venv()
-    if not options.without_qt:
-        with_window = options.purpose == "run"
-        libraries = checks.qt_libraries(with_window=with_window, platform=sys.platform, environ=os.environ)
-        needs += checks.missing_libraries(libraries)
+    needs = checks.missing_venv() + _missing_libraries(options)
     if wheel.find_wheel(wheel.wheel_folder(os.environ) / made.key) is None:
         needs += checks.missing_compiler() + backend.missing_tools(choice, machine)
     complain(needs)
+
+
+def _missing_libraries(options: argparse.Namespace) -> list[Need]:
+    if options.without_qt:
+        return []
+    with_window = options.purpose == "run"
+    libraries = checks.qt_libraries(with_window=with_window, platform=sys.platform, environ=os.environ)
+    return checks.missing_libraries(libraries)
 
 
 def _make(target: Environment, choice: backend.Choice, made: wheel.Recipe, wanted: dict[str, str]) -> None:

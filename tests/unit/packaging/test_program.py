@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from snug_setup import progress
+from snug_setup import checks, program, progress
+from snug_setup.environment import Environment
 from snug_setup.locking import locked
 from snug_setup.missing import SetupError
 
@@ -152,3 +153,17 @@ def test_a_python_that_is_too_old_is_named_with_a_remedy(project_root: Path) -> 
     assert done.returncode == 1
     assert "Snug needs Python 3.11 or newer" in done.stderr
     assert "hint: " in done.stderr
+
+
+def test_a_library_that_a_display_needs_is_named_although_everything_is_set_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Environment, "lacks", lambda *_: [])
+    monkeypatch.setattr(checks, "X11_LIBRARIES", ("libnot-on-any-machine.so.9",))
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(SetupError, match=r"libnot-on-any-machine\.so\.9"):
+        program._set_up(program._options(["--for", "run"]))
+    program._set_up(program._options(["--for", "test"]))
