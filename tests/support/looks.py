@@ -1,5 +1,9 @@
 """What holds for every widget of the window: a name where the keyboard stops, plain text, and room enough."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -13,6 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.ui.widgets.labels import ElidedLabel
+
+W = TypeVar("W", bound=QWidget)
 
 
 def focusable(page: QWidget) -> list[QWidget]:
@@ -89,3 +95,13 @@ def _inside_view(widget: QWidget) -> bool:
 def _described(widget: QWidget) -> str:
     words = widget.text() if isinstance(widget, QLabel | QAbstractButton) else widget.accessibleName()
     return f"{type(widget).__name__} {words!r}: {widget.size().toTuple()} of {widget.minimumSizeHint().toTuple()}"
+
+
+@contextmanager
+def shown(made: W) -> Iterator[W]:
+    """Show a view in the room that the smallest window leaves it, for as long as the block runs."""
+    made.resize(844, 572)
+    made.show()
+    yield made
+    made.close()
+    made.deleteLater()

@@ -14,7 +14,7 @@ from desktop.hardware.types import BusCard, GpuSample, HardwareSample, SourcePro
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
-from tests.support.looks import clipped, guessing, nameless
+from tests.support.looks import clipped, guessing, nameless, shown
 from tests.support.page_person import PagePerson
 from tests.support.page_values import GIB, check, gpu, loaded_model, machine
 
@@ -23,12 +23,8 @@ LONG = "NVIDIA GeForce RTX 4070 Ti SUPER Founders Edition of Somebody's Special 
 
 @pytest.fixture
 def view(styled: QApplication) -> Iterator[HardwareView]:
-    made = HardwareView()
-    made.resize(844, 572)
-    made.show()
-    yield made
-    made.close()
-    made.deleteLater()
+    with shown(HardwareView()) as made:
+        yield made
 
 
 def settle() -> None:

@@ -18,7 +18,7 @@ from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
 from desktop.ui.widgets.pill import Pill
 from desktop.ui.widgets.table import VERDICT_ROLE
-from tests.support.looks import clipped, guessing, nameless
+from tests.support.looks import clipped, guessing, nameless, shown
 from tests.support.page_values import GIB, choice, other
 
 LONG = choice(
@@ -33,12 +33,8 @@ INSTALLED = choice("Here 1B", installed=True)
 
 @pytest.fixture
 def view(styled: QApplication) -> Iterator[ModelsView]:
-    made = ModelsView()
-    made.resize(844, 572)
-    made.show()
-    yield made
-    made.close()
-    made.deleteLater()
+    with shown(ModelsView()) as made:
+        yield made
 
 
 def settle() -> None:

@@ -17,7 +17,7 @@ from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
 from tests.support.catalogs import tiny_catalog
 from tests.support.hub_server import HubServer
-from tests.support.looks import clipped, guessing, nameless
+from tests.support.looks import clipped, guessing, nameless, shown
 from tests.support.page_person import PagePerson
 from tests.support.page_values import choice, gpu, machine
 
@@ -26,12 +26,8 @@ LONG = "A Model With a Remarkably Long Name and a Date 30B-A3B Instruct 2507"
 
 @pytest.fixture
 def view(styled: QApplication) -> Iterator[WelcomeView]:
-    made = WelcomeView()
-    made.resize(844, 572)
-    made.show()
-    yield made
-    made.close()
-    made.deleteLater()
+    with shown(WelcomeView()) as made:
+        yield made
 
 
 def words(view: WelcomeView) -> str:
