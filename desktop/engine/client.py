@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import (
+    Answer,
     Cancel,
     Done,
     EngineFailure,
@@ -124,14 +125,14 @@ class EngineClient:
         detail = f"a reply could not be stopped within {CANCEL_TIMEOUT:g} s"
         self._supervisor.kill(EngineFailure(kind=FailureKind.UNRESPONSIVE, detail=detail))
 
-    def _on_reply(self, event: ReplyPart | RequestFailed) -> None:
+    def _on_reply(self, event: ReplyPart | Answer | RequestFailed) -> None:
         request_id = event.request_id
         if isinstance(event, Done | RequestFailed):
             if timer := self._cancelled.pop(request_id, None):
                 timer.cancel()
             if isinstance(event, Done) and event.finish_reason != "cancelled":
                 self._supervisor.breaker.reset()
-        if request_id in self._requests:
+        if request_id in self._requests and not isinstance(event, Answer):
             self._requests[request_id].put_nowait(event)
 
     def _on_lost(self, failure: EngineFailure | None) -> None:

@@ -101,6 +101,41 @@ class BadRequest(EngineError):
     hint = QT_TRANSLATE_NOOP("core", "This is a fault of the program. Please report it with the log.")
 
 
+class BadGrammar(EngineError):
+    """A grammar or JSON schema that the engine cannot follow."""
+
+    message = QT_TRANSLATE_NOOP("core", "The grammar or JSON schema for this reply cannot be used: {reason}")
+    hint = QT_TRANSLATE_NOOP("core", "Correct the grammar or schema, or ask without it.")
+
+
+class BadMedia(EngineError):
+    """An image or a recording that cannot be read, or a model that takes none."""
+
+    message = QT_TRANSLATE_NOOP("core", "The attached file cannot be used: {reason}")
+    hint = QT_TRANSLATE_NOOP("core", "Attach a JPEG, PNG, WAV or MP3 file, and use a model that can see or hear.")
+
+
+class QueueFull(EngineError):
+    """More requests wait than the engine takes."""
+
+    message = QT_TRANSLATE_NOOP("core", "The engine is busy: {waiting} requests wait already.")
+    hint = QT_TRANSLATE_NOOP("core", "Try again when some of them are answered.")
+
+
+class WrongPurpose(EngineError):
+    """A chat was asked of an embedding model, or the other way round."""
+
+    message = QT_TRANSLATE_NOOP("core", "The loaded model is not made for this: {reason}")
+    hint = QT_TRANSLATE_NOOP("core", "Load a model that is made for it.")
+
+
+class DriverReset(EngineError):
+    """The graphics driver was reset, or lost its device, under the engine."""
+
+    message = QT_TRANSLATE_NOOP("core", "The graphics driver was reset while the engine used {device}.")
+    hint = QT_TRANSLATE_NOOP("core", "If it happens again, update the driver or put fewer layers on the GPU.")
+
+
 class VersionMismatch(EngineError):
     """Program and engine are of different versions."""
 
@@ -191,6 +226,11 @@ _CLASSES: dict[FailureKind, type[EngineError]] = {
     FailureKind.CONTEXT_FULL: ContextFull,
     FailureKind.NO_MODEL: NoModel,
     FailureKind.BAD_REQUEST: BadRequest,
+    FailureKind.BAD_GRAMMAR: BadGrammar,
+    FailureKind.BAD_MEDIA: BadMedia,
+    FailureKind.QUEUE_FULL: QueueFull,
+    FailureKind.WRONG_PURPOSE: WrongPurpose,
+    FailureKind.DRIVER_RESET: DriverReset,
     FailureKind.VERSION_MISMATCH: VersionMismatch,
     FailureKind.ENGINE_MISSING: EngineMissing,
     FailureKind.ILLEGAL_INSTRUCTION: IllegalInstruction,
@@ -204,7 +244,15 @@ _CLASSES: dict[FailureKind, type[EngineError]] = {
     FailureKind.INTERNAL: InternalFailure,
 }
 
-_UNNAMED = {"device": "the device", "architecture": "?", "endpoint": "?", "path": "?", "needed": "?", "available": "?"}
+_UNNAMED = {
+    "device": "the device",
+    "architecture": "?",
+    "endpoint": "?",
+    "path": "?",
+    "needed": "?",
+    "available": "?",
+    "waiting": "?",
+}
 
 
 def explain_failure(failure: EngineFailure) -> EngineError:

@@ -12,6 +12,7 @@ from desktop.engine.failure import explain_failure
 from desktop.engine.process import EngineProcess
 from desktop.engine.protocol import (
     PROTOCOL_VERSION,
+    Answer,
     AppMessage,
     CancelLoad,
     EngineFailure,
@@ -30,6 +31,7 @@ from desktop.engine.protocol import (
     Pong,
     ReplyPart,
     RequestFailed,
+    Status,
 )
 from desktop.engine.state import EnginePhase, EngineState
 
@@ -58,7 +60,10 @@ class EngineSupervisor:
     """
 
     def __init__(
-        self, *, on_reply: Callable[[ReplyPart | RequestFailed], None], on_lost: Callable[[EngineFailure | None], None]
+        self,
+        *,
+        on_reply: Callable[[ReplyPart | Answer | RequestFailed], None],
+        on_lost: Callable[[EngineFailure | None], None],
     ) -> None:
         self.state = EngineState(phase=EnginePhase.STOPPED)
         self.info: EngineInfo | None = None
@@ -202,7 +207,7 @@ class EngineSupervisor:
             self._greet(message)
         elif isinstance(message, LoadProgress | Loaded | LoadFailed):
             self._on_load_answer(message)
-        elif not isinstance(message, Pong):
+        elif not isinstance(message, Pong | Status):
             self._on_reply(message)
 
     def _greet(self, hello: Hello) -> None:

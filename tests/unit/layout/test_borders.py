@@ -100,9 +100,13 @@ def test_only_the_engines_child_opens_the_engines_libraries() -> None:
 
 
 def test_the_protocol_knows_only_msgspec_and_the_errors() -> None:
-    [protocol] = [s for s in python_sources("desktop/engine") if s.path == "desktop/engine/protocol.py"]
+    protocol = [s for s in python_sources("desktop/engine") if s.path.startswith("desktop/engine/protocol/")]
+    assert protocol
     outside = {
-        module for module, _ in imported_modules(protocol.tree) if module.split(".")[0] not in sys.stdlib_module_names
+        module
+        for source in protocol
+        for module, _ in imported_modules(source.tree)
+        if module.split(".")[0] not in sys.stdlib_module_names and not module.startswith("desktop.engine.protocol.")
     }
     assert outside <= {"msgspec", "desktop.errors"}
 

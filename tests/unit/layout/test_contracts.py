@@ -14,7 +14,7 @@ from tests.support.sources import ROOT
 FILES = (
     *("ui/app", "ui/widgets/gauge", "ui/item_models/choices", "ui/pages/chat/view", "ui/pages/chat/controller"),
     *("ui/pages/models/view", "ui/pages/models/controller", "cli/main", "chat/store", "fit/plan", "doctor/disk"),
-    *("engine/protocol", "engine/client", "download/queue", "library/store", "catalog/hub", "hardware/nvidia"),
+    *("engine/protocol/plans", "engine/client", "download/queue", "library/store", "catalog/hub", "hardware/nvidia"),
     *("hardware/probe", "gguf/header", "runtime/model", "runtime/child"),
 )
 
@@ -27,7 +27,7 @@ ALLOWED = {
     "services": "import desktop.chat.store\nimport desktop.fit.plan\nimport desktop.doctor.disk",
     "chat/store": "import desktop.engine.client\nimport desktop.database",
     "engine/client": "import desktop.engine.protocol\nimport desktop.childprocess",
-    "engine/protocol": "import msgspec\nimport desktop.errors",
+    "engine/protocol/plans": "import msgspec\nimport desktop.errors",
     "runtime/model": "import llama_cpp\nimport desktop.engine.protocol\nimport desktop.gguf.header",
     "hardware/nvidia": "import pynvml",
 }
@@ -49,7 +49,7 @@ BREACHES = {
         ("engine/client", "import desktop.runtime.model"),
         ("ui/app", "import desktop.runtime.child"),
     ],
-    "protocol-is-a-leaf": [("engine/protocol", "import desktop.gguf.header")],
+    "protocol-is-a-leaf": [("engine/protocol/plans", "import desktop.gguf.header")],
     "qt-in-ui": [("chat/store", "import qasync"), ("log", "from PySide6 import QtCore")],
     "llama-in-runtime": [
         ("fit/plan", "import llama_cpp"),
@@ -64,7 +64,7 @@ BREACHES = {
     ],
     "no-cycles": [
         ("ui/widgets/gauge", "import desktop.ui.pages.chat.view"),
-        ("engine/protocol", "import desktop.engine.client"),
+        ("engine/protocol/plans", "import desktop.engine.client"),
     ],
 }
 

@@ -1,0 +1,144 @@
+"""How a model is loaded: the plan, and what the engine made of it. Sizes are bytes, lengths tokens."""
+
+from typing import Literal
+
+import msgspec
+
+from desktop.engine.protocol.devices import DeviceMemory, Placement
+from desktop.errors import Phrase
+
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+FlashAttention = Literal["auto", "on", "off"]
+SplitMode = Literal["none", "layer"]
+Purpose = Literal["chat", "embedding", "rerank"]
+Pooling = Literal["model", "mean", "cls", "last"]
+Speculation = Literal["auto", "off", "prompt_lookup", "draft"]
+Numa = Literal["off", "distribute", "isolate"]
+
+
+class TensorOverride(msgspec.Struct, frozen=True, kw_only=True):
+    """Tensors whose name matches `pattern` (a regular expression) live on `device`."""
+
+    pattern: str
+    device: str
+
+
+class LoraAdapter(msgspec.Struct, frozen=True, kw_only=True):
+    """An adapter on top of the weights; `scale` is what a request gets that does not say otherwise (0: off)."""
+
+    path: str
+    scale: float = 1.0
+
+
+class CacheLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Where conversations wait that are not in the KV cache, so that they need not be read again.
+
+    ram_bytes: of the first tier; 0 turns it off. disk_folder: of the second, shared by all models; empty turns it
+    off. disk_bytes: the most that folder may hold.
+    """
+
+    ram_bytes: int = 256 * 1024 * 1024
+    disk_folder: str = ""
+    disk_bytes: int = 0
+
+
+class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the engine needs to load a model, exactly as planned; the engine never fills a gap by itself.
+
+    n_gpu_layers: how many of n_layer + 1 layers leave the CPU, counted from the END (the output head is the last).
+    devices: engine names of the devices to use, in order; empty means CPU only.
+    tensor_split: layers per entry of `devices`.
+    n_parallel: requests that are answered at the same time. n_seq_max: sequences the KV cache can hold, those that
+    wait for their next turn among them; at least n_parallel.
+    n_outputs_max: rows of logits of one step; at least n_parallel, more lets speculation check several tokens at once.
+    n_threads: 0 lets the engine choose (physical cores). adapt_threads: fewer while other programs use the cores.
+    purpose: an embedding or reranking model answers Embed or Rerank instead of Generate. pooling: of embeddings;
+    "model" is what its file says.
+    mmproj_path: a projector, for images and audio. draft_path: a small model of the same vocabulary that proposes
+    tokens. speculation: "auto" uses what was measured to help on this machine.
+    predicted: memory per device, as fit computed it; `exact` tells whether from the engine's own dry run.
+    reasons: why the plan is as it is, in words, for the person.
+    """
+
+    model_path: str
+    model_name: str
+    n_ctx: int
+    n_batch: int = 512
+    n_ubatch: int = 512
+    n_parallel: int = 1
+    n_seq_max: int = 1
+    n_outputs_max: int = 1
+    n_threads: int = 0
+    n_threads_batch: int = 0
+    adapt_threads: bool = True
+    numa: Numa = "off"
+    warm_up: bool = True
+    type_k: KvType = "f16"
+    type_v: KvType = "f16"
+    flash_attention: FlashAttention = "auto"
+    swa_full: bool = False
+    kv_unified: bool = True
+    split_mode: SplitMode = "layer"
+    n_gpu_layers: int = 0
+    devices: tuple[str, ...] = ()
+    tensor_split: tuple[int, ...] = ()
+    tensor_overrides: tuple[TensorOverride, ...] = ()
+    rpc_endpoints: tuple[str, ...] = ()
+    use_mmap: bool = True
+    use_mlock: bool = False
+    lora: tuple[LoraAdapter, ...] = ()
+    purpose: Purpose = "chat"
+    pooling: Pooling = "model"
+    mmproj_path: str = ""
+    draft_path: str = ""
+    speculation: Speculation = "auto"
+    cache: CacheLimits = CacheLimits()
+    placement: Placement | None = None
+    predicted: tuple[DeviceMemory, ...] = ()
+    exact: bool = False
+    reasons: tuple[Phrase, ...] = ()
+
+
+class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine really did with a plan.
+
+    layers: device of each layer as the engine's log assigned it, index n_layer is the output head.
+    memory: actual bytes per device, from the engine's own buffers.
+    speculation: how replies are speculated ("off", "prompt_lookup", "draft"), and in speculation_reason why.
+    n_embd_out: length of an embedding; 0 for a chat model. sees_images, hears_audio: a projector for it is loaded.
+    """
+
+    name: str
+    architecture: str
+    n_layer: int
+    n_ctx: int
+    n_ctx_train: int
+    n_vocab: int
+    n_params: int
+    n_threads: int
+    has_chat_template: bool
+    layers: tuple[str, ...]
+    memory: tuple[DeviceMemory, ...]
+    load_seconds: float
+    n_parallel: int = 1
+    speculation: Speculation = "off"
+    speculation_reason: str = ""
+    n_embd_out: int = 0
+    sees_images: bool = False
+    hears_audio: bool = False
+
+
+class FitQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What would this plan need? Asked of the engine's dry run over a header-only file."""
+
+    question_id: str
+    plan: LoadPlan
+
+
+class FitAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Memory per device and placement for a FitQuestion; `exact` when the engine itself answered."""
+
+    question_id: str
+    memory: tuple[DeviceMemory, ...]
+    placement: Placement
+    exact: bool
