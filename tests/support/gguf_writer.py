@@ -5,7 +5,7 @@
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,12 @@ _U32, _I32, _F32, _BOOL, _TEXT, _ARRAY, _U64 = 4, 5, 6, 7, 8, 9, 10
 
 Scalar = int | float | bool | str
 Metadata = Mapping[str, Scalar | Sequence[Scalar]]
+
+
+class Signed(tuple[int, ...]):
+    """Integers that are written as int32 although none is negative: the engine asks for exactly this in places."""
+
+    __slots__ = ()
 
 
 class Tensor(NamedTuple):
@@ -32,6 +38,16 @@ def write_gguf(path: Path, metadata: Metadata, tensors: Sequence[Tensor] = (), *
     with path.open("wb") as file:
         file.write(header)
         file.truncate(len(header) + data_size(tensors) - missing)
+    return path
+
+
+def write_filled_gguf(path: Path, metadata: Metadata, tensors: Sequence[Tensor], data: Iterable[bytes]) -> Path:
+    """Write a whole file; `data` gives the bytes of each tensor, in the same order."""
+    with path.open("wb") as file:
+        file.write(header_bytes(metadata, tensors))
+        for tensor, raw in zip(tensors, data, strict=True):
+            assert len(raw) == tensor_size(tensor), tensor
+            file.write(raw.ljust(_padded(len(raw)), b"\0"))
     return path
 
 
@@ -125,6 +141,8 @@ def _value(value: Scalar | Sequence[Scalar]) -> bytes:
         return struct.pack("<I", kind) + data
     pairs = [_scalar(entry) for entry in value]
     kind = pairs[0][0] if pairs else _U32
+    if isinstance(value, Signed):
+        kind = _I32
     return struct.pack("<IIQ", _ARRAY, kind, len(pairs)) + b"".join(data for _, data in pairs)
 
 

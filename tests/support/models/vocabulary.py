@@ -1,0 +1,102 @@
+"""Tokenizers of the synthetic models: 512 tokens that can write any text.
+
+`BPE` is byte-level like GPT-2's: all 256 bytes, some English words that merges build up, and the control tokens of
+ChatML. Random weights choose only among printable texts, because rows of the output for the other tokens are zero.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tests.support.gguf_writer import Scalar, Signed
+
+SIZE = 512
+CHATML = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+CONTROL_TEXTS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+MARK_TEXTS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+TEXT = (
+    "the and you that was for are with his they this have from one had word but not what all were when your can said "
+    "there use each which she how their will other about out many then them these some her would make like him into "
+    "time has look two more write see number way could people"
+)
+
+# enum llama_token_type in llama.h.
+_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED = 1, 2, 3, 4, 5
+_SPACE = "Ġ"
+
+
+class Vocabulary(NamedTuple):
+    """Tokens by id, and which of them random weights may choose."""
+
+    model: str
+    texts: tuple[str, ...]
+    types: tuple[int, ...]
+    merges: tuple[str, ...] = ()
+    printable: tuple[bool, ...] = ()
+
+    def id(self, text: str) -> int:
+        """The token that is written so."""
+        return self.texts.index(text)
+
+    def output_rows(self, *, ending: float) -> list[float]:
+        """A factor for each row of the output: 1 for printable tokens, `ending` for <|im_end|>, 0 for the rest."""
+        rows = [float(printable) for printable in self.printable]
+        rows[self.id("<|im_end|>")] = ending
+        return rows
+
+
+def _byte_texts() -> list[str]:
+    """How GPT-2's tokenizer writes each byte (bytes_to_unicode in its encoder.py)."""
+    plain = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = iter(range(256, 512))
+    return [chr(byte if byte in plain else next(others)) for byte in range(256)]
+
+
+def _merges() -> Iterator[tuple[str, str]]:
+    """Merges that build " the" out of " t", " th", " the"; words share their beginnings."""
+    seen = set()
+    for word in TEXT.split():
+        for end in range(1, len(word) + 1):
+            left, right = _SPACE + word[: end - 1], word[end - 1]
+            if left + right not in seen:
+                seen.add(left + right)
+                yield left, right
+
+
+def _bpe() -> Vocabulary:
+    merges = tuple(_merges())
+    texts = [*_byte_texts(), *("".join(pair) for pair in merges)]
+    texts = texts[: SIZE - len(CONTROL_TEXTS) - len(MARK_TEXTS)]
+    printable = [byte == 0x0A or 0x20 <= byte < 0x7F for byte in range(256)] + [True] * (len(texts) - 256)
+    types = [_NORMAL] * len(texts) + [_CONTROL] * len(CONTROL_TEXTS) + [_USER_DEFINED] * len(MARK_TEXTS)
+    texts += [*CONTROL_TEXTS, *MARK_TEXTS]
+    unused = [f"<|unused_{number}|>" for number in range(SIZE - len(texts))]
+    return Vocabulary(
+        "gpt2",
+        (*texts, *unused),
+        (*types, *[_UNUSED] * len(unused)),
+        tuple(map(" ".join, merges)),
+        (*printable, *[False] * (SIZE - len(printable))),
+    )
+
+
+BPE = _bpe()
+
+
+def bpe_metadata(*, template: str = CHATML) -> dict[str, Scalar | Sequence[Scalar]]:
+    """Return the tokenizer's part of a GGUF; the reply ends at <|im_end|>."""
+    return {
+        "tokenizer.ggml.model": BPE.model,
+        "tokenizer.ggml.pre": "qwen2",
+        "tokenizer.ggml.tokens": BPE.texts,
+        "tokenizer.ggml.token_type": Signed(BPE.types),
+        "tokenizer.ggml.merges": BPE.merges,
+        "tokenizer.ggml.bos_token_id": BPE.id("<|endoftext|>"),
+        "tokenizer.ggml.eos_token_id": BPE.id("<|im_end|>"),
+        "tokenizer.ggml.padding_token_id": BPE.id("<|endoftext|>"),
+        "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.chat_template": template,
+    }

@@ -1,0 +1,86 @@
+"""The synthetic models are real: libllama loads each, and each writes words, the same ones every time."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.models import decoders, native
+from tests.support.models.adapters import write_lora
+
+PROMPT = "<|im_start|>user\nWhat can you say about the time?<|im_end|>\n<|im_start|>assistant\n"
+BIGGEST = 10 * 1024 * 1024
+
+Write = Callable[[Path], Path]
+
+DECODERS: dict[str, Write] = {
+    "dense": decoders.write_dense,
+    "draft": decoders.write_draft,
+    "sliding window": decoders.write_sliding_window,
+    "recurrent": decoders.write_recurrent,
+    "hybrid": decoders.write_hybrid,
+    "mixture of experts": decoders.write_moe,
+}
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_a_model_of_each_kind_writes_the_same_words_twice(kind: str, tmp_path: Path) -> None:
+    path = DECODERS[kind](tmp_path)
+    first, again = native.decode(path, PROMPT), native.decode(path, PROMPT)
+
+    assert path.stat().st_size < BIGGEST
+    assert first["finite"]
+    assert first["spread"] > 5  # logits that hardly differ would be decided by rounding
+    assert len(set(first["tokens"])) >= 5, first["text"]
+    assert first["text"].isprintable() or "\n" in first["text"]
+    assert first["tokens"] == again["tokens"]
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_a_file_is_the_same_for_a_seed_and_another_for_another(kind: str, tmp_path: Path) -> None:
+    write: Callable[..., Path] = DECODERS[kind]
+    first, again = write(tmp_path, name="a").read_bytes(), write(tmp_path, name="b").read_bytes()
+
+    assert first == again
+    assert write(tmp_path, name="c", seed=1).read_bytes() != first
+
+
+def test_the_engine_sees_each_kind_of_memory(tmp_path: Path) -> None:
+    window = native.decode(decoders.write_sliding_window(tmp_path, window=64), PROMPT, tokens=1)
+    recurrent = native.decode(decoders.write_recurrent(tmp_path), PROMPT, tokens=1)
+    hybrid = native.decode(decoders.write_hybrid(tmp_path), PROMPT, tokens=1)
+
+    assert (window["n_swa"], recurrent["n_swa"]) == (64, 0)
+    assert (recurrent["recurrent"], recurrent["hybrid"]) == (True, False)
+    assert (hybrid["recurrent"], hybrid["hybrid"]) == (False, True)
+
+
+def test_control_texts_are_one_token_each_and_the_reply_ends_at_its_mark(tmp_path: Path) -> None:
+    path = decoders.write_dense(tmp_path)
+    plain = native.decode(path, "abc", tokens=1)
+    marked = native.decode(path, "<|im_start|>abc<think></tool_call>", tokens=1)
+
+    assert len(marked["prompt_tokens"]) == len(plain["prompt_tokens"]) + 3
+    assert plain["eos"] == "<|im_end|>"
+
+
+def test_a_model_that_likes_to_end_its_reply_does(tmp_path: Path) -> None:
+    path = decoders.write_dense(tmp_path, ending=2.0)
+
+    assert "<|im_end|>" in native.decode(path, PROMPT, tokens=200)["text"]
+
+
+@pytest.mark.parametrize("kind", ["q8_0", "q4_0", "f16", "f32"])
+def test_the_dense_model_comes_in_each_type_of_weights(kind: str, tmp_path: Path) -> None:
+    answer = native.decode(decoders.write_dense(tmp_path, kind=kind, layers=2), PROMPT)
+
+    assert answer["finite"]
+    assert len(set(answer["tokens"])) >= 5
+
+
+def test_a_lora_adapter_changes_what_the_dense_model_says(tmp_path: Path) -> None:
+    model, adapter = decoders.write_dense(tmp_path), write_lora(tmp_path)
+    plain = native.decode(model, PROMPT)["tokens"]
+
+    assert native.decode(model, PROMPT, lora=adapter, scale=1.0)["tokens"] != plain
+    assert native.decode(model, PROMPT, lora=adapter, scale=0.0)["tokens"] == plain
