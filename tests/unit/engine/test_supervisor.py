@@ -21,7 +21,7 @@ from desktop.engine.failure import (
     VersionMismatch,
 )
 from desktop.engine.inventory import list_devices
-from desktop.engine.protocol import FailureKind
+from desktop.engine.protocol import PROTOCOL_VERSION, FailureKind
 from desktop.engine.state import EnginePhase, EngineState
 from tests.support.engine_replies import plan_for, reply_of, user
 
@@ -31,7 +31,8 @@ HELLO = (
     "import json, os, signal, sys, time\n"
     "def say(**fields): print(json.dumps(fields), flush=True)\n"
     'info = dict(version="0", system_info="", supports_gpu_offload=False, supports_rpc=False, devices=[])\n'
-    'def hello(version=1): say(type="Hello", version=version, pid=os.getpid(), engine=info)\n'
+    f"def hello(version={PROTOCOL_VERSION}): "
+    'say(type="Hello", version=version, pid=os.getpid(), engine=info)\n'
 )
 SERVE = "hello()\nfor line in sys.stdin: pass\n"
 
