@@ -19,6 +19,7 @@ from desktop.runtime.failures import EngineError
 from desktop.runtime.parameters import ModelParameters, context_parameters, planned_threads
 from desktop.runtime.plan_checks import check_file, check_plan
 from desktop.runtime.template import ChatTemplate, fallback_source
+from desktop.runtime.threads import ThreadGovernor, open_clock, physical_cores
 from desktop.runtime.vocabulary import Vocabulary
 from desktop.runtime.weights import Progress, create_context, load_weights
 
@@ -107,6 +108,11 @@ class Model:
         if wanted != self._threads:
             self._threads = wanted
             llama.llama_set_n_threads(self.context, *wanted)
+
+    def thread_governor(self) -> ThreadGovernor:
+        """Return what tells how many threads to use, as the plan wants it; its word goes to `set_threads`."""
+        clock = open_clock() if self.plan.adapt_threads else None
+        return ThreadGovernor(limit=max(self._planned_threads), cores=physical_cores(), clock=clock)
 
     def set_adapters(self, scales: Sequence[float]) -> None:
         """Compute with these scales from the next decode on, one per adapter of the plan.
