@@ -19,9 +19,9 @@ def check_file(path: str) -> GgufHeader:
     Counts, offsets and sizes that point outside the file have been used to corrupt memory (CVE-2026-7482 and its
     kin). Raises EngineError(FILE_MISSING | NOT_A_MODEL | CORRUPT_FILE | LOAD_FAILED).
     """
-    if not Path(path).is_file():
-        raise EngineError(FailureKind.FILE_MISSING, path=path)
     try:
+        if not Path(path).is_file():
+            raise EngineError(FailureKind.FILE_MISSING, path=path)
         return read_header(Path(path))
     except NotAGguf as error:
         raise EngineError(FailureKind.NOT_A_MODEL, str(error), path=path) from error
@@ -29,6 +29,8 @@ def check_file(path: str) -> GgufHeader:
         raise EngineError(FailureKind.CORRUPT_FILE, str(error), path=path) from error
     except AppError as error:
         raise EngineError(FailureKind.LOAD_FAILED, str(error), path=path) from error
+    except OSError as error:  # a name that is too long
+        raise EngineError(FailureKind.FILE_MISSING, str(error), path=path[:1000]) from error
 
 
 def check_plan(plan: LoadPlan) -> None:
