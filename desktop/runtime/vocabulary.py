@@ -17,6 +17,7 @@ class Vocabulary:
     def __init__(self, model: Any) -> None:
         self._vocab = llama.llama_model_get_vocab(model)
         self._pieces: dict[int, bytes] = {}
+        self._spellings: dict[int, bytes | None] = {}
         self.size: int = llama.llama_vocab_n_tokens(self._vocab)
         self.adds_bos: bool = llama.llama_vocab_get_add_bos(self._vocab)
 
@@ -72,6 +73,13 @@ class Vocabulary:
             if count >= 0:
                 return buffer.raw[:count]
             room = -count
+
+    def spelling(self, token: int) -> bytes | None:
+        """The bytes a token stands for in a prompt; None for one that is no text (a control token, or not one)."""
+        if token not in self._spellings:
+            control = token < 0 or llama.llama_vocab_is_control(self._vocab, token) or self.ends_generation(token)
+            self._spellings[token] = None if control else self.piece(token)
+        return self._spellings[token]
 
     def ends_generation(self, token: int) -> bool:
         """Whether the model says with this token that it has finished."""

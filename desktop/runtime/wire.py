@@ -4,7 +4,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -44,7 +44,11 @@ class Wire:
 
     def send(self, event: EngineMessage) -> None:
         """Write one line; callable from any thread. Ends the process when the owner is gone."""
-        line = memoryview(self._encoder.encode(event) + b"\n")
+        self.send_all((event,))
+
+    def send_all(self, events: Sequence[EngineMessage]) -> None:
+        """Write a line each, in one piece."""
+        line = memoryview(b"".join([self._encoder.encode(event) + b"\n" for event in events]))
         try:
             with self._lock:
                 while line:

@@ -1,0 +1,87 @@
+"""What the requests of a step have to say, gathered and written to the owner in one piece.
+
+Each line wakes the owner, which costs decode speed on the same cores: text of all streams crosses together, at most
+every INTERVAL; what a person waits for (the first word, an end) crosses at once.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from desktop.engine.protocol import ChosenToken, EngineMessage, ReasoningDelta, TextDelta, ToolCallDelta
+from desktop.runtime.replies.parts import Part
+
+INTERVAL = 0.04
+"""Seconds between two lines of a reply's text."""
+
+
+class _Stretch:
+    """Text of one request and one kind that has not crossed yet."""
+
+    __slots__ = ("part", "texts", "tokens")
+
+    def __init__(self, part: Part) -> None:
+        self.part, self.texts, self.tokens = part, [part.text], list[ChosenToken]()
+
+
+class Outbox:
+    """Keeps the order of each request's messages."""
+
+    def __init__(self, send_all: Callable[[Sequence[EngineMessage]], None]) -> None:
+        self._send_all = send_all
+        self._ready: list[EngineMessage] = []
+        self._open: dict[str, _Stretch] = {}
+        self._begun: set[str] = set()
+        self._urgent = False
+        self._last = 0.0
+
+    def add_part(self, request_id: str, part: Part) -> None:
+        """Take a piece of a reply."""
+        stretch = self._open.get(request_id)
+        if stretch is not None and part.kind != "tool_call" and stretch.part.kind == part.kind:
+            stretch.texts.append(part.text)
+            return
+        self._close(request_id)
+        self._open[request_id] = _Stretch(part)
+        if request_id not in self._begun:
+            self._begun.add(request_id)
+            self._urgent = True
+
+    def add_token(self, request_id: str, token: ChosenToken) -> None:
+        """Take the description of a token; it crosses with the text that comes with it or after it."""
+        if request_id not in self._open:
+            self._open[request_id] = _Stretch(Part("text", ""))
+        self._open[request_id].tokens.append(token)
+
+    def add(self, message: EngineMessage, *, request_id: str = "", last: bool = False) -> None:
+        """Take a whole message, behind what its request said before. last: nothing comes after it."""
+        self._close(request_id)
+        self._ready.append(message)
+        self._urgent = True
+        if last:
+            self._begun.discard(request_id)
+
+    def flush(self, *, now: bool = False) -> None:
+        """Write what is due; everything with `now`."""
+        if not (now or self._urgent or time.monotonic() - self._last >= INTERVAL):
+            return
+        for request_id in list(self._open):
+            self._close(request_id)
+        self._urgent = False
+        if self._ready:
+            messages, self._ready = self._ready, []
+            self._send_all(messages)
+            self._last = time.monotonic()
+
+    def _close(self, request_id: str) -> None:
+        stretch = self._open.pop(request_id, None)
+        if stretch is not None:
+            self._ready.append(_delta(request_id, stretch))
+
+
+def _delta(request_id: str, stretch: _Stretch) -> EngineMessage:
+    text, part = "".join(stretch.texts), stretch.part
+    if part.kind == "reasoning":
+        return ReasoningDelta(request_id=request_id, text=text)
+    if part.kind == "tool_call":
+        return ToolCallDelta(request_id=request_id, index=part.index, name=part.name, arguments=text)
+    return TextDelta(request_id=request_id, text=text, tokens=tuple(stretch.tokens))

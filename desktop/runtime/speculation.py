@@ -1,0 +1,117 @@
+"""Several tokens checked in one step, where that was seen to be faster than one after the other.
+
+A proposer guesses what comes next; the model checks all guesses at once and the sampler chooses at each place as it
+would have anyway, so that what is said does not depend on the guesses. Whether a guess is right is counted for every
+token, also while nothing is speculated: speculation begins when it pays by the times this machine's own steps took,
+and ends when it does not.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from desktop.engine.protocol import Speculation
+
+NGRAM = 3
+"""Tokens that must have stood in a row before for what followed them to be proposed."""
+LONGEST_DRAFT = 15
+GAIN = 1.08
+"""A draft must promise this much more speed; less is within the error of the estimate."""
+_PRIOR, _PRIOR_WEIGHT = 0.2, 2.0  # guesses are thought bad until they were seen to be good
+_MEMORY = 0.95  # weight that older guesses keep per new one
+
+
+def choose_speculation(wanted: Speculation, *, rows: int, can_go_back: bool) -> tuple[Speculation, str]:
+    """Return how replies are speculated, and why so.
+
+    rows: logits of one step. can_go_back: whether wrong guesses can be taken out of the model's memory again.
+    """
+    if wanted == "off":
+        return "off", "switched off"
+    if not can_go_back:
+        return "off", "this kind of model cannot take a wrong guess back"
+    if rows < 2:
+        return "off", "the plan has logits for one token per step only"
+    return "prompt_lookup", "used where it is measured to be faster, reply by reply"
+
+
+class Proposer(Protocol):
+    """Guesses the next tokens of a sequence."""
+
+    def propose(self, limit: int) -> list[int]:
+        """Return at most `limit` tokens that may come next."""
+
+    def append(self, token: int) -> None:
+        """Take a token that was chosen."""
+
+
+class PromptLookup:
+    """Proposes what followed the last time the same tokens stood there: for edits, quotes and code that repeats."""
+
+    def __init__(self, tokens: Sequence[int]) -> None:
+        self._tokens = list(tokens)
+        self._places: dict[tuple[int, ...], int] = {}
+        self._indexed = NGRAM
+
+    def append(self, token: int) -> None:
+        """Take the token that was chosen."""
+        self._tokens.append(token)
+
+    def propose(self, limit: int) -> list[int]:
+        """What followed the latest earlier place with the same last NGRAM tokens."""
+        tokens, places = self._tokens, self._places
+        while self._indexed < len(tokens):
+            end = self._indexed
+            places[tuple(tokens[end - NGRAM : end])] = end
+            self._indexed = end + 1
+        place = places.get(tuple(tokens[-NGRAM:]))
+        return [] if place is None else tokens[place : place + limit]
+
+
+class Speculator:
+    """Decides for one reply how many guessed tokens to check in the next step.
+
+    step_seconds: how long a step of so many rows takes on this machine.
+    """
+
+    def __init__(self, proposer: Proposer, step_seconds: Callable[[int], float], *, cost: float = 0.0) -> None:
+        self._proposer, self._step_seconds = proposer, step_seconds
+        self._cost = cost
+        self._hits, self._trials = _PRIOR * _PRIOR_WEIGHT, _PRIOR_WEIGHT
+        self._guess: list[int] = []
+        self.drafted = self.accepted = 0
+
+    @property
+    def hit_rate(self) -> float:
+        """How often a guess for the next token was right lately, 0 to 1."""
+        return self._hits / self._trials
+
+    def draft(self, limit: int) -> list[int]:
+        """Return the guesses to check now; none where that would not pay."""
+        self._guess = self._proposer.propose(min(limit, LONGEST_DRAFT)) if limit > 0 else []
+        length = self._best_length(len(self._guess))
+        self.drafted += length
+        return self._guess[:length]
+
+    def learn(self, chosen: Sequence[int], drafted: int) -> None:
+        """Take what the model chose, first token first; the first `drafted` guesses were checked."""
+        for place, token in enumerate(chosen):
+            if place < len(self._guess) and place <= drafted:
+                hit = self._guess[place] == token
+                self._hits, self._trials = self._hits * _MEMORY + hit, self._trials * _MEMORY + 1
+                self.accepted += hit and place < drafted
+                if not hit:
+                    self._guess = []
+            self._proposer.append(token)
+        self._guess = []
+
+    def _best_length(self, available: int) -> int:
+        single = self._step_seconds(1)
+        if not available or not single:
+            return 0
+        rate, best, most, expected = self.hit_rate, 0, GAIN, 1.0
+        for length in range(1, available + 1):
+            expected += rate**length
+            gain = expected * single / (self._step_seconds(length + 1) + self._cost * length)
+            if gain > most:
+                best, most = length, gain
+        return best
