@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.support.gguf_writer import Scalar
-from tests.support.models.decoders import KV, N_EMBD
+from tests.support.models.blocks import KV, N_EMBD
 from tests.support.models.weights import matrix, write_weights
 
 

@@ -4,27 +4,25 @@ All have the vocabulary `BPE`, ChatML, n_embd 256 and matrices in Q8_0. `ending`
 its reply: 0 never (with greedy sampling), 1 like any other token, more sooner. One function writes one kind.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.gguf_writer import Metadata, Scalar
-from tests.support.models.vocabulary import BPE, CHATML, SIZE, bpe_metadata
-from tests.support.models.weights import Weight, matrix, norm, vector, write_weights
-
-N_EMBD = 256
-N_HEAD = 4
-N_HEAD_KV = 2
-N_FF = 512
-CONTEXT = 4096
-Keys = dict[str, Scalar | Sequence[Scalar]]
-
-HEAD = N_EMBD // N_HEAD
-KV = HEAD * N_HEAD_KV
-
-# How far apart logits lie: the best token leads by about as much as in a trained model.
-_SHARPNESS = 4.0
-# Random queries and keys nearly average over the past; this makes attention choose.
-_ATTENTION = 3.0
+from tests.support.models.blocks import (
+    CONTEXT,
+    HEAD,
+    N_EMBD,
+    N_FF,
+    N_HEAD,
+    N_HEAD_KV,
+    Keys,
+    attention,
+    describe,
+    ends,
+    feed_forward,
+    head_norms,
+    write,
+)
+from tests.support.models.vocabulary import CHATML
+from tests.support.models.weights import Weight, matrix, norm, vector
 
 
 def write_dense(
@@ -39,9 +37,9 @@ def write_dense(
     context: int = CONTEXT,
 ) -> Path:
     """Write a llama. kind: of its matrices, "q8_0", "q4_0", "f16" or "f32"."""
-    weights = [part for layer in range(layers) for part in _attention(layer, kind) + _feed_forward(layer, kind)]
-    metadata = _metadata("llama", layers, template, context=context)
-    return _write(folder, name, metadata, [*weights, *_ends(kind, ending)], seed)
+    weights = [part for layer in range(layers) for part in attention(layer, kind) + feed_forward(layer, kind)]
+    metadata = describe("llama", layers, template, context=context)
+    return write(folder, name, metadata, [*weights, *ends(kind, ending)], seed)
 
 
 def write_draft(folder: Path, *, seed: int = 0, name: str = "draft", layers: int = 2) -> Path:
@@ -72,10 +70,10 @@ def write_sliding_window(
     }
     weights = []
     for layer in range(layers):
-        weights += _attention(layer) + _feed_forward(layer) + _head_norms(layer)
+        weights += attention(layer) + feed_forward(layer) + head_norms(layer)
         weights += [norm(f"blk.{layer}.{part}.weight", N_EMBD) for part in ("post_attention_norm", "post_ffw_norm")]
-    metadata = _metadata("gemma3", layers, template, special)
-    return _write(folder, name, metadata, [*weights, *_ends("q8_0", ending)], seed)
+    metadata = describe("gemma3", layers, template, special)
+    return write(folder, name, metadata, [*weights, *ends("q8_0", ending)], seed)
 
 
 def write_recurrent(
@@ -110,8 +108,8 @@ def write_recurrent(
             vector(f"{block}.ssm_d", inner, mean=1.0),
             matrix(f"{block}.ssm_out.weight", inner, N_EMBD),
         ]
-    metadata = _metadata("mamba", layers, template, special)
-    return _write(folder, name, metadata, [*weights, *_ends("q8_0", ending)], seed)
+    metadata = describe("mamba", layers, template, special)
+    return write(folder, name, metadata, [*weights, *ends("q8_0", ending)], seed)
 
 
 def write_hybrid(
@@ -129,10 +127,10 @@ def write_hybrid(
     special: Keys = {"shortconv.l_cache": cached, "attention.head_count_kv": heads}
     weights = []
     for layer in range(layers):
-        weights += _attention(layer) + _head_norms(layer) if heads[layer] else _short_convolution(layer, cached)
-        weights += _feed_forward(layer)
-    metadata = _metadata("lfm2", layers, template, special)
-    return _write(folder, name, metadata, [*weights, *_ends("q8_0", ending, norm="token_embd_norm")], seed)
+        weights += attention(layer) + head_norms(layer) if heads[layer] else _short_convolution(layer, cached)
+        weights += feed_forward(layer)
+    metadata = describe("lfm2", layers, template, special)
+    return write(folder, name, metadata, [*weights, *ends("q8_0", ending, norm="token_embd_norm")], seed)
 
 
 def write_moe(
@@ -151,7 +149,7 @@ def write_moe(
     weights = []
     for layer in range(layers):
         block = f"blk.{layer}"
-        weights += _attention(layer, kv=N_EMBD)
+        weights += attention(layer, kv=N_EMBD)
         weights += [norm(f"{block}.attn_{part}_norm.weight", N_EMBD) for part in "qk"]
         weights += [
             norm(f"{block}.ffn_norm.weight", N_EMBD),
@@ -160,67 +158,8 @@ def write_moe(
             matrix(f"{block}.ffn_up_exps.weight", N_EMBD, N_FF, experts),
             matrix(f"{block}.ffn_down_exps.weight", N_FF, N_EMBD, experts),
         ]
-    metadata = _metadata("olmoe", layers, template, special)
-    return _write(folder, name, metadata, [*weights, *_ends("q8_0", ending)], seed)
-
-
-def _metadata(
-    architecture: str,
-    layers: int,
-    template: str,
-    special: Keys | None = None,
-    *,
-    context: int = CONTEXT,
-) -> Keys:
-    """special: keys of this architecture, without its name; they win over the common ones."""
-    keys: Keys = {
-        "block_count": layers,
-        "context_length": context,
-        "embedding_length": N_EMBD,
-        "feed_forward_length": N_FF,
-        "attention.head_count": N_HEAD,
-        "attention.head_count_kv": N_HEAD_KV,
-        "attention.layer_norm_rms_epsilon": 1e-5,
-        "rope.dimension_count": HEAD,
-        "vocab_size": SIZE,
-    }
-    named = {f"{architecture}.{key}": value for key, value in (keys | (special or {})).items()}
-    head: Keys = {
-        "general.architecture": architecture,
-        "general.type": "model",
-        "general.name": f"Tiny {architecture}",
-    }
-    return head | named | bpe_metadata(template=template)
-
-
-def _attention(layer: int, kind: str = "q8_0", *, kv: int = KV) -> list[Weight]:
-    """kv: values of a token in K and in V."""
-    block = f"blk.{layer}"
-    return [
-        norm(f"{block}.attn_norm.weight", N_EMBD),
-        matrix(f"{block}.attn_q.weight", N_EMBD, N_EMBD, gain=_ATTENTION, kind=kind),
-        matrix(f"{block}.attn_k.weight", N_EMBD, kv, kind=kind),
-        matrix(f"{block}.attn_v.weight", N_EMBD, kv, kind=kind),
-        matrix(f"{block}.attn_output.weight", N_EMBD, N_EMBD, kind=kind),
-    ]
-
-
-def _head_norms(layer: int) -> list[Weight]:
-    """Norms of each head's queries and keys; the queries are made longer, for attention to choose."""
-    return [
-        vector(f"blk.{layer}.attn_q_norm.weight", HEAD, mean=_ATTENTION),
-        norm(f"blk.{layer}.attn_k_norm.weight", HEAD),
-    ]
-
-
-def _feed_forward(layer: int, kind: str = "q8_0") -> list[Weight]:
-    block = f"blk.{layer}"
-    return [
-        norm(f"{block}.ffn_norm.weight", N_EMBD),
-        matrix(f"{block}.ffn_gate.weight", N_EMBD, N_FF, kind=kind),
-        matrix(f"{block}.ffn_up.weight", N_EMBD, N_FF, kind=kind),
-        matrix(f"{block}.ffn_down.weight", N_FF, N_EMBD, kind=kind),
-    ]
+    metadata = describe("olmoe", layers, template, special)
+    return write(folder, name, metadata, [*weights, *ends("q8_0", ending)], seed)
 
 
 def _short_convolution(layer: int, cached: int) -> list[Weight]:
@@ -231,16 +170,3 @@ def _short_convolution(layer: int, cached: int) -> list[Weight]:
         matrix(f"{block}.shortconv.in_proj.weight", N_EMBD, 3 * N_EMBD),
         matrix(f"{block}.shortconv.out_proj.weight", N_EMBD, N_EMBD),
     ]
-
-
-def _ends(kind: str, ending: float, *, norm: str = "output_norm") -> list[Weight]:
-    """The embeddings and the output; norm: the last norm's name."""
-    return [
-        Weight("token_embd.weight", (N_EMBD, SIZE), kind, spread=1.0),
-        vector(f"{norm}.weight", N_EMBD, mean=1.0),
-        matrix("output.weight", N_EMBD, SIZE, gain=_SHARPNESS, kind=kind, rows=BPE.output_rows(ending=ending)),
-    ]
-
-
-def _write(folder: Path, name: str, metadata: Metadata, weights: Sequence[Weight], seed: int) -> Path:
-    return write_weights(folder / f"{name}.gguf", metadata, weights, seed=seed)

@@ -61,7 +61,9 @@ class Native:
 
     def feed(self, tokens: list[int]) -> None:
         array = (ctypes.c_int32 * len(tokens))(*tokens)
-        assert llama.llama_decode(self.context, llama.llama_batch_get_one(array, len(tokens))) == 0
+        # An encoder has no memory, and nothing to decode.
+        run = llama.llama_decode if llama.llama_get_memory(self.context) else llama.llama_encode
+        assert run(self.context, llama.llama_batch_get_one(array, len(tokens))) == 0
 
     def logits(self) -> list[float]:
         return list(llama.llama_get_logits_ith(self.context, -1)[: self.n_vocab])

@@ -1,7 +1,10 @@
-"""Tokenizers of the synthetic models: 512 tokens that can write any text.
+"""Tokenizers of the synthetic models.
 
-`BPE` is byte-level like GPT-2's: all 256 bytes, some English words that merges build up, and the control tokens of
-ChatML. Random weights choose only among printable texts, because rows of the output for the other tokens are zero.
+`BPE` has 512 tokens and can write any text. It is byte-level like GPT-2's: all 256 bytes, some English words that
+merges build up, and the control tokens of ChatML. Random weights choose only among printable texts, because rows of
+the output for the other tokens are zero.
+
+`WPM` is BERT's kind: words, else their letters; capitals are lost.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +20,7 @@ CHATML = (
 )
 CONTROL_TEXTS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MARK_TEXTS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+WPM_CONTROL_TEXTS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 TEXT = (
     "the and you that was for are with his they this have from one had word but not what all were when your can said "
     "there use each which she how their will other about out many then them these some her would make like him into "
@@ -99,4 +103,34 @@ def bpe_metadata(*, template: str = CHATML) -> dict[str, Scalar | Sequence[Scala
         "tokenizer.ggml.padding_token_id": BPE.id("<|endoftext|>"),
         "tokenizer.ggml.add_bos_token": False,
         "tokenizer.chat_template": template,
+    }
+
+
+def _wpm() -> Vocabulary:
+    letters = [chr(code) for code in range(0x21, 0x7F) if not chr(code).isupper()]
+    # llama.cpp marks the beginning of a word, where BERT's own files mark the continuation with "##".
+    words = [f"▁{word}" for word in TEXT.split()]
+    texts = (*WPM_CONTROL_TEXTS, *(f"▁{letter}" for letter in letters), *letters, *words)
+    controls = len(WPM_CONTROL_TEXTS)
+    return Vocabulary("bert", texts, (*[_CONTROL] * controls, *[_NORMAL] * (len(texts) - controls)))
+
+
+WPM = _wpm()
+
+
+def wpm_metadata() -> dict[str, Scalar | Sequence[Scalar]]:
+    """Return the tokenizer's part of a GGUF: [CLS] before a text, [SEP] after it."""
+    return {
+        "tokenizer.ggml.model": WPM.model,
+        "tokenizer.ggml.pre": "default",
+        "tokenizer.ggml.tokens": WPM.texts,
+        "tokenizer.ggml.token_type": Signed(WPM.types),
+        "tokenizer.ggml.token_type_count": 2,
+        "tokenizer.ggml.padding_token_id": WPM.id("[PAD]"),
+        "tokenizer.ggml.unknown_token_id": WPM.id("[UNK]"),
+        "tokenizer.ggml.bos_token_id": WPM.id("[CLS]"),
+        "tokenizer.ggml.cls_token_id": WPM.id("[CLS]"),
+        "tokenizer.ggml.eos_token_id": WPM.id("[SEP]"),
+        "tokenizer.ggml.seperator_token_id": WPM.id("[SEP]"),  # llama.cpp spells it so
+        "tokenizer.ggml.mask_token_id": WPM.id("[MASK]"),
     }

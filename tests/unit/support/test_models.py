@@ -1,11 +1,13 @@
 """The synthetic models are real: libllama loads each, and each writes words, the same ones every time."""
 
+import math
+import operator
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.models import decoders, native
+from tests.support.models import decoders, encoders, native
 from tests.support.models.adapters import write_lora
 
 PROMPT = "<|im_start|>user\nWhat can you say about the time?<|im_end|>\n<|im_start|>assistant\n"
@@ -84,3 +86,36 @@ def test_a_lora_adapter_changes_what_the_dense_model_says(tmp_path: Path) -> Non
 
     assert native.decode(model, PROMPT, lora=adapter, scale=1.0)["tokens"] != plain
     assert native.decode(model, PROMPT, lora=adapter, scale=0.0)["tokens"] == plain
+
+
+EMBEDDINGS: dict[str, Write] = {"bert": encoders.write_embedding, "decoder": encoders.write_decoder_embedding}
+RERANKERS: dict[str, Write] = {"bert": encoders.write_reranker, "decoder": encoders.write_decoder_reranker}
+TEXTS = ["the time has come", "the time has come to look", "zebra quartz & jelly"]
+
+
+@pytest.mark.parametrize("form", EMBEDDINGS)
+def test_an_embedding_model_puts_texts_that_share_words_closer(form: str, tmp_path: Path) -> None:
+    path = EMBEDDINGS[form](tmp_path)
+    answer = native.embed(path, TEXTS)
+    first, near, far = answer["vectors"]
+
+    assert path.stat().st_size < BIGGEST
+    assert [len(vector) for vector in answer["vectors"]] == [256] * 3
+    assert _cosine(first, near) > _cosine(first, far)
+    assert answer["vectors"] == native.embed(path, TEXTS)["vectors"]
+
+
+@pytest.mark.parametrize("form", RERANKERS)
+def test_a_reranker_scores_every_text_differently(form: str, tmp_path: Path) -> None:
+    path = RERANKERS[form](tmp_path)
+    answer = native.embed(path, TEXTS)
+    scores = [score for [score] in answer["vectors"]]
+
+    assert answer["pooling"] == encoders.RANK
+    assert all(map(math.isfinite, scores))
+    assert len({round(score, 3) for score in scores}) == len(TEXTS)
+    assert answer["vectors"] == native.embed(path, TEXTS)["vectors"]
+
+
+def _cosine(left: list[float], right: list[float]) -> float:
+    return sum(map(operator.mul, left, right)) / math.hypot(*left) / math.hypot(*right)
