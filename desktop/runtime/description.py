@@ -6,8 +6,9 @@ from typing import Any
 
 import llama_cpp.llama_cpp as llama
 
-from desktop.engine.protocol import LoadedModel, LoadPlan
+from desktop.engine.protocol import DeviceMemory, LoadedModel, LoadPlan
 from desktop.runtime.engine_log import assigned_layers, buffer_sizes
+from desktop.runtime.load_notes import lock_notes
 from desktop.runtime.plan_checks import check_placement
 
 
@@ -34,7 +35,31 @@ def describe(
         layers=layers,
         memory=buffer_sizes(lines, aliases),
         load_seconds=0.0,
+        n_embd_out=0 if plan.purpose == "chat" else outputs(plan, model),
+        notes=lock_notes(lines) if plan.use_mlock else (),
     )
+
+
+def outputs(plan: LoadPlan, model: Any) -> int:
+    """Numbers per text: of its embedding, or of its ranking."""
+    if plan.purpose == "rerank":
+        return int(llama.llama_model_n_cls_out(model))
+    return int(llama.llama_model_n_embd_out(model))
+
+
+def add_memory(one: tuple[DeviceMemory, ...], other: tuple[DeviceMemory, ...]) -> tuple[DeviceMemory, ...]:
+    """Add up what two models need on each device, in bytes."""
+    sums = {memory.device: memory for memory in one}
+    for memory in other:
+        there = sums.get(memory.device, DeviceMemory(device=memory.device))
+        sums[memory.device] = DeviceMemory(
+            device=memory.device,
+            weights=there.weights + memory.weights,
+            kv=there.kv + memory.kv,
+            compute=there.compute + memory.compute,
+            overhead=there.overhead + memory.overhead,
+        )
+    return tuple(sums.values())
 
 
 def read_metadata(model: Any, key: str) -> str:

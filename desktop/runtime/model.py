@@ -1,8 +1,9 @@
 """A model in memory: loads exactly what a LoadPlan says, and reports what the engine made of it."""
 
+import functools
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,46 +11,69 @@ import llama_cpp.llama_cpp as llama
 import msgspec
 
 from desktop.engine.protocol import EngineFailure, LoadedModel, LoadPlan
+from desktop.errors import Phrase
+from desktop.gguf.header import GgufHeader
 from desktop.runtime.adapters import Adapters
 from desktop.runtime.backends import Ggml, list_devices
-from desktop.runtime.description import describe
+from desktop.runtime.description import add_memory, describe
 from desktop.runtime.devices import register_workers, rpc_buffer_names
-from desktop.runtime.engine_log import EngineLog
+from desktop.runtime.draft import Draft
+from desktop.runtime.engine_log import EngineLog, buffer_sizes
 from desktop.runtime.failures import EngineError
+from desktop.runtime.load_notes import lock_notes
 from desktop.runtime.parameters import ModelParameters, context_parameters, planned_threads
 from desktop.runtime.plan_checks import check_file, check_plan
+from desktop.runtime.pooling import create_pooling_context
 from desktop.runtime.template import ChatTemplate, fallback_source
-from desktop.runtime.threads import ThreadGovernor, open_clock, physical_cores
 from desktop.runtime.vocabulary import Vocabulary
-from desktop.runtime.weights import Progress, create_context, load_weights
+from desktop.runtime.warm_up import spread_memory, warm_up
+from desktop.runtime.weights import Progress, cancelled_load, create_context, load_weights
 
 
 class Model:
     """Weights, context and tokenizer of one plan. Raises EngineError with the kind of what went wrong."""
 
     def __init__(self, plan: LoadPlan, *, ggml: Ggml, log: EngineLog, on_progress: Progress) -> None:
-        started, mark = time.monotonic(), log.mark()
+        started = time.monotonic()
         self.plan = plan
         self.context: Any = None
         self._model: Any = None
-        self.draft: Any = None
-        check_file(plan.model_path)
+        self.draft: Draft | None = None
+        header = check_file(plan.model_path)
         check_plan(plan)
         register_workers(ggml, plan.rpc_endpoints)
+        notes = spread_memory(plan.numa)
+        shares = _Shares(plan, on_progress)
         try:
-            aliases = rpc_buffer_names(list_devices(ggml))
-            self._parameters = ModelParameters(plan, ggml)
-            self._model = load_weights(plan.model_path, self._parameters, log=log, on_progress=on_progress)
-            self.context = create_context(self._model, context_parameters(plan), log=log, path=plan.model_path)
-            self._planned_threads = self._threads = planned_threads(plan)
-            self.adapters = Adapters(self._model, plan.lora, log=log)
-            self.set_adapters([adapter.scale for adapter in plan.lora])
-            self.vocabulary = Vocabulary(self._model)
-            self.template, self.template_failure = self._read_template()
-            self.loaded = self._describe(log.since(mark), aliases, time.monotonic() - started)
+            self._load(header, shares, ggml=ggml, log=log)
+            mark = log.mark()
+            if plan.draft_path:
+                self.draft = Draft(plan, self.vocabulary, ggml=ggml, log=log, on_progress=shares.of_draft)
+            self._add_to_description(log.since(mark), notes, time.monotonic() - started)
         except BaseException:
             self.close()
             raise
+
+    def _load(self, header: GgufHeader, shares: "_Shares", *, ggml: Ggml, log: EngineLog) -> None:
+        plan, mark = self.plan, log.mark()
+        self._aliases = rpc_buffer_names(list_devices(ggml))
+        self._parameters = ModelParameters(plan, ggml)
+        self._model = load_weights(plan.model_path, self._parameters, log=log, on_progress=shares.of_model)
+        self.vocabulary = Vocabulary(self._model)
+        if plan.purpose == "chat":
+            self.context = create_context(self._model, context_parameters(plan), log=log, path=plan.model_path)
+        else:
+            self.context = create_pooling_context(self._model, plan, header, log=log)
+        self._planned_threads = self._threads = planned_threads(plan)
+        self.adapters = Adapters(self._model, plan.lora, base=header, log=log)
+        self.set_adapters(self.planned_scales)
+        lines = log.since(mark)
+        self.template, self.template_failure = self._read_template()
+        if plan.warm_up:
+            warm_up(self._model, self.context, self.vocabulary, log=log, path=plan.model_path)
+        if not shares.of_model(1.0):
+            raise cancelled_load()
+        self.loaded = self._describe(lines)
 
     @property
     def native(self) -> Any:
@@ -87,7 +111,7 @@ class Model:
         memory = llama.llama_get_memory(self.context)
         return bool(memory) and bool(llama.llama_memory_can_shift(memory))
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Identifies the weights and everything else that changes a KV state, adapters left out."""
         status, plan = Path(self.plan.model_path).stat(), self.plan
@@ -95,6 +119,20 @@ class Model:
         cells = (plan.type_k, plan.type_v, plan.flash_attention, plan.swa_full, plan.kv_unified)
         places = (plan.n_gpu_layers, plan.devices, llama.llama_version())
         return hashlib.sha256(repr((file, cells, places)).encode()).hexdigest()
+
+    @property
+    def planned_scales(self) -> tuple[float, ...]:
+        """What a request's adapters are scaled with that does not say otherwise."""
+        return tuple(adapter.scale for adapter in self.plan.lora)
+
+    @property
+    def adapters_key(self) -> str:
+        """Identifies the adapters and scales that act now; "" without any."""
+        return self.adapters.key_of(self.adapters.scales)
+
+    def adapters_key_of(self, scales: Sequence[float] | None) -> str:
+        """Identify what these scales make of the weights; None: the plan's. Raises EngineError(BAD_REQUEST)."""
+        return self.adapters.key_of(self.planned_scales if scales is None else scales)
 
     @property
     def threads(self) -> tuple[int, int]:
@@ -108,11 +146,8 @@ class Model:
         if wanted != self._threads:
             self._threads = wanted
             llama.llama_set_n_threads(self.context, *wanted)
-
-    def thread_governor(self) -> ThreadGovernor:
-        """Return what tells how many threads to use, as the plan wants it; its word goes to `set_threads`."""
-        clock = open_clock() if self.plan.adapt_threads else None
-        return ThreadGovernor(limit=max(self._planned_threads), cores=physical_cores(), clock=clock)
+            if self.draft is not None:
+                self.draft.set_threads(*wanted)
 
     def set_adapters(self, scales: Sequence[float]) -> None:
         """Compute with these scales from the next decode on, one per adapter of the plan.
@@ -127,6 +162,9 @@ class Model:
 
     def close(self) -> None:
         """Free everything; safe to call twice."""
+        if self.draft is not None:
+            self.draft.close()
+            self.draft = None
         if self.context is not None:
             llama.llama_free(self.context)
             self.context = None
@@ -134,16 +172,22 @@ class Model:
             llama.llama_model_free(self._model)  # frees the adapters too
             self._model = None
 
-    def _describe(self, lines: list[str], aliases: Mapping[str, str], seconds: float) -> LoadedModel:
-        loaded = describe(
+    def _describe(self, lines: list[str]) -> LoadedModel:
+        return describe(
             self.plan,
             model=self._model,
             context=self.context,
             lines=lines,
-            aliases=aliases,
+            aliases=self._aliases,
             has_template=self.template is not None,
         )
-        return msgspec.structs.replace(loaded, load_seconds=seconds)
+
+    def _add_to_description(self, draft_lines: list[str], notes: tuple[Phrase, ...], seconds: float) -> None:
+        memory = add_memory(self.loaded.memory, buffer_sizes(draft_lines, self._aliases))
+        notes = (*notes, *self.loaded.notes, *lock_notes(draft_lines))
+        self.loaded = msgspec.structs.replace(
+            self.loaded, memory=memory, notes=tuple(dict.fromkeys(notes)), load_seconds=seconds
+        )
 
     def _read_template(self) -> tuple[ChatTemplate | None, EngineFailure | None]:
         """A broken template does not spoil the load: it is told when a chat is asked for."""
@@ -156,3 +200,18 @@ class Model:
             return ChatTemplate(source, bos=words.bos_text, eos=words.eos_text, special_texts=words.special_texts), None
         except EngineError as error:
             return None, error.failure
+
+
+class _Shares:
+    """Makes one progress of two files, by their sizes."""
+
+    def __init__(self, plan: LoadPlan, on_progress: Progress) -> None:
+        own = Path(plan.model_path).stat().st_size
+        both = own + (Path(plan.draft_path).stat().st_size if Path(plan.draft_path).is_file() else 0)
+        self._own, self._on_progress = own / both, on_progress
+
+    def of_model(self, fraction: float) -> bool:
+        return self._on_progress(fraction * self._own)
+
+    def of_draft(self, fraction: float) -> bool:
+        return self._on_progress(self._own + fraction * (1 - self._own))

@@ -80,6 +80,16 @@ def context_parameters(plan: LoadPlan) -> Any:
     return parameters
 
 
+def embedding_parameters(plan: LoadPlan, *, n_ubatch: int) -> Any:
+    """Return llama_context_params for a plan that embeds or ranks: every row is an output, pooled per sequence."""
+    parameters = context_parameters(plan)
+    # llama_encode and non-causal attention take a batch in one piece (GGML_ASSERTs of llama-context.cpp).
+    parameters.n_batch = parameters.n_ubatch = parameters.n_outputs_max = n_ubatch
+    parameters.embeddings = True
+    parameters.pooling_type = POOLING_RANK if plan.purpose == "rerank" else _POOLING[plan.pooling]
+    return parameters
+
+
 def planned_threads(plan: LoadPlan) -> tuple[int, int]:
     """Threads of decode and of prefill, while no other program wants the cores."""
     threads = plan.n_threads or physical_cores()

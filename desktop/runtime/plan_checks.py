@@ -1,6 +1,7 @@
 """What is checked before native code opens a file, and what it made of the plan afterwards. Loads no native code."""
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from desktop.engine.protocol import FailureKind, LoadPlan
@@ -76,3 +77,65 @@ def check_placement(plan: LoadPlan, layers: tuple[str, ...]) -> None:
     if plan.placement is not None and plan.placement.layers != layers:
         detail = f"planned {' '.join(plan.placement.layers)}, placed {' '.join(layers)}"
         raise EngineError(FailureKind.LOAD_FAILED, detail, path=plan.model_path)
+
+
+def check_adapter(path: str, base: GgufHeader) -> None:
+    """Check a LoRA adapter against the header of the model it is for: native code aborts the child on some faults.
+
+    Raises what check_file raises, and EngineError(LOAD_FAILED) with the path for what is no adapter of this model.
+    """
+    header = check_file(path)
+    problem = next(_adapter_problems(header, base), "") or _alpha_problem(path, header)
+    if problem:
+        raise EngineError(FailureKind.LOAD_FAILED, f"{Path(path).name}: {problem}", path=path)
+
+
+def _adapter_problems(header: GgufHeader, base: GgufHeader) -> Iterator[str]:
+    if header.text("general.type") != "adapter" or header.text("adapter.type") != "lora":
+        yield "this is no LoRA adapter"
+    if header.architecture != base.architecture:
+        yield f"the adapter is for a model of the architecture {header.architecture}, this one is {base.architecture}"
+    shapes = {tensor.name: _four(tensor.shape) for tensor in base.tensors}
+    halves = {tensor.name: _four(tensor.shape) for tensor in header.tensors}
+    for tensor in header.tensors:
+        if tensor.kind.name in _NOT_MULTIPLIED:
+            yield f"{tensor.name} has the type {tensor.kind.name}"
+        name, half = tensor.name.rsplit(".", 1)
+        if half == "lora_a":
+            yield _pair_problem(name, halves[tensor.name], halves.get(f"{name}.lora_b"), shapes.get(name))
+
+
+_NOT_MULTIPLIED = frozenset({"i8", "i16", "i32", "i64", "f64", "q8_1", "q8_K"})
+"""Types without a matrix product in ggml: computing with one aborts."""
+
+
+def _four(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    one, two, three, four = (*shape, 1, 1, 1)[:4]
+    return one, two, three, four
+
+
+def _pair_problem(
+    name: str,
+    a: tuple[int, int, int, int],
+    b: tuple[int, int, int, int] | None,
+    base: tuple[int, int, int, int] | None,
+) -> str:
+    """Compare the two factors of a tensor with the tensor; libllama looks at fewer of the numbers."""
+    if b is None or base is None:
+        return ""  # libllama refuses the one; the other may be in another file of a split model, and it looks there
+    if name.endswith("token_embd.weight"):  # a and b change places: llm_graph_context::build_inp_embd
+        fits = a == (b[0], base[1], 1, 1) and b[1:] == (base[0], 1, 1)
+    else:
+        fits = a[0] == base[0] and b[1] == base[1] and a[1] == b[0] and a[2:] == b[2:] == base[2:]
+    return "" if fits else f"{name} has another shape than in the model"
+
+
+def _alpha_problem(path: str, header: GgufHeader) -> str:
+    """Find an alpha of another type than float32, on which ggml aborts; our reader does not keep the width."""
+    key = b"adapter.lora.alpha"
+    with Path(path).open("rb") as file:
+        _, found, after = file.read(header.data_offset).partition(struct.pack("<Q", len(key)) + key)
+    return "" if not found or after[:4] == _FLOAT32 else "the type of its alpha is unknown"
+
+
+_FLOAT32 = struct.pack("<I", 6)  # enum gguf_type of gguf.h

@@ -56,20 +56,20 @@ class CpuTimes(NamedTuple):
     own: float
 
 
-Clock = Callable[[], CpuTimes]
+Clock = Callable[[], CpuTimes | None]
 
 
-def open_clock() -> Clock | None:
-    """Return what reads the CPU times of this system, None where it has none to tell."""
+def open_clock() -> Clock:
+    """Return what reads the CPU times of this system; it returns None where the system has none to tell."""
     clock = _linux_clock() if sys.platform == "linux" else _other_clock
     try:
         clock()
     except (OSError, ValueError, IndexError, psutil.Error):
-        return None
+        return lambda: None
     return clock
 
 
-def _linux_clock() -> Clock:
+def _linux_clock() -> Callable[[], CpuTimes]:
     """Read /proc/stat, which takes 10 us; psutil reads the same file."""
     ticks = os.sysconf("SC_CLK_TCK")
     usable = os.sched_getaffinity(0)
@@ -104,11 +104,12 @@ class ThreadGovernor:
     """Tells how many threads to use while other programs come and go.
 
     Fewer at once, when more than half a core is taken; more only after QUIET seconds with cores to spare. limit: the
-    most threads; cores: physical cores, of which others take some. Without a clock the number never changes.
+    most threads; cores: physical cores, of which others take some. Where the system tells no CPU times, the number
+    never changes.
     """
 
-    def __init__(self, *, limit: int, cores: int, clock: Clock | None) -> None:
-        self._limit, self._cores, self._clock = limit, max(1, cores), clock
+    def __init__(self, limit: int, *, cores: int | None = None, clock: Clock | None = None) -> None:
+        self._limit, self._cores, self._clock = limit, cores or physical_cores(), clock or open_clock()
         self.threads = limit
         self._before: CpuTimes | None = None
         self._looked = -math.inf
@@ -121,10 +122,10 @@ class ThreadGovernor:
         Costs 0.1 us, and 20 us every INTERVAL; to be called from the loop that decodes.
         """
         window = now - self._looked
-        if self._clock is None or window < INTERVAL:
+        if window < INTERVAL:
             return None
         before, self._before, self._looked = self._before, self._clock(), now
-        if before is None or window > STALE:
+        if before is None or self._before is None or window > STALE:
             self._quiet_since = None
             return None
         others = (self._before.everyone - before.everyone) - (self._before.own - before.own)

@@ -20,12 +20,19 @@ class Vocabulary:
         self._spellings: dict[int, bytes | None] = {}
         self.size: int = llama.llama_vocab_n_tokens(self._vocab)
         self.adds_bos: bool = llama.llama_vocab_get_add_bos(self._vocab)
+        self.adds_eos: bool = llama.llama_vocab_get_add_eos(self._vocab)
+        self.adds_sep: bool = llama.llama_vocab_get_add_sep(self._vocab)
+        # Tokens of their own; -1 where the vocabulary has none.
+        self.bos: int = llama.llama_vocab_bos(self._vocab)
+        self.eos: int = llama.llama_vocab_eos(self._vocab)
+        self.sep: int = llama.llama_vocab_sep(self._vocab)
+        self.kind: int = llama.llama_vocab_type(self._vocab)  # enum llama_vocab_type of llama.h
 
     @functools.cached_property
     def special_texts(self) -> tuple[str, ...]:
         """The texts that are control tokens when special tokens are parsed ("<|im_end|>"), longest first."""
         special = (
-            llama.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace")
+            self.text(token)
             for token in range(self.size)
             if llama.llama_vocab_get_attr(self._vocab, token) & (_CONTROL | _UNKNOWN)
         )
@@ -34,14 +41,15 @@ class Vocabulary:
     @functools.cached_property
     def bos_text(self) -> str:
         """The begin-of-sequence token as templates write it; empty where there is none."""
-        return self._text_of(llama.llama_vocab_bos(self._vocab))
+        return self.text(self.bos)
 
     @functools.cached_property
     def eos_text(self) -> str:
         """The end-of-sequence token as templates write it; empty where there is none."""
-        return self._text_of(llama.llama_vocab_eos(self._vocab))
+        return self.text(self.eos)
 
-    def _text_of(self, token: int) -> str:
+    def text(self, token: int) -> str:
+        """A token as the vocabulary lists it; "" for none."""
         if token < 0:
             return ""
         text: bytes = llama.llama_vocab_get_text(self._vocab, token) or b""

@@ -106,6 +106,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     memory: actual bytes per device, from the engine's own buffers.
     speculation: how replies are speculated ("off", "prompt_lookup", "draft"), and in speculation_reason why.
     n_embd_out: length of an embedding; 0 for a chat model. sees_images, hears_audio: a projector for it is loaded.
+    notes: what did not go as planned though the model is usable, in words for the person.
     """
 
     name: str
@@ -126,6 +127,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     n_embd_out: int = 0
     sees_images: bool = False
     hears_audio: bool = False
+    notes: tuple[Phrase, ...] = ()
 
 
 class FitQuestion(msgspec.Struct, frozen=True, kw_only=True):

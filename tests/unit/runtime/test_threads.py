@@ -26,9 +26,7 @@ class Machine:
 
     def __init__(self, *, limit: int, cores: int) -> None:
         self.now, self.own, self.others, self.taken = 100.0, 0.0, 0.0, 0.0
-        self.governor = ThreadGovernor(
-            limit=limit, cores=cores, clock=lambda: CpuTimes(self.others + self.own, self.own)
-        )
+        self.governor = ThreadGovernor(limit, cores=cores, clock=lambda: CpuTimes(self.others + self.own, self.own))
         self.governor.look(self.now)
 
     def run(self, seconds: float, *, taken: float) -> list[tuple[float, int]]:
@@ -106,12 +104,12 @@ def test_a_window_from_before_the_engine_was_idle_says_nothing() -> None:
 
 
 def test_a_system_without_figures_keeps_the_number() -> None:
-    governor = ThreadGovernor(limit=4, cores=4, clock=None)
+    governor = ThreadGovernor(4, cores=4, clock=lambda: None)
     assert [governor.look(float(second)) for second in range(10)] == [None] * 10
 
 
 def test_a_look_costs_next_to_nothing() -> None:
-    governor = ThreadGovernor(limit=2, cores=2, clock=open_clock())
+    governor = ThreadGovernor(2)
     started = time.process_time()
     for second in range(200):
         governor.look(float(second))
@@ -128,9 +126,9 @@ def busy_core() -> Iterator[None]:
         process.wait()
 
 
-@pytest.mark.skipif(open_clock() is None, reason="this system does not tell its CPU times")
+@pytest.mark.skipif(open_clock()() is None, reason="this system does not tell its CPU times")
 def test_the_governor_sees_a_program_that_keeps_a_core_busy() -> None:
-    governor = ThreadGovernor(limit=64, cores=64, clock=open_clock())
+    governor = ThreadGovernor(64, cores=64)
 
     def least(seconds: float) -> int:
         end, fewest = time.monotonic() + seconds, 64
