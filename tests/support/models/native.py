@@ -1,6 +1,7 @@
 """Asks libllama about a model, in a process of its own: what a test's model says when nothing of ours is in between."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,9 @@ def perceive(model: Path, projector: Path, prompt: str, *, tokens: int = 20, **m
 
 def _ask(request: dict[str, Any]) -> Any:
     command = [sys.executable, "-m", "tests.support.models.native_child", json.dumps(request)]
-    child = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+    environment = os.environ | {"GGML_NO_BACKTRACE": "1"}  # an abort would start a debugger
+    child = subprocess.run(
+        command, cwd=_ROOT, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+    )
     assert child.returncode == 0, child.stderr
     return json.loads(child.stdout)

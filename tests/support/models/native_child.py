@@ -12,6 +12,8 @@ from typing import Any
 
 import llama_cpp.llama_cpp as llama
 
+from tests.support.models import native_media
+
 QUIET_BELOW = 3  # enum ggml_log_level: warnings and errors go to stderr
 LOGGER = llama.llama_log_callback(lambda level, text, _data: _log(level, text))
 
@@ -114,12 +116,19 @@ def embed(request: dict[str, Any]) -> dict[str, Any]:
     return native.facts() | {"vectors": vectors, "prompt_tokens": prompts}
 
 
+def perceive(request: dict[str, Any]) -> dict[str, Any]:
+    """Greedy text after an image or a sound, read through a projector."""
+    native = Native(request)
+    read: dict[str, Any] = native_media.read(native.model, native.context, request)
+    return read | native.write(request["tokens"]) | native.facts()
+
+
 def main() -> int:
     """Answer."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # native code prints
     request = json.loads(sys.argv[1])
-    answer = {"decode": decode, "embed": embed}[request["do"]](request)
+    answer = {"decode": decode, "embed": embed, "perceive": perceive}[request["do"]](request)
     out.write(json.dumps(answer))
     out.flush()
     return 0

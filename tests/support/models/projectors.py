@@ -15,9 +15,11 @@ IMAGE_TOKENS = (IMAGE // PATCH) ** 2
 
 SAMPLE_RATE = 16_000
 MEL_BINS = 80
-# Whisper reads 30 seconds as 3000 frames, halves them, and the projector stacks them.
+# Whisper reads 30 seconds as 3000 frames and halves them; the projector stacks them. 1500 has to be a multiple of the
+# stack: clip.cpp expects another number of tokens otherwise, and aborts.
 FRAMES = 1500
-STACK = 8
+STACK = 20
+SOUND_TOKENS = FRAMES // STACK
 
 
 def write_vision_projector(
@@ -53,7 +55,7 @@ def write_vision_projector(
 def write_audio_projector(
     folder: Path, *, seed: int = 0, name: str = "mmproj-audio", layers: int = 1, n_embd: int = N_EMBD
 ) -> Path:
-    """Write a Whisper encoder with Ultravox's projector: up to 30 seconds of sound become 188 tokens."""
+    """Write a Whisper encoder with Ultravox's projector: up to 30 seconds of sound become 75 tokens."""
     special: Keys = {
         "clip.has_audio_encoder": True,
         "clip.projector_type": "ultravox",

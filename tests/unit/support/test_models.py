@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.models import decoders, encoders, native
+from tests.support.models import decoders, encoders, native, projectors
 from tests.support.models.adapters import write_lora
 
 PROMPT = "<|im_start|>user\nWhat can you say about the time?<|im_end|>\n<|im_start|>assistant\n"
@@ -117,5 +117,31 @@ def test_a_reranker_scores_every_text_differently(form: str, tmp_path: Path) -> 
     assert answer["vectors"] == native.embed(path, TEXTS)["vectors"]
 
 
+MEDIUM_PROMPT = "<|im_start|>user\n<__media__>What is this?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_what_the_model_says_depends_on_the_image(tmp_path: Path) -> None:
+    model, projector = decoders.write_dense(tmp_path), projectors.write_vision_projector(tmp_path)
+    dark = native.perceive(model, projector, MEDIUM_PROMPT, shade=0)
+    light = native.perceive(model, projector, MEDIUM_PROMPT, shade=120)
+
+    assert (dark["vision"], dark["audio"]) == (True, False)
+    assert dark["chunk_tokens"][1] == projectors.IMAGE_TOKENS
+    assert dark["finite"]
+    assert dark["tokens"] != light["tokens"]
+
+
+def test_what_the_model_says_depends_on_the_sound(tmp_path: Path) -> None:
+    model, projector = decoders.write_dense(tmp_path), projectors.write_audio_projector(tmp_path)
+    low = native.perceive(model, projector, MEDIUM_PROMPT, pitch=220)
+    high = native.perceive(model, projector, MEDIUM_PROMPT, pitch=3000)
+
+    assert (low["vision"], low["audio"]) == (False, True)
+    assert low["chunk_tokens"][1] == projectors.SOUND_TOKENS
+    assert low["finite"]
+    assert low["tokens"] != high["tokens"]
+
+
 def _cosine(left: list[float], right: list[float]) -> float:
-    return sum(map(operator.mul, left, right)) / math.hypot(*left) / math.hypot(*right)
+    product: float = sum(map(operator.mul, left, right))
+    return product / math.hypot(*left) / math.hypot(*right)
