@@ -48,6 +48,28 @@ class Vocabulary:
         """The end-of-sequence token as templates write it; empty where there is none."""
         return self.text(self.eos)
 
+    @property
+    def handle(self) -> Any:
+        """The engine's own vocabulary, for its samplers."""
+        return self._vocab
+
+    @functools.cached_property
+    def end_tokens(self) -> tuple[int, ...]:
+        """The tokens with which the model says that it has finished."""
+        return tuple(filter(self.ends_generation, range(self.size)))
+
+    @functools.cached_property
+    def suppressed_tokens(self) -> tuple[int, ...]:
+        """The tokens that the model's file says it must never choose."""
+        count = ctypes.c_int32(0)
+        tokens = llama.llama_vocab_get_suppress_tokens(self._vocab, ctypes.byref(count))
+        return tuple(tokens[: count.value]) if count.value else ()
+
+    def token_named(self, text: str) -> int | None:
+        """The one token that `text` is, control tokens included ("<|im_end|>"); None where it is not one."""
+        tokens = self.tokenize(text, parse_special=True)
+        return tokens[0] if len(tokens) == 1 else None
+
     def text(self, token: int) -> str:
         """A token as the vocabulary lists it; "" for none."""
         if token < 0:
