@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 def run_engine_child() -> int:
     """Serve the owner over stdin and stdout; does not return, because exit handlers of drivers may hang."""
+    # Otherwise ggml starts a debugger when it aborts: seconds more, and a hundred lines that bury its last words.
+    os.environ["GGML_NO_BACKTRACE"] = "1"
     wire = Wire()
     inbox = Inbox(wire)
     inbox.start()
