@@ -1,6 +1,7 @@
 """The engine in the child: carries out commands on the one thread that talks to native code."""
 
 import os
+import queue
 import sys
 import time
 
@@ -10,7 +11,10 @@ from desktop.engine.protocol import (
     EXIT_VERSION_MISMATCH,
     PROTOCOL_VERSION,
     AppMessage,
+    AskStatus,
     Cancel,
+    CountTokens,
+    Embed,
     EngineFailure,
     FailureKind,
     Generate,
@@ -21,16 +25,23 @@ from desktop.engine.protocol import (
     LoadProgress,
     Open,
     RequestFailed,
+    Rerank,
+    Status,
 )
 from desktop.runtime.backends import Ggml, engine_info
+from desktop.runtime.cache.tiers import Tiers
+from desktop.runtime.embedding import EmbeddingScheduler
 from desktop.runtime.engine_log import EngineLog
 from desktop.runtime.failures import EngineError
 from desktop.runtime.model import Model
+from desktop.runtime.outbox import Outbox
 from desktop.runtime.scheduler import Scheduler
 from desktop.runtime.wire import Inbox, Wire
 
 PROGRESS_INTERVAL = 0.05
 """Seconds between two LoadProgress messages."""
+LAST_WRITES = 1.0
+"""Seconds at the end for conversations that are being written to the disk tier; the owner waits 2 s in all."""
 
 
 class Engine:
@@ -43,32 +54,42 @@ class Engine:
         llama.llama_backend_init()
         self._ggml = Ggml()
         self._model: Model | None = None
-        self._scheduler: Scheduler | None = None
+        self._scheduler: Scheduler | EmbeddingScheduler | None = None
+        self._tiers: Tiers | None = None
         self._told = 0.0
         self._load_id = 0
 
     def run(self) -> int:
         """Say hello and serve until the owner shuts the child down or goes away; return the exit code."""
         self._wire.send(Hello(version=PROTOCOL_VERSION, pid=os.getpid(), engine=engine_info(self._ggml)))
-        commands = self._inbox.commands
         while not self._inbox.closing.is_set():
-            busy = self._scheduler is not None and self._scheduler.busy
-            if not busy or not commands.empty():
-                command = commands.get()
-                if isinstance(command, Open) and command.version != PROTOCOL_VERSION:
-                    sys.stderr.write(f"the app speaks version {command.version}, this engine {PROTOCOL_VERSION}\n")
-                    return EXIT_VERSION_MISMATCH
-                self._carry_out(command)
-            elif self._scheduler is not None:
+            if self._scheduler is not None and self._scheduler.busy and self._inbox.commands.empty():
                 self._scheduler.step()
+                continue
+            command = self._next_command()
+            if isinstance(command, Open) and command.version != PROTOCOL_VERSION:
+                sys.stderr.write(f"the app speaks version {command.version}, this engine {PROTOCOL_VERSION}\n")
+                return EXIT_VERSION_MISMATCH
+            self._carry_out(command)
         self._unload()
         return 0
+
+    def _next_command(self) -> AppMessage:
+        """Wait for the owner; the scheduler may use the time."""
+        while True:
+            try:
+                return self._inbox.commands.get(timeout=self._scheduler.rest() if self._scheduler else None)
+            except queue.Empty:
+                continue
 
     def _carry_out(self, command: AppMessage) -> None:
         if isinstance(command, Load):
             self._load(command)
-        elif isinstance(command, Generate):
-            self._generate(command)
+        elif isinstance(command, Generate | Embed | Rerank | CountTokens):
+            self._submit(command)
+        elif isinstance(command, AskStatus):
+            nonce = command.nonce
+            self._wire.send(self._scheduler.status(nonce) if self._scheduler else Status(nonce=nonce))
         elif isinstance(command, Cancel) and not (self._scheduler and self._scheduler.knows(command.request_id)):
             self._inbox.cancelled.discard(command.request_id)  # it was over before the cancel came
 
@@ -82,8 +103,18 @@ class Engine:
         except EngineError as error:
             self._wire.send(LoadFailed(failure=error.failure, load_id=command.load_id))
             return
-        self._scheduler = Scheduler(self._model, log=self._log, send=self._wire.send, cancelled=self._inbox.cancelled)
+        self._serve(self._model)
         self._wire.send(Loaded(model=self._model.loaded, load_id=command.load_id))
+
+    def _serve(self, model: Model) -> None:
+        outbox = Outbox(self._wire.send_all)
+        if model.plan.purpose != "chat":
+            self._scheduler = EmbeddingScheduler(model, log=self._log, outbox=outbox, cancelled=self._inbox.cancelled)
+            return
+        self._tiers = Tiers(model.plan.cache, model_key=model.key)
+        self._scheduler = Scheduler(
+            model, tiers=self._tiers, log=self._log, outbox=outbox, cancelled=self._inbox.cancelled
+        )
 
     def _on_progress(self, fraction: float) -> bool:
         now = time.monotonic()
@@ -92,7 +123,7 @@ class Engine:
             self._wire.send(LoadProgress(fraction=fraction, load_id=self._load_id))
         return not self._inbox.load_cancelled.is_set()
 
-    def _generate(self, command: Generate) -> None:
+    def _submit(self, command: Generate | Embed | Rerank | CountTokens) -> None:
         if self._scheduler is None:
             failure = EngineFailure(kind=FailureKind.NO_MODEL)
             self._wire.send(RequestFailed(request_id=command.request_id, failure=failure))
@@ -102,6 +133,8 @@ class Engine:
     def _unload(self) -> None:
         if self._scheduler is not None:
             self._scheduler.drain()
+        if self._tiers is not None:
+            self._tiers.close(LAST_WRITES)
         if self._model is not None:
             self._model.close()
-        self._model = self._scheduler = None
+        self._model = self._scheduler = self._tiers = None

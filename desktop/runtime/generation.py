@@ -1,165 +1,269 @@
-"""One reply in the making: prefill in chunks, then a token per step."""
+"""One reply in the making: its prompt in chunks, then a token (or several, speculated) per step."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from desktop.engine.protocol import (
+    ContextShifted,
     Done,
-    EngineMessage,
-    FailureKind,
     FinishReason,
     Generate,
     GenerationStats,
     PromptProgress,
 )
-from desktop.runtime.deltas import DeltaWriter, ReplyText
-from desktop.runtime.failures import EngineError
+from desktop.runtime.batch import Batch
 from desktop.runtime.model import Model
+from desktop.runtime.outbox import Outbox
+from desktop.runtime.prompt import Prompt
+from desktop.runtime.replies.parts import Part
+from desktop.runtime.interim import ReplyReader
 from desktop.runtime.sampling import SamplerChain
-from desktop.runtime.sequence import KvSequence
-from desktop.runtime.stops import ReasoningFilter
+from desktop.runtime.sequences import KvSequence, Lease, SequencePool
+from desktop.runtime.speculation import PromptLookup, Speculator
 
-LARGEST_CHUNK, SMALLEST_CHUNK = 512, 64
-CHUNK_SECONDS = 1.0
-"""How long a chunk of prefill should take at most: a cancel waits for one chunk."""
-_LARGE_MODEL = 2_000_000_000  # parameters; a machine of unknown speed starts with a small chunk from here on
+FORGOTTEN_SHARE = 2
+"""A context shift forgets one in so many of the tokens that may go."""
 
 
-class Chunks:
-    """Sizes prefill chunks by the speed that was seen, in tokens."""
+class Saved(NamedTuple):
+    """What a suspended request takes up again."""
 
-    def __init__(self, n_params: int, n_batch: int) -> None:
-        self._limit = min(LARGEST_CHUNK, n_batch)
-        self.size = self._limit if n_params < _LARGE_MODEL else min(SMALLEST_CHUNK, self._limit)
-
-    def learn(self, tokens: int, seconds: float) -> None:
-        """Take the time of one chunk into account."""
-        if tokens >= min(SMALLEST_CHUNK, self._limit):
-            wanted = int(tokens / max(seconds, 1e-6) * CHUNK_SECONDS)
-            self.size = max(min(SMALLEST_CHUNK, self._limit), min(wanted, self._limit))
+    tokens: list[int]
+    state: bytes
 
 
 class Generation:
-    """A request from its prompt to its Done. Raises EngineError where it cannot go on."""
+    """A request that has a sequence. The scheduler calls `fill`, decodes, then `take` or `undo`."""
 
     def __init__(
         self,
         request: Generate,
+        prompt: Prompt,
+        lease: Lease,
         *,
         model: Model,
-        sequence: KvSequence,
-        chunks: Chunks,
-        send: Callable[[EngineMessage], None],
+        pool: SequencePool,
+        outbox: Outbox,
         received: float,
+        step_seconds: Callable[[int], float] | None,
     ) -> None:
-        self.request = request
-        self._model, self._sequence, self._chunks, self._send = model, sequence, chunks, send
+        self.request, self.request_id, self.priority = request, request.request_id, request.priority
+        self._model, self._pool, self._outbox = model, pool, outbox
         self._received, self._begun, self._first = received, time.monotonic(), 0.0
-        prompt, reasoning_open = build_prompt(model, request)
-        self._prompt_tokens = len(prompt)
-        check_room(len(prompt), model.n_ctx)
-        self._cached = sequence.keep_prefix_of(prompt)
-        self._waiting = prompt[self._cached :]
-        self._sampler = SamplerChain(request.sampling, vocabulary_size=model.vocabulary.size)
-        writer = DeltaWriter(request.request_id, send)
-        self._text = ReplyText(writer, stops=request.sampling.stop, reasoning_open=reasoning_open)
-        self._made = 0
-        self._prefill_seconds = 0.0
+        self._lease = lease
+        self.sequence: KvSequence = lease.sequence
+        self._prompt_tokens = len(lease.prompt)
+        self._waiting: Sequence[int] = lease.prompt[lease.cached :]
+        self._sampler = SamplerChain(request.sampling, vocabulary=model.vocabulary, n_ctx=model.n_ctx)
+        self._sampler.see_prompt(lease.prompt)
+        self._reader = ReplyReader(
+            model.vocabulary,
+            prompt.reply_format,
+            stops=request.sampling.stop,
+            reasoning_open=prompt.reasoning_open,
+            tools=bool(request.tools),
+        )
+        # Without times of steps nothing is speculated.
+        self._speculator = step_seconds and Speculator(PromptLookup(lease.prompt), step_seconds)
+        self._token, self._made, self._discarded = -1, 0, 0
+        self._row, self._decoding = 0, list[int]()
+        self._calls = False
+        self._saved: Saved | None = None
+        self.prefill_seconds = 0.0
 
-    def step(self) -> bool:
-        """Do a chunk of prefill or make one token; return whether there is more to do."""
+    # --- what the scheduler asks -----------------------------------------------------------------------------------
+
+    @property
+    def prefilling(self) -> bool:
+        """Whether a part of the prompt is still to be read."""
+        return bool(self._waiting)
+
+    @property
+    def prompt_left(self) -> int:
+        """Tokens of the prompt that are still to be read."""
+        return len(self._waiting)
+
+    @property
+    def rows(self) -> int:
+        """Rows of a step once the prompt is read."""
+        return 1
+
+    @property
+    def reserved(self) -> int:
+        """Cells the rest of the request may still take, at most what the context holds."""
+        limit = self.request.sampling.max_length
+        wanted = self.prompt_left + (max(limit - self._made, 1) if limit else 1)
+        return min(wanted, self._model.n_ctx - len(self.sequence.tokens))
+
+    @property
+    def context_is_full(self) -> bool:
+        """Whether not one token more fits into the context, and the request does not allow to forget."""
+        return len(self.sequence.tokens) >= self._model.n_ctx and not self._may_shift
+
+    def fill(self, batch: Batch, budget: int, *, draft: int = 0) -> int:
+        """Add this request's rows: at most `budget` of its prompt, or its next token and up to `draft` guesses.
+
+        Returns how many rows were added.
+        """
+        position = len(self.sequence.tokens)
         if self._waiting:
-            self._prefill()
+            count = min(len(self._waiting), budget, batch.room)
+            self._decoding = list(self._waiting[:count])
+            self._row = batch.add(
+                self._decoding, position, self.sequence.id, logits=None if count == len(self._waiting) else False
+            )
+            return count
+        if position >= self._model.n_ctx:
+            position = self._shift()
+        guesses = self._guess(min(draft, self._model.n_ctx - position - 1, batch.room - 1))
+        self._decoding = [self._token, *guesses]
+        self._row = batch.add(self._decoding, position, self.sequence.id, logits=True)
+        return len(self._decoding)
+
+    def take(self) -> FinishReason | None:
+        """Use the logits of the rows that were decoded; return why the reply ends, or None."""
+        self.sequence.extend(self._decoding)
+        if self._waiting:
+            return self._take_prompt()
+        return self._take_tokens(self._row, self._decoding[1:])
+
+    def undo(self) -> bool:
+        """The step failed: drop what a part of it may have left in the cache; False where the reply cannot go on."""
+        return self.sequence.undo()
+
+    def suspend(self) -> None:
+        """Give the sequence up for a while; its state waits here."""
+        self._saved = Saved(list(self.sequence.tokens), self._pool.state_of(self.sequence))
+        self._pool.give_up(self.sequence)
+
+    def resume(self) -> bool:
+        """Take a sequence again; False where there is no room yet."""
+        if self._saved is None:
             return True
-        reason = self._next_token()
-        if reason is None:
-            return True
-        self.finish(reason)
-        return False
+        sequence = self._pool.blank()
+        if sequence is None:
+            return False
+        sequence.adapters = self.sequence.adapters
+        if self._saved.tokens and not self._pool.set_state(sequence, self._saved.tokens, self._saved.state):
+            self._pool.give_up(sequence)
+            return False
+        self.sequence, self._saved = sequence, None
+        return True
 
     def finish(self, reason: FinishReason) -> None:
-        """Send what is held back, and Done."""
-        self._text.finish()
-        self._send(Done(request_id=self.request.request_id, finish_reason=reason, stats=self._stats()))
+        """Say what is held back, and Done."""
+        for part in self._reader.finish():
+            self._say(part)
+        if reason == "stop" and self._calls:
+            reason = "tool_calls"
+        done = Done(request_id=self.request_id, finish_reason=reason, stats=self._stats())
+        self._outbox.add(done, request_id=self.request_id, last=True)
 
     def close(self) -> None:
-        """Free the native sampler."""
+        """Free the native sampler and give the sequence back."""
         self._sampler.close()
+        if self._saved is None:
+            self._pool.release(self.sequence)
 
-    def _prefill(self) -> None:
-        chunk, self._waiting = self._waiting[: self._chunks.size], self._waiting[self._chunks.size :]
-        started = time.monotonic()
-        self._sequence.decode(chunk)
-        if not self._waiting:
-            self._choose()  # the logits are waited for here, so the chunk's time is known afterwards
-        seconds = time.monotonic() - started
-        self._prefill_seconds += seconds
-        self._chunks.learn(len(chunk), seconds)
+    # --- the prompt ------------------------------------------------------------------------------------------------
+
+    def _take_prompt(self) -> FinishReason | None:
+        count = len(self._decoding)
+        self._waiting = self._waiting[count:]
         done = self._prompt_tokens - len(self._waiting)
-        self._send(PromptProgress(request_id=self.request.request_id, done=done, total=self._prompt_tokens))
+        progress = PromptProgress(request_id=self.request_id, done=done, total=self._prompt_tokens)
+        self._outbox.add(progress, request_id=self.request_id)
+        if self._waiting:
+            return None
+        if self._pool.keeps_whole_states:
+            self._pool.remember(self.sequence)
+        self._first = time.monotonic()
+        return self._take_tokens(self._row + count - 1, ())
 
-    def _choose(self) -> None:
-        self._token = self._sampler.sample(self._model.context)
+    # --- tokens ----------------------------------------------------------------------------------------------------
 
-    def _next_token(self) -> FinishReason | None:
-        """Emit the token that was chosen and choose the next; return why the reply ends, or None."""
-        token = self._token
-        if not self._made:
-            self._first = time.monotonic()
+    def _take_tokens(self, row: int, guesses: Sequence[int]) -> FinishReason | None:
+        """Choose a token at `row`, and at the rows behind it as long as the guesses turn out right."""
+        chosen: list[int] = []
+        reason: FinishReason | None = None
+        for place in range(len(guesses) + 1):
+            token = self._sampler.sample(self._model.context, row + place)
+            chosen.append(token)
+            reason = self._accept(token, row + place)
+            if reason is not None or place == len(guesses) or guesses[place] != token:
+                break
+        if self._speculator is not None:
+            self._speculator.learn(chosen, len(guesses))
+        wrong = len(guesses) - (len(chosen) - 1)
+        if wrong > 0:
+            self.sequence.truncate(len(self.sequence.tokens) - wrong)
+        self._token = chosen[-1]
+        return reason
+
+    def _accept(self, token: int, row: int) -> FinishReason | None:
+        """Say a token that was chosen; return why the reply ends with it, or None."""
         if self._model.vocabulary.ends_generation(token):
             return "stop"
         self._made += 1
-        self._text.feed(self._model.vocabulary.piece(token))
-        if self._text.stopped:
+        if self.request.sampling.logprobs >= 0:
+            described = self._sampler.describe(self._model.context, row, token)
+            if described is not None:
+                self._outbox.add_token(self.request_id, described)
+        for part in self._reader.feed(token):
+            self._say(part)
+        if self._reader.stopped or self._sampler.ended:
             return "stop"
         if self._made == self.request.sampling.max_length:
             return "length"
-        if len(self._sequence.tokens) >= self._model.n_ctx:
-            return "context_full"
-        self._sequence.decode((token,))
-        self._choose()
         return None
+
+    def _say(self, part: Part) -> None:
+        self._calls = self._calls or part.kind == "tool_call"
+        self._outbox.add_part(self.request_id, part)
+
+    # --- speculation and a full context ----------------------------------------------------------------------------
+
+    def _guess(self, limit: int) -> list[int]:
+        left = self.request.sampling.max_length - self._made - 1
+        if self.request.sampling.max_length:
+            limit = min(limit, left)
+        return self._speculator.draft(limit) if self._speculator is not None else []
+
+    @property
+    def _may_shift(self) -> bool:
+        return self.request.context_shift and self._model.can_shift
+
+    def _shift(self) -> int:
+        """Forget the older half of what may go; return the new position."""
+        tokens = len(self.sequence.tokens)
+        kept = min(max(self.request.keep_tokens, 1), tokens - 2)
+        count = max((tokens - kept) // FORGOTTEN_SHARE, 1)
+        self._pool.discard(self.sequence, kept, count)
+        self._discarded += count
+        shifted = ContextShifted(request_id=self.request_id, kept=kept, discarded=count)
+        self._outbox.add(shifted, request_id=self.request_id)
+        return len(self.sequence.tokens)
+
+    # --- figures ---------------------------------------------------------------------------------------------------
 
     def _stats(self) -> GenerationStats:
         now = time.monotonic()
-        decoding, read = now - self._first, self._prompt_tokens - self._cached - len(self._waiting)
+        decoding, read = now - self._first, self._prompt_tokens - self._lease.cached - len(self._waiting)
+        speculator = self._speculator
         return GenerationStats(
             prompt_tokens=self._prompt_tokens,
-            cached_tokens=self._cached,
+            cached_tokens=self._lease.cached,
+            cached_in=self._lease.cached_in if self._lease.cached else "none",
             completion_tokens=self._made,
+            queued=self._begun - self._received,
             ttft=self._first - self._received if self._first else 0.0,
-            prefill_speed=read / self._prefill_seconds if self._prefill_seconds > 0 else 0.0,
-            decode_speed=(self._made - 1) / decoding if self._made > 1 and decoding > 0 else 0.0,
+            prefill_speed=read / self.prefill_seconds if self.prefill_seconds > 0 else 0.0,
+            decode_speed=(self._made - 1) / decoding if self._first and self._made > 1 and decoding > 0 else 0.0,
             seconds=now - self._received,
-            context_used=len(self._sequence.tokens),
+            context_used=len(self.sequence.tokens),
             seed=self._sampler.seed,
+            drafted=speculator.drafted if speculator else 0,
+            accepted=speculator.accepted if speculator else 0,
+            discarded=self._discarded,
         )
-
-
-def build_prompt(model: Model, request: Generate) -> tuple[list[int], bool]:
-    """Return the tokens of the prompt, and whether it ends inside a reasoning block.
-
-    Raises EngineError(NO_CHAT_TEMPLATE | BAD_CHAT_TEMPLATE | BAD_REQUEST).
-    """
-    if not request.messages:
-        raise EngineError(FailureKind.BAD_REQUEST, "a conversation needs at least one message")
-    if model.template_failure is not None:
-        raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, model.template_failure.detail)
-    if model.template is None:
-        raise EngineError(FailureKind.NO_CHAT_TEMPLATE, model=model.plan.model_name)
-    words = model.vocabulary
-    stretches = model.template.render(request.messages, continue_last=request.continue_last)
-    tokens: list[int] = []
-    for index, stretch in enumerate(stretches):
-        doubled = bool(words.bos_text) and stretch.text.startswith(words.bos_text)
-        add_bos = index == 0 and words.adds_bos and not doubled
-        tokens += words.tokenize(stretch.text, add_bos=add_bos, parse_special=not stretch.literal)
-    if not tokens:
-        raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, "it makes an empty prompt")
-    return tokens, stretches[-1].text.rstrip().endswith(ReasoningFilter.OPEN)
-
-
-def check_room(prompt: int, n_ctx: int) -> None:
-    """Raise EngineError(CONTEXT_FULL) unless the prompt and one new token fit; nothing is ever left out silently."""
-    if prompt >= n_ctx:
-        raise EngineError(FailureKind.CONTEXT_FULL, needed=str(prompt + 1), available=str(n_ctx))

@@ -1,110 +1,267 @@
-"""Who is served next: one request at a time, first come first served.
+"""Continuous batching: each step decodes one token of every running reply and a piece of the prompts that wait.
 
-`step` does one piece of work (a chunk of prefill, a token) and returns, so that the main loop sees a cancel or a new
-request in between. Several sequences in one batch grow from here: `_active` becomes a set and `step` builds a batch.
+`step` does one piece of work and returns, so that the main loop hears a cancel or a new request in between. Replies
+that run come first; what is left of the step goes to prompts, in pieces small enough that running text does not stand
+still. A request that fails, fails alone.
 """
 
 import time
-from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+
+import llama_cpp.llama_cpp as llama
+import msgspec
 
 from desktop.engine.protocol import (
-    Done,
-    EngineMessage,
+    AppMessage,
+    CountTokens,
+    FailureKind,
     Generate,
-    GenerationStats,
-    RequestFailed,
+    Status,
+    TokensCounted,
 )
+from desktop.runtime.admission import Admission
+from desktop.runtime.batch import Batch
+from desktop.runtime.cache.tiers import Tiers
 from desktop.runtime.engine_log import EngineLog
-from desktop.runtime.failures import EngineError
-from desktop.runtime.generation import Chunks, Generation
+from desktop.runtime.failures import EngineError, decode_load_failure
 from desktop.runtime.model import Model
-from desktop.runtime.sequence import KvSequence
+from desktop.runtime.outbox import Outbox
+from desktop.runtime.pace import Pace
+from desktop.runtime.prompt import build_prompt
+from desktop.runtime.request_queue import RequestQueue
+from desktop.runtime.roster import Roster, Work
+from desktop.runtime.sequences import SequencePool
+from desktop.runtime.speculation import choose_speculation
+from desktop.runtime.threads import ThreadGovernor, open_clock, physical_cores
 
-
-class _Waiting(NamedTuple):
-    request: Generate
-    received: float
+SMALLEST_SHARE = 32
+"""Tokens of a prompt that one request reads in a step, when several read at once."""
+PERSIST_AFTER = 3.0
+"""Seconds without work until conversations are written to the disk tier."""
+NO_ROOM = 1  # llama_decode: no room in the KV cache
 
 
 class Scheduler:
-    """The requests for one loaded model. `cancelled` is filled by the reader thread."""
+    """The requests for one loaded chat model. `cancelled` is filled by the reader thread."""
 
-    def __init__(
-        self, model: Model, *, log: EngineLog, send: Callable[[EngineMessage], None], cancelled: set[str]
-    ) -> None:
-        self._model, self._send, self._cancelled = model, send, cancelled
-        self._sequence = KvSequence(model.context, n_batch=model.n_batch, n_swa=model.n_swa, log=log)
-        self._chunks = Chunks(model.loaded.n_params, model.n_batch)
-        self._queue: deque[_Waiting] = deque()
-        self._active: Generation | None = None
+    def __init__(self, model: Model, *, tiers: Tiers, log: EngineLog, outbox: Outbox, cancelled: set[str]) -> None:
+        self._model, self._tiers, self._log, self._outbox = model, tiers, log, outbox
+        self._pool = SequencePool(model, tiers)
+        self._batch = Batch(model.n_batch)
+        self._pace = Pace(model.loaded.n_params, model.n_batch)
+        self._governor = _make_governor(model)
+        self._queue = RequestQueue()
+        self._roster = Roster(outbox, cancelled)
+        mode, reason = choose_speculation(
+            model.plan.speculation, rows=model.plan.n_outputs_max, can_go_back=not self._pool.keeps_whole_states
+        )
+        model.loaded = msgspec.structs.replace(model.loaded, speculation=mode, speculation_reason=reason)
+        self._admission = Admission(
+            model,
+            pool=self._pool,
+            queue=self._queue,
+            roster=self._roster,
+            step_seconds=None if mode == "off" else self._pace.step_seconds,
+        )
+        self._persist_at: float | None = None
+
+    # --- what the main loop asks -----------------------------------------------------------------------------------
 
     @property
     def busy(self) -> bool:
         """Whether `step` has something to do."""
-        return self._active is not None or bool(self._queue)
+        return bool(self._roster.active or self._roster.paused or len(self._queue))
 
-    def submit(self, request: Generate) -> None:
-        """Take a request into the queue."""
-        self._queue.append(_Waiting(request, time.monotonic()))
+    def submit(self, request: AppMessage) -> None:
+        """Take a request."""
+        try:
+            if isinstance(request, Generate):
+                self._admission.submit(request)
+            elif isinstance(request, CountTokens):
+                self._count(request)
+            else:
+                detail = "a chat model neither embeds nor ranks"
+                raise EngineError(FailureKind.WRONG_PURPOSE, detail)
+        except EngineError as error:
+            self._roster.refuse(getattr(request, "request_id", ""), error)
+        self._outbox.flush()
 
     def knows(self, request_id: str) -> bool:
         """Whether a request waits or is being answered."""
-        if self._active is not None and self._active.request.request_id == request_id:
-            return True
-        return any(waiting.request.request_id == request_id for waiting in self._queue)
+        return request_id in self._queue or self._roster.knows(request_id)
 
     def step(self) -> None:
-        """Do one piece of work for the request whose turn it is; a failure ends that request and no other."""
-        active = self._active or self._begin()
-        if active is None:
-            return
-        try:
-            if active.request.request_id in self._cancelled:
-                active.finish("cancelled")
-                self._end(active)
-            elif not active.step():
-                self._end(active)
-        except EngineError as error:
-            self._fail(active.request.request_id, error)
-            self._end(active)
+        """Do one piece of work for everyone whose turn it is."""
+        self._roster.end_cancelled()
+        self._adapt_threads()
+        self._admission.admit()
+        if self._roster.active:
+            self._decode()
+        self._queue.tell_positions(self._outbox)
+        self._outbox.flush(now=not self._roster.active)
+        self._persist_at = time.monotonic() + PERSIST_AFTER
+
+    def rest(self) -> float | None:
+        """Use a moment without work; return the seconds after which to come again, None for never."""
+        if self._persist_at is None:
+            return None
+        left = self._persist_at - time.monotonic()
+        if left > 0:
+            return left
+        self._persist_at = None
+        self._pool.persist()
+        return None
 
     def drain(self) -> None:
-        """End everything as cancelled: the model is going away."""
-        if self._active is not None:
-            self._active.finish("cancelled")
-            self._end(self._active)
-        while self._queue:
-            self._cancel_waiting(self._queue.popleft())
+        """End everything as cancelled and keep what waits: the model is going away."""
+        for one in self._roster.everyone:
+            self._roster.finish(one, "cancelled")
+        for waiting in self._queue.in_order():
+            self._queue.remove(waiting)
+            self._roster.never_begun(waiting.request.request_id)
+        self._outbox.flush(now=True)
+        self._pool.persist()
 
-    def _begin(self) -> Generation | None:
-        waiting = self._queue.popleft()
-        if waiting.request.request_id in self._cancelled:
-            self._cancel_waiting(waiting)
-            return None
-        try:
-            self._active = Generation(
-                waiting.request,
-                model=self._model,
-                sequence=self._sequence,
-                chunks=self._chunks,
-                send=self._send,
-                received=waiting.received,
-            )
-        except EngineError as error:
-            self._fail(waiting.request.request_id, error)
-        return self._active
+    def status(self, nonce: int) -> Status:
+        """What is going on."""
+        figures, ledger = self._tiers.figures, self._pool.ledger
+        return Status(
+            nonce=nonce,
+            active=len(self._roster.everyone),
+            waiting=len(self._queue),
+            sequences=len(self._pool.in_use),
+            sequences_idle=len(self._pool.idle),
+            cells_used=ledger.used,
+            cells_total=ledger.total,
+            ram_entries=figures.ram_entries,
+            ram_bytes=figures.ram_bytes,
+            disk_entries=figures.disk_entries,
+            disk_bytes=figures.disk_bytes,
+            threads=self._model.threads[0],
+        )
 
-    def _cancel_waiting(self, waiting: _Waiting) -> None:
-        request_id = waiting.request.request_id
-        self._cancelled.discard(request_id)
-        self._send(Done(request_id=request_id, finish_reason="cancelled", stats=GenerationStats()))
+    def _count(self, request: CountTokens) -> None:
+        tokens = len(build_prompt(self._model, request).tokens)
+        answer = TokensCounted(request_id=request.request_id, tokens=tokens, context=self._model.n_ctx)
+        self._outbox.add(answer, request_id=request.request_id, last=True)
 
-    def _fail(self, request_id: str, error: EngineError) -> None:
-        self._send(RequestFailed(request_id=request_id, failure=error.failure))
+    def _adapt_threads(self) -> None:
+        threads = self._governor.look(time.monotonic()) if self._governor is not None else None
+        if threads is not None:
+            self._model.set_threads(threads)
+            self._pace.forget()
 
-    def _end(self, active: Generation) -> None:
-        self._cancelled.discard(active.request.request_id)
-        active.close()
-        self._active = None
+    # --- one step --------------------------------------------------------------------------------------------------
+
+    def _decode(self) -> None:
+        for one in list(self._roster.active):
+            if one.context_is_full:
+                self._roster.finish(one, "context_full")
+        taking_part = self._fill()
+        if not taking_part:
+            return
+        started, mark = time.monotonic(), self._log.mark()
+        result = self._batch.decode(self._model.context)
+        llama.llama_synchronize(self._model.context)
+        if result == 0:
+            self._learn(taking_part, time.monotonic() - started)
+            self._pool.confirm()
+            self._take(taking_part)
+        else:
+            self._recover(taking_part, self._step_failure(result, mark), result)
+
+    def _fill(self) -> list[Work]:
+        """Fill the batch: running replies first, then prompts; make room in the KV cache for all rows."""
+        self._batch.clear()
+        chunk = self._find_room()
+        active = self._roster.active
+        decoding = [one for one in active if not one.prefilling]
+        reading = sorted((one for one in active if one.prefilling), key=lambda one: one.priority == "batch")
+        draft = min(self._model.plan.n_outputs_max - 1, self._pool.ledger.free - 1) if len(active) == 1 else 0
+        taking_part = [one for one in decoding if one.fill(self._batch, 1, draft=draft)]
+        budget = min(chunk, self._batch.room, self._pool.ledger.free - len(self._batch))
+        for place, one in enumerate(reading):
+            share = max(budget // (len(reading) - place), min(budget, SMALLEST_SHARE))
+            if share > 0:
+                budget -= one.fill(self._batch, share)
+                taking_part.append(one)
+        return taking_part
+
+    def _find_room(self) -> int:
+        """Free cells for the next rows: idle sequences go first, then the last request that came is paused.
+
+        Returns how many tokens of prompts are to be read.
+        """
+        while True:
+            active = self._roster.active
+            rows = sum(one.rows for one in active if not one.prefilling)
+            left = sum(one.prompt_left for one in active)
+            chunk = self._pace.chunk(decoding=rows)
+            if self._pool.make_room(rows + min(chunk, left)) or len(active) < 2:
+                return chunk
+            if self._pool.ledger.free > rows:
+                return chunk  # a shorter piece of a prompt than wanted
+            self._roster.pause_last()
+
+    def _take(self, taking_part: Sequence[Work]) -> None:
+        for one in taking_part:
+            try:
+                reason = one.take()
+            except EngineError as error:
+                self._roster.fail(one, error)
+                continue
+            if reason is not None:
+                self._roster.finish(one, reason)
+
+    def _learn(self, taking_part: Sequence[Work], seconds: float) -> None:
+        reading = [one for one in taking_part if one.prefilling]
+        if not reading:
+            self._pace.learn_decode(len(self._batch), seconds)
+            return
+        decoding = sum(one.rows for one in taking_part if not one.prefilling)
+        self._pace.learn_prefill(len(self._batch) - decoding, seconds, decoding=decoding)
+        for one in reading:
+            one.prefill_seconds += seconds
+
+    # --- a step that failed ----------------------------------------------------------------------------------------
+
+    def _recover(self, taking_part: Sequence[Work], failure: EngineError, result: int) -> None:
+        """Nobody's words are lost for another's fault: room is made, or each shows alone whether it was the cause."""
+        left = [one for one in taking_part if self._can_go_on(one, failure)]
+        if result == NO_ROOM and self._pool.make_more_room():
+            return
+        if result == NO_ROOM and len(left) > 1:
+            self._roster.pause_last()
+        elif len(left) == 1:
+            self._roster.fail(left[0], failure)
+        else:
+            self._try_alone(left)
+
+    def _try_alone(self, suspects: Sequence[Work]) -> None:
+        for one in suspects:
+            self._batch.clear()
+            one.fill(self._batch, SMALLEST_SHARE)
+            mark = self._log.mark()
+            result = self._batch.decode(self._model.context)
+            if result == 0:
+                self._take([one])
+            elif self._can_go_on(one, failure := self._step_failure(result, mark)):
+                self._roster.fail(one, failure)
+
+    def _can_go_on(self, one: Work, failure: EngineError) -> bool:
+        if one.undo():
+            return True
+        self._roster.fail(one, failure)
+        return False
+
+    def _step_failure(self, result: int, mark: int) -> EngineError:
+        problem = decode_load_failure(self._log.problems_since(mark), "").failure
+        kind = FailureKind.OUT_OF_MEMORY if problem.kind == FailureKind.OUT_OF_MEMORY else FailureKind.INTERNAL
+        detail = f"llama_decode returned {result}: {problem.detail}"
+        return EngineError(kind, detail, last_lines=problem.last_lines, **problem.arguments)
+
+
+def _make_governor(model: Model) -> ThreadGovernor | None:
+    if not model.plan.adapt_threads:
+        return None
+    return ThreadGovernor(limit=model.loaded.n_threads, cores=physical_cores(), clock=open_clock())

@@ -1,0 +1,128 @@
+"""Who comes in, and when: a free place, room in the KV cache, the right adapters, a prefix that is on its way."""
+
+import time
+from collections.abc import Callable
+
+from desktop.engine.protocol import FailureKind, Generate
+from desktop.runtime.failures import EngineError
+from desktop.runtime.generation import Generation
+from desktop.runtime.model import Model
+from desktop.runtime.prompt import Prompt, build_prompt, check_room
+from desktop.runtime.request_queue import RequestQueue, Waiting
+from desktop.runtime.roster import Roster, Work
+from desktop.runtime.sequences import Lease, SequencePool
+
+WORTH_WAITING_FOR = 64
+"""Tokens of a common prefix that another request is just reading: fewer are read twice rather than waited for."""
+
+
+class Admission:
+    """Lets requests begin. step_seconds: see Speculator; None where nothing is to be speculated."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        pool: SequencePool,
+        queue: RequestQueue,
+        roster: Roster,
+        step_seconds: Callable[[int], float] | None,
+    ) -> None:
+        self._model, self._pool, self._queue, self._roster = model, pool, queue, roster
+        self._step_seconds = step_seconds
+        self._scales = self._planned = tuple(adapter.scale for adapter in model.plan.lora)
+
+    def submit(self, request: Generate) -> None:
+        """Take a request into the queue. Raises EngineError(QUEUE_FULL)."""
+        request_id = request.request_id
+        if self._roster.knows(request_id) or request_id in self._queue:
+            # Not answered with its own id: the owner would take that for the end of the first.
+            detail = f"a request {request_id} is being answered already"
+            self._roster.refuse("", EngineError(FailureKind.BAD_REQUEST, detail))
+        else:
+            self._queue.add(Waiting(request, time.monotonic()))
+
+    def admit(self) -> None:
+        """Begin what can begin now."""
+        if self._roster.paused and not self._queue.has_people:
+            self._roster.resume(self._model.plan.n_parallel)
+        for waiting in self._queue.in_order():
+            request_id = waiting.request.request_id
+            if request_id in self._roster.cancelled:
+                self._queue.remove(waiting)
+                self._roster.never_begun(request_id)
+                continue
+            try:
+                admitted = self._try(waiting)
+                while admitted is False and self._make_way_for(waiting.request):
+                    admitted = self._try(waiting)
+            except EngineError as error:
+                self._queue.remove(waiting)
+                self._roster.refuse(request_id, error)
+                continue
+            if admitted:
+                self._queue.remove(waiting)
+            elif admitted is False:
+                return
+
+    def _try(self, waiting: Waiting) -> bool | None:
+        """Begin a request. False: there is no room yet; None: another is just reading a prefix that it shares."""
+        request, active = waiting.request, self._roster.active
+        if len(active) >= self._model.plan.n_parallel:
+            return False
+        prompt = waiting.prompt = waiting.prompt or build_prompt(self._model, request)
+        check_room(len(prompt.tokens), self._model.n_ctx)
+        if not self._agree_on_adapters(request):
+            return False
+        adapters = repr(self._scales)
+        there, coming = self._pool.longest_pending(prompt.tokens, adapters)
+        if coming - there >= WORTH_WAITING_FOR:
+            return None
+        if active and not self._has_room_for(request, len(prompt.tokens) - there):
+            return False
+        lease = self._pool.lease(prompt.tokens, adapters)
+        if lease is None:
+            return False
+        try:
+            active.append(self._begin(waiting, prompt, lease))
+        except EngineError:
+            self._pool.release(lease.sequence)
+            raise
+        return True
+
+    def _agree_on_adapters(self, request: Generate) -> bool:
+        """Adapters act on the whole context: those who run are answered first."""
+        scales = self._planned if request.adapter_scales is None else request.adapter_scales
+        if len(scales) != len(self._planned):
+            detail = f"{len(scales)} scales for {len(self._planned)} adapters"
+            raise EngineError(FailureKind.BAD_REQUEST, detail)
+        if scales != self._scales:
+            if self._roster.everyone:
+                return False
+            self._model.set_adapters(scales)
+            self._scales = scales
+        return True
+
+    def _has_room_for(self, request: Generate, tokens: int) -> bool:
+        wanted = min(tokens + max(request.sampling.max_length, 1), self._model.n_ctx)
+        reserved = sum(one.reserved for one in self._roster.active)
+        return self._pool.make_room(min(wanted + reserved, self._pool.ledger.total))
+
+    def _make_way_for(self, request: Generate) -> bool:
+        """Pause a batch request for a person."""
+        if request.priority == "batch" or not any(one.priority == "batch" for one in self._roster.active):
+            return False
+        self._roster.pause_last()
+        return True
+
+    def _begin(self, waiting: Waiting, prompt: Prompt, lease: Lease) -> Work:
+        return Generation(
+            waiting.request,
+            prompt,
+            lease,
+            model=self._model,
+            pool=self._pool,
+            outbox=self._roster.outbox,
+            received=waiting.received,
+            step_seconds=self._step_seconds,
+        )
