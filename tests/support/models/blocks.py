@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.gguf_writer import Metadata, Scalar
-from tests.support.models.vocabulary import BPE, SIZE, bpe_metadata
+from tests.support.models.vocabulary import BPE, SIZE, Vocabulary, bpe_metadata
 from tests.support.models.weights import Weight, matrix, norm, vector, write_weights
 
 N_EMBD = 256
@@ -30,6 +30,7 @@ def describe(
     special: Keys | None = None,
     *,
     context: int = CONTEXT,
+    vocabulary: Vocabulary = BPE,
 ) -> Keys:
     """special: keys of this architecture, without its name; they win over the common ones."""
     keys: Keys = {
@@ -41,7 +42,7 @@ def describe(
         "attention.head_count_kv": N_HEAD_KV,
         "attention.layer_norm_rms_epsilon": 1e-5,
         "rope.dimension_count": HEAD,
-        "vocab_size": SIZE,
+        "vocab_size": len(vocabulary.texts),
     }
     named = {f"{architecture}.{key}": value for key, value in (keys | (special or {})).items()}
     head: Keys = {
@@ -49,7 +50,7 @@ def describe(
         "general.type": "model",
         "general.name": f"Tiny {architecture}",
     }
-    return head | named | bpe_metadata(template=template)
+    return head | named | bpe_metadata(template=template, vocabulary=vocabulary)
 
 
 def attention(layer: int, kind: str = "q8_0", *, kv: int = KV) -> list[Weight]:

@@ -118,13 +118,19 @@ def write_hybrid(
     seed: int = 0,
     name: str = "hybrid",
     layers: int = 4,
+    window: int = 0,
     ending: float = 0.0,
     template: str = CHATML,
 ) -> Path:
-    """Write an lfm2: convolutions with a state in the even layers, attention in the odd ones."""
+    """Write an lfm2: convolutions with a state in the even layers, attention in the odd ones.
+
+    window: tokens that the attention sees, 0 for all.
+    """
     cached = 3
     heads = [N_HEAD_KV if layer % 2 else 0 for layer in range(layers)]
     special: Keys = {"shortconv.l_cache": cached, "attention.head_count_kv": heads}
+    if window:
+        special["attention.sliding_window"] = window
     weights = []
     for layer in range(layers):
         weights += attention(layer) + head_norms(layer) if heads[layer] else _short_convolution(layer, cached)

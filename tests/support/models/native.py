@@ -20,6 +20,13 @@ def decode(model: Path, prompt: str, *, tokens: int = 20, lora: Path | None = No
     return _ask({"do": "decode", "model": str(model), "prompt": prompt, "tokens": tokens, **adapter})
 
 
+def predict(model: Path, prompt: str, follow: list[int]) -> list[int]:
+    """Return which token the model would have chosen in the place of each of these."""
+    request = {"do": "decode", "model": str(model), "prompt": prompt, "tokens": len(follow), "follow": follow}
+    chosen: list[int] = _ask(request)["tokens"]
+    return chosen
+
+
 def embed(model: Path, texts: list[str]) -> Any:
     """Return what the texts are pooled to as `vectors`; vectors of one number from a model that ranks."""
     return _ask({"do": "embed", "model": str(model), "texts": texts})

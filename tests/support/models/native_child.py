@@ -8,6 +8,7 @@ import json
 import math
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
@@ -70,15 +71,15 @@ class Native:
     def logits(self) -> list[float]:
         return list(llama.llama_get_logits_ith(self.context, -1)[: self.n_vocab])
 
-    def write(self, count: int) -> dict[str, Any]:
-        """Greedy text after what was fed."""
+    def write(self, count: int, follow: Sequence[int] = ()) -> dict[str, Any]:
+        """Greedy text after what was fed; with `follow`, what would come next at each of those tokens."""
         made, finite, spread = [], True, math.inf
-        for _ in range(count):
+        for step in range(count):
             logits = self.logits()
             finite = finite and all(map(math.isfinite, logits))
             spread = min(spread, max(logits) - min(logits))
             made.append(max(range(self.n_vocab), key=logits.__getitem__))
-            self.feed(made[-1:])
+            self.feed([follow[step]] if follow else made[-1:])
         text = b"".join(map(self.piece, made)).decode("utf-8", "replace")
         return {"tokens": made, "text": text, "finite": finite, "spread": spread}
 
@@ -97,7 +98,8 @@ def decode(request: dict[str, Any]) -> dict[str, Any]:
     native = Native(request)
     prompt = native.tokenize(request["prompt"])
     native.feed(prompt)
-    return native.write(request["tokens"]) | native.facts() | {"prompt_tokens": prompt}
+    written = native.write(request["tokens"], request.get("follow", ()))
+    return written | native.facts() | {"prompt_tokens": prompt}
 
 
 def embed(request: dict[str, Any]) -> dict[str, Any]:

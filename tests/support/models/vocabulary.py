@@ -90,17 +90,31 @@ def _bpe() -> Vocabulary:
 BPE = _bpe()
 
 
-def bpe_metadata(*, template: str = CHATML) -> dict[str, Scalar | Sequence[Scalar]]:
+def byte_level(text: str | bytes) -> str:
+    """Write a text as the tokenizer's list of tokens has it; control tokens and marks stay as they are."""
+    if text in CONTROL_TEXTS or text in MARK_TEXTS:
+        return str(text)
+    texts = _byte_texts()
+    return "".join(texts[byte] for byte in (text.encode() if isinstance(text, str) else text))
+
+
+def with_tokens(vocabulary: Vocabulary, texts: Sequence[str]) -> Vocabulary:
+    """Return the vocabulary with those of the texts that it does not have yet."""
+    new = [text for text in texts if text not in vocabulary.texts]
+    return vocabulary._replace(texts=(*vocabulary.texts, *new), types=(*vocabulary.types, *[_NORMAL] * len(new)))
+
+
+def bpe_metadata(*, template: str = CHATML, vocabulary: Vocabulary = BPE) -> dict[str, Scalar | Sequence[Scalar]]:
     """Return the tokenizer's part of a GGUF; the reply ends at <|im_end|>."""
     return {
-        "tokenizer.ggml.model": BPE.model,
+        "tokenizer.ggml.model": vocabulary.model,
         "tokenizer.ggml.pre": "qwen2",
-        "tokenizer.ggml.tokens": BPE.texts,
-        "tokenizer.ggml.token_type": Signed(BPE.types),
-        "tokenizer.ggml.merges": BPE.merges,
-        "tokenizer.ggml.bos_token_id": BPE.id("<|endoftext|>"),
-        "tokenizer.ggml.eos_token_id": BPE.id("<|im_end|>"),
-        "tokenizer.ggml.padding_token_id": BPE.id("<|endoftext|>"),
+        "tokenizer.ggml.tokens": vocabulary.texts,
+        "tokenizer.ggml.token_type": Signed(vocabulary.types),
+        "tokenizer.ggml.merges": vocabulary.merges,
+        "tokenizer.ggml.bos_token_id": vocabulary.id("<|endoftext|>"),
+        "tokenizer.ggml.eos_token_id": vocabulary.id("<|im_end|>"),
+        "tokenizer.ggml.padding_token_id": vocabulary.id("<|endoftext|>"),
         "tokenizer.ggml.add_bos_token": False,
         "tokenizer.chat_template": template,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.models import decoders, encoders, native, projectors
+from tests.support.models import decoders, encoders, native, projectors, scripted
 from tests.support.models.adapters import write_lora
 
 PROMPT = "<|im_start|>user\nWhat can you say about the time?<|im_end|>\n<|im_start|>assistant\n"
@@ -51,10 +51,12 @@ def test_the_engine_sees_each_kind_of_memory(tmp_path: Path) -> None:
     window = native.decode(decoders.write_sliding_window(tmp_path, window=64), PROMPT, tokens=1)
     recurrent = native.decode(decoders.write_recurrent(tmp_path), PROMPT, tokens=1)
     hybrid = native.decode(decoders.write_hybrid(tmp_path), PROMPT, tokens=1)
+    both = native.decode(decoders.write_hybrid(tmp_path, window=32), PROMPT, tokens=1)
 
     assert (window["n_swa"], recurrent["n_swa"]) == (64, 0)
     assert (recurrent["recurrent"], recurrent["hybrid"]) == (True, False)
-    assert (hybrid["recurrent"], hybrid["hybrid"]) == (False, True)
+    assert (hybrid["recurrent"], hybrid["hybrid"], hybrid["n_swa"]) == (False, True, 0)
+    assert (both["hybrid"], both["n_swa"]) == (True, 32)
 
 
 def test_control_texts_are_one_token_each_and_the_reply_ends_at_its_mark(tmp_path: Path) -> None:
@@ -86,6 +88,38 @@ def test_a_lora_adapter_changes_what_the_dense_model_says(tmp_path: Path) -> Non
 
     assert native.decode(model, PROMPT, lora=adapter, scale=1.0)["tokens"] != plain
     assert native.decode(model, PROMPT, lora=adapter, scale=0.0)["tokens"] == plain
+
+
+def test_a_draft_model_is_right_now_and_then_but_not_always(tmp_path: Path) -> None:
+    said = native.decode(decoders.write_dense(tmp_path), PROMPT, tokens=40)["tokens"]
+    drafted = native.predict(decoders.write_draft(tmp_path), PROMPT, said)
+    right = sum(map(operator.eq, drafted, said))
+
+    assert len(said) / 10 < right < len(said) * 0.9
+
+
+def test_a_scripted_model_says_exactly_its_script(tmp_path: Path) -> None:
+    script = [
+        "<think>",
+        "Let me see.",
+        "</think>",
+        "Voil\u00e0",
+        b" \xf0\x9f",
+        b"\x98\x80",
+        "<tool_call>",
+        '{"name": "f"}',
+    ]
+    path = scripted.write_scripted(tmp_path, script)
+    answer = native.decode(path, PROMPT, tokens=len(script) + 1)
+
+    assert answer["text"] == '<think>Let me see.</think>Voil\u00e0 \U0001f600<tool_call>{"name": "f"}<|im_end|>'
+    assert len(answer["tokens"]) == len(script) + 1
+
+
+def test_an_endless_script_begins_again(tmp_path: Path) -> None:
+    path = scripted.write_scripted(tmp_path, ["one ", "two "], endless=True)
+
+    assert native.decode(path, PROMPT, tokens=5)["text"] == "one two one two one "
 
 
 EMBEDDINGS: dict[str, Write] = {"bert": encoders.write_embedding, "decoder": encoders.write_decoder_embedding}
