@@ -21,6 +21,9 @@ def main() -> int:
 
 
 def _run_role(role: str, arguments: list[str]) -> int:
+    from desktop.childprocess import end_with_owner
+
+    end_with_owner()
     if role == "engine":
         from desktop.runtime.child import run_engine_child
 

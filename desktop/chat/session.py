@@ -22,6 +22,7 @@ from desktop.engine.protocol import (
     EngineFailure,
     FailureKind,
     LoadedModel,
+    Priority,
     PromptMessage,
     ReasoningDelta,
     ReplyPart,
@@ -40,6 +41,8 @@ _CRASHES = {
     FailureKind.SEGMENTATION_FAULT,
     FailureKind.ABORTED,
     FailureKind.KILLED,
+    FailureKind.KILLED_FOR_MEMORY,
+    FailureKind.DRIVER_RESET,
     FailureKind.UNRESPONSIVE,
     FailureKind.EXITED,
 }
@@ -53,7 +56,12 @@ class ReplyEngine(Protocol):
         """The model that answers."""
 
     def generate(
-        self, *, messages: Sequence[PromptMessage], sampling: Sampling, continue_last: bool = False
+        self,
+        *,
+        messages: Sequence[PromptMessage] = (),
+        sampling: Sampling,
+        continue_last: bool = False,
+        priority: Priority = "interactive",
     ) -> AsyncIterator[ReplyPart]:
         """Answer; closing the iterator cancels the request. Raises AppError."""
 

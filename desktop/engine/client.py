@@ -1,41 +1,59 @@
-"""The app's way to the engine: load a model, ask for replies."""
+"""The app's way to the engine: load a model, ask for replies, embeddings and rankings."""
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import TypeVar
 
-from desktop.engine.failure import explain_failure
+from desktop.engine.failure import RequestCancelled, explain_failure
+from desktop.engine.known_good import KnownGood
 from desktop.engine.protocol import (
     Answer,
-    Cancel,
+    AskStatus,
+    CountTokens,
     Done,
+    Embed,
+    Embedded,
     EngineFailure,
     EngineInfo,
     FailureKind,
     Generate,
-    GenerationStats,
     LoadedModel,
     LoadPlan,
+    Priority,
     PromptMessage,
     ReplyPart,
     RequestFailed,
+    Rerank,
+    Reranked,
     Sampling,
+    Status,
+    TokensCounted,
+    Tool,
 )
-from desktop.engine.state import EngineState
+from desktop.engine.requests import CANCEL_TIMEOUT, Heard, OpenRequests, Request
+from desktop.engine.state import EnginePhase, EngineState
 from desktop.engine.supervisor import EngineSupervisor
 
-CANCEL_TIMEOUT = 30.0
-"""Seconds until a request that was cancelled must have ended; then the child is ended instead. A chunk of prefill
-that runs is finished first, and on a slow machine that takes seconds."""
+TemplateOptions = Mapping[str, bool | int | str]
+_Answer = TypeVar("_Answer", bound=Answer)
 
 
 class EngineClient:
-    """One engine for one model at a time. Everything runs on the event loop that calls it."""
+    """One engine for one model at a time. Everything runs on the event loop that calls it.
 
-    def __init__(self) -> None:
-        self._supervisor = EngineSupervisor(on_reply=self._on_reply, on_lost=self._on_lost)
-        self._requests: dict[str, asyncio.Queue[ReplyPart | RequestFailed | EngineFailure]] = {}
-        self._cancelled: dict[str, asyncio.TimerHandle] = {}
+    known_good: where plans that led to a reply are remembered, so that one can be offered after crashes.
+    Requests wait for an engine that is starting, loading or coming back. They raise AppError from engine/failure.py.
+    """
+
+    def __init__(self, *, known_good: KnownGood | None = None) -> None:
+        self._known_good = known_good
+        self._supervisor = EngineSupervisor(
+            on_reply=self._on_reply, on_lost=self._on_lost, offer=known_good.offer if known_good else None
+        )
+        self._requests = OpenRequests(send=self._supervisor.send, on_stuck=self._on_stuck)
+        self._supervisor.subscribe(self._go_on)
+        self._statuses: dict[int, asyncio.Future[Status]] = {}
         self._numbers = itertools.count(1)
 
     @property
@@ -63,6 +81,11 @@ class EngineClient:
         """Which engine the child runs; None while there is no child."""
         return self._supervisor.info
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request has not ended yet."""
+        return self._requests.any_open
+
     def subscribe(self, callback: Callable[[EngineState], None]) -> Callable[[], None]:
         """Call `callback` with every new state, on the event loop; returns what ends that."""
         return self._supervisor.subscribe(callback)
@@ -78,76 +101,156 @@ class EngineClient:
         """
         return await self._supervisor.load(plan, on_progress)
 
-    async def generate(
-        self, *, messages: Sequence[PromptMessage], sampling: Sampling, continue_last: bool = False
+    async def generate(  # noqa: PLR0913 - a reply has as many wishes; all by keyword
+        self,
+        *,
+        messages: Sequence[PromptMessage] = (),
+        sampling: Sampling,
+        continue_last: bool = False,
+        priority: Priority = "interactive",
+        prompt: str = "",
+        tools: Sequence[Tool] = (),
+        template_options: TemplateOptions | None = None,
+        adapter_scales: tuple[float, ...] | None = None,
+        context_shift: bool = False,
+        keep_tokens: int = 0,
     ) -> AsyncGenerator[ReplyPart, None]:
-        """Answer a conversation; closing or cancelling the iterator cancels the request.
+        """Answer a conversation; closing or cancelling the iterator cancels the request. The last part is Done.
 
-        continue_last: the last message is the beginning of the reply.
-        Waits for an engine that is starting, loading or coming back. Raises AppError from engine/failure.py.
+        What the arguments mean is told at Generate. After a crash, a reply of which nothing was seen yet is asked for
+        again; one that was cut raises, and continue_last goes on with its words.
         """
-        await self._supervisor.wait_ready()
-        request_id = f"r{next(self._numbers)}"
-        events: asyncio.Queue[ReplyPart | RequestFailed | EngineFailure] = asyncio.Queue()
-        self._requests[request_id] = events
-        self._supervisor.send(
-            Generate(request_id=request_id, messages=tuple(messages), sampling=sampling, continue_last=continue_last)
+        request = Generate(
+            request_id=self._new_id(),
+            messages=tuple(messages),
+            prompt=prompt,
+            sampling=sampling,
+            continue_last=continue_last,
+            priority=priority,
+            tools=tuple(tools),
+            template_options=dict(template_options or {}),
+            adapter_scales=adapter_scales,
+            context_shift=context_shift,
+            keep_tokens=keep_tokens,
         )
+        ticket = self._requests.add(request)
         try:
+            self._go_on(self.state)
             while True:
-                event = _checked(await events.get())
-                if isinstance(event, Done):
-                    del self._requests[request_id]
-                yield event
+                event = _checked(await ticket.heard.get())
+                if not isinstance(event, Answer):
+                    yield event
                 if isinstance(event, Done):
                     return
         finally:
-            if self._requests.pop(request_id, None) is not None:
-                self._cancel(request_id)
+            if self._requests.close(ticket):
+                self._go_on(self.state)
+
+    async def embed(
+        self, texts: Sequence[str], *, normalize: bool = True, priority: Priority = "interactive"
+    ) -> tuple[tuple[float, ...], ...]:
+        """One vector per text, in order, from an embedding model; of length 1 where `normalize`."""
+        request = Embed(request_id=self._new_id(), texts=tuple(texts), normalize=normalize, priority=priority)
+        return (await self._ask(request, Embedded)).vectors
+
+    async def rerank(
+        self, query: str, documents: Sequence[str], *, priority: Priority = "interactive"
+    ) -> tuple[float, ...]:
+        """One score per document, in order, from a reranking model; higher is more relevant."""
+        request = Rerank(request_id=self._new_id(), query=query, documents=tuple(documents), priority=priority)
+        return (await self._ask(request, Reranked)).scores
+
+    async def count_tokens(
+        self,
+        messages: Sequence[PromptMessage],
+        *,
+        tools: Sequence[Tool] = (),
+        template_options: TemplateOptions | None = None,
+    ) -> tuple[int, int]:
+        """How many tokens the conversation's prompt has, and how many the context holds."""
+        request = CountTokens(
+            request_id=self._new_id(),
+            messages=tuple(messages),
+            tools=tuple(tools),
+            template_options=dict(template_options or {}),
+        )
+        answer = await self._ask(request, TokensCounted)
+        return answer.tokens, answer.context
+
+    async def status(self) -> Status:
+        """What is going on in the child; waits for one that is on its way. Raises NoModel without a model."""
+        await self._supervisor.wait_ready()
+        nonce = next(self._numbers)
+        answer: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
+        self._statuses[nonce] = answer
+        try:
+            self._supervisor.send(AskStatus(nonce=nonce))
+            return await answer
+        finally:
+            del self._statuses[nonce]
 
     async def cancel_all(self) -> None:
         """Stop every reply; each ends with Done(finish_reason="cancelled")."""
-        for request_id in self._requests:
-            self._cancel(request_id)
+        self._requests.cancel_all()
 
     async def stop(self) -> None:
         """End the child; replies that run end as cancelled."""
         await self._supervisor.stop()
+        if self._known_good is not None:
+            await self._known_good.saved()
 
-    def _cancel(self, request_id: str) -> None:
-        if request_id in self._cancelled or self._supervisor.pid is None:
+    async def _ask(self, request: Request, kind: type[_Answer]) -> _Answer:
+        ticket = self._requests.add(request)
+        try:
+            self._go_on(self.state)
+            while not isinstance(event := _checked(await ticket.heard.get()), kind):
+                if isinstance(event, Done):
+                    raise RequestCancelled
+            return event
+        finally:
+            if self._requests.close(ticket):
+                self._go_on(self.state)
+
+    def _new_id(self) -> str:
+        return f"r{next(self._numbers)}"
+
+    def _go_on(self, state: EngineState) -> None:
+        """Send what waits where the engine can take it, and end it where there is nothing to wait for."""
+        if self._supervisor.on_the_way:
             return
-        self._supervisor.send(Cancel(request_id=request_id))
-        loop = asyncio.get_running_loop()
-        self._cancelled[request_id] = loop.call_later(CANCEL_TIMEOUT, self._on_cancel_timeout)
+        if state.phase == EnginePhase.READY and state.loaded is not None and self.plan is not None:
+            self._requests.release(self.plan.model_path)
+        else:
+            self._requests.refuse(state.failure or EngineFailure(kind=FailureKind.NO_MODEL))
 
-    def _on_cancel_timeout(self) -> None:
+    def _on_reply(self, event: ReplyPart | Answer | RequestFailed | Status) -> None:
+        if isinstance(event, Status):
+            if (waiter := self._statuses.get(event.nonce)) and not waiter.done():
+                waiter.set_result(event)
+            return
+        if isinstance(event, Embedded | Reranked) or (isinstance(event, Done) and event.finish_reason != "cancelled"):
+            self._on_completed()
+        if self._requests.hear(event):
+            self._go_on(self.state)
+
+    def _on_completed(self) -> None:
+        self._supervisor.breaker.reset()
+        if self._known_good is not None and self.plan is not None:
+            self._known_good.remember(self.plan)
+
+    def _on_lost(self, failure: EngineFailure | None) -> None:
+        self._requests.lost(failure)
+        for waiter in self._statuses.values():
+            if not waiter.done():
+                waiter.set_exception(explain_failure(failure or EngineFailure(kind=FailureKind.NO_MODEL)))
+
+    def _on_stuck(self) -> None:
         detail = f"a reply could not be stopped within {CANCEL_TIMEOUT:g} s"
         self._supervisor.kill(EngineFailure(kind=FailureKind.UNRESPONSIVE, detail=detail))
 
-    def _on_reply(self, event: ReplyPart | Answer | RequestFailed) -> None:
-        request_id = event.request_id
-        if isinstance(event, Done | RequestFailed):
-            if timer := self._cancelled.pop(request_id, None):
-                timer.cancel()
-            if isinstance(event, Done) and event.finish_reason != "cancelled":
-                self._supervisor.breaker.reset()
-        if request_id in self._requests and not isinstance(event, Answer):
-            self._requests[request_id].put_nowait(event)
 
-    def _on_lost(self, failure: EngineFailure | None) -> None:
-        for timer in self._cancelled.values():
-            timer.cancel()
-        self._cancelled.clear()
-        for request_id, events in self._requests.items():
-            ended = Done(request_id=request_id, finish_reason="cancelled", stats=GenerationStats())
-            events.put_nowait(failure or ended)
-
-
-def _checked(event: ReplyPart | RequestFailed | EngineFailure) -> ReplyPart:
+def _checked(event: Heard) -> ReplyPart | Answer:
     """Raise what is a failure; everything else belongs to the reply."""
     if isinstance(event, EngineFailure):
         raise explain_failure(event)
-    if isinstance(event, RequestFailed):
-        raise explain_failure(event.failure)
     return event

@@ -9,6 +9,7 @@ from desktop.engine.protocol import EXIT_ENGINE_MISSING, EXIT_VERSION_MISMATCH, 
 # NTSTATUS values that Windows gives as exit codes of a process that died (ntstatus.h).
 _WINDOWS: dict[int, FailureKind] = {
     0xC0000005: FailureKind.SEGMENTATION_FAULT,  # access violation
+    0xC0000006: FailureKind.SEGMENTATION_FAULT,  # in-page error: a mapped file could not be read
     0xC00000FD: FailureKind.SEGMENTATION_FAULT,  # stack overflow
     0xC0000374: FailureKind.SEGMENTATION_FAULT,  # heap corruption
     0xC000001D: FailureKind.ILLEGAL_INSTRUCTION,
@@ -38,11 +39,29 @@ _CODES: dict[int, FailureKind] = {
 }
 # The last words of native code that dies, as llama.cpp and ggml write them: they know more than the exit code.
 _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
-    (FailureKind.OUT_OF_MEMORY, re.compile(r"(?i)out of memory|failed to allocate|bad_alloc|OutOfDeviceMemory")),
+    (
+        FailureKind.OUT_OF_MEMORY,
+        re.compile(
+            r"(?i)out of memory|failed to allocate|bad_alloc|OutOf(?:Device|Host)Memory|OUT_OF_(?:DEVICE|HOST)_MEMORY"
+            r"|(?:cuda|hip)ErrorMemoryAllocation|CUBLAS_STATUS_ALLOC_FAILED|kIOGPUCommandBufferCallbackErrorOutOfMemory"
+        ),
+    ),
+    (
+        # The driver's words for a launch that failed or a device that is gone: cudaError_t, hipError_t and VkResult,
+        # ggml-vulkan's and ggml-metal's own lines, and the kernel's Xid where a driver repeats it.
+        FailureKind.DRIVER_RESET,
+        re.compile(
+            r"(?i)unspecified launch failure|device-side assert|launch timed out|illegal memory access|device.?lost"
+            r"|(?:cuda|hip)Error(?:LaunchFailure|LaunchTimeout|IllegalAddress|Assert|ECCUncorrectable)"
+            r"|uncorrectable ECC|GPU is lost|\bXid\b|device removed|GPU hang|ErrorInnocentVictim|misaligned address"
+        ),
+    ),
     (FailureKind.WORKER_UNREACHABLE, re.compile(r"(?i)Remote RPC server|rpc.*(?:failed|crashed|disconnect)")),
 )
 _WORDY = {FailureKind.ABORTED, FailureKind.EXITED}
-_DEVICE = re.compile(r"\b((?:CUDA|ROCm|Vulkan|Metal|SYCL|RPC)\d+(?:\[[^\]]*\])?)\b")
+_DEVICE = re.compile(r"\b((?:CUDA|ROCm|MUSA|Vulkan|Metal|SYCL|RPC)\d+(?:\[[^\]]*\])?)\b")
+# ggml_cuda_error writes "CUDA error: <words>", and in the next line "  current device: 1, in function ..."
+_BACKEND, _CURRENT = re.compile(r"\b(CUDA|ROCm|MUSA) error"), re.compile(r"current device: (\d+)")
 _TELLING = re.compile(r"GGML_ASSERT|[Ee]rror|[Ff]ailed|[Cc]annot|[Uu]nable|not found|abort|terminate called|what\(\)")
 
 
@@ -53,14 +72,22 @@ def decode_exit(exit_code: int, last_lines: Sequence[str]) -> EngineFailure:
     arguments: dict[str, str] = {}
     if kind in _WORDY:
         for better, pattern in _WORDS:
-            line = next((line for line in reversed(last_lines) if pattern.search(line)), None)
-            if line is not None:
-                kind, detail = better, line
-                arguments = {"device": match[1]} if (match := _DEVICE.search(line)) else {}
+            index = next((i for i in reversed(range(len(last_lines))) if pattern.search(last_lines[i])), None)
+            if index is not None:
+                kind, detail = better, last_lines[index]
+                arguments = _device_of(last_lines[index : index + 2])
                 break
     return EngineFailure(
         kind=kind, detail=detail, exit_code=exit_code, last_lines=tuple(last_lines), arguments=arguments
     )
+
+
+def _device_of(lines: Sequence[str]) -> dict[str, str]:
+    """The device that the telling line names, or the one after it."""
+    if match := _DEVICE.search(lines[0]):
+        return {"device": match[1]}
+    backend, current = _BACKEND.search(lines[0]), _CURRENT.search(lines[-1])
+    return {"device": backend[1] + current[1]} if backend and current else {}
 
 
 def _kind_of(exit_code: int) -> FailureKind:

@@ -172,9 +172,18 @@ class EngineAborted(EngineError):
 
 
 class EngineKilled(EngineError):
-    """The system or somebody killed the engine."""
+    """The system or somebody killed the engine; whether for memory is not known, or known to be wrong."""
 
-    message = QT_TRANSLATE_NOOP("core", "The engine was killed, most often because the machine ran out of memory.")
+    message = QT_TRANSLATE_NOOP("core", "The engine was killed by the system or by another program.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "If nobody ended it on purpose, close other programs, or choose a smaller model or context."
+    )
+
+
+class KilledForMemory(EngineError):
+    """The kernel says that it killed the engine because the machine, or what it may use of it, was out of memory."""
+
+    message = QT_TRANSLATE_NOOP("core", "The system ended the engine, because the memory ran out.")
     hint = QT_TRANSLATE_NOOP("core", "Close other programs, or choose a smaller model or context.")
 
 
@@ -204,6 +213,13 @@ class LoadCancelled(EngineError):
 
     message = QT_TRANSLATE_NOOP("core", "Loading was cancelled.")
     hint = QT_TRANSLATE_NOOP("core", "Load the model again when you need it.")
+
+
+class RequestCancelled(EngineError):
+    """A request was stopped before it was answered."""
+
+    message = QT_TRANSLATE_NOOP("core", "The request was cancelled.")
+    hint = QT_TRANSLATE_NOOP("core", "Ask again when you need the answer.")
 
 
 class InternalFailure(EngineError):
@@ -237,6 +253,7 @@ _CLASSES: dict[FailureKind, type[EngineError]] = {
     FailureKind.SEGMENTATION_FAULT: SegmentationFault,
     FailureKind.ABORTED: EngineAborted,
     FailureKind.KILLED: EngineKilled,
+    FailureKind.KILLED_FOR_MEMORY: KilledForMemory,
     FailureKind.UNRESPONSIVE: EngineUnresponsive,
     FailureKind.EXITED: EngineExited,
     FailureKind.LOAD_FAILED: LoadFailure,

@@ -3,12 +3,17 @@
 import asyncio
 import contextlib
 import logging
+import os
+import signal
+import sys
 from collections import deque
 from collections.abc import Callable
 
 import msgspec
+import psutil
 
-from desktop.childprocess import child_command, child_options
+from desktop.childprocess import child_command, child_options, end_with_this_process
+from desktop.engine.evidence import Evidence
 from desktop.engine.exits import decode_exit
 from desktop.engine.protocol import AppMessage, EngineFailure, EngineMessage, FailureKind
 
@@ -32,6 +37,7 @@ class EngineProcess:
         on_end: Callable[[EngineFailure], None],
     ) -> None:
         self._process = process
+        self.evidence = Evidence(process.pid)
         self._on_message, self._on_end = on_message, on_end
         self._encoder, self._decoder = msgspec.json.Encoder(), msgspec.json.Decoder(EngineMessage)
         self._last_lines: deque[str] = deque(maxlen=KEPT_LINES)
@@ -56,12 +62,20 @@ class EngineProcess:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST_LINE, **options
         )
+        end_with_this_process(process.pid)
         return cls(process, on_message=on_message, on_end=on_end)
 
     @property
     def pid(self) -> int:
         """Process id of the child."""
         return self._process.pid
+
+    def is_stopped(self) -> bool:
+        """Whether the system says that the child is stopped (SIGSTOP, a debugger)."""
+        try:
+            return psutil.Process(self.pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
+        except psutil.Error:
+            return False  # it has just ended
 
     def send(self, message: AppMessage) -> None:
         """Queue a message; a child that is gone is reported by `on_end`, not here."""
@@ -73,21 +87,29 @@ class EngineProcess:
         """End the child at once, and report `verdict` as the reason."""
         if self._verdict is None:
             self._verdict = verdict
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        self._signal("SIGKILL")
 
     async def stop(self) -> None:
         """End the child in good order: stdin closed, then SIGTERM, then SIGKILL."""
         self._expected = True
         if self._process.stdin is not None:
             self._process.stdin.close()
-        for seconds, force in ((SHUTDOWN_TIMEOUT, self._process.terminate), (TERMINATE_TIMEOUT, self._process.kill)):
+        for seconds, force in ((SHUTDOWN_TIMEOUT, "SIGTERM"), (TERMINATE_TIMEOUT, "SIGKILL")):
             done, _ = await asyncio.wait([self._end], timeout=seconds)
             if done:
                 break
-            with contextlib.suppress(ProcessLookupError):
-                force()
+            self._signal(force)
         await self._end
+
+    def _signal(self, name: str) -> None:
+        """End the child; nothing happens when it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            if sys.platform == "win32":
+                self._process.kill()  # which is all there is
+            elif self._process.returncode is None:
+                # Not Process.kill(): before Python 3.12.8 that reaps a child that has just died (gh-127049), so that
+                # its exit code is lost.
+                os.kill(self.pid, signal.Signals[name])
 
     async def _wait_for_end(self) -> None:
         exit_code = await self._process.wait()
@@ -97,12 +119,17 @@ class EngineProcess:
             task.cancel()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        if self._expected:
-            return
-        failure = self._verdict or decode_exit(exit_code, tuple(self._last_lines))
+        if not self._expected:
+            failure = await self._explain(exit_code)
+            if not self._expected:
+                self._on_end(failure)
+
+    async def _explain(self, exit_code: int) -> EngineFailure:
+        lines = tuple(self._last_lines)
         if self._verdict is not None:
-            failure = msgspec.structs.replace(failure, exit_code=exit_code, last_lines=tuple(self._last_lines))
-        self._on_end(failure)
+            return msgspec.structs.replace(self._verdict, exit_code=exit_code, last_lines=lines)
+        # Files are looked at, and they may be on a disk that does not answer.
+        return await asyncio.to_thread(self.evidence.explain, decode_exit(exit_code, lines))
 
     async def _read_messages(self) -> None:
         while (message := await self._next_message()) is not None:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from desktop.engine.protocol import EngineFailure, LoadedModel
+from desktop.engine.protocol import EngineFailure, LoadedModel, LoadPlan
 
 
 class EnginePhase(StrEnum):
@@ -22,7 +22,8 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     """A moment of the engine's life.
 
     failure: why it crashed, or why the last load failed. restart_in: seconds until the next start, None when there
-    is none. breaker_open: too many crashes in a row; only a person's next load or start tries again.
+    is none. breaker_open: too many crashes in a row; only a person's next load or start tries again. offer: the plan
+    for the same model that led to a reply the last time, where it is another than the one that crashed.
     progress: of the load, 0 to 1.
     """
 
@@ -31,4 +32,5 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     loaded: LoadedModel | None = None
     restart_in: float | None = None
     breaker_open: bool = False
+    offer: LoadPlan | None = None
     progress: float = 0.0

@@ -56,20 +56,21 @@ class EngineSupervisor:
     """One child and its life. Use it from one event loop.
 
     on_reply: gets every message that belongs to a request. on_lost: the child ended, with the failure (None when it
-    was stopped); requests that wait will not be answered.
+    was stopped); requests that wait will not be answered. offer: what to load instead of a plan that only crashes.
     """
 
     def __init__(
         self,
         *,
-        on_reply: Callable[[ReplyPart | Answer | RequestFailed], None],
+        on_reply: Callable[[ReplyPart | Answer | RequestFailed | Status], None],
         on_lost: Callable[[EngineFailure | None], None],
+        offer: Callable[[LoadPlan], LoadPlan | None] | None = None,
     ) -> None:
         self.state = EngineState(phase=EnginePhase.STOPPED)
         self.info: EngineInfo | None = None
         self.plan: LoadPlan | None = None
         self.breaker = Breaker()
-        self._on_reply, self._on_lost = on_reply, on_lost
+        self._on_reply, self._on_lost, self._offer = on_reply, on_lost, offer
         self._process: EngineProcess | None = None
         self._hello: asyncio.Future[EngineInfo] | None = None
         self._pending: _PendingLoad | None = None
@@ -77,6 +78,7 @@ class EngineSupervisor:
         self._waiters: list[asyncio.Future[None]] = []
         self._heartbeat: asyncio.Task[None] | None = None
         self._revival: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
         self._missed = 0
         self._load_ids = itertools.count(1)
         self._start_lock, self._spawn_lock, self._load_lock = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
@@ -88,13 +90,25 @@ class EngineSupervisor:
         """Process id of the child; None while there is none."""
         return self._process.pid if self._process else None
 
+    @property
+    def on_the_way(self) -> bool:
+        """Whether the child is starting, loading, ending or coming back: something to wait for."""
+        return self.state.phase in _ON_THE_WAY or self.state.restart_in is not None
+
     def subscribe(self, callback: Callable[[EngineState], None]) -> Callable[[], None]:
         """Call `callback` with every new state; returns what ends that."""
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
 
     async def start(self) -> EngineInfo:
-        """Start the child unless it runs, and close an open breaker. Raises EngineError."""
+        """Start the child unless it runs, and close an open breaker. Raises EngineError.
+
+        A model that is on its way back after a crash still comes back, at once.
+        """
+        if self._revival is not None and not self._revival.done():
+            self.breaker.reset()
+            self._hurry.set()
+            return await self._launch()
         info = await self._start_by_hand()
         if self.state.phase == EnginePhase.STARTING:
             self._set(EngineState(phase=EnginePhase.READY))
@@ -122,7 +136,7 @@ class EngineSupervisor:
 
     async def wait_ready(self) -> None:
         """Return once requests can be sent. Raises EngineError when there is nothing to wait for."""
-        while self.state.phase in _ON_THE_WAY or self.state.restart_in is not None:
+        while self.on_the_way:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
@@ -157,8 +171,6 @@ class EngineSupervisor:
                 self._hello = asyncio.get_running_loop().create_future()
                 await self._spawn()
             self.info = await self._wait_for_hello(self._hello)
-            self._missed = 0
-            self._heartbeat = asyncio.create_task(self._beat(), name="engine heartbeat")
             return self.info
 
     async def _spawn(self) -> None:
@@ -170,6 +182,8 @@ class EngineSupervisor:
             self._set(EngineState(phase=EnginePhase.CRASHED, failure=failure))
             raise explain_failure(failure) from error
         self._process.send(Open())
+        self._missed = 0
+        self._heartbeat = asyncio.create_task(self._beat(self._process), name="engine heartbeat")
 
     async def _wait_for_hello(self, hello: asyncio.Future[EngineInfo]) -> EngineInfo:
         try:
@@ -183,6 +197,8 @@ class EngineSupervisor:
         result: asyncio.Future[LoadedModel] = asyncio.get_running_loop().create_future()
         load_id = next(self._load_ids)
         self._pending = _PendingLoad(load_id, plan, result, on_progress)
+        if self._process is not None:
+            self._process.evidence.note_files_of(plan)
         self.send(Load(plan=plan, load_id=load_id))
         try:
             return await result
@@ -190,14 +206,17 @@ class EngineSupervisor:
             self.send(CancelLoad())
             raise
 
-    async def _beat(self) -> None:
+    async def _beat(self, process: EngineProcess) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_INTERVAL)
-            if self._missed >= MISSED_HEARTBEATS:
-                self.kill(EngineFailure(kind=FailureKind.UNRESPONSIVE))
+            # Before its hello a child may load libraries from a slow disk for longer than that, without a thread to
+            # answer; only one that the system says is stopped is ended then.
+            if self._missed >= MISSED_HEARTBEATS and (self.info is not None or process.is_stopped()):
+                process.kill(EngineFailure(kind=FailureKind.UNRESPONSIVE))
                 return
             self._missed += 1
-            self.send(Ping(nonce=self._missed))
+            process.send(Ping(nonce=self._missed))
+            process.evidence.note_memory()
 
     # --- what the child says ---------------------------------------------------------------------------------------
 
@@ -207,7 +226,7 @@ class EngineSupervisor:
             self._greet(message)
         elif isinstance(message, LoadProgress | Loaded | LoadFailed):
             self._on_load_answer(message)
-        elif not isinstance(message, Pong | Status):
+        elif not isinstance(message, Pong):
             self._on_reply(message)
 
     def _greet(self, hello: Hello) -> None:
@@ -261,10 +280,12 @@ class EngineSupervisor:
         # Neither another version nor a missing library comes right by trying again.
         hopeless = failure.kind in {FailureKind.VERSION_MISMATCH, FailureKind.ENGINE_MISSING}
         if self.breaker.is_open or hopeless:
-            self._set(EngineState(phase=EnginePhase.CRASHED, failure=failure, breaker_open=True))
+            offer = self._offer(self.plan) if self._offer and self.plan and not hopeless else None
+            self._set(EngineState(phase=EnginePhase.CRASHED, failure=failure, breaker_open=True, offer=offer))
             return
         delay = self.breaker.delay
         self._set(EngineState(phase=EnginePhase.CRASHED, failure=failure, restart_in=delay))
+        self._hurry.clear()
         self._revival = asyncio.create_task(self._revive(delay), name="engine revival")
 
     def _let_go(self, failure: EngineFailure | None) -> None:
@@ -280,7 +301,8 @@ class EngineSupervisor:
         self._on_lost(failure)
 
     async def _revive(self, delay: float) -> None:
-        await asyncio.sleep(delay)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), delay)
         plan = self.plan
         try:
             await self._launch()

@@ -21,6 +21,7 @@ _BREAKER = "breaker"
 _PERHAPS_MEMORY = (
     FailureKind.OUT_OF_MEMORY,
     FailureKind.KILLED,
+    FailureKind.KILLED_FOR_MEMORY,
     FailureKind.ABORTED,
     FailureKind.SEGMENTATION_FAULT,
     FailureKind.LOAD_FAILED,

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from desktop.engine.protocol import (
     Done,
@@ -31,6 +31,8 @@ class Request(NamedTuple):
     messages: tuple[PromptMessage, ...]
     sampling: Sampling
     continue_last: bool
+    options: dict[str, Any]
+    """What else was said: priority, tools, prompt ... as EngineClient.generate takes them."""
 
 
 Step = str | Exception | asyncio.Event
@@ -53,10 +55,15 @@ class FakeEngine:
         self.loaded: LoadedModel | None = _loaded(model)
 
     async def generate(
-        self, *, messages: Sequence[PromptMessage], sampling: Sampling, continue_last: bool = False
+        self,
+        *,
+        messages: Sequence[PromptMessage] = (),
+        sampling: Sampling,
+        continue_last: bool = False,
+        **options: Any,
     ) -> AsyncGenerator[ReplyPart, None]:
         """Play the next reply."""
-        self.requests.append(Request(tuple(messages), sampling, continue_last))
+        self.requests.append(Request(tuple(messages), sampling, continue_last, options))
         name = f"request-{len(self.requests)}"
         words = 0
         try:

@@ -34,6 +34,7 @@ class FailureKind(StrEnum):
     ABORTED = "aborted"
     DRIVER_RESET = "driver_reset"
     KILLED = "killed"
+    KILLED_FOR_MEMORY = "killed_for_memory"
     UNRESPONSIVE = "unresponsive"
     EXITED = "exited"
     LOAD_FAILED = "load_failed"
