@@ -7,8 +7,17 @@ import pytest
 from desktop.runtime.alignment import align, common_prefix
 
 WORDS: dict[int, bytes | None] = {
-    **{1: b"in", 2: b"g", 3: b"ing", 4: b"do", 5: b" it", 6: b" ", 7: b"it"},
-    **{8: None, 9: b"\xe4\xbd", 10: b"\xa0", 11: None},
+    1: b"in",
+    2: b"g",
+    3: b"ing",
+    4: b"do",
+    5: b" it",
+    6: b" ",
+    7: b"it",
+    8: None,
+    9: b"\xe4\xbd",
+    10: b"\xa0",
+    11: None,
 }
 
 
@@ -20,7 +29,7 @@ def test_the_common_prefix_ends_at_the_first_difference(length: int, difference:
     if difference < length:
         right[difference] = -1
     assert common_prefix(left, right) == min(length, difference)
-    assert common_prefix(left, right + [1, 2, 3]) == min(length, difference)
+    assert common_prefix(left, [*right, 1, 2, 3]) == min(length, difference)
 
 
 def test_a_generated_spelling_is_kept_where_the_text_is_the_same() -> None:

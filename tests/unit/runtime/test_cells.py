@@ -54,6 +54,6 @@ def test_the_count_is_that_of_the_distinct_cells(seed: int) -> None:
         else:
             strand.truncate(0)
             strand.share(chance.choice([other for other in strands if other is not strand]), chance.randint(0, 30))
-        cells = {cell for one in strands for cell in one._cells}  # noqa: SLF001
+        cells = {cell for one in strands for cell in one._cells}
         assert ledger.used == len(cells)
         assert ledger.free + ledger.used == 500
