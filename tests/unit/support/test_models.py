@@ -99,7 +99,7 @@ def test_a_draft_model_is_right_now_and_then_but_not_always(tmp_path: Path) -> N
 
 
 def test_a_scripted_model_says_exactly_its_script(tmp_path: Path) -> None:
-    script = [
+    script: list[str | bytes] = [
         "<think>",
         "Let me see.",
         "</think>",
