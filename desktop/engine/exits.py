@@ -62,7 +62,10 @@ _WORDY = {FailureKind.ABORTED, FailureKind.EXITED}
 _DEVICE = re.compile(r"\b((?:CUDA|ROCm|MUSA|Vulkan|Metal|SYCL|RPC)\d+(?:\[[^\]]*\])?)\b")
 # ggml_cuda_error writes "CUDA error: <words>", and in the next line "  current device: 1, in function ..."
 _BACKEND, _CURRENT = re.compile(r"\b(CUDA|ROCm|MUSA) error"), re.compile(r"current device: (\d+)")
-_TELLING = re.compile(r"GGML_ASSERT|[Ee]rror|[Ff]ailed|[Cc]annot|[Uu]nable|not found|abort|terminate called|what\(\)")
+_TELLING = re.compile(
+    r"GGML_ASSERT|[Ee]rror|[Ff]ailed|[Cc]annot|[Uu]nable|not found|abort|terminate called|what\(\)|^\S+\.(?:c|cpp|cu|cuh|h|m):\d+: "
+)
+_BUILD_FOLDER = re.compile(r"^\S*/(?=[\w.-]+:\d+: )")  # of ggml's last words: "/where/it/was/built/ops.cpp:12: ..."
 
 
 def decode_exit(exit_code: int, last_lines: Sequence[str]) -> EngineFailure:
@@ -105,4 +108,4 @@ def _kind_of(exit_code: int) -> FailureKind:
 def _telling_line(lines: Sequence[str]) -> str:
     """The last line that names a fault; an innocent last line is not given as the reason."""
     telling = [line for line in lines if _TELLING.search(line) and not line.lstrip().startswith("#")]  # a stack frame
-    return telling[-1].strip() if telling else "it gave no reason"
+    return _BUILD_FOLDER.sub("", telling[-1].strip()) if telling else "it gave no reason"

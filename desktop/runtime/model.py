@@ -185,9 +185,9 @@ class Model:
     def _add_to_description(self, draft_lines: list[str], notes: tuple[Phrase, ...], seconds: float) -> None:
         memory = add_memory(self.loaded.memory, buffer_sizes(draft_lines, self._aliases))
         notes = (*notes, *self.loaded.notes, *lock_notes(draft_lines))
-        self.loaded = msgspec.structs.replace(
-            self.loaded, memory=memory, notes=tuple(dict.fromkeys(notes)), load_seconds=seconds
-        )
+        # Phrases have no hash.
+        distinct = tuple(note for index, note in enumerate(notes) if note not in notes[:index])
+        self.loaded = msgspec.structs.replace(self.loaded, memory=memory, notes=distinct, load_seconds=seconds)
 
     def _read_template(self) -> tuple[ChatTemplate | None, EngineFailure | None]:
         """A broken template does not spoil the load: it is told when a chat is asked for."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from desktop.engine.client import EngineClient
-from desktop.engine.failure import BadRequest, EngineError, EngineExited, InternalFailure
+from desktop.engine.failure import BadRequest, EngineAborted, EngineError, EngineExited, InternalFailure
 from desktop.engine.protocol import Sampling
 from tests.faults.crafted_models import CRAFTED, TOLERABLE, flips, truncations
 from tests.support.engine_replies import loaded_client, plan_for, reply_of, user
@@ -65,7 +65,8 @@ class Outcomes:
         self.kinds[type(error).__name__] += 1
         if error.failure is not None and error.failure.exit_code is not None:
             self.deaths.append(f"{name} ({error.failure.detail})")
-        if not error.explain().hint or isinstance(error, _FAULTS_OF_OURS):
+        nameless = isinstance(error, EngineAborted) and "GGML_ASSERT" not in str(error)
+        if not error.explain().hint or isinstance(error, _FAULTS_OF_OURS) or nameless:
             self.problems.append(f"{name}: {type(error).__name__}: {error}")
 
 

@@ -37,6 +37,7 @@ from desktop.engine.protocol import (
     TextDelta,
 )
 from tests.support.engine_replies import plan_for, user
+from tests.support.models.decoders import write_dense
 from tests.support.protocol_fuzz import COMMANDS, broken_lines, random_message
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.skipif(sys.platform != "linux", reason="the memory limit is Linux's")]
@@ -54,8 +55,7 @@ class RawChild:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.ends: Counter[str] = Counter()
-        self.after_end: list[str] = []
-        self.loads_ended = 0
+        self.outcomes: Counter[str] = Counter()
         self.text: Counter[str] = Counter()
         self.errors = b""
         self._pongs: dict[int, asyncio.Event] = {}
@@ -103,10 +103,11 @@ class RawChild:
     def _note(self, event: EngineMessage) -> None:
         if isinstance(event, Pong) and event.nonce in self._pongs:
             self._pongs[event.nonce].set()
-        elif isinstance(event, Loaded | LoadFailed):
-            self.loads_ended += 1
-        elif isinstance(event, _ENDS):
-            self.ends[event.request_id] += 1
+        elif isinstance(event, Loaded | LoadFailed | _ENDS):
+            failure = getattr(event, "failure", None)
+            self.outcomes[failure.kind if failure else type(event).__name__] += 1
+            if isinstance(event, _ENDS):
+                self.ends[event.request_id] += 1
         elif isinstance(event, TextDelta):
             self.text[event.request_id] += len(event.text)
 
@@ -151,9 +152,12 @@ class Fuzzer:
         self._decoder = msgspec.json.Decoder(AppMessage)
 
     def one(self) -> None:
-        line = msgspec.json.encode(self._message())
+        message = self._message()
+        line = msgspec.json.encode(message)
         for whole in [line] if self.chance.random() < 0.7 else broken_lines(line, self.chance):
             self._say(whole)
+        if isinstance(message, Load) and self.chance.random() < 0.8:
+            self._say(msgspec.json.encode(Load(plan=plan_for(self._model, n_ctx=256))))
 
     def _say(self, line: bytes) -> None:
         try:
@@ -190,7 +194,7 @@ class Fuzzer:
         return {"sampling": sampling, **messages}
 
     def _load(self) -> Load:
-        plan: LoadPlan = plan_for(self._model, n_ctx=96)
+        plan: LoadPlan = plan_for(self._model, n_ctx=256)
         way = self.chance.random()
         if way < 0.6:
             wild = random_message(LoadPlan, self.chance)
@@ -202,32 +206,34 @@ class Fuzzer:
 
 
 async def _serves_a_normal_request(child: RawChild, model: Path, name: str) -> None:
-    child.tell(Load(plan=plan_for(model, n_ctx=96), load_id=77))
+    child.tell(Load(plan=plan_for(model, n_ctx=256), load_id=77))
     child.tell(Generate(request_id=name, messages=tuple(user("Hi.")), sampling=Sampling(temperature=0.0, max_length=3)))
     await child.has_ended([name])
     assert child.text[name], child.errors[-2000:].decode()
 
 
 @pytest.mark.timeout(1800)
-async def test_random_messages_never_stop_the_child(starter_model: Path, campaign_factor: int) -> None:
+async def test_random_messages_never_stop_the_child(tmp_path: Path, campaign_factor: int) -> None:
+    model = write_dense(tmp_path)
     count = 150 if campaign_factor == 1 else 1000
     async with raw_child() as child:
         child.tell(Open())
         child.tell(Generate(request_id="early", messages=(PromptMessage(role="user", content="Hi."),)))
         await child.has_ended(["early"])
-        child.tell(Load(plan=plan_for(starter_model, n_ctx=96)))
-        fuzzer = Fuzzer(20260101, starter_model, child)
+        child.tell(Load(plan=plan_for(model, n_ctx=256)))
+        fuzzer = Fuzzer(20260101, model, child)
         for number in range(count):
             fuzzer.one()
             if number % 10 == 9:
                 await child.answers_ping(10**12 + number)
             if number % 50 == 49:
                 await child.has_ended(fuzzer.sent)
-                await _serves_a_normal_request(child, starter_model, f"normal {number}")
+                await _serves_a_normal_request(child, model, f"normal {number}")
         child.tell(AskStatus(nonce=5))
         await child.answers_ping(4)
         assert await child.end() == 0
     print(f"{count} messages: {fuzzer.refused} unreadable, {fuzzer.loads} loads, {sum(fuzzer.sent.values())} requests")
+    print({str(name): number for name, number in child.outcomes.most_common()})
     twice = {name: ends for name, ends in child.ends.items() if name and ends > max(1, fuzzer.sent[name])}
     assert not twice
     assert child.ends[""] == fuzzer.refused + fuzzer.sent[""]
