@@ -63,7 +63,8 @@ _DEVICE = re.compile(r"\b((?:CUDA|ROCm|MUSA|Vulkan|Metal|SYCL|RPC)\d+(?:\[[^\]]*
 # ggml_cuda_error writes "CUDA error: <words>", and in the next line "  current device: 1, in function ..."
 _BACKEND, _CURRENT = re.compile(r"\b(CUDA|ROCm|MUSA) error"), re.compile(r"current device: (\d+)")
 _TELLING = re.compile(
-    r"GGML_ASSERT|[Ee]rror|[Ff]ailed|[Cc]annot|[Uu]nable|not found|abort|terminate called|what\(\)|^\S+\.(?:c|cpp|cu|cuh|h|m):\d+: "
+    r"GGML_ASSERT|[Ee]rror|[Ff]ailed|[Cc]annot|[Uu]nable|not found|abort|terminate called|what\(\)"
+    r"|^\S+\.(?:c|cpp|cu|cuh|h|m):\d+: "
 )
 _BUILD_FOLDER = re.compile(r"^\S*/(?=[\w.-]+:\d+: )")  # of ggml's last words: "/where/it/was/built/ops.cpp:12: ..."
 
