@@ -38,6 +38,9 @@ class DiskTier:
         self._marked: set[str] = set()
         self._looked = float("-inf")
         self._seen_change = -1
+        self._complaint = ""
+        self.lost = 0
+        """Entries that were to be written and could not be."""
 
     def entries(self) -> list[StoredEntry]:
         """Return what can be read, the most recently used first."""
@@ -57,10 +60,9 @@ class DiskTier:
         if entry.held_bytes > self._largest:
             return False
         stored = next((stored for stored in self.entries() if stored.covers(entry, whole=entry.whole)), None)
-        if stored is None:
-            return self._writer.submit(entry)
-        self._touch(stored)
-        return True
+        if stored is not None and self._touch(stored):
+            return True
+        return self._writer.submit(entry)
 
     def read(self, entry: StoredEntry) -> bytes:
         """Read a state and mark it as being loaded. Raises CacheMiss."""
@@ -124,6 +126,8 @@ class DiskTier:
                 self._index.pop(stem, None)
             if outcome.stem:
                 self._add(outcome.entry, outcome.stem)
+            else:
+                self.lost += 1
 
     def _add(self, held: HeldEntry, stem: str) -> None:
         needless = [old.name for old in self._index.values() if held.covers(old, whole=held.whole)]
@@ -143,10 +147,17 @@ class DiskTier:
             settled = time.time_ns() - changed > 1_000_000_000
             self._list(self._folder.files())
         except OSError as error:
-            say(f"the folder cannot be read: {error.strerror}")
+            self._complain(f"the folder cannot be read: {error.strerror}")
             self._index.clear()
         else:
             self._seen_change = changed if settled else -1
+            self._complaint = ""
+
+    def _complain(self, line: str) -> None:
+        """Say what does not go away by itself, once."""
+        if line != self._complaint:
+            say(line)
+        self._complaint = line
 
     def _list(self, files: list[CacheFile]) -> None:
         suspects = {file.stem for file in files if file.abandoned}
@@ -175,7 +186,7 @@ class DiskTier:
         except FileNotFoundError:
             pass  # another process needed the room
         except OSError as error:
-            say(f"{file.path.name} cannot be read: {error.strerror}")
+            say(f"{file.name} cannot be read: {error.strerror}")
         else:
             about = head.description
             return StoredEntry(head.key, about.adapters, about.state_bytes, file.modified, name=file.stem)
@@ -191,15 +202,17 @@ class DiskTier:
         self._refused.add(stem)
         self._folder.quarantine(stem, reason)
 
-    def _touch(self, entry: StoredEntry) -> None:
-        """Note on the disk that an entry was used, for whoever makes room there."""
+    def _touch(self, entry: StoredEntry) -> bool:
+        """Note on the disk that an entry was used, for whoever makes room there; returns whether it is there still."""
         entry.used = time.time()
         try:
             os.utime(self._folder.entry(entry.name), (entry.used, entry.used))
         except FileNotFoundError:
-            pass  # another process needed the room; whoever reads it will see
+            self._index.pop(entry.name, None)  # another process needed the room
+            return False
         except OSError as error:
             say(f"{entry.name} could not be touched: {error.strerror}")
+        return True
 
     def _head(self, entry: HeldEntry) -> bytes:
         return make_head(

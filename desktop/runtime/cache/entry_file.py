@@ -183,7 +183,7 @@ def _read_all(stream: BinaryIO, size: int) -> bytes:
 def _decode(text: bytes) -> Description:
     try:
         description = _decoder.decode(text)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Damaged("its description cannot be read") from error
     if not 0 < description.tokens <= _MOST_TOKENS or description.state_bytes < 0:
         raise Damaged("its description states impossible sizes")

@@ -11,6 +11,7 @@ may vanish at any moment, since other processes keep to the limit too.
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 import sys
@@ -24,6 +25,12 @@ from desktop.runtime.cache.processes import Process, is_alive, this_process
 
 MOST_QUARANTINED = 4
 
+MOST_FILES = 1024
+"""Of all models together: more are not worth their place, and would only make looking slow."""
+
+_MOST_LISTED = 4 * MOST_FILES
+"""Files of one folder that are looked at where it holds too many; the next write removes the surplus."""
+
 Kind = Literal["kv", "writing", "loading", "bad"]
 
 _MODEL = re.compile(r"[0-9a-f]{32}")
@@ -36,12 +43,18 @@ _QUARANTINE = "quarantine"
 class CacheFile(msgspec.Struct, frozen=True):
     """A file of ours. stem: the entry it belongs to; process: who made it, where it is no entry."""
 
-    path: Path
+    folder: Path
+    name: str
     stem: str
     kind: Kind
     process: Process
     size: int
     modified: float
+
+    @property
+    def path(self) -> Path:
+        """Where it is; made when it is asked for, which is not the case for most of many files."""
+        return self.folder / self.name
 
     @property
     def abandoned(self) -> bool:
@@ -87,7 +100,7 @@ class CacheFolder:
 
     def files(self) -> list[CacheFile]:
         """Return the files of this model. Raises OSError."""
-        return [] if self.own.is_symlink() else list(_files_of(self.own))
+        return [] if self.own.is_symlink() else list(itertools.islice(_files_of(self.own), _MOST_LISTED))
 
     def quarantine(self, stem: str, reason: str) -> None:
         """Move an entry to where nobody loads it; only the newest of those are kept."""
@@ -110,27 +123,29 @@ class CacheFolder:
         stems = {file.stem for file in files if file.kind == "kv"}
         # The mark of a dead process stays where its entry is: it says that loading it may have been the end.
         abandoned = {
-            file.path for file in files if not (file.kind == "loading" and file.stem in stems) and file.abandoned
+            file.name for file in files if not (file.kind == "loading" and file.stem in stems) and file.abandoned
         }
-        for path in abandoned:
-            remove(path)
-        return [file for file in files if file.path not in abandoned]
+        for file in files:
+            if file.name in abandoned:
+                remove(file.path)
+        return [file for file in files if file.name not in abandoned]
 
     def keep_to(self, limit: int) -> tuple[bool, list[str]]:
         """Remove what was not used for the longest time, of any model, until all has at most `limit` bytes.
 
-        Returns whether that could be reached, and which entries of this model went. Raises OSError.
+        Nor are there ever more than MOST_FILES. Returns whether the limit could be kept to, and which entries of this
+        model went. Raises OSError.
         """
         files = self.sweep()
-        total = sum(file.size for file in files)
+        total, excess = sum(file.size for file in files), len(files) - MOST_FILES
         removed: list[str] = []
         for file in sorted(files, key=lambda file: (file.kind != "bad", file.modified)):
-            if total <= limit:
+            if total <= limit and excess <= 0:
                 break
             if file.kind in ("kv", "bad"):
                 remove(file.path)
-                total -= file.size
-                if file.path.parent == self.own:
+                total, excess = total - file.size, excess - 1
+                if file.folder == self.own:
                     removed.append(file.stem)
         return total <= limit, removed
 
@@ -187,6 +202,6 @@ def _files_of(folder: Path) -> Iterator[CacheFile]:
                     about = entry.stat(follow_symlinks=False)
                     process = (int(name["pid"] or 0), int(name["start"] or 0))
                     kind = cast(Kind, name["kind"])
-                    yield CacheFile(Path(entry.path), name["stem"], kind, process, about.st_size, about.st_mtime)
+                    yield CacheFile(folder, entry.name, name["stem"], kind, process, about.st_size, about.st_mtime)
     except FileNotFoundError:
         return

@@ -143,8 +143,10 @@ class Tiers:
         """Entries and bytes per tier."""
         stored: list[StoredEntry] = []
         pending: tuple[HeldEntry, ...] = ()
+        dropped = self._dropped
         if self._disk is not None:
-            stored, pending = self._disk.entries(), self._disk.pending
+            pending, stored = self._disk.pending, self._disk.entries()
+            dropped += self._disk.lost
         return Figures(
             ram_entries=len(self._ram),
             ram_bytes=self._ram.bytes,
@@ -152,7 +154,7 @@ class Tiers:
             writing_bytes=sum(entry.held_bytes for entry in pending),
             disk_entries=len(stored),
             disk_bytes=sum(entry.size + len(entry.key) for entry in stored),
-            dropped=self._dropped,
+            dropped=dropped,
         )
 
     def _entries(self) -> Iterator[Entry]:

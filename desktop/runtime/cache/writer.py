@@ -166,6 +166,7 @@ class Writer:
             with entry_file.create(path, len(head) + entry.size) as stream:
                 fits, removed = self._folder.keep_to(self._limit)
                 if not fits:
+                    say("a conversation could not be put on the disk: other programs are using all of the limit")
                     return Outcome(entry, "", removed)
                 entry_file.write(stream, head, entry.state, stopping=lambda: self._stopping)
             entry_file.finish(path, self._folder.entry(stem), used=entry.used)
