@@ -60,7 +60,12 @@ def write_sliding_window(
     ending: float = 0.0,
     template: str = CHATML,
 ) -> Path:
-    """Write a gemma3: every second layer sees only the last `window` tokens."""
+    """Write a gemma3: every second layer sees only the last `window` tokens.
+
+    The engine forgets what left the window as soon as it needs the room: the cells of such a layer are
+    n_swa * n_seq_max + n_ubatch, rounded up to 256 (llama-kv-cache-iswa.cpp). For a test to come past it, n_ubatch has
+    to be small or the prompt long: 64 + 64 forgets after 256 tokens, 64 + 512 after 768.
+    """
     special: Keys = {
         "attention.sliding_window": window,
         "attention.sliding_window_pattern": 2,

@@ -11,13 +11,17 @@ _ROOT = Path(__file__).parents[3]
 _TIMEOUT = 50.0
 
 
-def decode(model: Path, prompt: str, *, tokens: int = 20, lora: Path | None = None, scale: float = 1.0) -> Any:
+def decode(
+    model: Path, prompt: str, *, tokens: int = 20, lora: Path | None = None, scale: float = 1.0, n_ubatch: int = 1024
+) -> Any:
     """Return greedy `text` and `tokens` after a prompt, whether all logits were `finite`, and facts of the model.
 
-    `spread` is the smallest distance between the best and the worst logit of a step.
+    `spread` is the smallest distance between the best and the worst logit of a step; `oldest` is the first position
+    that the memory still holds.
     """
     adapter = {"lora": str(lora), "scale": scale} if lora else {}
-    return _ask({"do": "decode", "model": str(model), "prompt": prompt, "tokens": tokens, **adapter})
+    request = {"do": "decode", "model": str(model), "prompt": prompt, "tokens": tokens, "n_ubatch": n_ubatch}
+    return _ask(request | adapter)
 
 
 def predict(model: Path, prompt: str, follow: list[int]) -> list[int]:

@@ -33,7 +33,8 @@ class Native:
         self.model = llama.llama_model_load_from_file(request["model"].encode(), llama.llama_model_default_params())
         assert self.model, "the model does not load"
         parameters = llama.llama_context_default_params()
-        parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = request.get("n_ctx", 1024)
+        parameters.n_ctx = parameters.n_batch = 1024
+        parameters.n_ubatch = request.get("n_ubatch", 1024)
         parameters.n_threads = parameters.n_threads_batch = 2
         parameters.swa_full = False
         parameters.embeddings = bool(request.get("embeddings"))
@@ -84,7 +85,9 @@ class Native:
         return {"tokens": made, "text": text, "finite": finite, "spread": spread}
 
     def facts(self) -> dict[str, Any]:
+        memory = llama.llama_get_memory(self.context)
         return {
+            "oldest": llama.llama_memory_seq_pos_min(memory, 0) if memory else 0,
             "n_swa": llama.llama_model_n_swa(self.model),
             "recurrent": llama.llama_model_is_recurrent(self.model),
             "hybrid": llama.llama_model_is_hybrid(self.model),

@@ -59,6 +59,15 @@ def test_the_engine_sees_each_kind_of_memory(tmp_path: Path) -> None:
     assert (both["hybrid"], both["n_swa"]) == (True, 32)
 
 
+def test_a_long_prompt_leaves_the_sliding_window(tmp_path: Path) -> None:
+    path = decoders.write_sliding_window(tmp_path, window=64)
+    long = native.decode(path, "a b c " * 100, tokens=1, n_ubatch=64)
+
+    assert len(long["prompt_tokens"]) > 256
+    assert 0 < long["oldest"] <= len(long["prompt_tokens"]) - 64
+    assert native.decode(path, PROMPT, tokens=1, n_ubatch=64)["oldest"] == 0
+
+
 def test_control_texts_are_one_token_each_and_the_reply_ends_at_its_mark(tmp_path: Path) -> None:
     path = decoders.write_dense(tmp_path)
     plain = native.decode(path, "abc", tokens=1)
