@@ -103,6 +103,10 @@ class Engine:
         except EngineError as error:
             self._wire.send(LoadFailed(failure=error.failure, load_id=command.load_id))
             return
+        except OSError as error:  # a file that went away meanwhile, or a name no file can have
+            failure = EngineFailure(kind=FailureKind.LOAD_FAILED, detail=str(error)[:1000])
+            self._wire.send(LoadFailed(failure=failure, load_id=command.load_id))
+            return
         self._serve(self._model)
         self._wire.send(Loaded(model=self._model.loaded, load_id=command.load_id))
 
