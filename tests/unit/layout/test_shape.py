@@ -73,7 +73,7 @@ def test_the_package_itself_holds_the_version_and_nothing_else() -> None:
     assert others == []
 
 
-BESIDE_THE_ROOMS = {"layout", "packaging", "support", "resources"}
+BESIDE_THE_ROOMS = {"benchmarks", "layout", "packaging", "support", "resources"}
 """Folders of tests/unit that test something else than a room of desktop/."""
 
 
