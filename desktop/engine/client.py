@@ -86,6 +86,11 @@ class EngineClient:
         """Whether a request has not ended yet."""
         return self._requests.any_open
 
+    @property
+    def comes_back(self) -> bool:
+        """Whether the child is starting, loading or coming back after a crash."""
+        return self._supervisor.on_the_way
+
     def subscribe(self, callback: Callable[[EngineState], None]) -> Callable[[], None]:
         """Call `callback` with every new state, on the event loop; returns what ends that."""
         return self._supervisor.subscribe(callback)
