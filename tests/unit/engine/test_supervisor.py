@@ -111,6 +111,26 @@ async def test_a_child_that_never_says_hello_is_ended(child_does: Script, monkey
     await _start_fails(EngineUnresponsive)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
+async def test_a_child_that_is_stopped_before_its_hello_is_found(
+    child_does: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "HEARTBEAT_INTERVAL", 0.1)
+    child_does("os.kill(os.getpid(), signal.SIGSTOP)")
+    await asyncio.wait_for(_start_fails(EngineUnresponsive), 5)
+
+
+async def test_a_child_that_is_slow_to_load_its_libraries_is_left_alone(
+    child_does: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "HEARTBEAT_INTERVAL", 0.05)
+    child_does("time.sleep(1)\n" + SERVE)  # answers no ping meanwhile
+    client = EngineClient()
+    await client.start()
+    assert client.state.phase == EnginePhase.READY
+    await client.stop()
+
+
 async def test_a_child_that_ignores_its_end_is_killed(child_does: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "SHUTDOWN_TIMEOUT", 0.2)
     monkeypatch.setattr(process, "TERMINATE_TIMEOUT", 0.2)
