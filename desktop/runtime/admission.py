@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from desktop.engine.protocol import FailureKind, Generate
+from desktop.runtime.beams import BeamSearch
 from desktop.runtime.failures import EngineError
 from desktop.runtime.generation import Generation
 from desktop.runtime.model import Model
@@ -116,13 +117,18 @@ class Admission:
         return True
 
     def _begin(self, waiting: Waiting, prompt: Prompt, lease: Lease) -> Work:
+        model, pool, outbox = self._model, self._pool, self._roster.outbox
+        if waiting.request.sampling.beams > 1:
+            return BeamSearch(
+                waiting.request, prompt, lease, model=model, pool=pool, outbox=outbox, received=waiting.received
+            )
         return Generation(
             waiting.request,
             prompt,
             lease,
-            model=self._model,
-            pool=self._pool,
-            outbox=self._roster.outbox,
+            model=model,
+            pool=pool,
+            outbox=outbox,
             received=waiting.received,
             step_seconds=self._step_seconds,
         )

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from desktop.engine.protocol import (
     ContextShifted,
@@ -17,20 +16,13 @@ from desktop.runtime.model import Model
 from desktop.runtime.outbox import Outbox
 from desktop.runtime.prompt import Prompt
 from desktop.runtime.replies.parts import Part
-from desktop.runtime.interim import ReplyReader
+from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.sampling import SamplerChain
-from desktop.runtime.sequences import KvSequence, Lease, SequencePool
+from desktop.runtime.sequences import KvSequence, Lease, SavedSequence, SequencePool
 from desktop.runtime.speculation import PromptLookup, Speculator
 
 FORGOTTEN_SHARE = 2
 """A context shift forgets one in so many of the tokens that may go."""
-
-
-class Saved(NamedTuple):
-    """What a suspended request takes up again."""
-
-    tokens: list[int]
-    state: bytes
 
 
 class Generation:
@@ -63,13 +55,14 @@ class Generation:
             stops=request.sampling.stop,
             reasoning_open=prompt.reasoning_open,
             tools=bool(request.tools),
+            signatures=request.tools,
         )
         # Without times of steps nothing is speculated.
         self._speculator = step_seconds and Speculator(PromptLookup(lease.prompt), step_seconds)
         self._token, self._made, self._discarded = -1, 0, 0
         self._row, self._decoding = 0, list[int]()
         self._calls = False
-        self._saved: Saved | None = None
+        self._saved: SavedSequence | None = None
         self.prefill_seconds = 0.0
 
     # --- what the scheduler asks -----------------------------------------------------------------------------------
@@ -134,19 +127,12 @@ class Generation:
 
     def suspend(self) -> None:
         """Give the sequence up for a while; its state waits here."""
-        self._saved = Saved(list(self.sequence.tokens), self._pool.state_of(self.sequence))
-        self._pool.give_up(self.sequence)
+        self._saved = self._pool.save(self.sequence)
 
     def resume(self) -> bool:
         """Take a sequence again; False where there is no room yet."""
-        if self._saved is None:
-            return True
-        sequence = self._pool.blank()
+        sequence = self._saved and self._pool.restore(self._saved)
         if sequence is None:
-            return False
-        sequence.adapters = self.sequence.adapters
-        if self._saved.tokens and not self._pool.set_state(sequence, self._saved.tokens, self._saved.state):
-            self._pool.give_up(sequence)
             return False
         self.sequence, self._saved = sequence, None
         return True

@@ -5,8 +5,10 @@ from typing import NamedTuple
 from desktop.engine.protocol import CountTokens, FailureKind, Generate
 from desktop.runtime.failures import EngineError
 from desktop.runtime.model import Model
-from desktop.runtime import interim
-from desktop.runtime.interim import PLAIN, ReplyFormat
+from desktop.runtime.replies.formats import ReplyFormat
+
+RAW = ReplyFormat(reasoning=())
+"""Of text that is continued as it is: nothing in it is a mark."""
 
 
 class Prompt(NamedTuple):
@@ -18,7 +20,7 @@ class Prompt(NamedTuple):
 
 
 def build_prompt(model: Model, request: Generate | CountTokens) -> Prompt:
-    """Render and tokenize. Raises EngineError(NO_CHAT_TEMPLATE | BAD_CHAT_TEMPLATE | BAD_REQUEST)."""
+    """Render and tokenize. Raises EngineError(NO_CHAT_TEMPLATE | BAD_CHAT_TEMPLATE | BAD_REQUEST | BAD_MEDIA)."""
     if isinstance(request, Generate) and not request.messages:
         return _raw_prompt(model, request.prompt)
     if not request.messages:
@@ -28,12 +30,9 @@ def build_prompt(model: Model, request: Generate | CountTokens) -> Prompt:
     if model.template is None:
         raise EngineError(FailureKind.NO_CHAT_TEMPLATE, model=model.plan.model_name)
     words, template = model.vocabulary, model.template
-    stretches = interim.render(
-        template,
-        request.messages,
-        continue_last=isinstance(request, Generate) and request.continue_last,
-        tools=request.tools,
-        options=request.template_options,
+    continue_last = isinstance(request, Generate) and request.continue_last
+    stretches = template.render(
+        request.messages, continue_last=continue_last, tools=request.tools, options=request.template_options
     )
     tokens: list[int] = []
     for index, stretch in enumerate(stretches):
@@ -42,16 +41,16 @@ def build_prompt(model: Model, request: Generate | CountTokens) -> Prompt:
         tokens += words.tokenize(stretch.text, add_bos=add_bos, parse_special=not stretch.literal)
     if not tokens:
         raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, "it makes an empty prompt")
-    tail = stretches[-1].text
-    return Prompt(tokens, PLAIN, PLAIN.is_open_at_end(tail))
+    continued = request.messages[-1] if continue_last else None
+    return Prompt(tokens, template.reply_format, template.reasoning_open(stretches, continued))
 
 
 def _raw_prompt(model: Model, text: str) -> Prompt:
     words = model.vocabulary
-    tokens = words.tokenize(text, add_bos=words.adds_bos, parse_special=True)
+    tokens = words.tokenize(text, add_bos=words.adds_bos, parse_special=True) if text else []
     if not tokens:
         raise EngineError(FailureKind.BAD_REQUEST, "there is nothing to answer: no message and no prompt")
-    return Prompt(tokens, PLAIN, reasoning_open=False)
+    return Prompt(tokens, RAW, reasoning_open=False)
 
 
 def check_room(prompt: int, n_ctx: int) -> None:

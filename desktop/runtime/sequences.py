@@ -87,6 +87,14 @@ class Lease(NamedTuple):
     cached_in: CachedIn
 
 
+class SavedSequence(NamedTuple):
+    """What a sequence held that was given up for a while."""
+
+    tokens: list[int]
+    adapters: str
+    state: bytes
+
+
 class SequencePool:
     """All sequences of one context. Only the engine's thread uses it."""
 
@@ -132,9 +140,9 @@ class SequencePool:
                 self._unused.append(sequence)
         if source is None or cached == 0:
             sequence = self._take_id(protect=None)
-            return sequence and self._busy(sequence, adapters, Lease(sequence, prompt, 0, "none"))
+            return self._busy(sequence, adapters, Lease(sequence, prompt, 0, "none")) if sequence else None
         found = self._continue(source, cached)
-        return found and self._busy(found, adapters, Lease(found, prompt, len(found.tokens), "memory"))
+        return self._busy(found, adapters, Lease(found, prompt, len(found.tokens), "memory")) if found else None
 
     def longest_pending(self, prompt: Sequence[int], adapters: str) -> tuple[int, int]:
         """The longest prefix of `prompt` that a busy sequence has read already, and the longest it is going to read."""
@@ -171,12 +179,31 @@ class SequencePool:
         """Move one idle sequence out; False when there is none."""
         return self._evict(protect=None)
 
-    def blank(self) -> KvSequence | None:
-        """An empty sequence for one that was paused; None when all are busy."""
+    def save(self, sequence: KvSequence) -> SavedSequence:
+        """Take what a busy sequence holds, and the sequence back."""
+        saved = SavedSequence(list(sequence.tokens), sequence.adapters, self.state_of(sequence))
+        self.give_up(sequence)
+        return saved
+
+    def restore(self, saved: SavedSequence) -> KvSequence | None:
+        """A sequence with what was saved; None where there is no room yet."""
         sequence = self._take_id(protect=None)
-        if sequence is not None:
-            sequence.busy, sequence.used = True, next(self._clock)
+        if sequence is None:
+            return None
+        sequence.busy, sequence.used, sequence.adapters = True, next(self._clock), saved.adapters
+        if saved.tokens and not self.set_state(sequence, saved.tokens, saved.state):
+            self.give_up(sequence)
+            return None
         return sequence
+
+    def fork(self, source: KvSequence) -> KvSequence:
+        """A copy of a busy sequence, busy as well. Raises EngineError where all sequences are busy."""
+        copy = self._take_id(protect=source)
+        if copy is None:
+            raise EngineError(FailureKind.INTERNAL, "no sequence is left to branch into")
+        self._copy(source, copy, len(source.tokens))
+        copy.busy, copy.used, copy.adapters = True, next(self._clock), source.adapters
+        return copy
 
     def give_up(self, sequence: KvSequence) -> None:
         """Take a sequence back without keeping what it holds."""
@@ -273,10 +300,13 @@ class SequencePool:
                 return None
             source.truncate(cached)
             return source
-        llama.llama_memory_seq_cp(self.memory, source.id, copy.id, 0, -1 if self._model.is_recurrent else cached)
-        copy.strand.share(source.strand, cached)
-        copy.tokens = source.tokens[:cached]
+        self._copy(source, copy, cached)
         return copy
+
+    def _copy(self, source: KvSequence, copy: KvSequence, length: int) -> None:
+        llama.llama_memory_seq_cp(self.memory, source.id, copy.id, 0, -1 if self._model.is_recurrent else length)
+        copy.strand.share(source.strand, length)
+        copy.tokens = source.tokens[:length]
 
     def _restore(self, sequence: KvSequence, hit: Hit) -> bool:
         try:
