@@ -107,20 +107,26 @@ def _is_refused(tiers: Tiers, tokens: list[int]) -> None:
 # --- links, names and rights -----------------------------------------------------------------------------------------
 
 
-def test_links_are_refused(open_tiers: OpenTiers, tmp_path: Path, cache_root: Path) -> None:
+def test_a_link_in_the_place_of_a_file_is_refused(open_tiers: OpenTiers, tmp_path: Path) -> None:
     file = write_entry(open_tiers(), [1])
-    elsewhere = tmp_path / "elsewhere"
-    file.rename(elsewhere)
+    elsewhere = file.rename(tmp_path / "elsewhere")
     file.symlink_to(elsewhere)
     assert open_tiers().find([1], "", whole=False) is None
-    file.parent.rename(tmp_path / "moved")
-    file.parent.symlink_to(tmp_path / "moved")
+    assert elsewhere.exists()
+
+
+def test_a_link_in_the_place_of_a_folder_is_refused(
+    open_tiers: OpenTiers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_entry(open_tiers(), [1])
+    elsewhere = file.parent.rename(tmp_path / "elsewhere")
+    file.parent.symlink_to(elsewhere)
     tiers = open_tiers()
     assert tiers.find([1], "", whole=False) is None
-    tiers.persist([2], "", b"state")
+    assert tiers.persist([2], "", b"state")
     assert tiers.flush(10)
-    assert sorted(path.name for path in (tmp_path / "moved").iterdir()) == [file.name]
-    assert elsewhere.exists()
+    assert [path.name for path in elsewhere.iterdir()] == [file.name]
+    assert "in the place of a folder" in capsys.readouterr().err
 
 
 def test_a_file_that_becomes_a_link_is_a_miss(open_tiers: OpenTiers, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from desktop.runtime.cache import folder
 from desktop.runtime.cache.entry_file import make_head
 from desktop.runtime.cache.processes import is_alive, this_process
 from tests.unit.runtime.cache import cache_process
@@ -158,6 +158,17 @@ def test_the_limit_holds_over_all_models_and_the_least_used_goes_first(open_tier
     assert tiers.find([2], "", whole=False) is None
 
 
+def test_a_folder_of_very_many_small_files_is_thinned_out(
+    open_tiers: OpenTiers, cache_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "MOST_FILES", 6)
+    tiers = open_tiers()
+    for number in range(10):
+        write_entry(tiers, [number], 10)
+    assert len(suffixes(cache_root)) == 6
+    assert tiers.figures.disk_entries == 6
+
+
 def test_what_is_not_ours_is_neither_counted_nor_touched(open_tiers: OpenTiers, cache_root: Path) -> None:
     strange = [cache_root / "notes.txt", cache_root / "photos" / f"{0:016x}.kv", cache_root / ("a" * 32) / "notes.txt"]
     for path in strange:
@@ -173,6 +184,8 @@ def test_what_is_not_ours_is_neither_counted_nor_touched(open_tiers: OpenTiers, 
 def test_a_full_disk_is_said_once_and_tried_again_after_a_minute(
     open_tiers: OpenTiers, cache_root: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import resource  # not on Windows, where this file is only collected
+
     tiers = open_tiers(clock=clock)
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, old[1]))
@@ -183,6 +196,7 @@ def test_a_full_disk_is_said_once_and_tried_again_after_a_minute(
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
     assert suffixes(cache_root) == []
     assert not tiers.persist([1], "", state_of([1]))
+    assert tiers.figures.dropped == 2
     assert tiers.find([1], "", whole=False) is None
     (line,) = capsys.readouterr().err.splitlines()
     assert "File too large" in line
@@ -248,3 +262,24 @@ def test_200_conversations_on_the_disk_do_not_slow_the_start(open_tiers: OpenTie
         assert again.find([150], "", whole=False) is not None
         times.append(time.perf_counter() - began)
     assert min(times) < 0.05
+
+
+def test_a_folder_that_cannot_be_used_is_said_once_and_breaks_nothing(
+    open_tiers: OpenTiers, tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    tiers = open_tiers(root=tmp_path / "file", clock=clock)
+    for _ in range(3):
+        assert tiers.find([1], "", whole=False) is None
+        clock.now += 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert tiers.persist([1], "", b"state")
+    assert tiers.flush(10)
+    assert tiers.figures.dropped == 1
+
+
+def test_a_state_that_another_process_removed_is_written_again(open_tiers: OpenTiers, cache_root: Path) -> None:
+    tiers = open_tiers()
+    write_entry(tiers, [1]).unlink()
+    write_entry(tiers, [1])
+    assert suffixes(cache_root) == [".kv"]

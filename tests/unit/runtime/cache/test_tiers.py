@@ -136,7 +136,16 @@ def test_a_conversation_goes_on_after_a_restart(open_tiers: OpenTiers) -> None:
     assert again.read(hit) == b"with an adapter"
 
 
-def test_another_model_and_another_engine_find_nothing(open_tiers: OpenTiers) -> None:
+def test_everything_that_waits_in_ram_is_put_on_the_disk_at_the_end(open_tiers: OpenTiers) -> None:
+    first = open_tiers(ram=MIB)
+    for number in range(12):
+        _keep(first, [number], 20_000)
+    assert first.close(10)
+    again = open_tiers()
+    assert [_found(again, [number]) for number in range(12)] == [state_of([number], 20_000) for number in range(12)]
+
+
+def test_another_model_finds_nothing(open_tiers: OpenTiers) -> None:
     open_tiers(ram=MIB, model_key="a").keep([1], "", b"a")
     assert open_tiers(model_key="b").find([1], "", whole=False) is None
 
