@@ -65,7 +65,7 @@ class Outcomes:
         self.kinds[type(error).__name__] += 1
         if error.failure is not None and error.failure.exit_code is not None:
             self.deaths.append(f"{name} ({error.failure.detail})")
-        nameless = isinstance(error, EngineAborted) and "GGML_ASSERT" not in str(error)
+        nameless = isinstance(error, EngineAborted) and "no reason" in str(error)
         if not error.explain().hint or isinstance(error, _FAULTS_OF_OURS) or nameless:
             self.problems.append(f"{name}: {type(error).__name__}: {error}")
 
