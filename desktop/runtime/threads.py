@@ -17,8 +17,9 @@ import psutil
 _CPUINFO = Path("/proc/cpuinfo")
 INTERVAL = 0.5
 """Seconds between two looks: the system counts in hundredths, so a shorter window tells little."""
-STALE = 2.0
-"""Seconds; a longer window began before the engine was idle and says nothing about now."""
+STALE = 10.0
+"""Seconds; a longer window began before the engine was idle and says nothing about now. Steps that last seconds are
+what two threads on a busy machine take, and no reason to look away."""
 QUIET = 3.0
 """Seconds that more cores must have been free before more threads run: a build or a page pauses in between."""
 

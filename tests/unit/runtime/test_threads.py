@@ -1,13 +1,17 @@
 """One physical core per thread, and a thread less for each core that others keep busy."""
 
+import asyncio
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from desktop.engine.client import EngineClient
+from desktop.engine.protocol import PromptMessage, Sampling
 from desktop.runtime.threads import (
     INTERVAL,
     CpuTimes,
@@ -17,6 +21,8 @@ from desktop.runtime.threads import (
     open_clock,
     physical_cores,
 )
+from tests.support.engine_replies import loaded_client
+from tests.support.models.decoders import write_dense
 
 STAT = b"cpu  100 50 20 900 7 1 2 3 0 0\ncpu0 60 50 10 400 7 1 1 3 0 0\ncpu1 40 0 10 500 0 0 1 0 0 0\nintr 5\n"
 
@@ -103,6 +109,13 @@ def test_a_window_from_before_the_engine_was_idle_says_nothing() -> None:
     assert machine.run(3, taken=0.0) == []
 
 
+def test_steps_that_last_seconds_are_seen_as_well() -> None:
+    machine = Machine(limit=2, cores=2)
+    machine.now += 4
+    machine.others += 4
+    assert machine.governor.look(machine.now) == 1
+
+
 def test_a_system_without_figures_keeps_the_number() -> None:
     governor = ThreadGovernor(4, cores=4, clock=lambda: None)
     assert [governor.look(float(second)) for second in range(10)] == [None] * 10
@@ -139,3 +152,23 @@ def test_the_governor_sees_a_program_that_keeps_a_core_busy() -> None:
 
     with busy_core():
         assert least(2) < 64
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(physical_cores() < 2 or open_clock()() is None, reason="there is no thread to give up")
+async def test_a_reply_gives_a_core_up_to_another_program(tmp_path: Path) -> None:
+    async with loaded_client(write_dense(tmp_path), n_threads=physical_cores(), n_ctx=4096) as client:
+        asked = [PromptMessage(role="user", content="Tell me a story.")]
+        reply = asyncio.create_task(_read(client, asked))
+        with busy_core():
+            while (await client.status()).threads == physical_cores():
+                assert not reply.done()
+                await asyncio.sleep(0.1)
+        reply.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reply
+
+
+async def _read(client: EngineClient, asked: list[PromptMessage]) -> None:
+    async for _part in client.generate(messages=asked, sampling=Sampling(max_length=0, ignore_end=True)):
+        pass
