@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from desktop.engine.protocol import FailureKind, Generate
 from desktop.runtime.beams import BeamSearch
+from desktop.runtime.draft_proposer import DraftProposer
 from desktop.runtime.failures import EngineError
 from desktop.runtime.generation import Generation
 from desktop.runtime.model import Model
@@ -12,13 +13,17 @@ from desktop.runtime.prompt import Prompt, build_prompt, check_room
 from desktop.runtime.request_queue import RequestQueue, Waiting
 from desktop.runtime.roster import Roster, Work
 from desktop.runtime.sequences import Lease, SequencePool
+from desktop.runtime.speculation import CostlySpeculator, PromptLookup, Speculator
 
 WORTH_WAITING_FOR = 64
 """Tokens of a common prefix that another request is just reading: fewer are read twice rather than waited for."""
 
 
 class Admission:
-    """Lets requests begin. step_seconds: see Speculator; None where nothing is to be speculated."""
+    """Lets requests begin.
+
+    step_seconds: how long a step of so many rows takes; None where nothing is to be speculated.
+    """
 
     def __init__(
         self,
@@ -130,5 +135,13 @@ class Admission:
             pool=pool,
             outbox=outbox,
             received=waiting.received,
-            step_seconds=self._step_seconds,
+            speculator=self._speculator_for(lease.prompt),
         )
+
+    def _speculator_for(self, prompt: list[int]) -> Speculator | None:
+        if self._step_seconds is None:
+            return None
+        draft = self._model.draft
+        if self._model.loaded.speculation == "draft" and draft is not None and draft.free_sequences:
+            return CostlySpeculator(DraftProposer(draft, draft.free_sequences[0], prompt), self._step_seconds)
+        return Speculator(PromptLookup(prompt), self._step_seconds)

@@ -33,6 +33,8 @@ class Draft:
         path = self.plan.model_path
         self.context: Any = None
         self._model: Any = None
+        self.free_sequences = list(range(self.plan.n_seq_max))
+        """Sequence ids that no reply uses."""
         self._parameters = ModelParameters(self.plan, ggml)
         try:
             self._model = load_weights(path, self._parameters, log=log, on_progress=on_progress)

@@ -1,7 +1,7 @@
 """One reply in the making: its prompt in chunks, then a token (or several, speculated) per step."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from desktop.engine.protocol import (
     ContextShifted,
@@ -19,7 +19,7 @@ from desktop.runtime.replies.parts import Part
 from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.sampling import SamplerChain
 from desktop.runtime.sequences import KvSequence, Lease, SavedSequence, SequencePool
-from desktop.runtime.speculation import PromptLookup, Speculator
+from desktop.runtime.speculation import Speculator
 
 FORGOTTEN_SHARE = 2
 """A context shift forgets one in so many of the tokens that may go."""
@@ -38,7 +38,7 @@ class Generation:
         pool: SequencePool,
         outbox: Outbox,
         received: float,
-        step_seconds: Callable[[int], float] | None,
+        speculator: Speculator | None,
     ) -> None:
         self.request, self.request_id, self.priority = request, request.request_id, request.priority
         self._model, self._pool, self._outbox = model, pool, outbox
@@ -57,8 +57,7 @@ class Generation:
             tools=bool(request.tools),
             signatures=request.tools,
         )
-        # Without times of steps nothing is speculated.
-        self._speculator = step_seconds and Speculator(PromptLookup(lease.prompt), step_seconds)
+        self._speculator = speculator
         self._token, self._made, self._discarded = -1, 0, 0
         self._row, self._decoding = 0, list[int]()
         self._calls = False
@@ -149,6 +148,8 @@ class Generation:
     def close(self) -> None:
         """Free the native sampler and give the sequence back."""
         self._sampler.close()
+        if self._speculator is not None:
+            self._speculator.close()
         if self._saved is None:
             self._pool.release(self.sequence)
 

@@ -59,8 +59,9 @@ def _size_problems(plan: LoadPlan) -> Iterable[str]:
         yield f"the engine holds at most {MAX_SEQUENCES} sequences"
     if plan.purpose == "chat" and not 0 < plan.n_parallel <= plan.n_seq_max:
         yield "each request that is answered needs a sequence"
-    if plan.purpose == "chat" and plan.n_outputs_max < plan.n_parallel:
-        yield "each request that is answered needs an output"
+    if plan.purpose == "chat" and plan.n_outputs_max < plan.n_seq_max:
+        # llama_context::output_reserve makes room for one output per sequence, and aborts where there is less.
+        yield "each sequence needs an output"
     if plan.n_threads < 0 or plan.n_threads_batch < 0:
         yield "the number of threads is negative"
 

@@ -53,7 +53,10 @@ class Scheduler:
         self._queue = RequestQueue()
         self._roster = Roster(outbox, cancelled)
         mode, reason = choose_speculation(
-            model.plan.speculation, rows=model.plan.n_outputs_max, can_go_back=not self._pool.keeps_whole_states
+            model.plan.speculation,
+            rows=model.plan.n_outputs_max,
+            can_go_back=not self._pool.keeps_whole_states,
+            has_draft=model.draft is not None,
         )
         model.loaded = msgspec.structs.replace(model.loaded, speculation=mode, speculation_reason=reason)
         self._admission = Admission(

@@ -20,10 +20,13 @@ _PRIOR, _PRIOR_WEIGHT = 0.2, 2.0  # guesses are thought bad until they were seen
 _MEMORY = 0.95  # weight that older guesses keep per new one
 
 
-def choose_speculation(wanted: Speculation, *, rows: int, can_go_back: bool) -> tuple[Speculation, str]:
+def choose_speculation(
+    wanted: Speculation, *, rows: int, can_go_back: bool, has_draft: bool = False
+) -> tuple[Speculation, str]:
     """Return how replies are speculated, and why so.
 
     rows: logits of one step. can_go_back: whether wrong guesses can be taken out of the model's memory again.
+    has_draft: a draft model is loaded.
     """
     if wanted == "off":
         return "off", "switched off"
@@ -31,6 +34,10 @@ def choose_speculation(wanted: Speculation, *, rows: int, can_go_back: bool) -> 
         return "off", "this kind of model cannot take a wrong guess back"
     if rows < 2:
         return "off", "the plan has logits for one token per step only"
+    if wanted == "draft" and not has_draft:
+        return "off", "the plan names no draft model"
+    if has_draft and wanted != "prompt_lookup":
+        return "draft", "used where it is measured to be faster, reply by reply"
     return "prompt_lookup", "used where it is measured to be faster, reply by reply"
 
 
@@ -43,6 +50,13 @@ class Proposer(Protocol):
     def append(self, token: int) -> None:
         """Take a token that was chosen."""
 
+    @property
+    def seconds_per_token(self) -> float:
+        """What a guess costs."""
+
+    def close(self) -> None:
+        """Free what is held."""
+
 
 class PromptLookup:
     """Proposes what followed the last time the same tokens stood there: for edits, quotes and code that repeats."""
@@ -51,6 +65,10 @@ class PromptLookup:
         self._tokens = list(tokens)
         self._places: dict[tuple[int, ...], int] = {}
         self._indexed = NGRAM
+        self.seconds_per_token = 0.0  # below what can be measured
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def append(self, token: int) -> None:
         """Take the token that was chosen."""
@@ -73,9 +91,8 @@ class Speculator:
     step_seconds: how long a step of so many rows takes on this machine.
     """
 
-    def __init__(self, proposer: Proposer, step_seconds: Callable[[int], float], *, cost: float = 0.0) -> None:
+    def __init__(self, proposer: Proposer, step_seconds: Callable[[int], float]) -> None:
         self._proposer, self._step_seconds = proposer, step_seconds
-        self._cost = cost
         self._hits, self._trials = _PRIOR * _PRIOR_WEIGHT, _PRIOR_WEIGHT
         self._guess: list[int] = []
         self.drafted = self.accepted = 0
@@ -104,14 +121,46 @@ class Speculator:
             self._proposer.append(token)
         self._guess = []
 
+    def close(self) -> None:
+        """Free the proposer."""
+        self._proposer.close()
+
     def _best_length(self, available: int) -> int:
-        single = self._step_seconds(1)
+        single, cost = self._step_seconds(1), self._proposer.seconds_per_token
         if not available or not single:
             return 0
         rate, best, most, expected = self.hit_rate, 0, GAIN, 1.0
         for length in range(1, available + 1):
             expected += rate**length
-            gain = expected * single / (self._step_seconds(length + 1) + self._cost * length)
+            gain = expected * single / (self._step_seconds(length + 1) + cost * length)
             if gain > most:
                 best, most = length, gain
         return best
+
+
+class CostlySpeculator(Speculator):
+    """For guesses that cost time themselves, as a draft model's do: asked for only where they are likely to pay.
+
+    While they do not, they are tried again every RETRY tokens, TRIAL tokens long.
+    """
+
+    RETRY, TRIAL = 64, 4
+
+    def __init__(self, proposer: Proposer, step_seconds: Callable[[int], float]) -> None:
+        super().__init__(proposer, step_seconds)
+        self._since = self.RETRY
+
+    def draft(self, limit: int) -> list[int]:
+        """Return guesses to check now; all that were made."""
+        limit = min(limit, LONGEST_DRAFT)
+        length = self._best_length(limit)
+        self._since += 1
+        if not length and self._since > self.RETRY and self._step_seconds(1):
+            length = min(self.TRIAL, limit)
+        if length < 1:
+            self._guess = []
+            return []
+        self._since = 0
+        self._guess = self._proposer.propose(length)
+        self.drafted += len(self._guess)
+        return self._guess

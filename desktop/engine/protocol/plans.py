@@ -50,7 +50,7 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
     tensor_split: layers per entry of `devices`.
     n_parallel: requests that are answered at the same time. n_seq_max: sequences the KV cache can hold, those that
     wait for their next turn among them; at least n_parallel.
-    n_outputs_max: rows of logits of one step; at least n_parallel, more lets speculation check several tokens at once.
+    n_outputs_max: rows of logits of one step; at least n_seq_max, more lets speculation check several tokens at once.
     n_threads: 0 lets the engine choose (physical cores). adapt_threads: fewer while other programs use the cores.
     purpose: an embedding or reranking model answers Embed or Rerank instead of Generate. pooling: of embeddings;
     "model" is what its file says.
