@@ -95,6 +95,18 @@ def test_a_state_that_the_engine_died_of_is_not_loaded_again(
     assert "the engine ended while it was loading it" in capsys.readouterr().err
 
 
+def test_the_engine_of_another_model_does_not_forget_what_one_died_of(open_tiers: OpenTiers, start: Start) -> None:
+    first = open_tiers()
+    write_entry(first, [1])
+    first.close(5)
+    child = start("load", 1)
+    _wait_until_loading(child)
+    child.kill()
+    child.wait()
+    write_entry(open_tiers(model_key="other"), [2])  # sweeps the whole folder
+    assert open_tiers().find([1], "", whole=False) is None
+
+
 def test_a_state_that_another_window_is_loading_stays(open_tiers: OpenTiers, start: Start, cache_root: Path) -> None:
     write_entry(open_tiers(), [1])
     child = start("load", 1)
