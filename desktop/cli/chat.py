@@ -46,6 +46,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--min-p", type=float, help="drop words below this share of the likeliest one, 0 to 1")
     parser.add_argument("--seed", type=int, help="the same seed gives the same reply")
     parser.add_argument("--stop", action="append", metavar="TEXT", help="end the reply here; may be repeated")
+    parser.add_argument(
+        "--beams", type=int, default=1, help="2 to 4: search for the likeliest whole reply, word by word"
+    )
     parser.add_argument("--system", metavar="TEXT", help="what the model is told before the conversation")
     parser.add_argument("--context", type=int, metavar="TOKENS", help="how many tokens the conversation may hold")
     parser.add_argument("--json", action="store_true", help="print one JSON object when the reply is complete")
@@ -94,11 +97,14 @@ async def _read_stdin(most: int | None) -> bytes:
 
 def _overrides(arguments: argparse.Namespace) -> Any:
     from desktop.database import clean_text
+    from desktop.engine.protocol import MOST_BEAMS
     from desktop.settings import SamplingOverrides
 
     given = {name: getattr(arguments, name) for name in _SAMPLERS if getattr(arguments, name) is not None}
     if arguments.context is not None and arguments.context < 1:
         raise WrongUsage(reason="--context must be at least 1")
+    if not 1 <= arguments.beams <= MOST_BEAMS:
+        raise WrongUsage(reason=f"--beams must be 1 to {MOST_BEAMS}")
     if "stop" in given:
         given["stop"] = [clean_text(text) for text in given["stop"]]
     for name, value in given.items():
@@ -127,6 +133,7 @@ async def _load(arguments: argparse.Namespace, services: "Services", overrides: 
         model_id=model.sampling_id,
     )
     system = arguments.system if arguments.system is not None else services.settings.get(SYSTEM_PROMPT)
+    sampling = msgspec.structs.replace(sampling, beams=arguments.beams)
     return _Chat(services.engine, sampling, clean_text(system or ""), model.name)
 
 

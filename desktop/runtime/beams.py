@@ -13,6 +13,7 @@ import llama_cpp.llama_cpp as llama
 import numpy as np
 
 from desktop.engine.protocol import (
+    MOST_BEAMS,
     Beams,
     Done,
     FailureKind,
@@ -28,9 +29,6 @@ from desktop.runtime.outbox import Outbox
 from desktop.runtime.prompt import Prompt
 from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.sequences import KvSequence, Lease, SavedSequence, SequencePool
-
-MOST = 4
-"""Beams; more cost more than they bring."""
 
 
 class _Beam(NamedTuple):
@@ -295,8 +293,8 @@ def _check(model: Model, width: int) -> None:
     problem = ""
     if model.is_recurrent:
         problem = "beam search needs a model that can branch, and this one keeps a single running state"
-    elif not 1 < width <= MOST:
-        problem = f"beam search takes 2 to {MOST} beams"
+    elif not 1 < width <= MOST_BEAMS:
+        problem = f"beam search takes 2 to {MOST_BEAMS} beams"
     elif model.n_seq_max < 2 * width or model.plan.n_outputs_max < width:
         problem = f"{width} beams need {2 * width} sequences, and the plan has {model.n_seq_max}"
     if problem:

@@ -73,6 +73,7 @@ from desktop.engine.protocol.plans import (
     TensorOverride,
 )
 from desktop.engine.protocol.requests import (
+    MOST_BEAMS,
     Attachment,
     CachedIn,
     ChosenToken,
@@ -92,6 +93,7 @@ from desktop.engine.protocol.requests import (
 __all__ = [
     "EXIT_ENGINE_MISSING",
     "EXIT_VERSION_MISMATCH",
+    "MOST_BEAMS",
     "PROTOCOL_VERSION",
     "Answer",
     "AppMessage",

@@ -8,6 +8,8 @@ FinishReason = Literal["stop", "length", "cancelled", "context_full", "tool_call
 Role = Literal["system", "user", "assistant", "tool"]
 Priority = Literal["interactive", "batch"]
 MediaKind = Literal["image", "audio"]
+MOST_BEAMS = 4
+"""More cost more than they bring."""
 CachedIn = Literal["none", "memory", "ram", "disk"]
 
 

@@ -115,11 +115,27 @@ def test_json_is_one_object_with_the_documented_fields(
 def test_what_was_typed_wins_over_what_is_set(engine: FakeEngine, settings: SettingsStore) -> None:
     settings.set(TEMPERATURE, 0.3)
     settings.set(SYSTEM_PROMPT, "Be brief.")
-    run(engine, settings, "--top-k", "0", "--seed", "7", "--stop", "a", "--stop", "b", "--max-length", "5", "Hi")
+    run(
+        engine,
+        settings,
+        "--top-k",
+        "0",
+        "--seed",
+        "7",
+        "--stop",
+        "a",
+        "--stop",
+        "b",
+        "--max-length",
+        "5",
+        "--beams",
+        "3",
+        "Hi",
+    )
     request = engine.requests[0]
     assert request.sampling.temperature == 0.3
     assert (request.sampling.top_k, request.sampling.seed, request.sampling.stop) == (0, 7, ("a", "b"))
-    assert request.sampling.max_length == 5
+    assert (request.sampling.max_length, request.sampling.beams) == (5, 3)
     assert [(m.role, m.content) for m in request.messages] == [("system", "Be brief."), ("user", "Hi")]
 
 
@@ -144,7 +160,14 @@ def test_model_and_context_reach_the_load(engine: FakeEngine, settings: Settings
 
 @pytest.mark.parametrize(
     "words",
-    [["--temperature", "3"], ["--top-p", "0"], ["--top-p", "nan"], ["--max-length", "-1"], ["--context", "0"]],
+    [
+        ["--temperature", "3"],
+        ["--top-p", "0"],
+        ["--top-p", "nan"],
+        ["--max-length", "-1"],
+        ["--context", "0"],
+        ["--beams", "5"],
+    ],
 )
 def test_a_value_out_of_range_is_wrong_usage_and_loads_nothing(
     engine: FakeEngine, settings: SettingsStore, words: list[str]
