@@ -12,6 +12,7 @@ import llama_cpp.llama_cpp as llama
 
 from desktop.engine.protocol import FailureKind, LoraAdapter
 from desktop.gguf.header import GgufHeader
+from desktop.runtime.cache.identity import model_key
 from desktop.runtime.engine_log import EngineLog
 from desktop.runtime.failures import EngineError, decode_load_failure
 from desktop.runtime.plan_checks import check_adapter
@@ -25,7 +26,7 @@ class Adapters:
 
     def __init__(self, model: Any, planned: Sequence[LoraAdapter], *, base: GgufHeader, log: EngineLog) -> None:
         self._handles = [_load(model, adapter.path, base, log) for adapter in planned]
-        self._files = [_identity(adapter.path) for adapter in planned]
+        self._files = [model_key(Path(adapter.path)) for adapter in planned]
         self.scales: tuple[float, ...] = tuple(0.0 for _ in planned)
 
     def key_of(self, scales: Sequence[float]) -> str:
@@ -64,8 +65,3 @@ def _load(model: Any, path: str, base: GgufHeader, log: EngineLog) -> Any:
     if not handle:
         raise decode_load_failure(log.problems_since(mark), path)
     return handle
-
-
-def _identity(path: str) -> str:
-    status = Path(path).stat()
-    return f"{Path(path).resolve()}:{status.st_size}:{status.st_mtime_ns}"

@@ -1,7 +1,6 @@
 """A model in memory: loads exactly what a LoadPlan says, and reports what the engine made of it."""
 
 import functools
-import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,9 @@ import msgspec
 
 from desktop.engine.protocol import EngineFailure, LoadedModel, LoadPlan
 from desktop.errors import Phrase
-from desktop.gguf.header import GgufHeader
 from desktop.runtime.adapters import Adapters
 from desktop.runtime.backends import Ggml, list_devices
+from desktop.runtime.cache.identity import model_key
 from desktop.runtime.description import add_memory, describe
 from desktop.runtime.devices import register_workers, rpc_buffer_names
 from desktop.runtime.draft import Draft
@@ -39,13 +38,13 @@ class Model:
         self.context: Any = None
         self._model: Any = None
         self.draft: Draft | None = None
-        header = check_file(plan.model_path)
+        self._header = check_file(plan.model_path)
         check_plan(plan)
         register_workers(ggml, plan.rpc_endpoints)
         notes = spread_memory(plan.numa)
         shares = _Shares(plan, on_progress)
         try:
-            self._load(header, shares, ggml=ggml, log=log)
+            self._load(shares, ggml=ggml, log=log)
             mark = log.mark()
             if plan.draft_path:
                 self.draft = Draft(plan, self.vocabulary, ggml=ggml, log=log, on_progress=shares.of_draft)
@@ -54,7 +53,7 @@ class Model:
             self.close()
             raise
 
-    def _load(self, header: GgufHeader, shares: "_Shares", *, ggml: Ggml, log: EngineLog) -> None:
+    def _load(self, shares: "_Shares", *, ggml: Ggml, log: EngineLog) -> None:
         plan, mark = self.plan, log.mark()
         self._aliases = rpc_buffer_names(list_devices(ggml))
         self._parameters = ModelParameters(plan, ggml)
@@ -63,9 +62,9 @@ class Model:
         if plan.purpose == "chat":
             self.context = create_context(self._model, context_parameters(plan), log=log, path=plan.model_path)
         else:
-            self.context = create_pooling_context(self._model, plan, header, log=log)
+            self.context = create_pooling_context(self._model, plan, self._header, log=log)
         self._planned_threads = self._threads = planned_threads(plan)
-        self.adapters = Adapters(self._model, plan.lora, base=header, log=log)
+        self.adapters = Adapters(self._model, plan.lora, base=self._header, log=log)
         self.set_adapters(self.planned_scales)
         lines = log.since(mark)
         self.template, self.template_failure = self._read_template()
@@ -114,11 +113,18 @@ class Model:
     @functools.cached_property
     def key(self) -> str:
         """Identifies the weights and everything else that changes a KV state, adapters left out."""
-        status, plan = Path(self.plan.model_path).stat(), self.plan
-        file = (plan.model_path, status.st_size, status.st_mtime_ns)
-        cells = (plan.type_k, plan.type_v, plan.flash_attention, plan.swa_full, plan.kv_unified)
-        places = (plan.n_gpu_layers, plan.devices, llama.llama_version())
-        return hashlib.sha256(repr((file, cells, places)).encode()).hexdigest()
+        plan = self.plan
+        return model_key(
+            Path(plan.model_path),
+            header=self._header,
+            engine=llama.llama_version().decode(),
+            type_k=plan.type_k,
+            type_v=plan.type_v,
+            flash_attention=plan.flash_attention,  # decides whether V is stored transposed
+            swa_full=plan.swa_full,
+            kv_unified=plan.kv_unified,
+            places=repr((plan.n_gpu_layers, plan.devices, plan.tensor_split)),  # "auto" depends on the devices
+        )
 
     @property
     def planned_scales(self) -> tuple[float, ...]:
