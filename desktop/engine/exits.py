@@ -42,7 +42,8 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         FailureKind.OUT_OF_MEMORY,
         re.compile(
-            r"(?i)out of memory|failed to allocate|bad_alloc|OutOf(?:Device|Host)Memory|OUT_OF_(?:DEVICE|HOST)_MEMORY"
+            r"(?i)out of memory|failed to allocate|bad_alloc|MemoryError"
+            r"|OutOf(?:Device|Host)Memory|OUT_OF_(?:DEVICE|HOST)_MEMORY"
             r"|(?:cuda|hip)ErrorMemoryAllocation|CUBLAS_STATUS_ALLOC_FAILED|kIOGPUCommandBufferCallbackErrorOutOfMemory"
         ),
     ),

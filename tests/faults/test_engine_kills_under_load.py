@@ -167,21 +167,22 @@ def _limit_memory(client: EngineClient, spare: int) -> None:
     """Let the child have no more than `spare` bytes beyond what it has."""
     assert client.pid is not None
     child = psutil.Process(client.pid)
-    limit = child.memory_info().vms + spare
-    child.rlimit(resource.RLIMIT_AS, (limit, limit))
+    _soft, hard = child.rlimit(resource.RLIMIT_AS)
+    child.rlimit(resource.RLIMIT_AS, (child.memory_info().vms + spare, hard))
 
 
 @pytest.mark.parametrize("spare", [0, 1 << 20, 16 << 20])
 async def test_a_child_that_gets_no_memory_fails_in_words_and_the_next_one_answers(tmp_path: Path, spare: int) -> None:
     path = write_scripted(tmp_path, WORDS, endless=True)
+    states: list[EngineState] = []
     async with loaded_client(path, **PLAN) as client:
+        client.subscribe(states.append)
         _limit_memory(client, spare)
         with pytest.raises(EngineError) as caught:
             await reply_of(client, user("x" * 8_000_000), SHORT)
-        print(f"\n{spare >> 20} MiB spare: {type(caught.value).__name__}: {caught.value}")
+        deaths = [str(state.failure.kind) for state in states if state.failure and state.phase == EnginePhase.CRASHED]
+        print(f"\n{spare >> 20} MiB spare: {type(caught.value).__name__}: {caught.value}; the child died of {deaths}")
         assert caught.value.explain().hint
-        if client.pid is not None and psutil.pid_exists(client.pid):
-            psutil.Process(client.pid).rlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert (await reply_of(client, user("Hi."), SHORT)).text == "".join(WORDS[:10])
 
 

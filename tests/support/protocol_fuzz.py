@@ -10,6 +10,8 @@ import msgspec
 
 from desktop.engine.protocol import AppMessage, EngineMessage
 
+_Message = typing.TypeVar("_Message", bound=msgspec.Struct)
+
 COMMANDS: tuple[type[msgspec.Struct], ...] = typing.get_args(AppMessage)
 EVENTS: tuple[type[msgspec.Struct], ...] = typing.get_args(EngineMessage)
 
@@ -37,7 +39,7 @@ _TEXTS = (
 _HUGE_TEXT = "many words " * 100_000  # 1.1 MB
 
 
-def random_message(kind: type[msgspec.Struct], chance: random.Random, **fixed: typing.Any) -> msgspec.Struct:
+def random_message(kind: type[_Message], chance: random.Random, **fixed: typing.Any) -> _Message:
     """A valid message; each field that has a default keeps it half the time. `fixed` are given as they are."""
     hints = typing.get_type_hints(kind)
     chosen = {
