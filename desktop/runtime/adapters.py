@@ -5,17 +5,15 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
 
 from desktop.engine.protocol import FailureKind, LoraAdapter
 from desktop.gguf.header import GgufHeader
-from desktop.runtime.cache.identity import model_key
 from desktop.runtime.engine_log import EngineLog
 from desktop.runtime.failures import EngineError, decode_load_failure
-from desktop.runtime.plan_checks import check_adapter
+from desktop.runtime.plan_checks import check_adapter, identify_file
 
 
 class Adapters:
@@ -26,7 +24,7 @@ class Adapters:
 
     def __init__(self, model: Any, planned: Sequence[LoraAdapter], *, base: GgufHeader, log: EngineLog) -> None:
         self._handles = [_load(model, adapter.path, base, log) for adapter in planned]
-        self._files = [model_key(Path(adapter.path)) for adapter in planned]
+        self._files = [identify_file(adapter.path) for adapter in planned]
         self.scales: tuple[float, ...] = tuple(0.0 for _ in planned)
 
     def key_of(self, scales: Sequence[float]) -> str:

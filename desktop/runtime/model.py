@@ -1,6 +1,5 @@
 """A model in memory: loads exactly what a LoadPlan says, and reports what the engine made of it."""
 
-import functools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,6 @@ from desktop.engine.protocol import EngineFailure, LoadedModel, LoadPlan
 from desktop.errors import Phrase
 from desktop.runtime.adapters import Adapters
 from desktop.runtime.backends import Ggml, list_devices
-from desktop.runtime.cache.identity import model_key
 from desktop.runtime.description import add_memory, describe
 from desktop.runtime.devices import register_workers, rpc_buffer_names
 from desktop.runtime.draft import Draft
@@ -21,7 +19,7 @@ from desktop.runtime.engine_log import EngineLog, buffer_sizes
 from desktop.runtime.failures import EngineError
 from desktop.runtime.load_notes import lock_notes
 from desktop.runtime.parameters import ModelParameters, context_parameters, planned_threads
-from desktop.runtime.plan_checks import check_file, check_plan
+from desktop.runtime.plan_checks import check_file, check_plan, identify_file
 from desktop.runtime.pooling import create_pooling_context
 from desktop.runtime.template import ChatTemplate, fallback_source
 from desktop.runtime.vocabulary import Vocabulary
@@ -30,7 +28,10 @@ from desktop.runtime.weights import Progress, cancelled_load, create_context, lo
 
 
 class Model:
-    """Weights, context and tokenizer of one plan. Raises EngineError with the kind of what went wrong."""
+    """Weights, context and tokenizer of one plan. Raises EngineError with the kind of what went wrong.
+
+    key: identifies the weights and everything else that changes a KV state, adapters left out.
+    """
 
     def __init__(self, plan: LoadPlan, *, ggml: Ggml, log: EngineLog, on_progress: Progress) -> None:
         started = time.monotonic()
@@ -40,6 +41,7 @@ class Model:
         self.draft: Draft | None = None
         self._header = check_file(plan.model_path)
         check_plan(plan)
+        self.key = self._identify()
         register_workers(ggml, plan.rpc_endpoints)
         notes = spread_memory(plan.numa)
         shares = _Shares(plan, on_progress)
@@ -59,14 +61,15 @@ class Model:
         self._parameters = ModelParameters(plan, ggml)
         self._model = load_weights(plan.model_path, self._parameters, log=log, on_progress=shares.of_model)
         self.vocabulary = Vocabulary(self._model)
+        lines, mark = log.since(mark), log.mark()
         if plan.purpose == "chat":
             self.context = create_context(self._model, context_parameters(plan), log=log, path=plan.model_path)
         else:
-            self.context = create_pooling_context(self._model, plan, self._header, log=log)
+            self.context, mark = create_pooling_context(self._model, plan, self._header, log=log)
+        lines += log.since(mark)
         self._planned_threads = self._threads = planned_threads(plan)
         self.adapters = Adapters(self._model, plan.lora, base=self._header, log=log)
         self.set_adapters(self.planned_scales)
-        lines = log.since(mark)
         self.template, self.template_failure = self._read_template()
         if plan.warm_up:
             warm_up(self._model, self.context, self.vocabulary, log=log, path=plan.model_path)
@@ -109,22 +112,6 @@ class Model:
         """Whether positions in the KV cache can be moved."""
         memory = llama.llama_get_memory(self.context)
         return bool(memory) and bool(llama.llama_memory_can_shift(memory))
-
-    @functools.cached_property
-    def key(self) -> str:
-        """Identifies the weights and everything else that changes a KV state, adapters left out."""
-        plan = self.plan
-        return model_key(
-            Path(plan.model_path),
-            header=self._header,
-            engine=llama.llama_version().decode(),
-            type_k=plan.type_k,
-            type_v=plan.type_v,
-            flash_attention=plan.flash_attention,  # decides whether V is stored transposed
-            swa_full=plan.swa_full,
-            kv_unified=plan.kv_unified,
-            places=repr((plan.n_gpu_layers, plan.devices, plan.tensor_split)),  # "auto" depends on the devices
-        )
 
     @property
     def planned_scales(self) -> tuple[float, ...]:
@@ -177,6 +164,20 @@ class Model:
         if self._model is not None:
             llama.llama_model_free(self._model)  # frees the adapters too
             self._model = None
+
+    def _identify(self) -> str:
+        plan = self.plan
+        return identify_file(
+            plan.model_path,
+            self._header,
+            engine=llama.llama_version().decode(),
+            type_k=plan.type_k,
+            type_v=plan.type_v,
+            flash_attention=plan.flash_attention,  # decides whether V is stored transposed
+            swa_full=plan.swa_full,
+            kv_unified=plan.kv_unified,
+            places=repr((plan.n_gpu_layers, plan.devices, plan.tensor_split)),  # what "auto" comes to depends on them
+        )
 
     def _describe(self, lines: list[str]) -> LoadedModel:
         return describe(

@@ -2,12 +2,14 @@
 
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from desktop.engine.protocol import FailureKind, LoadPlan
 from desktop.errors import AppError
 from desktop.gguf.errors import CorruptGguf, NotAGguf, TruncatedGguf
 from desktop.gguf.header import GgufHeader, read_header
+from desktop.runtime.cache.identity import model_key
 from desktop.runtime.failures import EngineError
 
 MAX_SEQUENCES = 256
@@ -20,18 +22,28 @@ def check_file(path: str) -> GgufHeader:
     Counts, offsets and sizes that point outside the file have been used to corrupt memory (CVE-2026-7482 and its
     kin). Raises EngineError(FILE_MISSING | NOT_A_MODEL | CORRUPT_FILE | LOAD_FAILED).
     """
-    try:
-        if not Path(path).is_file():
-            raise EngineError(FailureKind.FILE_MISSING, path=path)
+    if not Path(path).is_file():
+        raise EngineError(FailureKind.FILE_MISSING, path=path)
+    with _reading(path):
         return read_header(Path(path))
+
+
+def identify_file(path: str, header: GgufHeader | None = None, **parameters: str | bool) -> str:
+    """Return a hash of the weights in a file that was checked, and of `parameters`; raises as check_file."""
+    with _reading(path):
+        return model_key(Path(path), header=header, **parameters)
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    try:
+        yield
     except NotAGguf as error:
         raise EngineError(FailureKind.NOT_A_MODEL, str(error), path=path) from error
     except (TruncatedGguf, CorruptGguf) as error:
         raise EngineError(FailureKind.CORRUPT_FILE, str(error), path=path) from error
     except AppError as error:
         raise EngineError(FailureKind.LOAD_FAILED, str(error), path=path) from error
-    except OSError as error:  # a name that is too long
-        raise EngineError(FailureKind.FILE_MISSING, str(error), path=path[:1000]) from error
 
 
 def check_plan(plan: LoadPlan) -> None:

@@ -14,15 +14,15 @@ from desktop.runtime.weights import create_context
 _HEADS = ("cls.weight", "cls.output.weight")
 
 
-def create_pooling_context(model: Any, plan: LoadPlan, header: GgufHeader, *, log: EngineLog) -> Any:
-    """Return a context that embeds or ranks as the plan says.
+def create_pooling_context(model: Any, plan: LoadPlan, header: GgufHeader, *, log: EngineLog) -> tuple[Any, int]:
+    """Return a context that embeds or ranks as the plan says, and where in the log its making begins.
 
     A text that cannot be read in pieces needs a physical batch that holds it whole, and only a context tells whether
     it can: so a second, larger one is made where the first cannot. Raises EngineError(LOAD_FAILED | WRONG_PURPOSE ...).
     """
     if plan.purpose == "rerank":
         _check_head(plan, header)
-    size = min(plan.n_ubatch, plan.n_ctx)
+    size, mark = min(plan.n_ubatch, plan.n_ctx), log.mark()
     context = create_context(model, embedding_parameters(plan, n_ubatch=size), log=log, path=plan.model_path)
     try:
         _check_pooling(plan, context)
@@ -31,8 +31,9 @@ def create_pooling_context(model: Any, plan: LoadPlan, header: GgufHeader, *, lo
         raise
     if size < plan.n_ctx and not reads_in_pieces(context):
         llama.llama_free(context)
+        mark = log.mark()
         context = create_context(model, embedding_parameters(plan, n_ubatch=plan.n_ctx), log=log, path=plan.model_path)
-    return context
+    return context, mark
 
 
 def reads_in_pieces(context: Any) -> bool:

@@ -160,6 +160,16 @@ async def test_a_file_that_is_not_made_for_the_purpose_is_refused(
     assert isinstance(caught.value, WrongPurpose)
 
 
+async def test_memory_is_counted_once_where_a_larger_batch_was_needed(tmp_path: Path) -> None:
+    computing = []
+    for n_ubatch in (64, 512):
+        plan = {"purpose": "embedding", "n_batch": n_ubatch, "n_ubatch": n_ubatch}
+        async with loaded_client(write_embedding(tmp_path), **plan) as client:
+            assert client.loaded is not None
+            computing.append([memory.compute for memory in client.loaded.memory])
+    assert computing[0] == computing[1]  # either way it can read a whole text at once
+
+
 async def test_a_request_that_is_cancelled_ends_and_the_next_is_answered(tmp_path: Path) -> None:
     async with loaded_client(write_embedding(tmp_path), purpose="embedding") as client:
         many = asyncio.create_task(client.embed(tuple(f"t {n} " * 80 for n in range(4000)), priority="batch"))
