@@ -46,6 +46,16 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
         return self.data / "library.sqlite3"
 
     @property
+    def known_good_file(self) -> Path:
+        """Plans that led to a reply (JSON)."""
+        return self.data / "known_good.json"
+
+    @property
+    def conversations_cache(self) -> Path:
+        """What the engine keeps of conversations, so that they need not be read again."""
+        return self.cache / "conversations"
+
+    @property
     def models_folder(self) -> Path:
         """Where downloads land unless a setting says otherwise."""
         return self.data / "models"

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 
 from desktop.catalog.catalog import CatalogUnreadable, load_catalog
 from desktop.engine.client import EngineClient
-from desktop.engine.protocol import EngineInfo, KvType, LoadedModel, LoadPlan
+from desktop.engine.known_good import KnownGood
+from desktop.engine.protocol import CacheLimits, EngineInfo, KvType, LoadedModel, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.paths import Paths, catalog_file
 from desktop.settings import (
+    CACHE_DISK,
+    CACHE_RAM,
     DEFAULT_MODEL,
+    ENGINE_PARALLEL,
     ENGINE_THREADS,
     HF_ENDPOINT,
     KV_TYPE,
@@ -26,6 +30,7 @@ from desktop.settings import (
     MINIMUM_SPEED,
     MODELS_FOLDER,
     OFFLINE,
+    SPECULATION,
     WANTED_CONTEXT,
     SettingsStore,
 )
@@ -121,7 +126,8 @@ class Services:
 
 def create_services(paths: Paths, settings: SettingsStore | None = None) -> Services:
     """Put the app together. Reads the settings file unless it was read already; opens nothing else yet."""
-    return Services(paths=paths, settings=settings or SettingsStore.open(paths.settings_file), engine=EngineClient())
+    engine = EngineClient(known_good=KnownGood(paths.known_good_file))
+    return Services(paths=paths, settings=settings or SettingsStore.open(paths.settings_file), engine=engine)
 
 
 async def survey(services: Services, *, again: bool = False) -> Survey:
@@ -162,7 +168,7 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
     header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=True))
     if found.engine is None:
         raise found.failure or AppError(reason="the engine did not start")
-    kv = services.settings.get(KV_TYPE)
+    kv, speculation = services.settings.get(KV_TYPE), services.settings.get(SPECULATION)
     return make_plan(
         path=path,
         name=model.name,
@@ -175,8 +181,21 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
         type_v=kv,
         threads=services.settings.get(ENGINE_THREADS),
         margin=services.settings.get(MEMORY_MARGIN),
+        parallel=services.settings.get(ENGINE_PARALLEL),
+        speculation=speculation,
+        cache=cache_limits(services),
         # The engine unloads before it loads, so what is loaded now is room for what comes.
         reclaimed=services.engine.loaded.memory if services.engine.loaded else (),
+    )
+
+
+def cache_limits(services: Services) -> CacheLimits:
+    """Where conversations wait that are not in the KV cache, as the settings say."""
+    disk = services.settings.get(CACHE_DISK)
+    return CacheLimits(
+        ram_bytes=services.settings.get(CACHE_RAM),
+        disk_folder=str(services.paths.conversations_cache) if disk else "",
+        disk_bytes=disk,
     )
 
 

@@ -23,6 +23,7 @@ MIB = 1024**2
 
 KvCacheType = Literal["f16", "q8_0"]
 """What a person may choose; the engine knows more, but those cost quality that nobody asked to lose."""
+SpeculationChoice = Literal["auto", "off"]
 
 GENERAL = QT_TRANSLATE_NOOP("core", "General")
 MODELS = QT_TRANSLATE_NOOP("core", "Models")
@@ -174,6 +175,32 @@ KV_TYPE: Setting[KvCacheType] = Setting(
     ),
     choices=(SettingChoice("f16", "f16"), SettingChoice("q8_0", "q8_0")),
 )
+CACHE_RAM: Setting[int] = Setting(
+    key="memory.conversations_ram",
+    type=int,
+    default=256 * MIB,
+    since="0.1",
+    section=MEMORY,
+    title=QT_TRANSLATE_NOOP("core", "Main memory for conversations"),
+    help=QT_TRANSLATE_NOOP(
+        "core", "Bytes for conversations that wait, so that they need not be read again. 0 keeps none there."
+    ),
+    minimum=0,
+    maximum=256 * 1024 * MIB,
+)
+CACHE_DISK: Setting[int] = Setting(
+    key="memory.conversations_disk",
+    type=int,
+    default=2048 * MIB,
+    since="0.1",
+    section=MEMORY,
+    title=QT_TRANSLATE_NOOP("core", "Disk space for conversations"),
+    help=QT_TRANSLATE_NOOP(
+        "core", "Bytes in the cache folder, so that long conversations go on at once after a restart. 0 keeps none."
+    ),
+    minimum=0,
+    maximum=1024 * 1024 * MIB,
+)
 ENGINE_THREADS: Setting[int] = Setting(
     key="engine.threads",
     type=int,
@@ -184,6 +211,34 @@ ENGINE_THREADS: Setting[int] = Setting(
     help=QT_TRANSLATE_NOOP("core", "How many processor threads the engine uses. 0 means one per physical core."),
     minimum=0,
     maximum=1024,
+)
+ENGINE_PARALLEL: Setting[int] = Setting(
+    key="engine.parallel",
+    type=int,
+    default=4,
+    since="0.1",
+    section=ENGINE,
+    title=QT_TRANSLATE_NOOP("core", "Replies at the same time"),
+    help=QT_TRANSLATE_NOOP(
+        "core", "How many requests are answered at once; others wait their turn. They share the context's memory."
+    ),
+    minimum=1,
+    maximum=64,
+)
+SPECULATION: Setting[SpeculationChoice] = Setting(
+    key="engine.speculation",
+    type=SpeculationChoice,
+    default="auto",
+    since="0.1",
+    section=ENGINE,
+    title=QT_TRANSLATE_NOOP("core", "Guess tokens ahead"),
+    help=QT_TRANSLATE_NOOP(
+        "core", "Guesses the next words and lets the model check them together: the same text, often sooner."
+    ),
+    choices=(
+        SettingChoice("auto", QT_TRANSLATE_NOOP("core", "Where it helps")),
+        SettingChoice("off", QT_TRANSLATE_NOOP("core", "Off")),
+    ),
 )
 TEMPERATURE: Setting[float | None] = Setting(
     key="chat.temperature",

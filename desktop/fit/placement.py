@@ -17,6 +17,10 @@ from desktop.engine.protocol import DeviceMemory, KvType, Placement
 from desktop.fit.shape import ModelShape
 
 CPU = "CPU"
+MANY_IDLE, FEW_IDLE = 12, 2
+"""Sequences beside those that are answered: conversations that wait for their next turn."""
+OUTPUTS = 16
+"""Rows of logits of one step, so that speculation can check several tokens at once."""
 _PAD = 256
 _F32 = 4
 _MASK_BYTES = 2
@@ -33,9 +37,28 @@ class Request(NamedTuple):
     type_k: KvType = "f16"
     type_v: KvType = "f16"
     n_ubatch: int = 512
+    n_parallel: int = 1
     n_seq_max: int = 1
     n_outputs_max: int = 1
     kv_unified: bool = True
+
+
+def request_for(shape: ModelShape, *, n_ctx: int, type_k: KvType, type_v: KvType, parallel: int) -> Request:
+    """Return the request for `parallel` replies at once, with room for conversations that wait for their next turn.
+
+    In a unified KV cache of full attention a waiting sequence costs nothing of its own; a recurrent state or a
+    sliding window is memory for each, so that few wait there. A single reply at a time keeps no other.
+    """
+    idle = 0 if parallel == 1 and shape.sequences_cost else FEW_IDLE if shape.sequences_cost else MANY_IDLE
+    return Request(
+        n_ctx,
+        type_k,
+        type_v,
+        n_parallel=parallel,
+        n_seq_max=parallel + idle,
+        # libllama aborts where a context has more sequences than outputs (llama-context.cpp, output_reserve).
+        n_outputs_max=max(OUTPUTS, parallel + idle),
+    )
 
 
 class Span(NamedTuple):

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from desktop.engine.protocol import DeviceMemory, EngineDevice, KvType, LoadPlan
+import msgspec
+
+from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineDevice, KvType, LoadPlan, Speculation
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
 from desktop.fit.budget import MARGIN, budgets_of_devices, with_reclaimed
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, placement_of, spans_of
+from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, placement_of, request_for, spans_of
 from desktop.fit.shape import ModelShape
 from desktop.fit.split import best_spans, headroom, memory_for
 from desktop.fit.types import DeviceBudget
@@ -35,6 +37,9 @@ _LOWERED = QT_TRANSLATE_NOOP(
 _BEYOND_TRAINING = QT_TRANSLATE_NOOP(
     "core", "The model was trained for {trained} tokens; with a longer context its answers get worse."
 )
+_ONE_AT_A_TIME = QT_TRANSLATE_NOOP(
+    "core", "Replies come one at a time: with this model each further one would need memory of its own."
+)
 _ESTIMATE = QT_TRANSLATE_NOOP(
     "core", "Weights and KV cache are computed exactly; the compute buffers are a careful estimate."
 )
@@ -52,6 +57,10 @@ class _Candidate(NamedTuple):
     @property
     def fits(self) -> bool:
         return min(self.left.values()) >= 0
+
+    @property
+    def offloaded(self) -> int:
+        return sum(span.end - span.begin for span in self.spans if span.device != CPU)
 
 
 class _Problem(NamedTuple):
@@ -71,7 +80,21 @@ class _Problem(NamedTuple):
         return self
 
     def attempt(self, request: Request) -> _Candidate:
-        """Place the model for one request, whether it fits or not."""
+        """Place the model for one request, whether it fits or not.
+
+        Where several replies at once keep it from fitting, or layers off a GPU, it is placed for one at a time.
+        """
+        shared = self._place(request)
+        if request.n_parallel == 1 or not self.shape.sequences_cost:
+            return shared
+        alone = self._place(self.request(request.n_ctx, request.type_k, request.type_v, parallel=1))
+        return alone if (alone.fits, alone.offloaded) > (shared.fits, shared.offloaded) else shared
+
+    def request(self, n_ctx: int, type_k: KvType, type_v: KvType, *, parallel: int) -> Request:
+        """What is asked of this model."""
+        return request_for(self.shape, n_ctx=n_ctx, type_k=type_k, type_v=type_v, parallel=parallel)
+
+    def _place(self, request: Request) -> _Candidate:
         costs = Costs(self.shape, request)
         spans = best_spans(costs, self.budgets) if self.gpu_layers is None else self._asked_spans()
         memory = memory_for(costs, spans, self.budgets)
@@ -113,13 +136,17 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     wanted_context: int = DEFAULT_CONTEXT,
     margin: int = MARGIN,
     reclaimed: Sequence[DeviceMemory] = (),
+    parallel: int = 1,
+    speculation: Speculation = "auto",
+    cache: CacheLimits | None = None,
 ) -> LoadPlan:
     """Plan how to load the file at `path`, whose header was read already.
 
     devices: the engine's own, in its order; empty means CPU only. context: tokens that must be had; None takes
     `wanted_context` (at most what the model was trained for) and lowers it until everything fits, with a reason.
     gpu_layers, tensor_split: what the person fixed, None to let the plan choose. margin: bytes to stay free on each
-    device. reclaimed: what a loaded model holds that this one replaces. Every device is checked at the end.
+    device. reclaimed: what a loaded model holds that this one replaces. parallel: replies at the same time, fewer where
+    that keeps the model from fitting. speculation, cache: as LoadPlan has them. Every device is checked at the end.
 
     Raises DoesNotFit (DoesNotFitAtThisContext when a shorter context would do), WrongUsage for a tensor split that
     the devices cannot follow, and what reading the other shards of a split file raises.
@@ -132,9 +159,13 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
         tensor_split=tuple(tensor_split or ()),
     ).checked()
     asked = context or min(wanted_context, header.context_length or wanted_context)
-    candidate, lowered = _decide(problem, Request(asked, type_k, type_v), may_lower=context is None)
+    wanted = problem.request(asked, type_k, type_v, parallel=parallel)
+    candidate, lowered = _decide(problem, wanted, may_lower=context is None)
+    if candidate.request.n_parallel < parallel:
+        lowered.append(Phrase.of(_ONE_AT_A_TIME))
     reasons = [_placement_reason(candidate, problem), *lowered, *_remarks(candidate.request, header)]
-    return _load_plan(candidate, problem, path, reasons=reasons, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
+    plan = _load_plan(candidate, problem, path, reasons=reasons, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
+    return msgspec.structs.replace(plan, speculation=speculation, cache=cache or CacheLimits())
 
 
 def _remarks(request: Request, header: GgufHeader) -> list[Phrase]:
@@ -202,6 +233,7 @@ def _load_plan(
         model_name=problem.name,
         n_ctx=request.n_ctx,
         n_ubatch=request.n_ubatch,
+        n_parallel=request.n_parallel,
         n_seq_max=request.n_seq_max,
         n_outputs_max=request.n_outputs_max,
         n_threads=threads,

@@ -7,7 +7,7 @@ from desktop.catalog.types import Catalog
 from desktop.engine.protocol import KvType
 from desktop.fit.budget import MARGIN
 from desktop.fit.outlook import one_step_up, outlook
-from desktop.fit.placement import Request
+from desktop.fit.placement import OUTPUTS, Request
 from desktop.fit.ranking import Priced, best_quantization, by_capability, is_candidate, rank
 from desktop.fit.reasons import (
     disk_reason,
@@ -43,7 +43,7 @@ def recommend(
     disk. context: tokens. minimum_speed: tokens per second. margin: bytes to stay free on each device.
     """
     machine = machine_of(profile, margin=margin)
-    request = Request(context, kv, kv)
+    request = Request(context, kv, kv, n_outputs_max=OUTPUTS)  # a plan lowers the replies at once to fit
     models = _price_models(catalog, machine, request, frozenset(installed))
     best = rank(_best_of_each(models, minimum_speed))
     missed = _nearest_misses(models, best)

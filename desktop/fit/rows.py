@@ -15,7 +15,7 @@ from desktop.errors import Phrase
 from desktop.fit.budget import MARGIN, budgets_of_profile
 from desktop.fit.capability import capability_of
 from desktop.fit.catalog_shape import file_size, shape_of_catalog
-from desktop.fit.placement import CPU, Costs, Request, Span, placement_of
+from desktop.fit.placement import CPU, OUTPUTS, Costs, Request, Span, placement_of
 from desktop.fit.quality import QuantFigures, quality_of, quant_figures
 from desktop.fit.shape import ModelShape
 from desktop.fit.speed import SpeedModel
@@ -134,7 +134,7 @@ def price_catalog(
     installed: (model id, quantization) of what is on this disk. context: tokens.
     """
     machine = machine_of(profile, margin=margin)
-    request = Request(context, kv, kv)
+    request = Request(context, kv, kv, n_outputs_max=OUTPUTS)  # a plan lowers the replies at once to fit
     here = frozenset(installed)
     return tuple(
         price(row, machine, request, installed=(row.model.id, row.quantization.name) in here)

@@ -94,6 +94,11 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return len(self.layer_weights)
 
     @property
+    def sequences_cost(self) -> bool:
+        """Whether each sequence needs memory of its own: a recurrent state or a window."""
+        return self.window > 0 or any(layer.state for layer in self.layers)
+
+    @property
     def total_weights(self) -> int:
         """Bytes of all tensors, each once."""
         return self.weight_sums[-1] + self.head_weights + self.input_weights + self.shared_weights

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from desktop.engine.failure import explain_failure
-from desktop.engine.protocol import FailureKind, LoadedModel
+from desktop.engine.protocol import FailureKind, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.ui.bridge import explain
 from desktop.ui.engine_words import device_words, state_words
@@ -56,17 +56,20 @@ class ModelLoader(QObject):
         shell.model_wanted.connect(self._on_model_wanted)
         self._on_engine_state(services.engine.state)
 
-    def load(self, reference: str = "", *, context: int | None = None) -> "asyncio.Task[LoadedModel]":
+    def load(
+        self, reference: str = "", *, context: int | None = None, plan: LoadPlan | None = None
+    ) -> "asyncio.Task[LoadedModel]":
         """Load the installed model `reference` ("" is the default); a load under way gives way to another model.
 
-        context: tokens; None takes what the settings want and the machine allows.
+        context: tokens; None takes what the settings want and the machine allows. plan: one for this model that is
+        loaded as it is.
         """
         if self._loading is not None and not self._loading.done():
             if reference == self._reference:
                 return self._loading
             self._loading.cancel()
         self._reference = reference
-        self._loading = self._shell.tasks.start(self._load(reference, context), name=f"load {reference}")
+        self._loading = self._shell.tasks.start(self._load(reference, context, plan), name=f"load {reference}")
         return self._loading
 
     def is_needed(self) -> bool:
@@ -97,7 +100,7 @@ class ModelLoader(QObject):
         """Stop listening to the engine."""
         self._unsubscribe()
 
-    async def _load(self, reference: str, context: int | None) -> LoadedModel:
+    async def _load(self, reference: str, context: int | None, plan: LoadPlan | None) -> LoadedModel:
         from desktop.services import find_model, load_model
         from desktop.settings import LAST_MODEL
 
@@ -106,7 +109,10 @@ class ModelLoader(QObject):
             coming = await asyncio.to_thread(find_model, self._services, reference or None)
             self.coming = coming
             self._on_engine_state(self._services.engine.state)
-            model = await load_model(self._services, coming, context=context)
+            if plan is not None:
+                model = await self._services.engine.load(plan)
+            else:
+                model = await load_model(self._services, coming, context=context)
             if reference:  # the person chose it, so it is there again after a restart
                 await asyncio.to_thread(self._services.settings.set, LAST_MODEL, coming.id)
             return model
@@ -142,9 +148,13 @@ class ModelLoader(QObject):
             self._shell.notice_unwanted.emit(_BREAKER)
             return
         words = explain(explain_failure(state.failure))
-        context = self._smaller_context(state.failure.kind)
+        offer = state.offer
+        context = None if offer else self._smaller_context(state.failure.kind)
         action, hint = self.tr("Start it again"), words.hint
-        if context is not None:
+        if offer is not None:
+            action = self.tr("Start it as it worked last")
+            hint += " " + self.tr("It answered before with {count} tokens of context.").format(count=offer.n_ctx)
+        elif context is not None:
             action = self.tr("Start it with {count} tokens of context").format(count=context)
             hint += " " + self.tr("Half the context needs less memory.")
         self._shell.notify(
@@ -155,7 +165,7 @@ class ModelLoader(QObject):
                 hint=hint,
                 kind="bad",
                 action=action,
-                on_action=lambda: self._start_again(context),
+                on_action=lambda: self._start_again(context, offer),
                 key=_BREAKER,
             )
         )
@@ -167,8 +177,8 @@ class ModelLoader(QObject):
         plan = self._services.engine.plan
         return smaller_context(plan) if plan is not None and kind in _PERHAPS_MEMORY else None
 
-    def _start_again(self, context: int | None) -> None:
-        self.load(self._reference, context=context)
+    def _start_again(self, context: int | None, plan: LoadPlan | None) -> None:
+        self.load(self._reference, context=context, plan=plan)
 
     def _device_words(self, model: LoadedModel | None) -> str:
         info = self._services.engine.info

@@ -64,6 +64,23 @@ def test_after_crashes_that_memory_may_explain_half_the_context_is_offered(chat:
     assert "Half the context needs less memory." in notice.hint
 
 
+def test_after_crashes_the_plan_that_worked_last_is_offered_and_loaded_as_it_is(chat: Chat) -> None:
+    person = chat()
+    offer = msgspec.structs.replace(PLAN, n_ctx=2048)
+    person.engine.plan = msgspec.structs.replace(PLAN, n_ctx=32768)
+    failure = EngineFailure(kind=FailureKind.KILLED, exit_code=-9)
+    person.engine.become(EngineState(phase=EnginePhase.CRASHED, breaker_open=True, failure=failure, offer=offer))
+    (notice,) = person.notices
+    assert notice.action == "Start it as it worked last"
+    assert "2048 tokens" in notice.hint
+    loads: list[LoadPlan | None] = []
+    loader = cast("ModelLoader", person.shell.loader)
+    loader.load = lambda _reference, **how: loads.append(how["plan"])  # type: ignore[method-assign, assignment]
+    assert notice.on_action is not None
+    notice.on_action()
+    assert loads == [offer]
+
+
 def test_half_the_context_is_not_offered_for_what_it_cannot_mend(chat: Chat) -> None:
     person = chat()
     person.engine.plan = msgspec.structs.replace(PLAN, n_ctx=8192)

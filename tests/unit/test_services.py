@@ -9,7 +9,7 @@ import pytest
 
 from desktop import services as root
 from desktop.engine.client import EngineClient
-from desktop.engine.protocol import EngineInfo
+from desktop.engine.protocol import CacheLimits, EngineInfo, LoadedModel
 from desktop.errors import AppError
 from desktop.hardware import probe
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
@@ -18,19 +18,25 @@ from desktop.paths import user_paths
 from desktop.services import (
     NotInstalled,
     Services,
+    cache_limits,
     create_services,
     find_model,
+    plan_model,
     queue_download,
     recommend_models,
     survey,
 )
 from desktop.settings import (
+    CACHE_DISK,
+    CACHE_RAM,
     DEFAULT_MODEL,
+    ENGINE_PARALLEL,
     HF_ENDPOINT,
     LAST_MODEL,
     MINIMUM_SPEED,
     MODELS_FOLDER,
     OFFLINE,
+    SPECULATION,
     WANTED_CONTEXT,
     SettingsStore,
 )
@@ -51,6 +57,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.failure: BaseException | None = None
+        self.loaded: LoadedModel | None = None
         self.starts = 0
         self.stopped = False
 
@@ -212,3 +219,21 @@ def test_the_starter_needs_no_library(services: Services) -> None:
     services.paths.library_database.parent.mkdir(parents=True)
     services.paths.library_database.write_bytes(b"this is no database, and it is long enough to be looked at" * 40)
     assert find_model(services, None).bundled
+
+
+def test_conversations_wait_where_the_settings_say(services: Services, snug_home: Path) -> None:
+    limits = cache_limits(services)
+    assert (limits.ram_bytes, limits.disk_bytes) == (256 << 20, 2 << 30)
+    assert limits.disk_folder == str(snug_home / "cache" / "conversations")
+    services.settings.set(CACHE_RAM, 0)
+    services.settings.set(CACHE_DISK, 0)
+    assert cache_limits(services) == CacheLimits(ram_bytes=0, disk_folder="", disk_bytes=0)
+
+
+def test_a_plan_follows_the_settings(services: Services, starter_model: Path) -> None:
+    services.settings.set(ENGINE_PARALLEL, 2)
+    services.settings.set(SPECULATION, "off")
+    starter = find_model(services, None)
+    plan = asyncio.run(plan_model(services, starter))
+    assert (plan.model_path, plan.n_parallel, plan.n_seq_max) == (str(starter_model), 2, 14)
+    assert (plan.speculation, plan.cache) == ("off", cache_limits(services))

@@ -16,7 +16,8 @@ _registered: list[str] = []
 def ask_engine(questions: list[dict[str, Any]]) -> list[dict[str, int]]:
     """Return bytes per buffer and kind for each question: {"CPU weights": 1, "CPU kv": 2, "RPC0[...] compute": 3}.
 
-    A question has path, n_ctx, type_k, type_v, dry, and optionally workers (RPC endpoints) and split (layers on each).
+    A question has path, n_ctx, type_k, type_v, dry, and optionally sequences and outputs (1 unless told), workers (RPC
+    endpoints) and split (layers on each).
     """
     answer = subprocess.run(
         [sys.executable, __file__],
@@ -57,7 +58,7 @@ def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, 
     parameters = engine.llama_context_default_params()
     parameters.n_ctx = question["n_ctx"]
     parameters.n_batch = parameters.n_ubatch = 512
-    parameters.n_seq_max = parameters.n_outputs_max = 1
+    parameters.n_seq_max, parameters.n_outputs_max = question.get("sequences", 1), question.get("outputs", 1)
     parameters.swa_full = False
     parameters.kv_unified = True
     parameters.type_k, parameters.type_v = question["type_k"], question["type_v"]

@@ -12,7 +12,7 @@ import pytest
 
 from desktop.childprocess import child_command, child_options
 from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, memory_of, spans_of
+from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, memory_of, request_for, spans_of
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit import architectures
@@ -77,6 +77,33 @@ def test_a_dense_model_takes_what_was_predicted(name: str, tmp_path: Path) -> No
 def test_other_architectures_take_what_was_predicted(describe: Callable[[], Described], tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *describe())
     _compare(path, [(512, "f16", True), (20_000, "f16", True)])
+
+
+def _several_at_once(path: Path, parallel: int) -> None:
+    shape = shape_of_header(read_header(path))
+    request = request_for(shape, n_ctx=8192, type_k="f16", type_v="f16", parallel=parallel)
+    (predicted,) = memory_of(Costs(shape, request), (Span(CPU, 0, shape.n_layer + 1),), overheads={})
+    asked = {"path": str(path), "n_ctx": 8192, "type_k": 1, "type_v": 1, "dry": True}
+    (actual,) = ask_engine([{**asked, "sequences": request.n_seq_max, "outputs": request.n_outputs_max}])
+    assert (predicted.weights, predicted.kv) == (actual["CPU weights"], actual["CPU kv"])
+    assert actual["CPU compute"] <= predicted.compute <= actual["CPU compute"] * 3 + (64 << 20)
+
+
+@pytest.mark.parametrize("parallel", [1, 4, 16])
+def test_several_replies_at_once_take_what_was_predicted(parallel: int, starter_model: Path) -> None:
+    shape = shape_of_header(read_header(starter_model))
+    assert request_for(shape, n_ctx=512, type_k="f16", type_v="f16", parallel=parallel).n_seq_max == parallel + 12
+    _several_at_once(starter_model, parallel)
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("describe", [architectures.sliding_window, architectures.short_convolutions])
+def test_sequences_with_memory_of_their_own_take_what_was_predicted(
+    describe: Callable[[], Described], parallel: int, tmp_path: Path
+) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *describe())
+    assert shape_of_header(read_header(path)).sequences_cost
+    _several_at_once(path, parallel)
 
 
 @pytest.fixture(scope="module")

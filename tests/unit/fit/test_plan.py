@@ -6,13 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from desktop.engine.protocol import DeviceKind, DeviceMemory
+from desktop.engine.protocol import CacheLimits, DeviceKind, DeviceMemory
 from desktop.errors import WrongUsage
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.placement import CPU, assign_layers
 from desktop.fit.plan import make_plan
 from desktop.gguf.header import GgufHeader, read_header
 from tests.support.gguf_writer import Tensor, dense_model, write_gguf
+from tests.unit.fit import architectures
 from tests.unit.fit.builders import device, machine
 
 
@@ -210,3 +211,54 @@ def test_any_plan_holds_its_margin_on_every_device_and_splits_as_the_engine_will
             devices=plan.devices,
         )
     assert made > 100
+
+
+@pytest.fixture(scope="module")
+def windowed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GgufHeader]:
+    """Eight layers, seven of them with a window of 512 tokens."""
+    path = write_gguf(tmp_path_factory.mktemp("windowed") / "windowed.gguf", *architectures.sliding_window())
+    return path, read_header(path)
+
+
+def test_several_replies_at_once_share_one_cache_and_leave_room_for_conversations_that_wait(
+    large: tuple[Path, GgufHeader],
+) -> None:
+    path, header = large
+    cache = CacheLimits(ram_bytes=7, disk_folder="/cache", disk_bytes=9)
+    wishes = {"parallel": 4, "speculation": "off", "cache": cache}
+    plan = make_plan(path=path, name="Large", header=header, profile=machine(), devices=(), **wishes)  # type: ignore[arg-type]
+    one = make_plan(path=path, name="Large", header=header, profile=machine(), devices=())
+    assert (plan.n_parallel, plan.n_seq_max, plan.n_outputs_max) == (4, 16, 16)
+    assert (one.n_parallel, one.n_seq_max) == (1, 13)
+    assert (plan.speculation, plan.cache) == ("off", cache)
+    assert plan.predicted[0].kv == one.predicted[0].kv
+
+
+def test_more_replies_than_rows_of_logits_get_more_rows(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    plan = make_plan(path=path, name="Large", header=header, profile=machine(), devices=(), parallel=40)
+    assert plan.n_outputs_max == plan.n_seq_max == 52
+
+
+def test_few_conversations_wait_where_each_costs_memory_of_its_own(windowed: tuple[Path, GgufHeader]) -> None:
+    path, header = windowed
+    plan = make_plan(path=path, name="W", header=header, profile=machine(), devices=(), parallel=4)
+    assert (plan.n_parallel, plan.n_seq_max) == (4, 6)
+    one = make_plan(path=path, name="W", header=header, profile=machine(), devices=())
+    assert (one.n_parallel, one.n_seq_max) == (1, 1)
+    assert plan.predicted[0].kv > one.predicted[0].kv
+
+
+def test_replies_come_one_at_a_time_where_more_would_push_layers_off_the_card(
+    windowed: tuple[Path, GgufHeader],
+) -> None:
+    path, header = windowed
+    one = make_plan(path=path, name="W", header=header, profile=machine(), devices=(device("CUDA0", 8),))
+    needed = next(part.total for part in one.predicted if part.device == "CUDA0")
+    tight = device("CUDA0", (needed + (256 << 20) + (1 << 20)) / (1 << 30))  # the margin, and a MiB
+    plan = make_plan(path=path, name="W", header=header, profile=machine(), devices=(tight,), parallel=4)
+    assert (plan.n_parallel, plan.n_gpu_layers) == (1, 9)
+    assert "one at a time" in _words(plan.reasons)
+    roomy = make_plan(path=path, name="W", header=header, profile=machine(), devices=(device("CUDA0", 8),), parallel=4)
+    assert roomy.n_parallel == 4
+    assert "one at a time" not in _words(roomy.reasons)

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.setting import Setting
-from desktop.settings import DEFAULT_MODEL, MEMORY_MARGIN, MODELS_FOLDER
+from desktop.settings import CACHE_DISK, CACHE_RAM, DEFAULT_MODEL, MEMORY_MARGIN, MODELS_FOLDER
 from desktop.ui.bridge import translate_core
 from desktop.ui.widgets.buttons import IconButton
 
@@ -209,6 +209,8 @@ def make_editor(setting: Setting[Any]) -> Editor:
         DEFAULT_MODEL.key: ModelEditor,
         MODELS_FOLDER.key: FolderEditor,
         MEMORY_MARGIN.key: SizeEditor,
+        CACHE_RAM.key: SizeEditor,
+        CACHE_DISK.key: SizeEditor,
     }
     if setting.key in special:
         return special[setting.key](setting)
