@@ -1,7 +1,6 @@
 """Chat templates: from a conversation to the prompt, as the model's own GGUF describes it.
 
-A template is a program that came with a file from the internet. It runs in jinja2's immutable sandbox, in the child,
-with a bound on its time and on its output.
+A template is a program that came with a file from the internet; it runs in a sandbox (template_sandbox.py).
 
 What a person or a model wrote must not become a control token ("<|im_end|>" in a message would end the turn). So each
 such text in a message is replaced by a placeholder before the template runs; the prompt is cut at the placeholders,
@@ -9,38 +8,54 @@ and those stretches are tokenized without recognising control tokens. Every othe
 template wrote it, so that its tokens are those a plain renderer gives.
 """
 
-import ctypes
+import copy
 import datetime as dt
+import functools
 import json
 import re
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import jinja2
-import jinja2.exceptions
-import jinja2.ext
-import jinja2.sandbox
-
-from desktop.engine.protocol import FailureKind, PromptMessage
+from desktop.engine.protocol import FailureKind, PromptMessage, Tool
 from desktop.runtime.failures import EngineError
+from desktop.runtime.replies.formats import ReplyFormat, find_format
+from desktop.runtime.template_sandbox import (
+    OUTPUT_LIMIT,
+    TIME_LIMIT,
+    TemplateRefusedError,
+    compile_template,
+    run_template,
+)
+from desktop.runtime.template_turns import (
+    CLOSE,
+    COMPROMISES,
+    END_MARK,
+    OPEN,
+    PLACEHOLDER,
+    Shape,
+    Shield,
+    Turn,
+    as_parts,
+    describe_tools,
+    find_shape,
+    fold_system,
+    make_turns,
+    size_of,
+    spell_answers,
+    spell_calls,
+    spell_tools,
+    thoughts_as_parts,
+)
 
-TIME_LIMIT = 2.0
-"""Seconds that a template may take."""
-OUTPUT_LIMIT = 16 * 1024 * 1024
-"""Characters that a template may write, beyond what the messages hold."""
+SIZE_LIMIT = 8 * 1024 * 1024
+"""Characters that a conversation may hold: several times of what the largest contexts take."""
 CHATML = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 _CHATML_TOKENS = ("<|im_start|>", "<|im_end|>")
-# Noncharacters of Unicode: they never occur in text that is meant to be read.
-_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
-_PLACEHOLDER = re.compile(f"{_OPEN}([0-9]+){_CLOSE}")
-_END_MARK = "\ufdd2"
 
 
 class Stretch(NamedTuple):
@@ -50,79 +65,116 @@ class Stretch(NamedTuple):
     literal: bool
 
 
-class TemplateTooSlowError(Exception):
-    """Raised into a template that exceeds its time."""
-
-
-class _Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
-    """The sandbox, with a bound on what multiplication and powers can build."""
-
-    intercepted_binops = frozenset({"*", "**"})
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" and not (abs(left) < 1_000_000 and abs(right) < 64):
-            raise jinja2.exceptions.SecurityError("a power this large is not allowed")
-        if operator == "*" and _product_size(left, right) > OUTPUT_LIMIT:
-            raise jinja2.exceptions.SecurityError("a repetition this long is not allowed")
-        return super().call_binop(context, operator, left, right)
-
-
-def _product_size(left: Any, right: Any) -> int:
-    for sequence, count in ((left, right), (right, left)):
-        if isinstance(sequence, str | list | tuple) and isinstance(count, int):
-            return len(sequence) * count
-    return 0
-
-
 class ChatTemplate:
     """A compiled template. Raises EngineError(BAD_CHAT_TEMPLATE) where it cannot be compiled or rendered."""
 
     def __init__(self, source: str, *, bos: str, eos: str, special_texts: Sequence[str]) -> None:
-        self._bos, self._eos = bos, eos
-        forbidden = "|".join(map(re.escape, [*special_texts, _OPEN, _CLOSE, _END_MARK]))
-        self._forbidden = re.compile(forbidden)
-        environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols])
-        environment.filters["tojson"] = _to_json
-        environment.globals.update(raise_exception=_raise_exception, strftime_now=_strftime_now)
-        try:
-            self._template = environment.from_string(source)
-        except (jinja2.TemplateError, RecursionError) as error:
-            raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, str(error)) from error
+        self._source, self._bos, self._eos = source, bos, eos
+        self._special_texts = tuple(special_texts)
+        self._template = compile_template(source)
 
-    def render(self, messages: Sequence[PromptMessage], *, continue_last: bool = False) -> list[Stretch]:
+    @functools.cached_property
+    def reply_format(self) -> ReplyFormat:
+        """How the model marks its reasoning and writes its tool calls."""
+        return find_format(self._source, self._special_texts)
+
+    def render(
+        self,
+        messages: Sequence[PromptMessage],
+        *,
+        continue_last: bool = False,
+        tools: Sequence[Tool] = (),
+        options: Mapping[str, bool | int | str] | None = None,
+        media_marker: str = "",
+        max_characters: int = SIZE_LIMIT,
+    ) -> list[Stretch]:
         """Return the prompt for the next reply, in stretches.
 
-        continue_last: the last message is the beginning of the reply that is wanted, so the prompt ends inside it.
+        continue_last: the last message is the beginning of the reply that is wanted, so the prompt ends inside it
+        (inside its reasoning, where it has nothing else). options: what the template is told besides.
+        media_marker: what stands in the prompt for each attachment; the same text written by a person is a literal
+        stretch. max_characters: a larger conversation is refused at once, before anything is done with it.
+        Raises EngineError(BAD_CHAT_TEMPLATE | BAD_REQUEST | BAD_MEDIA).
         """
-        literals: list[str] = []
-        turns = [{"role": message.role, "content": self._shield(message.content, literals)} for message in messages]
+        size = size_of(messages, tools)
+        if size > max_characters:
+            detail = f"the conversation has {size} characters, at most {max_characters} can be read"
+            raise EngineError(FailureKind.BAD_REQUEST, detail)
+        shield = Shield(_any_of([*self._special_texts, media_marker, OPEN, CLOSE, END_MARK]))
+        turns = make_turns(messages, shield=shield, shape=self._shape, media_marker=media_marker)
         if continue_last and turns:
-            turns[-1]["content"] += _END_MARK
-        prompt = self._run(turns, add_generation_prompt=not continue_last)
+            _mark_end(turns[-1])
+        values = _extras() | dict(options or {}) | self._tool_values(describe_tools(tools, shield))
+        turns = self._spell(turns, values["tools"] if tools else None)
+        prompt = self._try_harder(turns, values | {"add_generation_prompt": not continue_last}, OUTPUT_LIMIT + 2 * size)
         if continue_last:
             prompt = _cut_at_mark(prompt)
-        return list(_stretches(prompt, literals))
+        return list(_stretches(prompt, shield.literals))
 
-    def _shield(self, content: str, literals: list[str]) -> str:
-        def replace(match: re.Match[str]) -> str:
-            literals.append(match[0])
-            return f"{_OPEN}{len(literals) - 1}{_CLOSE}"
+    def reasoning_open(self, prompt: Sequence[Stretch], continued: PromptMessage | None = None) -> bool:
+        """Whether a rendered prompt ends inside a reasoning block; `continued`: the message that it continues."""
+        tail = "".join(stretch.text for stretch in prompt[-8:])
+        return self.reply_format.opens_reasoning(
+            tail, continued.content if continued else "", bool(continued and continued.reasoning)
+        )
 
-        return self._forbidden.sub(replace, content)
+    @functools.cached_property
+    def _shape(self) -> Shape:
+        deadline = time.monotonic() + TIME_LIMIT  # for all attempts together
 
-    def _run(self, turns: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
-        limit = OUTPUT_LIMIT + sum(len(turn["content"]) for turn in turns) * 2
-        values = {"messages": turns, "add_generation_prompt": add_generation_prompt, "tools": None}
+        def attempt(turns: list[Turn], values: dict[str, Any]) -> str | None:
+            try:
+                return self._run(turns, _extras() | values | {"add_generation_prompt": False}, OUTPUT_LIMIT, deadline)
+            except (EngineError, TemplateRefusedError):
+                if time.monotonic() >= deadline:
+                    raise
+                return None  # that is the answer: it does not take this
+
+        return find_shape(attempt)
+
+    def _spell(self, turns: list[Turn], tools: list[dict[str, Any]] | None) -> list[Turn]:
+        """Say in words what the template has no place for."""
+        if tools and not self._shape.tools:
+            turns = spell_tools(turns, tools)
+        if not self._shape.calls:
+            turns = spell_calls(turns, self.reply_format.write_call)
+        return turns if self._shape.answers else spell_answers(turns)
+
+    def _try_harder(self, turns: list[Turn], values: dict[str, Any], limit: int) -> str:
+        """Render; where the template itself refuses, bend the conversation step by step into what it may take."""
+        if not self._shape.system:
+            turns = fold_system(turns, keep_first=False)
+        deadline = time.monotonic() + TIME_LIMIT
         try:
-            with time_limit(TIME_LIMIT):
-                return _bounded(self._template.generate(bos_token=self._bos, eos_token=self._eos, **values), limit)
-        except EngineError:
-            raise
-        except TemplateTooSlowError as error:
-            raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, f"it takes longer than {TIME_LIMIT:g} s") from error
-        # A template can raise whatever Python can: TypeError, KeyError, OverflowError, RecursionError ...
-        except Exception as error:
-            raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, f"{type(error).__name__}: {error}") from error
+            return self._run(self._wrap(turns), values, limit, deadline)
+        except TemplateRefusedError as error:
+            refused = error
+        for bend in COMPROMISES:
+            bent = bend(turns)
+            if bent == turns:
+                continue
+            turns = bent
+            try:
+                return self._run(self._wrap(turns), values, limit, deadline)
+            except TemplateRefusedError:
+                continue
+        raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, f"{type(refused).__name__}: {refused}") from refused
+
+    def _tool_values(self, tools: list[dict[str, Any]] | None) -> dict[str, Any]:
+        if tools is None:
+            # Some templates walk over what is None, others ask for None: as transformers does, where it works.
+            return {"functions": ""} | ({"tools": None} if self._shape.none else {})
+        return {"tools": tools, "functions": json.dumps(tools, ensure_ascii=False, indent=4)}
+
+    def _wrap(self, turns: list[Turn]) -> list[Turn]:
+        if self._shape.thoughts:
+            turns = thoughts_as_parts(turns)
+        return as_parts(turns) if self._shape.parts else turns
+
+    def _run(self, turns: list[Turn], values: dict[str, Any], limit: int, deadline: float) -> str:
+        # A copy, since a template may change the lists that it gets.
+        own = {"bos_token": self._bos, "eos_token": self._eos, "messages": copy.deepcopy(turns)}
+        return run_template(self._template, values | own, limit=limit, deadline=deadline)
 
 
 def fallback_source(special_texts: Sequence[str]) -> str | None:
@@ -130,66 +182,39 @@ def fallback_source(special_texts: Sequence[str]) -> str | None:
     return CHATML if all(token in special_texts for token in _CHATML_TOKENS) else None
 
 
-def _bounded(pieces: Iterator[str], limit: int) -> str:
-    out, length = [], 0
-    for piece in pieces:
-        length += len(piece)
-        if length > limit:
-            raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, f"it writes more than {limit} characters")
-        out.append(piece)
-    return "".join(out)
+def _any_of(texts: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(text) for text in texts if text))
+
+
+def _extras() -> dict[str, Any]:
+    """What llama.cpp tells every template besides (common_chat_extra_context)."""
+    now = dt.datetime.fromtimestamp(time.time(), tz=dt.UTC).astimezone()
+    return {
+        "datetime": now.strftime("%b %d %Y"),
+        "date_string": now.strftime("%d %b %Y"),
+        "enable_thinking": True,
+        "functions": "",
+    }
+
+
+def _mark_end(turn: Turn) -> None:
+    """Mark where a turn that is continued ends: in its words, or in its reasoning where it came no further."""
+    if turn.get("reasoning_content") and not turn["content"]:
+        turn["reasoning_content"] = turn["thinking"] = turn["reasoning_content"] + END_MARK
+    else:
+        turn["content"] += END_MARK
 
 
 def _cut_at_mark(prompt: str) -> str:
-    before, mark, _after = prompt.rpartition(_END_MARK)
+    before, mark, _after = prompt.rpartition(END_MARK)
     if not mark:
         raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, "it leaves the last message out, so it cannot be continued")
     return before
 
 
 def _stretches(prompt: str, literals: Sequence[str]) -> Iterator[Stretch]:
-    for index, text in enumerate(_PLACEHOLDER.split(prompt)):
+    for index, text in enumerate(PLACEHOLDER.split(prompt)):
         if index % 2:
             yield Stretch(literals[int(text)], literal=True)
         elif text:
             yield Stretch(text, literal=False)
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TemplateTooSlowError in this thread, between two bytecodes, when the block takes longer; on every system.
-
-    One call into native code cannot be interrupted; the heartbeat ends a child that hangs there.
-    """
-    thread, lock, over = threading.get_ident(), threading.Lock(), False
-
-    def interrupt() -> None:
-        with lock:
-            if not over:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(thread), ctypes.py_object(TemplateTooSlowError)
-                )
-
-    timer = threading.Timer(seconds, interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        with lock:
-            over = True
-        timer.cancel()
-        # Takes back an exception that was sent but has not arrived.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
-
-
-def _to_json(value: Any, indent: int | None = None, **_options: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
-
-
-def _raise_exception(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)
-
-
-def _strftime_now(pattern: str) -> str:
-    return dt.datetime.fromtimestamp(time.time(), tz=dt.UTC).astimezone().strftime(pattern)

@@ -1,10 +1,8 @@
-"""Stop strings and reasoning blocks, wherever the stream cuts them."""
-
-import itertools
+"""Stop strings, wherever the stream cuts them."""
 
 import pytest
 
-from desktop.runtime.stops import Part, ReasoningFilter, StopFilter, held_back
+from desktop.runtime.stops import StopFilter, held_back
 
 
 def pieces(text: str, size: int) -> list[str]:
@@ -37,28 +35,3 @@ def test_without_stop_strings_nothing_is_held_back() -> None:
 @pytest.mark.parametrize(("text", "count"), [("abc", 0), ("ab<", 1), ("ab<E", 2), ("<E<", 1), ("END", 0)])
 def test_only_a_possible_beginning_is_held_back(text: str, count: int) -> None:
     assert held_back(text, ("<END>",)) == count
-
-
-def joined(parts: list[Part]) -> list[tuple[str, str]]:
-    groups = itertools.groupby(parts, key=lambda part: part.kind)
-    return [(kind, "".join(part.text for part in group)) for kind, group in groups]
-
-
-@pytest.mark.parametrize("size", range(1, 12))
-def test_a_reasoning_block_is_told_from_the_answer_wherever_it_is_cut(size: int) -> None:
-    text = "<think>\nLet me see: 1 < 2.\n</think>\n\nThe answer is 2 < 3."
-    reasoning = ReasoningFilter()
-    parts = [part for piece in pieces(text, size) for part in reasoning.feed(piece)] + reasoning.finish()
-    assert joined(parts) == [("reasoning", "Let me see: 1 < 2.\n"), ("text", "The answer is 2 < 3.")]
-
-
-def test_a_block_that_the_prompt_opened_needs_no_mark_of_its_own() -> None:
-    reasoning = ReasoningFilter(open_at_start=True)
-    parts = reasoning.feed("\nhm</think>yes") + reasoning.finish()
-    assert joined(parts) == [("reasoning", "hm"), ("text", "yes")]
-
-
-def test_a_reply_cut_inside_its_reasoning_keeps_what_was_thought() -> None:
-    reasoning = ReasoningFilter()
-    parts = reasoning.feed("<think>half a thou</th") + reasoning.finish()
-    assert joined(parts) == [("reasoning", "half a thou</th")]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from desktop.engine.protocol import FailureKind, PromptMessage
+from desktop.engine.protocol import Attachment, FailureKind, PromptMessage, Tool, ToolCall
 from desktop.runtime.failures import EngineError
-from desktop.runtime.template import CHATML, ChatTemplate, Stretch, fallback_source, time_limit
+from desktop.runtime.template import CHATML, ChatTemplate, Stretch, fallback_source
+from desktop.runtime.template_sandbox import time_limit
 
 SPECIAL = ("<|im_start|>", "<|im_end|>")
 
@@ -75,7 +76,8 @@ PAYLOADS = [
     "{{ ''|attr('__class__')|attr('__mro__')|last|attr('__subclasses__')() }}",
     "{{ '{0.__class__.__mro__}'.format('') }}{{ '{0.__class__}'.format_map({'0': 1}).x.y }}",
     "{% set f = '{0.__class__.__init__.__globals__}'.format %}{{ f(raise_exception) }}{{ f.__self__.x }}",
-    "{{ messages.append({}) }}",
+    "{{ messages.extend(messages) }}",
+    "{% for x in range(99) %}{{ messages.append(messages) }}{% endfor %}",
     "{{ messages[0].update({'content': 'other'}) }}",
     "{% include 'OWNED' %}",
     "{% import 'os' as os %}{{ os.system('touch OWNED') }}",
@@ -142,3 +144,117 @@ def test_dates_can_be_written() -> None:
 def test_chatml_is_assumed_only_where_the_vocabulary_has_its_tokens() -> None:
     assert fallback_source(SPECIAL) == CHATML
     assert fallback_source(("<s>", "</s>")) is None
+
+
+def test_a_conversation_far_too_large_is_refused_at_once() -> None:
+    huge = user("word " * 12_000_000)
+    started = time.monotonic()
+    with pytest.raises(EngineError, match="60000000 characters") as caught:
+        template().render(huge)
+    assert caught.value.failure.kind == FailureKind.BAD_REQUEST
+    assert time.monotonic() - started < 0.5
+
+
+def test_a_tool_cannot_end_the_turn_either() -> None:
+    tools = [Tool(name="f", description="<|im_end|>", parameters='{"<|im_start|>": 1}')]
+    stretches = template("{{ tools | tojson }}").render(user("hi"), tools=tools)
+    assert [stretch.text for stretch in stretches if stretch.literal] == ["<|im_end|>", "<|im_start|>"]
+
+
+def test_escaped_json_keeps_control_tokens_out_as_well() -> None:
+    stretches = template("{{ messages | tojson(ensure_ascii=True) }}").render(user("é \\ufdd0 <|im_end|>"))
+    assert [stretch.text for stretch in stretches if stretch.literal] == ["<|im_end|>"]
+    assert "\\u00e9 \\\\ufdd0" in text_of(stretches)
+
+
+def test_parameters_that_are_no_json_are_told() -> None:
+    with pytest.raises(EngineError, match="the parameters of f") as caught:
+        template().render(user("hi"), tools=[Tool(name="f", parameters="{")])
+    assert caught.value.failure.kind == FailureKind.BAD_REQUEST
+
+
+def test_an_option_reaches_the_template() -> None:
+    stretches = template("{{ enable_thinking }} {{ effort }}").render(
+        user("hi"), options={"enable_thinking": False, "effort": "low"}
+    )
+    assert text_of(stretches) == "False low"
+
+
+def test_an_option_cannot_take_the_place_of_the_conversation() -> None:
+    assert "Hello" in text_of(template().render(user("Hello"), options={"messages": "", "bos_token": "x"}))
+
+
+def picture(content: str) -> PromptMessage:
+    return PromptMessage(role="user", content=content, attachments=(Attachment(kind="image", data=b"x"),) * 2)
+
+
+def test_an_image_is_marked_before_the_words_and_the_mark_of_a_person_is_only_text() -> None:
+    stretches = template().render([picture("What is <__media__> this?")], media_marker="<__media__>")
+    assert text_of(stretches).startswith("<|im_start|>user\n<__media__><__media__>What is <__media__> this?")
+    assert [stretch.text for stretch in stretches if stretch.literal] == ["<__media__>"]
+
+
+def test_an_image_for_a_model_that_cannot_see_is_refused() -> None:
+    with pytest.raises(EngineError) as caught:
+        template().render([picture("?")])
+    assert caught.value.failure.kind == FailureKind.BAD_MEDIA
+
+
+TYPED = (
+    "{% for message in messages %}{% for part in message['content'] %}{% if part['type'] == 'text' %}"
+    "{{ message['role'] + ': ' + part['text'] + '\n' }}{% endif %}{% endfor %}{% endfor %}"
+)
+
+
+def test_a_template_that_takes_lists_of_parts_gets_them() -> None:
+    assert text_of(template(TYPED).render(user("Hello"))) == "user: Hello\n"
+
+
+REFUSES = {
+    "a system role": "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}"
+    "{{ m.role + ': ' + m.content + '\n' }}{% endfor %}",
+    "the same role twice": "{% for m in messages %}{% if loop.index0 and m.role == messages[loop.index0 - 1].role %}"
+    "{{ raise_exception('no') }}{% endif %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("what", REFUSES)
+def test_nothing_that_was_said_is_lost_to_a_template_that_refuses(what: str) -> None:
+    said = [PromptMessage(role="system", content="Rules"), *user("One"), *user("Two")]
+    written = text_of(template(REFUSES[what]).render(said))
+    assert written.index("Rules") < written.index("One") < written.index("Two")
+
+
+CALLED = [
+    *user("Weather?"),
+    PromptMessage(role="assistant", content="", tool_calls=(ToolCall(name="f", arguments='{"a": 1}', call_id="x"),)),
+    PromptMessage(role="tool", content="Rain", tool_call_id="x"),
+]
+
+
+def test_a_template_that_knows_no_tools_is_told_of_them_in_words() -> None:
+    written = text_of(template().render(CALLED, tools=[Tool(name="f", description="Foo")]))
+    assert '"description": "Foo"' in written
+    assert '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>' in written
+    assert "Rain" in written
+
+
+THINKS = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' }}{% if m.reasoning_content %}"
+    "{{ '<think>' + m.reasoning_content + '</think>' }}{% endif %}{{ m.content + '<|im_end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% if enable_thinki"
+    "ng %}<think>\n{% endif %}{% endif %}"
+)
+
+
+def test_a_thought_that_was_cut_is_thought_on() -> None:
+    cut = PromptMessage(role="assistant", content="", reasoning="Let me")
+    stretches = template(THINKS).render([*user("?"), cut], continue_last=True)
+    assert text_of(stretches).endswith("assistant\n<think>Let me")
+    assert template(THINKS).reasoning_open(stretches, cut)
+
+
+@pytest.mark.parametrize("thinks", [True, False])
+def test_it_is_known_whether_the_prompt_opened_the_reasoning(thinks: bool) -> None:
+    chat = template(THINKS)
+    assert chat.reasoning_open(chat.render(user("<think>"), options={"enable_thinking": thinks})) is thinks

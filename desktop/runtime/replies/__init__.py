@@ -1,0 +1,1 @@
+"""How models write their replies: reasoning, tool calls and text, told apart while they come."""
