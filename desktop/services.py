@@ -11,6 +11,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from desktop.catalog.catalog import CatalogUnreadable, load_catalog
 from desktop.engine.client import EngineClient
 from desktop.engine.known_good import KnownGood
@@ -169,7 +171,7 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
     if found.engine is None:
         raise found.failure or AppError(reason="the engine did not start")
     kv, speculation = services.settings.get(KV_TYPE), services.settings.get(SPECULATION)
-    return make_plan(
+    plan = make_plan(
         path=path,
         name=model.name,
         header=header,
@@ -182,11 +184,10 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
         threads=services.settings.get(ENGINE_THREADS),
         margin=services.settings.get(MEMORY_MARGIN),
         parallel=services.settings.get(ENGINE_PARALLEL),
-        speculation=speculation,
-        cache=cache_limits(services),
         # The engine unloads before it loads, so what is loaded now is room for what comes.
         reclaimed=services.engine.loaded.memory if services.engine.loaded else (),
     )
+    return msgspec.structs.replace(plan, speculation=speculation, cache=cache_limits(services))
 
 
 def cache_limits(services: Services) -> CacheLimits:

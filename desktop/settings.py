@@ -182,9 +182,7 @@ CACHE_RAM: Setting[int] = Setting(
     since="0.1",
     section=MEMORY,
     title=QT_TRANSLATE_NOOP("core", "Main memory for conversations"),
-    help=QT_TRANSLATE_NOOP(
-        "core", "Bytes for conversations that wait, so that they need not be read again. 0 keeps none there."
-    ),
+    help=QT_TRANSLATE_NOOP("core", "Bytes for conversations that wait, so that they need not be read again. 0: none."),
     minimum=0,
     maximum=256 * 1024 * MIB,
 )
@@ -195,9 +193,7 @@ CACHE_DISK: Setting[int] = Setting(
     since="0.1",
     section=MEMORY,
     title=QT_TRANSLATE_NOOP("core", "Disk space for conversations"),
-    help=QT_TRANSLATE_NOOP(
-        "core", "Bytes in the cache folder, so that long conversations go on at once after a restart. 0 keeps none."
-    ),
+    help=QT_TRANSLATE_NOOP("core", "Bytes that let long conversations go on at once after a restart. 0: none."),
     minimum=0,
     maximum=1024 * 1024 * MIB,
 )
@@ -219,9 +215,7 @@ ENGINE_PARALLEL: Setting[int] = Setting(
     since="0.1",
     section=ENGINE,
     title=QT_TRANSLATE_NOOP("core", "Replies at the same time"),
-    help=QT_TRANSLATE_NOOP(
-        "core", "How many requests are answered at once; others wait their turn. They share the context's memory."
-    ),
+    help=QT_TRANSLATE_NOOP("core", "How many requests are answered at once; they share the context's memory."),
     minimum=1,
     maximum=64,
 )
@@ -232,9 +226,7 @@ SPECULATION: Setting[SpeculationChoice] = Setting(
     since="0.1",
     section=ENGINE,
     title=QT_TRANSLATE_NOOP("core", "Guess tokens ahead"),
-    help=QT_TRANSLATE_NOOP(
-        "core", "Guesses the next words and lets the model check them together: the same text, often sooner."
-    ),
+    help=QT_TRANSLATE_NOOP("core", "Guesses words and lets the model check them: the same text, often sooner."),
     choices=(
         SettingChoice("auto", QT_TRANSLATE_NOOP("core", "Where it helps")),
         SettingChoice("off", QT_TRANSLATE_NOOP("core", "Off")),

@@ -106,7 +106,7 @@ class EngineClient:
         """
         return await self._supervisor.load(plan, on_progress)
 
-    async def generate(  # noqa: PLR0913 - a reply has as many wishes; all by keyword
+    def generate(  # noqa: PLR0913 - a reply has as many wishes; all by keyword
         self,
         *,
         messages: Sequence[PromptMessage] = (),
@@ -138,6 +138,9 @@ class EngineClient:
             context_shift=context_shift,
             keep_tokens=keep_tokens,
         )
+        return self._stream(request)
+
+    async def _stream(self, request: Generate) -> AsyncGenerator[ReplyPart, None]:
         ticket = self._requests.add(request)
         try:
             self._go_on(self.state)

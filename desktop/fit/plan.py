@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineDevice, KvType, LoadPlan, Speculation
+from desktop.engine.protocol import DeviceMemory, EngineDevice, KvType, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
 from desktop.fit.budget import MARGIN, budgets_of_devices, with_reclaimed
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
@@ -137,8 +137,6 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     margin: int = MARGIN,
     reclaimed: Sequence[DeviceMemory] = (),
     parallel: int = 1,
-    speculation: Speculation = "auto",
-    cache: CacheLimits | None = None,
 ) -> LoadPlan:
     """Plan how to load the file at `path`, whose header was read already.
 
@@ -146,31 +144,28 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     `wanted_context` (at most what the model was trained for) and lowers it until everything fits, with a reason.
     gpu_layers, tensor_split: what the person fixed, None to let the plan choose. margin: bytes to stay free on each
     device. reclaimed: what a loaded model holds that this one replaces. parallel: replies at the same time, fewer where
-    that keeps the model from fitting. speculation, cache: as LoadPlan has them. Every device is checked at the end.
+    that keeps the model from fitting. Every device is checked at the end.
 
     Raises DoesNotFit (DoesNotFitAtThisContext when a shorter context would do), WrongUsage for a tensor split that
     the devices cannot follow, and what reading the other shards of a split file raises.
     """
-    problem = _Problem(
-        name=name,
-        shape=shape_of_header(header, shards=_other_shards(path)),
-        budgets=with_reclaimed(budgets_of_devices(profile, devices, margin=margin), reclaimed),
-        gpu_layers=_asked_layers(gpu_layers, tensor_split),
-        tensor_split=tuple(tensor_split or ()),
-    ).checked()
+    budgets = with_reclaimed(budgets_of_devices(profile, devices, margin=margin), reclaimed)
+    shape = shape_of_header(header, shards=_other_shards(path))
+    layers = _asked_layers(gpu_layers, tensor_split)
+    problem = _Problem(name, shape, budgets, layers, tuple(tensor_split or ())).checked()
     asked = context or min(wanted_context, header.context_length or wanted_context)
     wanted = problem.request(asked, type_k, type_v, parallel=parallel)
     candidate, lowered = _decide(problem, wanted, may_lower=context is None)
-    if candidate.request.n_parallel < parallel:
-        lowered.append(Phrase.of(_ONE_AT_A_TIME))
-    reasons = [_placement_reason(candidate, problem), *lowered, *_remarks(candidate.request, header)]
-    plan = _load_plan(candidate, problem, path, reasons=reasons, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
-    return msgspec.structs.replace(plan, speculation=speculation, cache=cache or CacheLimits())
+    plan = _load_plan(candidate, problem, path, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
+    reasons = (_placement_reason(candidate, problem), *lowered, *_remarks(candidate.request, wanted, header))
+    return msgspec.structs.replace(plan, reasons=reasons)
 
 
-def _remarks(request: Request, header: GgufHeader) -> list[Phrase]:
+def _remarks(request: Request, wanted: Request, header: GgufHeader) -> list[Phrase]:
     """What a person should know of the plan, beside where the layers are."""
     remarks = []
+    if request.n_parallel < wanted.n_parallel:
+        remarks.append(Phrase.of(_ONE_AT_A_TIME))
     if header.context_length and request.n_ctx > header.context_length:
         remarks.append(Phrase.of(_BEYOND_TRAINING, trained=header.context_length))
     if header.architecture.startswith("gemma") and (request.type_k, request.type_v) != ("f16", "f16"):
@@ -222,7 +217,6 @@ def _load_plan(
     problem: _Problem,
     path: Path,
     *,
-    reasons: Sequence[Phrase],
     threads: int,
     rpc_endpoints: tuple[str, ...],
 ) -> LoadPlan:
@@ -249,7 +243,6 @@ def _load_plan(
         rpc_endpoints=rpc_endpoints,
         placement=placement,
         predicted=candidate.memory,
-        reasons=tuple(reasons),
     )
 
 

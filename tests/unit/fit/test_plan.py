@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from desktop.engine.protocol import CacheLimits, DeviceKind, DeviceMemory
+from desktop.engine.protocol import DeviceKind, DeviceMemory
 from desktop.errors import WrongUsage
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.placement import CPU, assign_layers
@@ -224,13 +224,10 @@ def test_several_replies_at_once_share_one_cache_and_leave_room_for_conversation
     large: tuple[Path, GgufHeader],
 ) -> None:
     path, header = large
-    cache = CacheLimits(ram_bytes=7, disk_folder="/cache", disk_bytes=9)
-    wishes = {"parallel": 4, "speculation": "off", "cache": cache}
-    plan = make_plan(path=path, name="Large", header=header, profile=machine(), devices=(), **wishes)  # type: ignore[arg-type]
+    plan = make_plan(path=path, name="Large", header=header, profile=machine(), devices=(), parallel=4)
     one = make_plan(path=path, name="Large", header=header, profile=machine(), devices=())
     assert (plan.n_parallel, plan.n_seq_max, plan.n_outputs_max) == (4, 16, 16)
     assert (one.n_parallel, one.n_seq_max) == (1, 13)
-    assert (plan.speculation, plan.cache) == ("off", cache)
     assert plan.predicted[0].kv == one.predicted[0].kv
 
 
