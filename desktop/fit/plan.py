@@ -151,8 +151,9 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     """
     budgets = with_reclaimed(budgets_of_devices(profile, devices, margin=margin), reclaimed)
     shape = shape_of_header(header, shards=_other_shards(path))
-    layers = _asked_layers(gpu_layers, tensor_split)
-    problem = _Problem(name, shape, budgets, layers, tuple(tensor_split or ())).checked()
+    problem = _Problem(
+        name, shape, budgets, _asked_layers(gpu_layers, tensor_split), tuple(tensor_split or ())
+    ).checked()
     asked = context or min(wanted_context, header.context_length or wanted_context)
     wanted = problem.request(asked, type_k, type_v, parallel=parallel)
     candidate, lowered = _decide(problem, wanted, may_lower=context is None)
