@@ -106,9 +106,12 @@ class ChatTemplate:
             _mark_end(turns[-1])
         values = _extras() | dict(options or {}) | self._tool_values(describe_tools(tools, shield))
         turns = self._spell(turns, values["tools"] if tools else None)
-        prompt = self._try_harder(turns, values | {"add_generation_prompt": not continue_last}, OUTPUT_LIMIT + 2 * size)
-        if continue_last:
-            prompt = _cut_at_mark(prompt)
+        limit = OUTPUT_LIMIT + 2 * size
+        prompt = self._try_harder(turns, values | {"add_generation_prompt": not continue_last}, limit)
+        if continue_last and END_MARK in prompt:
+            prompt = prompt.rpartition(END_MARK)[0]
+        elif continue_last:
+            prompt = self._think_on(turns, values, limit)
         return list(_stretches(prompt, shield.literals))
 
     def reasoning_open(self, prompt: Sequence[Stretch], continued: PromptMessage | None = None) -> bool:
@@ -131,6 +134,17 @@ class ChatTemplate:
                 return None  # that is the answer: it does not take this
 
         return find_shape(attempt)
+
+    def _think_on(self, turns: list[Turn], values: dict[str, Any], limit: int) -> str:
+        """The prompt that ends inside a reasoning that the template leaves out: it is written after the new turn."""
+        reasoning = turns[-1].get("reasoning_content", "").removesuffix(END_MARK) if turns else ""
+        if not reasoning or turns[-1]["content"] or not self.reply_format.reasoning:
+            raise EngineError(
+                FailureKind.BAD_CHAT_TEMPLATE, "it leaves the last message out, so it cannot be continued"
+            )
+        prompt = self._try_harder(turns[:-1], values | {"add_generation_prompt": True}, limit)
+        opening = self.reply_format.reasoning[0][0]
+        return prompt + ("" if prompt.rstrip().endswith(opening.rstrip()) else opening) + reasoning
 
     def _spell(self, turns: list[Turn], tools: list[dict[str, Any]] | None) -> list[Turn]:
         """Say in words what the template has no place for."""
@@ -203,13 +217,6 @@ def _mark_end(turn: Turn) -> None:
         turn["reasoning_content"] = turn["thinking"] = turn["reasoning_content"] + END_MARK
     else:
         turn["content"] += END_MARK
-
-
-def _cut_at_mark(prompt: str) -> str:
-    before, mark, _after = prompt.rpartition(END_MARK)
-    if not mark:
-        raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, "it leaves the last message out, so it cannot be continued")
-    return before
 
 
 def _stretches(prompt: str, literals: Sequence[str]) -> Iterator[Stretch]:

@@ -61,7 +61,8 @@ class ReplyFormat(msgspec.Struct, frozen=True, kw_only=True):
                 return True
             if thought and not continued:
                 place = prompt_tail.rfind(opening.rstrip())
-                return place >= 0 and closing not in prompt_tail[place:]
+                if place >= 0 and closing not in prompt_tail[place:]:
+                    return True
         return False
 
 
@@ -196,7 +197,7 @@ _FAMILIES: tuple[tuple[tuple[str, ...], ReplyFormat], ...] = (
         ("<tool_sep", "<arg_key"),
         ReplyFormat(
             family="hunyuan-3",
-            reasoning=(_THINK, ("<think:opensource>", "</think:opensource>")),
+            reasoning=(("<think:opensource>", "</think:opensource>"), _THINK),
             calls=(HERMES, CallSyntax(opening="<tool_call:opensource>", closing="</tool_call:opensource>", auto=True)),
             silent=("<tool_calls:opensource>", "</tool_calls:opensource>", "<tool_calls>", "</tool_calls>"),
         ),

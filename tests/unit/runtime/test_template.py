@@ -258,3 +258,26 @@ def test_a_thought_that_was_cut_is_thought_on() -> None:
 def test_it_is_known_whether_the_prompt_opened_the_reasoning(thinks: bool) -> None:
     chat = template(THINKS)
     assert chat.reasoning_open(chat.render(user("<think>"), options={"enable_thinking": thinks})) is thinks
+
+
+def test_a_thought_is_thought_on_also_where_the_template_leaves_thoughts_out() -> None:
+    cut = PromptMessage(role="assistant", content="", reasoning="Let me")
+    stretches = template().render([*user("?"), cut], continue_last=True)
+    assert text_of(stretches).endswith("<|im_start|>assistant\n<think>Let me")
+    assert template().reasoning_open(stretches, cut)
+
+
+STRICT = (
+    "{% for m in messages %}{% for call in m.tool_calls %}{% if call.id | length != 9 or m.tool_calls | length > 1 %}"
+    "{{ raise_exception('no') }}{% endif %}{{ call.id + (call.function.arguments | tojson) + ' ' }}{% endfor %}"
+    "{{ (m.tool_call_id or '') + m.content + ' ' }}{% endfor %}"
+)
+
+
+def test_calls_keep_their_answers_where_a_template_wants_short_ids_and_one_call_a_turn() -> None:
+    calls = tuple(ToolCall(name="f", arguments=f'{{"n":{n}}}', call_id=f"call_{n}") for n in (1, 2))
+    answers = [PromptMessage(role="tool", content=f"Rain{n}", tool_call_id=f"call_{n}") for n in (1, 2)]
+    said = [*user("?"), PromptMessage(role="assistant", content="", tool_calls=calls), *answers]
+    assert text_of(template(STRICT).render(said)) == (
+        '? 000000000{"n": 1}  000000000Rain1 000000001{"n": 2}  000000001Rain2 '
+    )
