@@ -19,6 +19,7 @@ from desktop.engine.protocol import (
     CountTokens,
     Done,
     Embed,
+    Embedded,
     EngineFailure,
     FailureKind,
     Generate,
@@ -28,7 +29,9 @@ from desktop.engine.protocol import (
     ReplyPart,
     RequestFailed,
     Rerank,
+    Reranked,
     TextDelta,
+    TokensCounted,
     ToolCallDelta,
 )
 
@@ -41,6 +44,7 @@ that runs is finished first, and on a slow machine that takes seconds."""
 Request = Generate | Embed | Rerank | CountTokens
 Heard = ReplyPart | Answer | EngineFailure
 _VISIBLE = TextDelta | ReasoningDelta | ToolCallDelta | Beams
+_ANSWERS: dict[type[Request], type[Answer]] = {Embed: Embedded, Rerank: Reranked, CountTokens: TokensCounted}
 _UNSENDABLE = (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError)
 
 log = logging.getLogger(__name__)
@@ -126,7 +130,7 @@ class OpenRequests:
         ticket.visible = ticket.visible or isinstance(event, _VISIBLE)
         if ended:
             del self._tickets[event.request_id]
-        ticket.heard.put_nowait(event.failure if isinstance(event, RequestFailed) else event)
+        ticket.heard.put_nowait(_heard(ticket.request, event))
         return held_others and (ended or ticket.visible)
 
     def lost(self, failure: EngineFailure | None) -> None:
@@ -189,3 +193,13 @@ class OpenRequests:
         self._tickets.pop(request_id, None)
         cancelled = Done(request_id=request_id, finish_reason="cancelled", stats=GenerationStats())
         ticket.heard.put_nowait(failure or cancelled)
+
+
+def _heard(request: Request, event: ReplyPart | Answer | RequestFailed) -> Heard:
+    """What the caller is to hear: an answer to something else would leave it waiting for ever."""
+    if isinstance(event, RequestFailed):
+        return event.failure
+    if isinstance(event, Answer) and not isinstance(event, _ANSWERS.get(type(request), ())):
+        detail = f"it answered {type(request).__name__} with {type(event).__name__}"
+        return EngineFailure(kind=FailureKind.INTERNAL, detail=detail)
+    return event

@@ -65,6 +65,8 @@ class Outcomes:
         self.kinds[type(error).__name__] += 1
         if error.failure is not None and error.failure.exit_code is not None:
             self.deaths.append(f"{name} ({error.failure.detail})")
+        if "logits are not numbers" in str(error):
+            return  # what NaN among the weights comes to
         nameless = isinstance(error, EngineAborted) and "no reason" in str(error)
         if not error.explain().hint or isinstance(error, _FAULTS_OF_OURS) or nameless:
             self.problems.append(f"{name}: {type(error).__name__}: {error}")

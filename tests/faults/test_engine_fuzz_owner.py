@@ -110,9 +110,13 @@ def _lines(chance: random.Random, count: int) -> tuple[bytes, bool]:
     return b"\n".join(lines), readable
 
 
+async def _listen(client: EngineClient, text: str) -> list[ReplyPart]:
+    return [part async for part in client.generate(messages=user(text), sampling=Sampling())]
+
+
 async def _ask(client: EngineClient) -> list[ReplyPart] | EngineError:
     try:
-        return [part async for part in client.generate(messages=user("Hi."), sampling=Sampling())]
+        return await _listen(client, "Hi.")
     except EngineError as error:
         return error
 
@@ -157,3 +161,17 @@ async def _one_child(child_says: Use, script: Path, how: str) -> str:
         return type(outcome).__name__
     assert isinstance(outcome[-1], Done)
     return "Done"
+
+
+async def test_a_message_that_no_wire_can_carry_is_refused_in_words(child_says: Use, tmp_path: Path) -> None:
+    child_says(str(tmp_path / "nothing"), "0")
+    client = EngineClient()
+    try:
+        await client.load(plan_for(Path("/m.gguf")))
+        async with nothing_raised_in_a_task():
+            with pytest.raises(EngineError) as caught:
+                await asyncio.wait_for(_listen(client, "\ud800"), 5)
+            assert caught.value.explain().hint
+            assert isinstance((await asyncio.wait_for(_listen(client, "Hi."), 5))[-1], Done)
+    finally:
+        await client.stop()
