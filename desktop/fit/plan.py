@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from desktop.engine.protocol import DeviceMemory, EngineDevice, KvType, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
 from desktop.fit.budget import MARGIN, budgets_of_devices, with_reclaimed
@@ -138,28 +136,25 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     reclaimed: Sequence[DeviceMemory] = (),
     parallel: int = 1,
 ) -> LoadPlan:
-    """Plan how to load the file at `path`, whose header was read already.
+    """Plan how to load the file at `path`, whose header was read already. Every device is checked at the end.
 
     devices: the engine's own, in its order; empty means CPU only. context: tokens that must be had; None takes
     `wanted_context` (at most what the model was trained for) and lowers it until everything fits, with a reason.
     gpu_layers, tensor_split: what the person fixed, None to let the plan choose. margin: bytes to stay free on each
-    device. reclaimed: what a loaded model holds that this one replaces. parallel: replies at the same time, fewer where
-    that keeps the model from fitting. Every device is checked at the end.
+    device. reclaimed: what a loaded model holds that this one replaces. parallel: replies at once (or one).
 
     Raises DoesNotFit (DoesNotFitAtThisContext when a shorter context would do), WrongUsage for a tensor split that
     the devices cannot follow, and what reading the other shards of a split file raises.
     """
     budgets = with_reclaimed(budgets_of_devices(profile, devices, margin=margin), reclaimed)
     shape = shape_of_header(header, shards=_other_shards(path))
-    problem = _Problem(
-        name, shape, budgets, _asked_layers(gpu_layers, tensor_split), tuple(tensor_split or ())
-    ).checked()
-    asked = context or min(wanted_context, header.context_length or wanted_context)
-    wanted = problem.request(asked, type_k, type_v, parallel=parallel)
+    layers = _asked_layers(gpu_layers, tensor_split)
+    problem = _Problem(name, shape, budgets, layers, tuple(tensor_split or ())).checked()
+    length = context or min(wanted_context, header.context_length or wanted_context)
+    wanted = request_for(shape, n_ctx=length, type_k=type_k, type_v=type_v, parallel=parallel)
     candidate, lowered = _decide(problem, wanted, may_lower=context is None)
-    plan = _load_plan(candidate, problem, path, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
     reasons = (_placement_reason(candidate, problem), *lowered, *_remarks(candidate.request, wanted, header))
-    return msgspec.structs.replace(plan, reasons=reasons)
+    return _load_plan(candidate, problem, path, reasons=reasons, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
 
 
 def _remarks(request: Request, wanted: Request, header: GgufHeader) -> list[Phrase]:
@@ -218,6 +213,7 @@ def _load_plan(
     problem: _Problem,
     path: Path,
     *,
+    reasons: tuple[Phrase, ...],
     threads: int,
     rpc_endpoints: tuple[str, ...],
 ) -> LoadPlan:
@@ -244,6 +240,7 @@ def _load_plan(
         rpc_endpoints=rpc_endpoints,
         placement=placement,
         predicted=candidate.memory,
+        reasons=reasons,
     )
 
 

@@ -794,6 +794,14 @@
         <translation>正在准备 {name}</translation>
     </message>
     <message>
+        <source>Start it as it worked last</source>
+        <translation>按上次正常工作的方式启动</translation>
+    </message>
+    <message>
+        <source>It answered before with {count} tokens of context.</source>
+        <translation>此前使用 {count} 个词元的上下文时能正常回答。</translation>
+    </message>
+    <message>
         <source>Start it with {count} tokens of context</source>
         <translation>以 {count} 个词元的上下文启动</translation>
     </message>
@@ -1822,6 +1830,46 @@ Log: {log}</source>
         <translation>这是程序的错误。请附上日志报告。</translation>
     </message>
     <message>
+        <source>The grammar or JSON schema for this reply cannot be used: {reason}</source>
+        <translation>无法使用此回复的语法或 JSON 模式：{reason}</translation>
+    </message>
+    <message>
+        <source>Correct the grammar or schema, or ask without it.</source>
+        <translation>请更正语法或模式，或不带它再问一次。</translation>
+    </message>
+    <message>
+        <source>The attached file cannot be used: {reason}</source>
+        <translation>无法使用所附的文件：{reason}</translation>
+    </message>
+    <message>
+        <source>Attach a JPEG, PNG, WAV or MP3 file, and use a model that can see or hear.</source>
+        <translation>请附上 JPEG、PNG、WAV 或 MP3 文件，并使用能看图或听音频的模型。</translation>
+    </message>
+    <message>
+        <source>The engine is busy: {waiting} requests wait already.</source>
+        <translation>引擎正忙：已有 {waiting} 个请求在等待。</translation>
+    </message>
+    <message>
+        <source>Try again when some of them are answered.</source>
+        <translation>请在其中一些得到回答后再试。</translation>
+    </message>
+    <message>
+        <source>The loaded model is not made for this: {reason}</source>
+        <translation>已加载的模型不适合此用途：{reason}</translation>
+    </message>
+    <message>
+        <source>Load a model that is made for it.</source>
+        <translation>请加载适合此用途的模型。</translation>
+    </message>
+    <message>
+        <source>The graphics driver was reset while the engine used {device}.</source>
+        <translation>引擎使用 {device} 时，显卡驱动被重置。</translation>
+    </message>
+    <message>
+        <source>If it happens again, update the driver or put fewer layers on the GPU.</source>
+        <translation>如果再次发生，请更新驱动程序，或减少 GPU 上的层数。</translation>
+    </message>
+    <message>
         <source>The engine belongs to another version of this program.</source>
         <translation>引擎属于此程序的另一个版本。</translation>
     </message>
@@ -1862,8 +1910,16 @@ Log: {log}</source>
         <translation>如果再次发生，请减少 GPU 上的层数。</translation>
     </message>
     <message>
-        <source>The engine was killed, most often because the machine ran out of memory.</source>
-        <translation>引擎被终止，通常是因为内存耗尽。</translation>
+        <source>The engine was killed by the system or by another program.</source>
+        <translation>引擎被系统或其他程序终止。</translation>
+    </message>
+    <message>
+        <source>If nobody ended it on purpose, close other programs, or choose a smaller model or context.</source>
+        <translation>如果不是有意结束的，请关闭其他程序，或选择更小的模型或更短的上下文。</translation>
+    </message>
+    <message>
+        <source>The system ended the engine, because the memory ran out.</source>
+        <translation>内存耗尽，系统终止了引擎。</translation>
     </message>
     <message>
         <source>Close other programs, or choose a smaller model or context.</source>
@@ -1900,6 +1956,14 @@ Log: {log}</source>
     <message>
         <source>Load the model again when you need it.</source>
         <translation>需要时请重新加载模型。</translation>
+    </message>
+    <message>
+        <source>The request was cancelled.</source>
+        <translation>请求已取消。</translation>
+    </message>
+    <message>
+        <source>Ask again when you need the answer.</source>
+        <translation>需要答案时请再问一次。</translation>
     </message>
     <message>
         <source>The engine failed inside: {reason}</source>
@@ -2016,6 +2080,10 @@ Log: {log}</source>
     <message>
         <source>The model was trained for {trained} tokens; with a longer context its answers get worse.</source>
         <translation>模型按 {trained} 个 token 训练；上下文更长时回答会变差。</translation>
+    </message>
+    <message>
+        <source>Replies come one at a time: with this model each further one would need memory of its own.</source>
+        <translation>回复将逐条生成：对此模型，每多一条同时进行的回复都需要额外的内存。</translation>
     </message>
     <message>
         <source>Weights and KV cache are computed exactly; the compute buffers are a careful estimate.</source>
@@ -2382,12 +2450,52 @@ Log: {log}</source>
         <translation>对话记忆的精确程度：q8_0 只需一半内存，损失极小。</translation>
     </message>
     <message>
+        <source>Main memory for conversations</source>
+        <translation>用于对话的内存</translation>
+    </message>
+    <message>
+        <source>Bytes for conversations that wait, so that they need not be read again. 0: none.</source>
+        <translation>为等待中的对话保留的字节数，使其无需重新读取。0 表示不保留。</translation>
+    </message>
+    <message>
+        <source>Disk space for conversations</source>
+        <translation>用于对话的磁盘空间</translation>
+    </message>
+    <message>
+        <source>Bytes that let long conversations go on at once after a restart. 0: none.</source>
+        <translation>使长对话在重启后能立即继续的字节数。0 表示不保留。</translation>
+    </message>
+    <message>
         <source>CPU threads</source>
         <translation>CPU 线程数</translation>
     </message>
     <message>
         <source>How many processor threads the engine uses. 0 means one per physical core.</source>
         <translation>引擎使用的处理器线程数。0 表示每个物理核心一个。</translation>
+    </message>
+    <message>
+        <source>Replies at the same time</source>
+        <translation>同时进行的回复数</translation>
+    </message>
+    <message>
+        <source>How many requests are answered at once; they share the context&apos;s memory.</source>
+        <translation>同时回答多少个请求；它们共用上下文的内存。</translation>
+    </message>
+    <message>
+        <source>Guess tokens ahead</source>
+        <translation>提前猜测词元</translation>
+    </message>
+    <message>
+        <source>Guesses words and lets the model check them: the same text, often sooner.</source>
+        <translation>先猜测后面的词再由模型核对：文字相同，往往更快。</translation>
+    </message>
+    <message>
+        <source>Where it helps</source>
+        <translation>在有帮助时</translation>
+    </message>
+    <message>
+        <source>Off</source>
+        <translation>关闭</translation>
     </message>
     <message>
         <source>Temperature</source>
@@ -2456,6 +2564,30 @@ Log: {log}</source>
     <message>
         <source>Set SNUG_HOME to the full path of a folder that you may write to.</source>
         <translation>请把 SNUG_HOME 设为你有权写入的文件夹的完整路径。</translation>
+    </message>
+    <message>
+        <source>{model} needs {need} on {device}, but models may use only {budget} there.</source>
+        <translation>{model} 在 {device} 上需要 {need}，但模型在那里最多只能使用 {budget}。</translation>
+    </message>
+    <message>
+        <source>Choose a smaller model or context, or allow more memory for models.</source>
+        <translation>请选择更小的模型或更短的上下文，或允许模型使用更多内存。</translation>
+    </message>
+    <message>
+        <source>The engine is being shut down.</source>
+        <translation>引擎正在关闭。</translation>
+    </message>
+    <message>
+        <source>Ask again after the next start.</source>
+        <translation>请在下次启动后再问。</translation>
+    </message>
+    <message>
+        <source>The system does not let the engine keep the whole model in memory: parts of it may be swapped out.</source>
+        <translation>系统不允许引擎把整个模型锁定在内存中：其中一部分可能会被换出。</translation>
+    </message>
+    <message>
+        <source>How memory is spread over the processors changes only when the engine is started again.</source>
+        <translation>内存在各处理器间的分布只有在引擎重新启动后才会改变。</translation>
     </message>
 </context>
 </TS>
