@@ -1,6 +1,6 @@
 """All benchmarks, one after the other: `make bench`.
 
-    python -m benchmarks [--quick]
+    python -m benchmarks [--quick | --pairs N]
 
 --quick takes the fewest pairs that have an interval and one quantization: it shows that everything runs. Exit code 1
 when one missed its bound, 2 when none did but one could not be measured here.
@@ -27,7 +27,7 @@ ALL: dict[str, tuple[str, ...]] = {
     "memory": (*QUICK, "Q4_1"),
     "split": (),
 }
-"""Each with the arguments of a quick run."""
+"""Each with the arguments of a quick run; the one without has no pairs."""
 PROBLEMS = {1: "missed", 2: "not measured"}
 
 
@@ -35,12 +35,14 @@ def main() -> int:
     """Run each in a process of its own and keep going."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few pairs of one quantization")
-    quick = parser.parse_args().quick
+    parser.add_argument("--pairs", help="of each quantization, instead of what each benchmark takes by itself")
+    arguments = parser.parse_args()
     codes = {}
     for name, few in ALL.items():
         print(f"== {name}", flush=True)
         began = time.monotonic()
-        command = [sys.executable, "-m", f"benchmarks.{name}", *(few if quick else ())]
+        more = few if arguments.quick else ("--pairs", arguments.pairs) if arguments.pairs and few else ()
+        command = [sys.executable, "-m", f"benchmarks.{name}", *more]
         codes[name] = subprocess.run(command, check=False).returncode
         print(f"   ({time.monotonic() - began:.0f} s)", flush=True)
     for code, words in PROBLEMS.items():

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.batched_bench import NotMeasured
 from benchmarks.command import Options, Report, run
 from benchmarks.decode import TURNS
 from benchmarks.sides import ask, bare, chatml, engine, plan_for, threads_of
@@ -17,7 +18,7 @@ from benchmarks.statistics import Bound, interleaved
 from desktop.engine.protocol import Sampling
 
 BOUND = Bound(least=2.0)
-N_CTX, TOKENS = 1024, 48
+N_CTX, TOKENS = 1024, 32
 WARM_UP = 3  # replies, in which the engine may notice its neighbour
 
 
@@ -37,6 +38,8 @@ async def compare(path: Path, options: Options, report: Report) -> None:
     sampling = Sampling(temperature=0.0, max_length=TOKENS)
     async with engine(plan_for(path, n_ctx=N_CTX, threads=options.threads, adapt_threads=True)) as client:
         threads = threads_of(client)
+        if threads < 2:
+            raise NotMeasured("with one thread there is none that the engine could give up")
         with bare(path, n_ctx=N_CTX, threads=threads) as loop:
 
             async def ours() -> float:

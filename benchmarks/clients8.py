@@ -18,7 +18,7 @@ from desktop.engine.client import EngineClient
 from desktop.engine.protocol import Sampling
 
 BOUND = Bound(least=0.95)
-CLIENTS, N_CTX, TOKENS, SEED, TEMPERATURE = 8, 2048, 48, 7, 0.8
+CLIENTS, N_CTX, TOKENS, SEED, TEMPERATURE = 8, 2048, 40, 7, 0.8
 PROMPT = 40  # about what the questions have with their template
 TOPICS = ("bread", "glass", "paper", "cheese", "steel", "honey", "bricks", "silk")
 
@@ -67,9 +67,7 @@ def of_batched_bench(path: Path, threads: int) -> Measure:
 
 async def compare(path: Path, options: Options, report: Report) -> None:
     """Measure one model file."""
-    plan = plan_for(
-        path, n_ctx=N_CTX, threads=options.threads, n_parallel=CLIENTS, n_seq_max=2 * CLIENTS, n_outputs_max=CLIENTS
-    )
+    plan = plan_for(path, n_ctx=N_CTX, threads=options.threads, n_parallel=CLIENTS, n_seq_max=2 * CLIENTS)
     missing = await asyncio.to_thread(why_missing)
     async with engine(plan) as client:
         threads = threads_of(client)

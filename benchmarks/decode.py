@@ -14,7 +14,7 @@ from benchmarks.statistics import Bound, interleaved
 from desktop.engine.protocol import Sampling
 
 BOUND = Bound(centre=0.98, least=0.95)
-N_CTX, SEED, TOKENS, TEMPERATURE = 1024, 7, 96, 0.8
+N_CTX, SEED, TOKENS, TEMPERATURE = 1024, 7, 80, 0.8
 # Other work comes and goes within seconds: short turns meet the same machine on both sides, A B B A all the more.
 TURNS: tuple[Turn, ...] = (
     ("system", "You are a patient teacher."),

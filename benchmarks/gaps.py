@@ -12,7 +12,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.command import Options, Report, run
+from benchmarks.command import PAIRS_FAR_OFF, Options, Report, run
 from benchmarks.prompt import ONE, OVERHEAD, turns
 from benchmarks.sides import Turn, ask, bare, chatml, engine, messages_of, plan_for, threads_of
 from benchmarks.statistics import Bound, interleaved
@@ -87,14 +87,7 @@ async def worst_gap(client: EngineClient, prompt: tuple[Turn, ...]) -> float:
 async def compare(path: Path, options: Options, report: Report) -> None:
     """Measure one model file."""
     ours_next, bare_next = itertools.count(), itertools.count()
-    plan = plan_for(
-        path,
-        n_ctx=N_CTX,
-        threads=options.threads,
-        n_parallel=STREAMS + 1,
-        n_seq_max=2 * STREAMS + 2,
-        n_outputs_max=STREAMS + 1,
-    )
+    plan = plan_for(path, n_ctx=N_CTX, threads=options.threads, n_parallel=STREAMS + 1, n_seq_max=2 * STREAMS + 2)
     async with engine(plan) as client:
         with bare(path, n_ctx=2048, threads=threads_of(client), n_batch=1024) as loop:
             text = await prose(loop, TOKENS - OVERHEAD)
@@ -113,7 +106,7 @@ async def compare(path: Path, options: Options, report: Report) -> None:
 
 def main() -> int:
     """Measure, print, and judge."""
-    return run(__doc__, compare, types=("Q4_0", "Q8_0"))
+    return run(__doc__, compare, types=("Q4_0", "Q8_0"), pairs=PAIRS_FAR_OFF)
 
 
 if __name__ == "__main__":

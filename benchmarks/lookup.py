@@ -18,7 +18,7 @@ from desktop.engine.protocol import Sampling
 
 EDITING, PLAIN = Bound(least=1.3), Bound(least=0.97)
 N_CTX, OUTPUTS = 2048, 16
-TOKENS_OF_AN_EDIT, TOKENS_OF_A_CHAT = 128, 96
+TOKENS_OF_AN_EDIT, TOKENS_OF_A_CHAT = 112, 80
 TEXT = (
     "The harbour of Lindholm wakes before the sun does. At four in the morning the first boats come in, and the men "
     "who row them have been awake all night. They carry their nets over wet stones, and the gulls follow every step, "

@@ -10,7 +10,7 @@ import itertools
 import sys
 from pathlib import Path
 
-from benchmarks.command import Options, Report, percentile, run
+from benchmarks.command import PAIRS_FAR_OFF, Options, Report, percentile, run
 from benchmarks.sides import Turn, ask, bare, engine, plan_for
 from benchmarks.statistics import Bound, interleaved
 from benchmarks.texts import numbered, prose
@@ -41,9 +41,7 @@ async def compare(path: Path, options: Options, report: Report) -> None:
     numbers = itertools.count()
     with bare(path, n_ctx=512, threads=1) as loop:
         system = await prose(loop, SYSTEM_TOKENS - 12)
-    plan = plan_for(
-        path, n_ctx=N_CTX, threads=options.threads, n_parallel=CLIENTS, n_seq_max=2 * CLIENTS, n_outputs_max=CLIENTS
-    )
+    plan = plan_for(path, n_ctx=N_CTX, threads=options.threads, n_parallel=CLIENTS, n_seq_max=2 * CLIENTS)
     async with engine(plan) as client:
 
         async def slowest(systems: list[int]) -> float:
@@ -67,7 +65,7 @@ async def compare(path: Path, options: Options, report: Report) -> None:
 
 def main() -> int:
     """Measure, print, and judge."""
-    return run(__doc__, compare, types=("Q4_0", "Q8_0"))
+    return run(__doc__, compare, types=("Q4_0", "Q8_0"), pairs=PAIRS_FAR_OFF)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,10 @@ async def ask(client: EngineClient, turns: Sequence[Turn], sampling: Sampling, *
 def plan_for(path: Path, *, n_ctx: int, threads: int, **changes: Any) -> LoadPlan:
     """A plan that the bare loop can match: threads are fixed and nothing is speculated, unless `changes` say so."""
     fields: dict[str, Any] = {"model_path": str(path), "model_name": path.stem, "n_ctx": n_ctx, "n_threads": threads}
-    return LoadPlan(**{"adapt_threads": False, "speculation": "off", **fields, **changes})
+    fields |= {"adapt_threads": False, "speculation": "off", **changes}
+    # libllama reserves a row per sequence and ends the process when it may not (GGML_ASSERT in output_reserve).
+    fields["n_outputs_max"] = max(fields.get("n_outputs_max", 1), fields.get("n_seq_max", 1))
+    return LoadPlan(**fields)
 
 
 @contextlib.asynccontextmanager

@@ -49,9 +49,12 @@ class Bound(NamedTuple):
     most: float = math.inf
     centre: float = 0.0
 
-    def holds(self, centre: float, low: float, high: float) -> bool:
-        """Whether it is shown."""
-        return low >= self.least and high <= self.most and centre >= self.centre
+    def verdict(self, found: Middle, pairs: int) -> str:
+        """What was wanted, and whether it is shown; ends with "kept" or "MISSED"."""
+        if pairs < FEWEST:
+            return f"wanted {self}, which fewer than {FEWEST} pairs cannot show: MISSED"
+        kept = found.low >= self.least and found.high <= self.most and found.centre >= self.centre
+        return f"wanted {self}: {'kept' if kept else 'MISSED'}"
 
     def __str__(self) -> str:
         parts = [f"at least {self.centre:g}"] if self.centre else []
@@ -98,8 +101,8 @@ def ratio_report(title: str, pairs: Sequence[tuple[float, ...]], bound: Bound, *
     """Return a line with the ratio, the median figures of both sides, and whether the bound is kept or MISSED."""
     ratio = paired_ratio(pairs)
     left, right = (statistics.median(side) for side in zip(*pairs, strict=True))
-    verdict = "kept" if bound.holds(ratio.centre, ratio.low, ratio.high) else "MISSED"
-    return f"{title}: {ratio}; {left:.4g} against {right:.4g} {unit}".rstrip() + f"; wanted {bound}: {verdict}"
+    line = f"{title}: {ratio}; {left:.4g} against {right:.4g} {unit}".rstrip()
+    return f"{line}; {bound.verdict(Middle(*ratio[:3]), len(pairs))}"
 
 
 async def interleaved(
