@@ -11,7 +11,7 @@ import pytest
 
 from desktop.engine.client import EngineClient
 from desktop.engine.failure import BadRequest, EngineAborted, EngineError, EngineExited, InternalFailure
-from desktop.engine.protocol import Sampling
+from desktop.engine.protocol import LoraAdapter, Sampling
 from tests.faults.crafted_models import CRAFTED, TOLERABLE, flips, truncations
 from tests.support.engine_replies import loaded_client, plan_for, reply_of, user
 from tests.support.gguf_parts import Gguf
@@ -43,12 +43,13 @@ class Outcomes:
         self.slowest = 0.0
         self._client, self._path = client, path
 
-    async def try_file(self, name: str, data: bytes, *, may_work: bool = False) -> None:
+    async def try_file(self, name: str, data: bytes, *, may_work: bool = False, **plan: object) -> None:
+        """Load the file and let it answer; `plan`: load another one, which the file belongs to."""
         self._path.write_bytes(data)
         began = time.monotonic()
         try:
             async with asyncio.timeout(LIMIT * 4):
-                await self._client.load(plan_for(self._path))
+                await self._client.load(plan_for(**{"path": self._path, **plan}))  # type: ignore[arg-type]
                 await reply_of(self._client, user("Hi."), SHORT)
         except EngineError as error:
             self._explained(name, error)
@@ -121,3 +122,18 @@ async def test_a_model_with_flipped_bits_works_or_ends_in_words(
     async with outcomes(good_model, tmp_path) as tried:
         for name, data in flips(good, 20 * campaign_factor, seed=2).items():
             await tried.try_file(name, data, may_work=True)
+
+
+@pytest.mark.asyncio
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("role", ["lora", "draft_path"])
+async def test_a_crafted_file_beside_a_model_ends_in_words(
+    role: str, good: bytes, good_model: Path, tmp_path: Path, campaign_factor: int
+) -> None:
+    path = str(tmp_path / "crafted.gguf")
+    plan = {role: (LoraAdapter(path=path),) if role == "lora" else path}
+    async with outcomes(good_model, tmp_path) as tried:
+        for name, craft in list(CRAFTED.items())[:: 1 if campaign_factor > 1 else 3]:
+            of_a_conversation = "template" in name or "merges" in name
+            data = craft(Gguf(good))
+            await tried.try_file(name, data, path=good_model, may_work=of_a_conversation, **plan)
