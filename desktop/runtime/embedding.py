@@ -29,6 +29,7 @@ from desktop.runtime.failures import EngineError, decode_load_failure
 from desktop.runtime.model import Model
 from desktop.runtime.outbox import Outbox
 from desktop.runtime.pooling import reads_in_pieces
+from desktop.runtime.request_queue import PATIENCE
 from desktop.runtime.texts import TextReader
 from desktop.runtime.threads import ThreadGovernor
 
@@ -42,8 +43,12 @@ class _Job:
     """A request with the tokens of its texts, and what is known of them."""
 
     def __init__(self, request: Embed | Rerank, texts: list[list[int]]) -> None:
-        self.request, self.texts = request, texts
+        self.request, self.texts, self.received = request, texts, time.monotonic()
         self.vectors: dict[int, Vector] = {}
+
+    def comes_first(self) -> bool:
+        """Whether it is a person's, or has waited as long as nobody should."""
+        return self.request.priority == "interactive" or time.monotonic() - self.received > PATIENCE
 
     @property
     def done(self) -> bool:
@@ -169,8 +174,8 @@ class EmbeddingScheduler:
 
     def _gather(self) -> list[_Text]:
         """Choose the texts of the next batch: a person's before a batch client's, one of each request in turn."""
-        people = [job.waiting() for job in self._jobs if job.request.priority == "interactive"]
-        others = [job.waiting() for job in self._jobs if job.request.priority != "interactive"]
+        people = [job.waiting() for job in self._jobs if job.comes_first()]
+        others = [job.waiting() for job in self._jobs if not job.comes_first()]
         most = 1 if self._alone else self._model.n_seq_max
         self._alone = max(0, self._alone - 1)
         texts: list[_Text] = []
