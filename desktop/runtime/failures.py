@@ -20,6 +20,7 @@ class EngineError(Exception):
 _LOAD_PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (FailureKind.UNSUPPORTED_ARCHITECTURE, re.compile(r"unknown model architecture: '(?P<architecture>[^']*)'")),
     (FailureKind.UNSUPPORTED_ARCHITECTURE, re.compile(r"unknown pre-tokenizer type: '(?P<architecture>[^']*)'")),
+    (FailureKind.UNSUPPORTED_ARCHITECTURE, re.compile(r"unknown tokenizer: '(?P<architecture>[^']*)'")),
     (FailureKind.OUT_OF_MEMORY, re.compile(r"(?:unable to|failed to) allocate (?P<device>\S+) buffer")),
     (FailureKind.OUT_OF_MEMORY, re.compile(r"allocating [\d.]+ MiB on device (?P<device>\d+)")),
     (FailureKind.OUT_OF_MEMORY, re.compile(r"(?i)out of memory|OutOfDeviceMemory|insufficient memory|bad_alloc")),
@@ -28,6 +29,7 @@ _LOAD_PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (FailureKind.NOT_A_MODEL, re.compile(r"invalid magic characters")),
     (FailureKind.CORRUPT_FILE, re.compile(r"not within the file bounds|corrupt|incomplete|failed to read|invalid")),
     (FailureKind.CORRUPT_FILE, re.compile(r"GGUF file is version|missing tensor|wrong (?:shape|number of tensors)")),
+    (FailureKind.CORRUPT_FILE, re.compile(r"tensor '[^']*' not found|out of array bounds|cannot find tokenizer")),
     (
         FailureKind.CORRUPT_FILE,
         re.compile(r"key not found in model|duplicate|has (?:wrong|invalid)|unexpectedly reached"),

@@ -30,6 +30,13 @@ from desktop.runtime.plan_checks import check_placement, check_plan
         ("gguf_init_from_reader: failed to read key-value pairs", FailureKind.CORRUPT_FILE, {}),
         ("this GGUF file is version 2021161080 but this software only", FailureKind.CORRUPT_FILE, {}),
         ("llama_model_load: missing tensor 'blk.0.attn_q.weight'", FailureKind.CORRUPT_FILE, {}),
+        ("llama_model_load: check_tensor_dims: tensor 'token_embd.weight' not found", FailureKind.CORRUPT_FILE, {}),
+        (
+            "error loading model vocabulary: Index out of array bounds for toktypes (1 < 512)",
+            FailureKind.CORRUPT_FILE,
+            {},
+        ),
+        ("unknown tokenizer: 'runes'", FailureKind.UNSUPPORTED_ARCHITECTURE, {"architecture": "runes"}),
         ("something nobody has seen yet", FailureKind.LOAD_FAILED, {}),
     ],
 )
