@@ -142,6 +142,8 @@ class Admission:
         if self._step_seconds is None:
             return None
         draft = self._model.draft
-        if self._model.loaded.speculation == "draft" and draft is not None and draft.free_sequences:
+        # A draft model reads words only.
+        drafts = self._model.loaded.speculation == "draft" and min(prompt) >= 0
+        if drafts and draft is not None and draft.free_sequences:
             return CostlySpeculator(DraftProposer(draft, draft.free_sequences[0], prompt), self._step_seconds)
         return Speculator(PromptLookup(prompt), self._step_seconds)

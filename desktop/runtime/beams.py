@@ -24,6 +24,8 @@ from desktop.engine.protocol import (
 )
 from desktop.runtime.batch import Batch
 from desktop.runtime.failures import EngineError
+from desktop.runtime.media.places import count_text
+from desktop.runtime.media.projector import MediaChunk
 from desktop.runtime.model import Model
 from desktop.runtime.outbox import Outbox
 from desktop.runtime.prompt import Prompt
@@ -74,6 +76,7 @@ class BeamSearch:
         self._lease = lease
         self._received, self._begun, self._first = received, time.monotonic(), 0.0
         self._waiting: Sequence[int] = lease.prompt[lease.cached :]
+        self._media = prompt.media
         self._beams = [_Beam(lease.sequence, (), 0.0)]
         self._finished: list[_Finished] = []
         self._rows: list[int] = []
@@ -95,6 +98,11 @@ class BeamSearch:
         return len(self._waiting)
 
     @property
+    def medium(self) -> MediaChunk | None:
+        """The image or recording that is next in the prompt; None where text is."""
+        return self._media.get(self._waiting[0]) if self._waiting else None
+
+    @property
     def rows(self) -> int:
         """A row per beam."""
         return len(self._beams)
@@ -114,7 +122,7 @@ class BeamSearch:
         """Add the next piece of the prompt, or a row per beam."""
         if self._waiting:
             sequence = self._beams[0].sequence
-            self._chunk = list(self._waiting[: min(budget, batch.room)])
+            self._chunk = list(self._waiting[: count_text(self._waiting, min(budget, batch.room))])
             last = len(self._chunk) == len(self._waiting)
             row = batch.add(self._chunk, len(sequence.tokens), sequence.id, logits=None if last else False)
             self._rows = [row + len(self._chunk) - 1]
@@ -132,6 +140,14 @@ class BeamSearch:
         for beam in self._beams:
             beam.sequence.extend(beam.tokens[-1:])
         return self._grow()
+
+    def perceive(self, medium: MediaChunk) -> int:
+        """Read the image or recording that is next; returns what llama_decode returns. Raises EngineError."""
+        sequence = self._beams[0].sequence
+        result = self._model.perceive(medium, position=len(sequence.tokens), sequence=sequence.id)
+        if result == 0:
+            self._tell_read(sequence, medium.tokens)
+        return result
 
     def undo(self) -> bool:
         """Drop what a failed step may have left."""
@@ -187,15 +203,18 @@ class BeamSearch:
     # --- the search ------------------------------------------------------------------------------------------------
 
     def _take_prompt(self) -> FinishReason | None:
-        self._beams[0].sequence.extend(self._chunk)
-        self._waiting = self._waiting[len(self._chunk) :]
-        total = len(self._lease.prompt)
-        progress = PromptProgress(request_id=self.request_id, done=total - len(self._waiting), total=total)
-        self._outbox.add(progress, request_id=self.request_id)
+        self._tell_read(self._beams[0].sequence, self._chunk)
         if self._waiting:
             return None
         self._first = time.monotonic()
         return self._grow()
+
+    def _tell_read(self, sequence: KvSequence, tokens: Sequence[int]) -> None:
+        sequence.extend(tokens)
+        self._waiting = self._waiting[len(tokens) :]
+        total = len(self._lease.prompt)
+        progress = PromptProgress(request_id=self.request_id, done=total - len(self._waiting), total=total)
+        self._outbox.add(progress, request_id=self.request_id)
 
     def _grow(self) -> FinishReason | None:
         """Choose the best continuations of all beams together."""

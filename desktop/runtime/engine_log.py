@@ -30,11 +30,12 @@ class EngineLog:
         self._seen = 0
         self._open = ""
         self._level = _INFO
-        self._callback = llama.llama_log_callback(self._on_line)
+        self.callback = llama.llama_log_callback(self._on_line)
+        """For libraries that have a log of their own; as long as this object lives."""
 
     def install(self) -> None:
         """Take over the process's engine log."""
-        llama.llama_log_set(self._callback, None)
+        llama.llama_log_set(self.callback, None)
 
     def mark(self) -> int:
         """A place in the log, for `since`."""

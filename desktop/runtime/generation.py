@@ -12,6 +12,8 @@ from desktop.engine.protocol import (
     PromptProgress,
 )
 from desktop.runtime.batch import Batch
+from desktop.runtime.media.places import after_chunk, count_text, text_only
+from desktop.runtime.media.projector import MediaChunk
 from desktop.runtime.model import Model
 from desktop.runtime.outbox import Outbox
 from desktop.runtime.prompt import Prompt
@@ -47,8 +49,9 @@ class Generation:
         self.sequence: KvSequence = lease.sequence
         self._prompt_tokens = len(lease.prompt)
         self._waiting: Sequence[int] = lease.prompt[lease.cached :]
+        self._media = prompt.media
         self._sampler = SamplerChain(request.sampling, vocabulary=model.vocabulary, n_ctx=model.n_ctx)
-        self._sampler.see_prompt(lease.prompt)
+        self._sampler.see_prompt(text_only(lease.prompt))
         self._reader = ReplyReader(
             model.vocabulary,
             prompt.reply_format,
@@ -77,6 +80,11 @@ class Generation:
         return len(self._waiting)
 
     @property
+    def medium(self) -> MediaChunk | None:
+        """The image or recording that is next in the prompt; None where text is."""
+        return self._media.get(self._waiting[0]) if self._waiting else None
+
+    @property
     def rows(self) -> int:
         """Rows of a step once the prompt is read."""
         return 1
@@ -100,7 +108,7 @@ class Generation:
         """
         position = len(self.sequence.tokens)
         if self._waiting:
-            count = min(len(self._waiting), budget, batch.room)
+            count = count_text(self._waiting, min(budget, batch.room))
             self._decoding = list(self._waiting[:count])
             self._row = batch.add(
                 self._decoding, position, self.sequence.id, logits=None if count == len(self._waiting) else False
@@ -119,6 +127,14 @@ class Generation:
         if self._waiting:
             return self._take_prompt()
         return self._take_tokens(self._row, self._decoding[1:])
+
+    def perceive(self, medium: MediaChunk) -> int:
+        """Read the image or recording that is next; returns what llama_decode returns. Raises EngineError."""
+        result = self._model.perceive(medium, position=len(self.sequence.tokens), sequence=self.sequence.id)
+        if result == 0:
+            self.sequence.extend(medium.tokens)
+            self._tell_read(len(medium.tokens))
+        return result
 
     def undo(self) -> bool:
         """The step failed: drop what a part of it may have left in the cache; False where the reply cannot go on."""
@@ -157,16 +173,19 @@ class Generation:
 
     def _take_prompt(self) -> FinishReason | None:
         count = len(self._decoding)
-        self._waiting = self._waiting[count:]
-        done = self._prompt_tokens - len(self._waiting)
-        progress = PromptProgress(request_id=self.request_id, done=done, total=self._prompt_tokens)
-        self._outbox.add(progress, request_id=self.request_id)
+        self._tell_read(count)
         if self._waiting:
             return None
         if self._pool.keeps_whole_states:
             self._pool.remember(self.sequence)
         self._first = time.monotonic()
         return self._take_tokens(self._row + count - 1, ())
+
+    def _tell_read(self, count: int) -> None:
+        self._waiting = self._waiting[count:]
+        done = self._prompt_tokens - len(self._waiting)
+        progress = PromptProgress(request_id=self.request_id, done=done, total=self._prompt_tokens)
+        self._outbox.add(progress, request_id=self.request_id)
 
     # --- tokens ----------------------------------------------------------------------------------------------------
 
@@ -223,9 +242,9 @@ class Generation:
 
     def _shift(self) -> int:
         """Forget the older half of what may go; return the new position."""
-        tokens = len(self.sequence.tokens)
-        kept = min(max(self.request.keep_tokens, 1), tokens - 2)
-        count = max((tokens - kept) // FORGOTTEN_SHARE, 1)
+        tokens = self.sequence.tokens
+        kept = after_chunk(tokens, min(max(self.request.keep_tokens, 1), len(tokens) - 2))
+        count = after_chunk(tokens, kept + max((len(tokens) - kept) // FORGOTTEN_SHARE, 1)) - kept
         self._pool.discard(self.sequence, kept, count)
         self._discarded += count
         shifted = ContextShifted(request_id=self.request_id, kept=kept, discarded=count)

@@ -8,7 +8,7 @@ from typing import Any
 import llama_cpp.llama_cpp as llama
 import msgspec
 
-from desktop.engine.protocol import EngineFailure, LoadedModel, LoadPlan
+from desktop.engine.protocol import DeviceMemory, EngineFailure, FailureKind, LoadedModel, LoadPlan
 from desktop.errors import Phrase
 from desktop.runtime.adapters import Adapters
 from desktop.runtime.backends import Ggml, list_devices
@@ -18,8 +18,9 @@ from desktop.runtime.draft import Draft
 from desktop.runtime.engine_log import EngineLog, buffer_sizes
 from desktop.runtime.failures import EngineError
 from desktop.runtime.load_notes import lock_notes
+from desktop.runtime.media.projector import MediaChunk, Projector
 from desktop.runtime.parameters import ModelParameters, context_parameters, planned_threads
-from desktop.runtime.plan_checks import check_file, check_plan, identify_file
+from desktop.runtime.plan_checks import check_file, check_plan, check_projector, identify_file
 from desktop.runtime.pooling import create_pooling_context
 from desktop.runtime.template import ChatTemplate, fallback_source
 from desktop.runtime.vocabulary import Vocabulary
@@ -39,8 +40,10 @@ class Model:
         self.context: Any = None
         self._model: Any = None
         self.draft: Draft | None = None
+        self.projector: Projector | None = None
         self._header = check_file(plan.model_path)
         check_plan(plan)
+        self._projector_bytes = check_projector(plan.mmproj_path) if plan.mmproj_path else 0
         self.key = self._identify()
         register_workers(ggml, plan.rpc_endpoints)
         notes = spread_memory(plan.numa)
@@ -48,6 +51,8 @@ class Model:
         try:
             self._load(shares, ggml=ggml, log=log)
             mark = log.mark()
+            if plan.mmproj_path:
+                self.projector = Projector(plan, self._model, ggml=ggml, log=log, on_progress=shares.of_projector)
             if plan.draft_path:
                 self.draft = Draft(plan, self.vocabulary, ggml=ggml, log=log, on_progress=shares.of_draft)
             self._add_to_description(log.since(mark), notes, time.monotonic() - started)
@@ -153,8 +158,19 @@ class Model:
         """Run a native llama_batch; 0: done, 1: no room in the KV cache, 2: aborted, negative: an error (llama.h)."""
         return int(llama.llama_decode(self.context, batch))
 
+    def perceive(self, medium: MediaChunk, *, position: int, sequence: int) -> int:
+        """Read an image or a recording into the KV cache; returns what `decode` returns. Raises EngineError."""
+        if self.projector is None:
+            raise EngineError(FailureKind.INTERNAL, "there is no projector")
+        return self.projector.encode_into(
+            self.context, medium, position=position, sequence=sequence, n_batch=self.n_batch
+        )
+
     def close(self) -> None:
         """Free everything; safe to call twice."""
+        if self.projector is not None:
+            self.projector.close()
+            self.projector = None
         if self.draft is not None:
             self.draft.close()
             self.draft = None
@@ -176,6 +192,7 @@ class Model:
             flash_attention=plan.flash_attention,  # decides whether V is stored transposed
             swa_full=plan.swa_full,
             kv_unified=plan.kv_unified,
+            projector=identify_file(plan.mmproj_path) if plan.mmproj_path else "",
             places=repr((plan.n_gpu_layers, plan.devices, plan.tensor_split)),  # what "auto" comes to depends on them
         )
 
@@ -191,10 +208,20 @@ class Model:
 
     def _add_to_description(self, draft_lines: list[str], notes: tuple[Phrase, ...], seconds: float) -> None:
         memory = add_memory(self.loaded.memory, buffer_sizes(draft_lines, self._aliases))
+        if self.projector is not None:  # its log tells no device of the weights
+            device = self.plan.devices[0] if self.plan.devices else "CPU"
+            memory = add_memory(memory, (DeviceMemory(device=device, weights=self._projector_bytes),))
         notes = (*notes, *self.loaded.notes, *lock_notes(draft_lines))
         # Phrases have no hash.
         distinct = tuple(note for index, note in enumerate(notes) if note not in notes[:index])
-        self.loaded = msgspec.structs.replace(self.loaded, memory=memory, notes=distinct, load_seconds=seconds)
+        self.loaded = msgspec.structs.replace(
+            self.loaded,
+            memory=memory,
+            notes=distinct,
+            load_seconds=seconds,
+            sees_images=self.projector is not None and self.projector.sees_images,
+            hears_audio=self.projector is not None and self.projector.hears_audio,
+        )
 
     def _read_template(self) -> tuple[ChatTemplate | None, EngineFailure | None]:
         """A broken template does not spoil the load: it is told when a chat is asked for."""
@@ -210,15 +237,22 @@ class Model:
 
 
 class _Shares:
-    """Makes one progress of two files, by their sizes."""
+    """Makes one progress of the files of a plan, by their sizes; read in this order."""
 
     def __init__(self, plan: LoadPlan, on_progress: Progress) -> None:
-        own = Path(plan.model_path).stat().st_size
-        both = own + (Path(plan.draft_path).stat().st_size if Path(plan.draft_path).is_file() else 0)
-        self._own, self._on_progress = own / both, on_progress
+        paths = map(Path, (plan.model_path, plan.mmproj_path, plan.draft_path))
+        self._sizes = [path.stat().st_size if path.is_file() else 0 for path in paths]
+        self._on_progress = on_progress
 
     def of_model(self, fraction: float) -> bool:
-        return self._on_progress(fraction * self._own)
+        return self._tell(0, fraction)
+
+    def of_projector(self, fraction: float) -> bool:
+        return self._tell(1, fraction)
 
     def of_draft(self, fraction: float) -> bool:
-        return self._on_progress(self._own + fraction * (1 - self._own))
+        return self._tell(2, fraction)
+
+    def _tell(self, index: int, fraction: float) -> bool:
+        done = sum(self._sizes[:index]) + fraction * self._sizes[index]
+        return self._on_progress(done / sum(self._sizes))

@@ -13,7 +13,8 @@ from desktop.runtime.threads import physical_cores
 
 # enum ggml_type of ggml.h
 _KV_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
-_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+"""enum llama_flash_attn_type of llama.h"""
 _SPLIT_MODES = {"none": 0, "layer": 1}
 # enum llama_load_mode of llama.h, by (use_mmap, use_mlock)
 _LOAD_MODES = {(False, False): 0, (True, False): 1, (False, True): 2, (True, True): 3}
@@ -75,7 +76,7 @@ def context_parameters(plan: LoadPlan) -> Any:
     parameters.n_seq_max, parameters.n_outputs_max = plan.n_seq_max, plan.n_outputs_max
     parameters.n_threads, parameters.n_threads_batch = planned_threads(plan)
     parameters.type_k, parameters.type_v = _KV_TYPES[plan.type_k], _KV_TYPES[plan.type_v]
-    parameters.flash_attn_type = _FLASH_ATTENTION[plan.flash_attention]
+    parameters.flash_attn_type = FLASH_ATTENTION[plan.flash_attention]
     parameters.swa_full, parameters.kv_unified = plan.swa_full, plan.kv_unified
     return parameters
 

@@ -28,6 +28,20 @@ def check_file(path: str) -> GgufHeader:
         return read_header(Path(path))
 
 
+def check_projector(path: str) -> int:
+    """Check a projector's file; return the bytes of its weights.
+
+    Raises what check_file raises, and EngineError(LOAD_FAILED) with the path for what is no projector. Whether it fits
+    the model, libmtmd finds by the shapes of its tensors.
+    """
+    header = check_file(path)
+    senses = (header.metadata.get(f"clip.has_{sense}_encoder") for sense in ("vision", "audio"))
+    if header.architecture != "clip" or not any(senses):
+        detail = f"{Path(path).name} is no projector for images or audio"
+        raise EngineError(FailureKind.LOAD_FAILED, detail, path=path)
+    return sum(tensor.size for tensor in header.tensors)
+
+
 def identify_file(path: str, header: GgufHeader | None = None, **parameters: str | bool) -> str:
     """Return a hash of the weights in a file that was checked, and of `parameters`; raises as check_file."""
     with _reading(path):
@@ -74,6 +88,8 @@ def _size_problems(plan: LoadPlan) -> Iterable[str]:
     if plan.purpose == "chat" and plan.n_outputs_max < plan.n_seq_max:
         # llama_context::output_reserve makes room for one output per sequence, and aborts where there is less.
         yield "each sequence needs an output"
+    if plan.purpose != "chat" and plan.mmproj_path:
+        yield "only a chat model can use a projector"
     if plan.n_threads < 0 or plan.n_threads_batch < 0:
         yield "the number of threads is negative"
 

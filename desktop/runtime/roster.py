@@ -5,6 +5,7 @@ from typing import Protocol
 from desktop.engine.protocol import Done, FinishReason, GenerationStats, Priority, RequestFailed
 from desktop.runtime.batch import Batch
 from desktop.runtime.failures import EngineError
+from desktop.runtime.media.projector import MediaChunk
 from desktop.runtime.outbox import Outbox
 
 
@@ -24,6 +25,10 @@ class Work(Protocol):
         """Tokens of the prompt that are still to be read."""
 
     @property
+    def medium(self) -> MediaChunk | None:
+        """The image or recording that is next in its prompt; None where text is."""
+
+    @property
     def rows(self) -> int:
         """Rows of a step once the prompt is read, guesses left out."""
 
@@ -40,6 +45,9 @@ class Work(Protocol):
 
     def take(self) -> FinishReason | None:
         """Use what was decoded; return why it ends, or None. Raises EngineError."""
+
+    def perceive(self, medium: MediaChunk) -> int:
+        """Read the image or recording that is next; return what llama_decode returned. Raises EngineError."""
 
     def undo(self) -> bool:
         """The step failed: drop what it may have left in the cache; False where that cannot be done."""

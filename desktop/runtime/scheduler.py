@@ -24,6 +24,7 @@ from desktop.runtime.batch import Batch
 from desktop.runtime.cache.tiers import Tiers
 from desktop.runtime.engine_log import EngineLog
 from desktop.runtime.failures import EngineError, decode_load_failure
+from desktop.runtime.media.projector import MediaChunk
 from desktop.runtime.model import Model
 from desktop.runtime.outbox import Outbox
 from desktop.runtime.pace import Pace
@@ -157,6 +158,7 @@ class Scheduler:
     # --- one step --------------------------------------------------------------------------------------------------
 
     def _decode(self) -> None:
+        self._perceive()
         for one in list(self._roster.active):
             if one.context_is_full:
                 self._roster.finish(one, "context_full")
@@ -179,7 +181,9 @@ class Scheduler:
         chunk = self._find_room()
         active = self._roster.active
         decoding = [one for one in active if not one.prefilling]
-        reading = sorted((one for one in active if one.prefilling), key=lambda one: one.priority == "batch")
+        reading = sorted(
+            (one for one in active if one.prefilling and one.medium is None), key=lambda one: one.priority == "batch"
+        )
         draft = min(self._model.plan.n_outputs_max - 1, self._pool.ledger.free - 1) if len(active) == 1 else 0
         taking_part = [one for one in decoding if one.fill(self._batch, 1, draft=draft)]
         budget = min(chunk, self._batch.room, self._pool.ledger.free - len(self._batch))
@@ -205,6 +209,42 @@ class Scheduler:
             if self._pool.ledger.free > rows:
                 return chunk  # a shorter piece of a prompt than wanted
             self._roster.pause_last()
+
+    def _perceive(self) -> None:
+        """Read one image or recording, which takes as long as it takes; then those without one go on."""
+        ready = [one for one in self._roster.active if one.medium is not None]
+        one = min(ready, key=lambda one: one.priority == "batch", default=None)
+        if one is None or (medium := one.medium) is None or not self._has_room_for(medium):
+            return
+        started, mark = time.monotonic(), self._log.mark()
+        try:
+            result = one.perceive(medium)
+        except EngineError as error:
+            self._roster.fail(one, error)
+            return
+        llama.llama_synchronize(self._model.context)
+        if result == 0:
+            one.prefill_seconds += time.monotonic() - started
+            self._pool.confirm()
+        elif result != NO_ROOM or not one.undo() or not self._make_any_room():
+            self._recover([one], self._step_failure(result, mark), result)
+
+    def _has_room_for(self, medium: MediaChunk) -> bool:
+        """Make room; where that takes more, another is paused, and the next step comes again."""
+        # The ledger counts places, and with M-RoPE an image takes more cells than places: it may think that cells are
+        # free which are not. llama_decode says so then, and room is made as if this had known.
+        if self._pool.make_room(medium.cells) or len(self._roster.active) < 2:
+            return True
+        self._roster.pause_last()
+        return False
+
+    def _make_any_room(self) -> bool:
+        if self._pool.make_more_room():
+            return True
+        if len(self._roster.active) < 2:
+            return False
+        self._roster.pause_last()
+        return True
 
     def _take(self, taking_part: Sequence[Work]) -> None:
         for one in taking_part:

@@ -19,6 +19,7 @@ from desktop.runtime.cache.entries import CacheMiss, Hit
 from desktop.runtime.cache.tiers import Tiers
 from desktop.runtime.cells import CellLedger, Strand
 from desktop.runtime.failures import EngineError
+from desktop.runtime.media.places import whole_chunks
 from desktop.runtime.model import Model
 
 WORTH_KEEPING = 64
@@ -132,7 +133,8 @@ class SequencePool:
         source, prompt, cached = self._best_in_memory(prompt, adapters)
         limit = len(prompt) - 1
         hit = self._tiers.find(prompt[:limit], adapters, whole=self.keeps_whole_states)
-        if hit is not None and hit.common > cached + WORTH_LOADING:
+        worth = hit is not None and hit.common > cached + WORTH_LOADING
+        if hit is not None and worth and whole_chunks(prompt, hit.common) == hit.common:
             sequence = self._take_id(protect=source)
             if sequence is not None and self._restore(sequence, hit):
                 return self._busy(sequence, adapters, Lease(sequence, prompt, hit.common, hit.tier))
@@ -275,7 +277,7 @@ class SequencePool:
         if best is None:
             return None, prompt, 0
         prompt, kept = align(best.tokens, prompt, spelling=self._model.vocabulary.spelling, start=longest)
-        kept = min(kept, len(prompt) - 1)
+        kept = whole_chunks(prompt, min(kept, len(prompt) - 1))
         return (best, prompt, kept) if self._can_continue(best, kept) else (None, prompt, 0)
 
     def _can_continue(self, sequence: KvSequence, kept: int) -> bool:

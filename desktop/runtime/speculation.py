@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from desktop.engine.protocol import Speculation
+from desktop.runtime.media.places import count_text
 
 NGRAM = 3
 """Tokens that must have stood in a row before for what followed them to be proposed."""
@@ -82,7 +83,10 @@ class PromptLookup:
             places[tuple(tokens[end - NGRAM : end])] = end
             self._indexed = end + 1
         place = places.get(tuple(tokens[-NGRAM:]))
-        return [] if place is None else tokens[place : place + limit]
+        if place is None:
+            return []
+        guesses = tokens[place : place + limit]
+        return guesses[: count_text(guesses, limit)]
 
 
 class Speculator:
