@@ -92,5 +92,9 @@ def ends(kind: str, ending: float, *, norm: str = "output_norm") -> list[Weight]
     ]
 
 
-def write(folder: Path, name: str, metadata: Metadata, weights: Sequence[Weight], seed: int) -> Path:
+def write(
+    folder: Path, name: str, metadata: Metadata, weights: Sequence[Weight], seed: int, *, kind: str = "q8_0"
+) -> Path:
+    """kind: what matrices in Q8_0 are written as instead; in "f32" rounding is too small to change a text."""
+    weights = [weight._replace(kind=kind) if weight.kind == "q8_0" else weight for weight in weights]
     return write_weights(folder / f"{name}.gguf", metadata, weights, seed=seed)

@@ -1,7 +1,8 @@
 """Small language models of every kind of memory, with random weights: they load, and they write words.
 
-All have the vocabulary `BPE`, ChatML, n_embd 256 and matrices in Q8_0. `ending` is how much the model likes to end
-its reply: 0 never (with greedy sampling), 1 like any other token, more sooner. One function writes one kind.
+All have the vocabulary `BPE`, ChatML, n_embd 256 and matrices in Q8_0 unless `kind` says "f32". `ending` is how much
+the model likes to end its reply: 0 never (with greedy sampling), 1 like any other token, more sooner. One function
+writes one kind.
 """
 
 from pathlib import Path
@@ -57,6 +58,7 @@ def write_sliding_window(
     name: str = "sliding-window",
     window: int = 64,
     layers: int = 4,
+    kind: str = "q8_0",
     ending: float = 0.0,
     template: str = CHATML,
 ) -> Path:
@@ -78,7 +80,7 @@ def write_sliding_window(
         weights += attention(layer) + feed_forward(layer) + head_norms(layer)
         weights += [norm(f"blk.{layer}.{part}.weight", N_EMBD) for part in ("post_attention_norm", "post_ffw_norm")]
     metadata = describe("gemma3", layers, template, special)
-    return write(folder, name, metadata, [*weights, *ends("q8_0", ending)], seed)
+    return write(folder, name, metadata, [*weights, *ends("q8_0", ending)], seed, kind=kind)
 
 
 def write_recurrent(
@@ -87,6 +89,7 @@ def write_recurrent(
     seed: int = 0,
     name: str = "recurrent",
     layers: int = 4,
+    kind: str = "q8_0",
     ending: float = 0.0,
     template: str = CHATML,
 ) -> Path:
@@ -114,7 +117,7 @@ def write_recurrent(
             matrix(f"{block}.ssm_out.weight", inner, N_EMBD),
         ]
     metadata = describe("mamba", layers, template, special)
-    return write(folder, name, metadata, [*weights, *ends("q8_0", ending)], seed)
+    return write(folder, name, metadata, [*weights, *ends("q8_0", ending)], seed, kind=kind)
 
 
 def write_hybrid(
@@ -124,6 +127,7 @@ def write_hybrid(
     name: str = "hybrid",
     layers: int = 4,
     window: int = 0,
+    kind: str = "q8_0",
     ending: float = 0.0,
     template: str = CHATML,
 ) -> Path:
@@ -141,7 +145,7 @@ def write_hybrid(
         weights += attention(layer) + head_norms(layer) if heads[layer] else _short_convolution(layer, cached)
         weights += feed_forward(layer)
     metadata = describe("lfm2", layers, template, special)
-    return write(folder, name, metadata, [*weights, *ends("q8_0", ending, norm="token_embd_norm")], seed)
+    return write(folder, name, metadata, [*weights, *ends("q8_0", ending, norm="token_embd_norm")], seed, kind=kind)
 
 
 def write_moe(
@@ -152,6 +156,7 @@ def write_moe(
     layers: int = 3,
     experts: int = 4,
     used: int = 2,
+    kind: str = "q8_0",
     ending: float = 0.0,
     template: str = CHATML,
 ) -> Path:
@@ -170,7 +175,7 @@ def write_moe(
             matrix(f"{block}.ffn_down_exps.weight", N_FF, N_EMBD, experts),
         ]
     metadata = describe("olmoe", layers, template, special)
-    return write(folder, name, metadata, [*weights, *ends("q8_0", ending)], seed)
+    return write(folder, name, metadata, [*weights, *ends("q8_0", ending)], seed, kind=kind)
 
 
 def _short_convolution(layer: int, cached: int) -> list[Weight]:
