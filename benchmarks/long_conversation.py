@@ -20,7 +20,7 @@ from desktop.engine.protocol import CacheLimits, LoadPlan, Sampling
 
 BOUND = Bound(most=0.1)
 N_CTX, TURNS = 4096, 20
-WORDS_OF_A_TURN = 49  # about 90 tokens, and up to 40 of the reply: 2,500 in all
+WORDS_OF_A_TURN = 53  # about 95 tokens, and up to 40 of the reply: 2,500 in all
 REPLY = Sampling(temperature=0.0, max_length=40)
 GIB = 1024 * 1024 * 1024
 

@@ -16,7 +16,7 @@ from desktop.engine.protocol import Sampling
 
 BOUND = Bound(centre=0.97, least=0.94)
 N_CTX, TOKENS = 2048, 1000
-OVERHEAD = 36  # tokens of the template and of the number
+OVERHEAD = 29  # tokens of the template and of the number
 ONE = Sampling(temperature=0.0, max_length=1)
 
 
