@@ -43,26 +43,29 @@ class Soak:
         self.ended: Counter[str] = Counter()
         self.latencies: list[float] = []
         self.memory: list[int] = []
+        self.clocks: list[tuple[float, float]] = []
         self._client, self._count, self._chance = client, count, random.Random(seed)
         self._begun = 0
 
     async def run(self) -> None:
         await asyncio.gather(*(self._work() for _ in range(CLIENTS)))
-        self._note_memory()
+        self._note_child()
 
     async def _work(self) -> None:
         while self._begun < self._count:
             if self._begun % max(1, self._count // 20) == 0:
-                self._note_memory()
+                self._note_child()
             self._begun += 1
             kind = self._chance.choice(KINDS)
             async with asyncio.timeout(PATIENCE):
                 await self._request(kind)
             self.ended[kind] += 1
 
-    def _note_memory(self) -> None:
+    def _note_child(self) -> None:
         assert self._client.pid is not None
-        self.memory.append(psutil.Process(self._client.pid).memory_info().rss)
+        child = psutil.Process(self._client.pid)
+        self.memory.append(child.memory_info().rss)
+        self.clocks.append((time.monotonic(), child.cpu_times().user))
 
     async def _request(self, kind: str) -> None:
         if kind == "long":
@@ -114,6 +117,13 @@ def _quarter(values: list[float], number: int) -> float:
     return statistics.median(values[number * size : (number + 1) * size])
 
 
+def _share(clocks: list[tuple[float, float]], number: int) -> float:
+    """How much of a core the child got in a quarter."""
+    size = len(clocks) // 4
+    (began, used), (ended, used_then) = clocks[number * size], clocks[(number + 1) * size]
+    return (used_then - used) / (ended - began)
+
+
 @pytest.mark.asyncio
 @pytest.mark.timeout(3600)
 async def test_thousands_of_requests_leave_the_engine_as_it_was(tmp_path: Path, campaign_factor: int) -> None:
@@ -126,15 +136,20 @@ async def test_thousands_of_requests_leave_the_engine_as_it_was(tmp_path: Path, 
         seconds = time.monotonic() - began
         status = await _quiet_status(client)
     early, late = _quarter(soak.latencies, 1), _quarter(soak.latencies, 3)
+    early_share, late_share = _share(soak.clocks, 1), _share(soak.clocks, 3)
     settled, last = soak.memory[len(soak.memory) // 4], soak.memory[-1]
     print(
-        f"\n{count} requests in {seconds:.0f} s: {dict(soak.ended)}\nlatency {early * 1000:.0f} ms in the second "
-        f"quarter, {late * 1000:.0f} ms in the last; memory {settled >> 10:,} KiB after the first quarter, "
-        f"{last >> 10:,} KiB at the end ({last / settled - 1:+.2%}), highest {max(soak.memory) >> 10:,} KiB"
+        f"\n{count} requests in {seconds:.0f} s: {dict(soak.ended)}\n"
+        f"latency {early * 1000:.0f} ms in the second quarter, {late * 1000:.0f} ms in the last "
+        f"(the child had {early_share:.0%} and {late_share:.0%} of a core)\n"
+        f"memory {settled >> 10:,} KiB after the first quarter, {last >> 10:,} KiB at the end "
+        f"({last / settled - 1:+.2%}), highest {max(soak.memory) >> 10:,} KiB"
     )
     assert soak.ended.total() == count
     assert (status.active, status.waiting) == (0, 0)
-    assert late <= 1.3 * early + 0.02
+    # Other programs take time from the child, and not evenly: what counts is the time that it had.
+    assert late * late_share <= 1.3 * early * early_share + 0.01
+    assert late <= 3 * early + 0.02
     assert last <= (1.03 if campaign_factor > 1 else 1.1) * settled  # a short run still fills caches and heaps
 
 
