@@ -49,9 +49,20 @@ class Admission:
             self._queue.add(Waiting(request, time.monotonic()))
 
     def admit(self) -> None:
-        """Begin what can begin now."""
-        if self._roster.paused and not self._queue.has_people:
-            self._roster.resume(self._model.plan.n_parallel)
+        """Let go on and begin what can now."""
+        self._resume(people_only=self._queue.has_people)
+        self._begin_waiting()
+        if self._roster.paused and not self._roster.active:
+            self._resume(people_only=False)  # whoever waits needs what only they can give back
+            if not self._roster.active:
+                error = EngineError(FailureKind.INTERNAL, "what was read could not be put back")
+                self._roster.fail(self._roster.paused[0], error)
+
+    def _resume(self, *, people_only: bool) -> None:
+        plan = self._model.plan
+        self._roster.resume(requests=plan.n_parallel, sequences=self._model.n_seq_max, people_only=people_only)
+
+    def _begin_waiting(self) -> None:
         for waiting in self._queue.in_order():
             request_id = waiting.request.request_id
             if request_id in self._roster.cancelled:
@@ -74,7 +85,7 @@ class Admission:
     def _try(self, waiting: Waiting) -> bool | None:
         """Begin a request. False: there is no room yet; None: another is just reading a prefix that it shares."""
         request, active = waiting.request, self._roster.active
-        if len(active) >= self._model.plan.n_parallel:
+        if len(active) >= self._model.plan.n_parallel or not self._has_sequences_for(request):
             return False
         prompt = waiting.prompt = waiting.prompt or build_prompt(self._model, request)
         check_room(len(prompt.tokens), self._model.n_ctx)
@@ -96,9 +107,17 @@ class Admission:
             raise
         return True
 
+    def _has_sequences_for(self, request: Generate) -> bool:
+        """Each beam takes one; a search that asks for too many is refused when it begins."""
+        free = self._model.n_seq_max - self._roster.width
+        return request.sampling.beams <= max(free, 1) or not self._roster.active
+
+    def _scales_of(self, request: Generate) -> tuple[float, ...]:
+        return self._planned if request.adapter_scales is None else request.adapter_scales
+
     def _agree_on_adapters(self, request: Generate) -> bool:
         """Adapters act on the whole context: those who run are answered first."""
-        scales = self._planned if request.adapter_scales is None else request.adapter_scales
+        scales = self._scales_of(request)
         if len(scales) != len(self._planned):
             detail = f"{len(scales)} scales for {len(self._planned)} adapters"
             raise EngineError(FailureKind.BAD_REQUEST, detail)
@@ -115,8 +134,10 @@ class Admission:
         return self._pool.make_room(min(wanted + reserved, self._pool.ledger.total))
 
     def _make_way_for(self, request: Generate) -> bool:
-        """Pause a batch request for a person."""
-        if request.priority == "batch" or not any(one.priority == "batch" for one in self._roster.active):
+        """Pause a batch request for a person; not where the adapters have to change, which paused requests hinder."""
+        if request.priority == "batch" or self._scales_of(request) != self._scales:
+            return False
+        if not any(one.priority == "batch" for one in self._roster.active):
             return False
         self._roster.pause_last()
         return True

@@ -23,6 +23,7 @@ from desktop.engine.protocol import (
     PromptProgress,
 )
 from desktop.runtime.batch import Batch
+from desktop.runtime.cells import count_cells
 from desktop.runtime.failures import EngineError
 from desktop.runtime.media.places import count_text
 from desktop.runtime.media.projector import MediaChunk
@@ -108,15 +109,27 @@ class BeamSearch:
         return len(self._beams)
 
     @property
+    def width(self) -> int:
+        """A sequence per beam."""
+        return self._width
+
+    @property
     def reserved(self) -> int:
         """Cells it may still take: each beam goes its own way after the prompt."""
         length = self._request.sampling.max_length
-        return len(self._waiting) + self._width * max(length - self._made, 1)
+        wanted = len(self._waiting) + self._width * max(length - self._made, 1)
+        return min(wanted, self._model.n_ctx)
 
     @property
     def context_is_full(self) -> bool:
-        """Whether not one token more fits."""
-        return max(len(beam.sequence.tokens) for beam in self._beams) >= self._model.n_ctx
+        """Whether not one token more of each beam fits; what they share is there once."""
+        if not self._beams:
+            return False
+        strands = [beam.sequence.strand for beam in self._beams]
+        longest, total = max(map(len, strands)), self._pool.ledger.total
+        if sum(map(len, strands)) + self.rows <= total and longest < self._model.n_ctx:
+            return False
+        return longest >= self._model.n_ctx or count_cells(strands) + self.rows > total
 
     def fill(self, batch: Batch, budget: int, *, draft: int = 0) -> int:
         """Add the next piece of the prompt, or a row per beam."""
@@ -221,8 +234,11 @@ class BeamSearch:
         self._made += 1
         chosen: list[tuple[_Beam, int, float]] = []
         for beam, token, score in self._candidates():
+            tokens = (*beam.tokens, token)
             if self._model.vocabulary.ends_generation(token):
-                self._finished.append(_Finished(beam.tokens, self._normal(score, len(beam.tokens) + 1), ended=True))
+                self._finished.append(_Finished(beam.tokens, self._normal(score, len(tokens)), ended=True))
+            elif self._stop_in(tokens) >= 0:
+                self._finished.append(_Finished(tokens, self._normal(score, len(tokens)), ended=True))
             else:
                 chosen.append((beam, token, score))
             if len(chosen) == self._width:
@@ -246,17 +262,20 @@ class BeamSearch:
 
     def _branch(self, chosen: Sequence[tuple[_Beam, int, float]]) -> None:
         """Give each chosen continuation a sequence: its parent's for the first, a copy for the others."""
+        parents = [beam for beam in self._beams if any(parent is beam for parent, _, _ in chosen)]
+        for beam in self._beams:
+            if beam not in parents:
+                self._pool.give_up(beam.sequence)
+        # Whatever happens now, close() gives back all that is in _beams.
+        self._beams, left = list(parents), {parent.sequence.id for parent in parents}
         grown: list[_Beam] = []
-        used: set[int] = set()
-        for parent in self._beams:
-            if all(beam is not parent for beam, _, _ in chosen):
-                self._pool.give_up(parent.sequence)
         for parent, token, score in chosen:
-            if parent.sequence.id in used:
-                sequence = self._pool.fork(parent.sequence)
-            else:
-                used.add(parent.sequence.id)
+            if parent.sequence.id in left:
+                left.remove(parent.sequence.id)
                 sequence = parent.sequence
+            else:
+                sequence = self._pool.fork(parent.sequence)
+                self._beams.append(parent._replace(sequence=sequence))
             grown.append(_Beam(sequence, (*parent.tokens, token), score))
         self._beams = grown
 
@@ -278,8 +297,18 @@ class BeamSearch:
         rest = sorted((one for one in alive if one.tokens), key=lambda one: -one.score)
         return [*whole, *rest][: self._width]
 
-    def _text(self, tokens: Sequence[int]) -> str:
+    def _spell(self, tokens: Sequence[int]) -> str:
         return b"".join(self._model.vocabulary.piece(token) for token in tokens).decode("utf-8", "replace")
+
+    def _stop_in(self, tokens: Sequence[int]) -> int:
+        """Where the first stop string begins; -1 without one."""
+        stops = self._request.sampling.stop
+        text = self._spell(tokens) if stops else ""
+        return min((place for stop in stops if stop and (place := text.find(stop)) >= 0), default=-1)
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        place = self._stop_in(tokens)
+        return self._spell(tokens) if place < 0 else self._spell(tokens)[:place]
 
     def _stats(self, hypotheses: Sequence[_Finished]) -> GenerationStats:
         now = time.monotonic()

@@ -3,6 +3,7 @@
 libllama does not tell how many cells are in use, and admission must know before it decodes.
 """
 
+from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
@@ -74,7 +75,17 @@ class Strand:
             self._ledger.give_back(self._cells[start : start + count])
             del self._cells[start : start + count]
 
+    @property
+    def cells(self) -> list[int]:
+        """The cells, in order."""
+        return self._cells
+
     def share(self, other: Self, length: int) -> None:
         """Hold the first `length` cells of `other` as well; this strand must be empty."""
-        self._cells = other._cells[:length]  # noqa: SLF001 - of the same class
+        self._cells = other._cells[:length]
         self._ledger.share(self._cells)
+
+
+def count_cells(strands: Iterable[Strand]) -> int:
+    """How many cells strands hold together, shared ones counted once."""
+    return len({cell for strand in strands for cell in strand.cells})

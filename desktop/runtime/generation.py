@@ -90,6 +90,11 @@ class Generation:
         return 1
 
     @property
+    def width(self) -> int:
+        """A reply has one sequence."""
+        return 1
+
+    @property
     def reserved(self) -> int:
         """Cells the rest of the request may still take, at most what the context holds."""
         limit = self.request.sampling.max_length

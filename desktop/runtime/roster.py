@@ -33,6 +33,10 @@ class Work(Protocol):
         """Rows of a step once the prompt is read, guesses left out."""
 
     @property
+    def width(self) -> int:
+        """Sequences that it may hold at the same time."""
+
+    @property
     def reserved(self) -> int:
         """Cells of the KV cache that it may still take."""
 
@@ -78,6 +82,11 @@ class Roster:
         """Those who run, then those who are paused."""
         return [*self.active, *self.paused]
 
+    @property
+    def width(self) -> int:
+        """Sequences that those who run may hold at the same time."""
+        return sum(one.width for one in self.active)
+
     def knows(self, request_id: str) -> bool:
         """Whether a request has begun and not ended."""
         return any(one.request_id == request_id for one in self.everyone)
@@ -87,14 +96,17 @@ class Roster:
         one.suspend()
         self.active.remove(one)
         self.paused.append(one)
+        self.paused.sort(key=lambda paused: paused.priority == "batch")  # people go on first
 
     def pause_last(self) -> None:
         """Pause the last that came, a batch request before a person's."""
         self.pause(max(self.active, key=lambda one: (one.priority == "batch", self.active.index(one))))
 
-    def resume(self, limit: int) -> None:
-        """Let those go on who were paused, as far as there is room."""
-        while self.paused and len(self.active) < limit and self.paused[0].resume():
+    def resume(self, *, requests: int, sequences: int, people_only: bool) -> None:
+        """Let those go on who were paused, as far as there is room; at most so many run, on so many sequences."""
+        while self.paused and len(self.active) < requests and self.width + self.paused[0].width <= sequences:
+            if (people_only and self.paused[0].priority == "batch") or not self.paused[0].resume():
+                return
             self.active.append(self.paused.pop(0))
 
     def finish(self, one: Work, reason: FinishReason) -> None:
