@@ -126,7 +126,7 @@ async def test_a_model_with_flipped_bits_works_or_ends_in_words(
 
 @pytest.mark.asyncio
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("role", ["lora", "draft_path"])
+@pytest.mark.parametrize("role", ["lora", "draft_path", "mmproj_path"])
 async def test_a_crafted_file_beside_a_model_ends_in_words(
     role: str, good: bytes, good_model: Path, tmp_path: Path, campaign_factor: int
 ) -> None:
