@@ -25,7 +25,7 @@ _SPACE_AND_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _ESCAPE = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([trn\\"\[\]-]))')
 _NAMED_ESCAPES = {"t": "\t", "r": "\r", "n": "\n"}
-_COUNTS = re.compile(r"\{[ \t]*([0-9]{1,18})[ \t]*(,?)[ \t]*([0-9]{1,18})?[ \t]*\}")
+_COUNTS = re.compile(r"\{[ \t]*([0-9]{1,18})[ \t]*(?:(,)[ \t]*([0-9]{1,18})?)?[ \t]*\}")
 _TOKEN = re.compile(r"<(?:\[([0-9]{1,9})\]|[^>]*)>")
 _DEFINES = re.compile(r"::=")
 _OPERATORS = {"*": (0, UNBOUNDED), "+": (1, UNBOUNDED), "?": (0, 1)}
@@ -175,6 +175,8 @@ class _Reader:
         letters: list[Element] = []
         while (letter := self._letter('"')) is not None:
             letters.append(Letters(((letter, letter),)))
+            if len(letters) > MAX_ELEMENTS:
+                break  # _put refuses it
         return letters
 
     def _letters(self) -> Letters:

@@ -23,7 +23,7 @@ DEAD = -1
 """The state after a text that the grammar refuses."""
 _END = 0  # the stack with nothing left
 MAX_FRAMES = 500_000  # about 100 MB
-MAX_WORK = 400_000
+MAX_WORK = 200_000
 """Stacks that may be looked at for one token, about half a second."""
 _REMEMBERED_STEPS = 200_000
 
@@ -41,7 +41,11 @@ class _Frame(NamedTuple):
 
 
 class GrammarStates:
-    """The states of one grammar, numbered. `spend` bounds the work between two calls of `refresh`."""
+    """The states of one grammar, numbered.
+
+    known_steps: by state, the next state by letter, as far as `step` was asked; for loops that cannot afford the call.
+    Raises EngineError(BAD_GRAMMAR) where the work since the last `refresh` goes beyond its bound.
+    """
 
     def __init__(self, grammar: Grammar) -> None:
         self._grammar = grammar
@@ -50,7 +54,8 @@ class GrammarStates:
         self._expanded: dict[int, frozenset[int]] = {}
         self._states: list[tuple[int, ...]] = []
         self._numbers: dict[tuple[int, ...], int] = {}
-        self._steps: dict[tuple[int, int], int] = {}
+        self.known_steps: list[dict[str, int]] = []
+        self._steps = 0
         self._work = 0
         stacks: set[int] = set()
         for sequence in grammar.rules[grammar.root]:
@@ -69,21 +74,29 @@ class GrammarStates:
         """Whether nothing can follow."""
         return self._states[state] == (_END,)
 
-    def step(self, state: int, letter: int) -> int:
-        """Return the state after one more code point; DEAD where it does not fit."""
-        known = self._steps.get((state, letter))
-        if known is not None:
-            return known
+    def step(self, state: int, letter: str) -> int:
+        """Return the state after one more letter; DEAD where it does not fit."""
+        known = self.known_steps[state].get(letter)
+        return self._step(state, letter) if known is None else known
+
+    def _step(self, state: int, letter: str) -> int:
         after: set[int] = set()
         self._spend(len(self._states[state]))
+        code = ord(letter)
         for stack in self._states[state]:
             element = self._next(stack)
-            if isinstance(element, Letters) and element.matches(letter):
+            if isinstance(element, Letters) and element.matches(code):
                 after |= self._expand(self._advance(stack))
-        if len(self._steps) >= _REMEMBERED_STEPS:
-            self._steps.clear()
-        found = self._steps[state, letter] = self._state(after)
+        self._forget_steps()
+        found = self.known_steps[state][letter] = self._state(after)
         return found
+
+    def _forget_steps(self) -> None:
+        self._steps += 1
+        if self._steps > _REMEMBERED_STEPS:
+            self._steps = 0
+            for steps in self.known_steps:
+                steps.clear()
 
     def step_token(self, state: int, token: int) -> frozenset[int]:
         """The stacks after a token that the grammar names as a whole."""
@@ -117,6 +130,7 @@ class GrammarStates:
         if number is None:
             number = self._numbers[key] = len(self._states)
             self._states.append(key)
+            self.known_steps.append({})
             self._spend(len(key))
         return number
 

@@ -60,6 +60,8 @@ def _properties(one: Schema, other: Schema) -> Schema:
 
 
 def _alternatives(one: list[Any], other: list[Any]) -> list[Any]:
+    if len(one) * len(other) > _MAX_COMBINATIONS:
+        raise refused("the JSON schema combines too many alternatives")
     return [_both(first, second) for first in one for second in other]
 
 
@@ -79,6 +81,7 @@ def _types(one: Any, other: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+_MAX_COMBINATIONS = 256
 _JOINED: dict[str, Callable[[Any, Any], Any]] = {
     "properties": _properties,
     "required": lambda one, other: list(dict.fromkeys([*one, *other])),
