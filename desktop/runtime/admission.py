@@ -50,6 +50,7 @@ class Admission:
 
     def admit(self) -> None:
         """Let go on and begin what can now."""
+        self._drop_cancelled()
         self._resume(people_only=self._queue.has_people)
         self._begin_waiting()
         if self._roster.paused and not self._roster.active:
@@ -62,20 +63,23 @@ class Admission:
         plan = self._model.plan
         self._roster.resume(requests=plan.n_parallel, sequences=self._model.n_seq_max, people_only=people_only)
 
+    def _drop_cancelled(self) -> None:
+        """Also of those who wait behind others: their owners are not to wait for that."""
+        if self._roster.cancelled:
+            for waiting in self._queue.in_order():
+                if waiting.request.request_id in self._roster.cancelled:
+                    self._queue.remove(waiting)
+                    self._roster.never_begun(waiting.request.request_id)
+
     def _begin_waiting(self) -> None:
         for waiting in self._queue.in_order():
-            request_id = waiting.request.request_id
-            if request_id in self._roster.cancelled:
-                self._queue.remove(waiting)
-                self._roster.never_begun(request_id)
-                continue
             try:
                 admitted = self._try(waiting)
                 while admitted is False and self._make_way_for(waiting.request):
                     admitted = self._try(waiting)
             except EngineError as error:
                 self._queue.remove(waiting)
-                self._roster.refuse(request_id, error)
+                self._roster.refuse(waiting.request.request_id, error)
                 continue
             if admitted:
                 self._queue.remove(waiting)

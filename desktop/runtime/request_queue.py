@@ -64,13 +64,16 @@ class RequestQueue:
         self._told.pop(waiting.request.request_id, None)
 
     def tell_positions(self, outbox: Outbox) -> None:
-        """Tell those whose place changed, at most every POSITION_INTERVAL."""
+        """Tell who has come that it waits; tell those whose place changed, at most every POSITION_INTERVAL."""
         now = time.monotonic()
-        if not self._waiting or now - self._last_told < POSITION_INTERVAL:
+        due = now - self._last_told >= POSITION_INTERVAL
+        if not self._waiting or not (due or len(self._told) < len(self._waiting)):
             return
-        self._last_told = now
+        if due:
+            self._last_told = now
         for position, waiting in enumerate(self.in_order(), start=1):
             request_id = waiting.request.request_id
-            if self._told.get(request_id) != position:
+            told = self._told.get(request_id)
+            if told is None or (due and told != position):
                 self._told[request_id] = position
                 outbox.add(Queued(request_id=request_id, position=position), request_id=request_id)
