@@ -167,19 +167,18 @@ class Projector:
         data = check_sound(attachment.data) if attachment.kind == "audio" else attachment.data
         if attachment.kind == "image":
             check_image(data)
-        mark = self._log.mark()
         options = mtmd.mtmd_helper_init_opt_default()
         # What stb_image cannot read is handed to the ffprobe and ffmpeg of the PATH otherwise.
         options.video_params.ffmpeg_bin_dir = _NOWHERE
         buffer = (ctypes.c_uint8 * len(data)).from_buffer_copy(data)
         bitmap = mtmd.mtmd_helper_bitmap_init_from_buf(self._native, buffer, len(data), False, options)
         if not bitmap:
-            raise refuse(f"the {attachment.kind} file is damaged ({self._last_words(mark)})")
+            raise refuse(f"the {attachment.kind} file is damaged")
         name = hashlib.sha256(attachment.kind.encode() + data).hexdigest().encode()
         return _Bitmap(bitmap, name)
 
     def _last_words(self, mark: int) -> str:
-        return next(reversed(self._log.problems_since(mark)), "it gives no reason")
+        return next(filter(None, reversed(self._log.problems_since(mark))), "it gives no reason")
 
     def _load_failure(self, mark: int) -> EngineError:
         told = self._log.problems_since(mark)
@@ -187,7 +186,9 @@ class Projector:
         found = decode_load_failure(told, path)
         if found.failure.kind == FailureKind.OUT_OF_MEMORY:
             return found
-        detail = f"the projector does not load: {told[-1] if told else 'the engine gave no reason'}"
+        # libmtmd says why in one line, and may add a hint and an empty one.
+        reason = next((line.partition("error: ")[2] for line in told if "error: " in line), found.failure.detail)
+        detail = f"the projector {Path(path).name} does not load: {reason}"
         return EngineError(FailureKind.LOAD_FAILED, detail, last_lines=told[-20:], path=path)
 
 

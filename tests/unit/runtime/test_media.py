@@ -1,0 +1,409 @@
+"""Images and recordings in a conversation: what the model makes of them, whoever else is answered at the time."""
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from desktop.engine.client import EngineClient
+from desktop.engine.failure import (
+    BadMedia,
+    ContextFull,
+    CorruptModel,
+    EngineAborted,
+    LoadFailure,
+    ModelFileMissing,
+)
+from desktop.engine.protocol import Attachment, CacheLimits, PromptMessage, Sampling
+from tests.support import media_files as files
+from tests.support.engine_replies import Reply, loaded_client, plan_for, reply_of
+from tests.support.models import native, projectors
+from tests.support.models.decoders import write_dense, write_draft, write_sliding_window
+from tests.support.models.projectors import IMAGE_TOKENS, SOUND_TOKENS, write_audio_projector, write_vision_projector
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+
+SHORT = Sampling(temperature=0.0, max_length=20)
+ROOM: dict[str, Any] = {"n_ctx": 1024, "n_parallel": 4, "n_seq_max": 8, "n_outputs_max": 16}
+SYSTEM = PromptMessage(role="system", content="You are helpful.")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Path:
+    return write_dense(folder)
+
+
+@pytest.fixture(scope="module")
+def eye(folder: Path) -> Path:
+    return write_vision_projector(folder)
+
+
+@pytest.fixture(scope="module")
+def ear(folder: Path) -> Path:
+    return write_audio_projector(folder)
+
+
+def image(data: bytes) -> Attachment:
+    return Attachment(kind="image", data=data)
+
+
+def sound(data: bytes) -> Attachment:
+    return Attachment(kind="audio", data=data)
+
+
+def ask(*attachments: Attachment, words: str = "What?") -> list[PromptMessage]:
+    return [SYSTEM, PromptMessage(role="user", content=words, attachments=attachments)]
+
+
+def marked(count: int = 1) -> str:
+    """What `ask` becomes, as the bare engine takes it."""
+    turns = "<|im_start|>system\nYou are helpful.<|im_end|>\n<|im_start|>user\n" + "<__media__>" * count
+    return f"{turns}What?<|im_end|>\n<|im_start|>assistant\n"
+
+
+async def refused(client: EngineClient, *attachments: Attachment) -> str:
+    with pytest.raises(BadMedia) as caught:
+        await reply_of(client, ask(*attachments), SHORT)
+    return str(caught.value)
+
+
+# --- what is seen and heard ------------------------------------------------------------------------------------------
+
+
+async def test_a_reply_is_what_the_bare_engine_says_to_the_same_image(model: Path, eye: Path) -> None:
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM) as client:
+        assert client.loaded is not None
+        assert (client.loaded.sees_images, client.loaded.hears_audio) == (True, False)
+        dark, bright = [await reply_of(client, ask(image(files.png(shade))), SHORT) for shade in (0, 90)]
+    bare = [native.perceive(model, eye, marked(), tokens=20, shade=shade) for shade in (0, 90)]
+    assert [dark.text, bright.text] == [one["text"] for one in bare]
+    assert dark.text != bright.text
+    assert dark.done.stats.prompt_tokens == bare[0]["positions"]
+
+
+async def test_a_reply_is_what_the_bare_engine_says_to_the_same_sound(model: Path, ear: Path) -> None:
+    async with loaded_client(model, mmproj_path=str(ear), **ROOM) as client:
+        assert client.loaded is not None
+        assert (client.loaded.sees_images, client.loaded.hears_audio) == (False, True)
+        low, high = [
+            await reply_of(client, ask(sound(files.wav(pitch, kind=3, bits=32))), SHORT) for pitch in (200, 2000)
+        ]
+    bare = [native.perceive(model, ear, marked(), tokens=20, pitch=pitch) for pitch in (200, 2000)]
+    assert [low.text, high.text] == [one["text"] for one in bare]
+    assert low.text != high.text
+
+
+async def test_images_of_every_usual_kind_are_read(model: Path, eye: Path) -> None:
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM) as client:
+        kinds = (files.jpeg(), files.gif(), files.bmp(), files.png(), files.png(width=1, side=150))
+        texts = [(await reply_of(client, ask(image(data)), SHORT)).text for data in kinds]
+    assert len(set(texts)) == 5
+
+
+async def test_recordings_of_every_usual_kind_are_heard(model: Path, ear: Path) -> None:
+    kinds = files.wav(), files.wav(rate=44_100), files.wav(kind=3, bits=32), files.mp3(), files.flac()
+    async with loaded_client(model, mmproj_path=str(ear), **ROOM) as client:
+        texts = [(await reply_of(client, ask(sound(data)), SHORT)).text for data in kinds]
+    assert all(texts)
+
+
+async def test_the_order_of_two_images_matters_and_both_count(model: Path, eye: Path) -> None:
+    dark, bright = image(files.png(0)), image(files.png(90))
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM) as client:
+        texts = [(await reply_of(client, ask(*both), SHORT)).text for both in itertools.permutations((dark, bright))]
+        one, context = await client.count_tokens(ask(dark))
+        two, _ = await client.count_tokens(ask(dark, bright))
+    assert texts[0] != texts[1]
+    assert two == one + IMAGE_TOKENS
+    assert context == 1024
+
+
+async def test_a_mark_that_a_person_writes_is_no_image(model: Path, eye: Path) -> None:
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM) as client:
+        plain, _ = await client.count_tokens(ask(words="<__media__>"))
+        marked_too, _ = await client.count_tokens(ask(image(files.png()), words="<__media__>"))
+        assert (await reply_of(client, ask(words="<__media__>"), SHORT)).text
+    assert marked_too == plain + IMAGE_TOKENS
+
+
+async def test_a_reply_that_would_begin_right_after_an_image_begins_on_a_new_line(model: Path, eye: Path) -> None:
+    begun = [*ask(), PromptMessage(role="assistant", content="", attachments=(image(files.png()),))]
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM) as client:
+        reply = await reply_of(client, begun, SHORT, continue_last=True)
+    assert reply.done.stats.completion_tokens == 20
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------------
+
+
+async def next_turn(client: EngineClient, first: Sequence[PromptMessage], said: str) -> Reply:
+    turns = [*first, PromptMessage(role="assistant", content=said), PromptMessage(role="user", content="And now?")]
+    return await reply_of(client, turns, SHORT)
+
+
+async def test_the_next_turn_does_not_look_at_the_image_again_and_says_the_same(model: Path, eye: Path) -> None:
+    # Without flash attention the pieces that a prompt is read in do not change the numbers.
+    plan = {"mmproj_path": str(eye), "flash_attention": "off", **ROOM}
+    first = ask(image(files.png()), image(files.jpeg()))
+    async with loaded_client(model, **plan) as client:
+        said = (await reply_of(client, first, SHORT)).text
+        warm = await next_turn(client, first, said)
+        other = await next_turn(client, ask(image(files.png(90)), image(files.jpeg())), said)
+        again = await next_turn(client, first, said)
+    async with loaded_client(model, **plan) as client:
+        cold = await next_turn(client, first, said)
+    assert warm.text == again.text == cold.text
+    assert cold.done.stats.cached_tokens == 0
+    assert warm.done.stats.cached_tokens > 2 * IMAGE_TOKENS + 20
+    assert other.done.stats.cached_tokens < 40  # the words before the image that was changed
+    assert other.text != warm.text
+
+
+async def test_an_image_is_found_in_memory_and_on_the_disk_after_it_left_the_kv_cache(
+    model: Path, eye: Path, tmp_path: Path
+) -> None:
+    cache = CacheLimits(ram_bytes=64 << 20, disk_folder=str(tmp_path / "cache"), disk_bytes=64 << 20)
+    plan = {"mmproj_path": str(eye), "flash_attention": "off", **ROOM, "n_ctx": 512, "cache": cache}
+    first, long = ask(image(files.png()), words="What? " * 30), ask(words="Something else. " * 20)
+    async with loaded_client(model, **plan) as client:
+        said = (await reply_of(client, first, SHORT)).text
+        await reply_of(client, long, SHORT)
+        warm = await next_turn(client, first, said)
+    async with loaded_client(model, **plan) as client:
+        stored = await next_turn(client, first, said)
+    async with loaded_client(model, **{**plan, "cache": CacheLimits()}) as client:
+        cold = await next_turn(client, first, said)
+    assert warm.done.stats.cached_in == "ram"
+    assert stored.done.stats.cached_in == "disk"
+    assert warm.text == stored.text == cold.text
+
+
+async def test_a_state_is_not_taken_for_one_of_another_projector(model: Path, eye: Path, tmp_path: Path) -> None:
+    other = write_vision_projector(tmp_path, seed=1, name="other")
+    cache = CacheLimits(disk_folder=str(tmp_path / "cache"), disk_bytes=64 << 20)
+    first = ask(image(files.png()), words="What? " * 30)
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM, cache=cache) as client:
+        await reply_of(client, first, SHORT)
+    async with loaded_client(model, mmproj_path=str(other), **ROOM, cache=cache) as client:
+        assert (await reply_of(client, first, SHORT)).done.stats.cached_tokens == 0
+
+
+async def test_an_image_that_is_paused_for_others_is_not_forgotten(model: Path, eye: Path) -> None:
+    plan = {"mmproj_path": str(eye), "flash_attention": "off", **ROOM, "n_ctx": 512, "n_parallel": 2}
+    long = Sampling(temperature=0.0, max_length=0)
+    chats = [ask(image(files.png(shade)), words="Tell me. " * 5) for shade in (0, 90)]
+    async with loaded_client(model, **plan) as client:
+        alone = [(await reply_of(client, chat, long)).text for chat in chats]
+    async with loaded_client(model, **plan) as client:
+        together = await asyncio.gather(*(reply_of(client, chat, long) for chat in chats))
+    # Two rows are computed by other kernels than one: the first words are the same.
+    assert [reply.text[:12] for reply in together] == [text[:12] for text in alone]
+    assert [reply.done.stats.context_used for reply in together] == [512, 512]  # each had the whole context in its turn
+
+
+async def test_a_context_that_moves_on_forgets_whole_images_only(model: Path, eye: Path) -> None:
+    attached = tuple(image(files.png(shade)) for shade in range(0, 60, 10))
+    async with loaded_client(model, mmproj_path=str(eye), **{**ROOM, "n_ctx": 256}) as client:
+        stream = client.generate(
+            messages=ask(*attached),
+            sampling=Sampling(temperature=0.0, max_length=200),
+            context_shift=True,
+            keep_tokens=50,
+        )
+        *_, done = [part async for part in stream]
+        assert getattr(done, "finish_reason", "") == "length"
+        again = await reply_of(client, ask(*attached), SHORT)
+    assert again.text
+
+
+@pytest.mark.parametrize("speculation", ["prompt_lookup", "draft"])
+async def test_guesses_do_not_change_what_is_said_of_an_image(
+    speculation: str, model: Path, eye: Path, tmp_path: Path
+) -> None:
+    chat, long = (
+        ask(image(files.png()), image(files.png()), words="a b c a b c"),
+        Sampling(temperature=0.0, max_length=150),
+    )
+    plan: dict[str, Any] = {"mmproj_path": str(eye), "flash_attention": "off", **ROOM}
+    drafted = {"draft_path": str(write_draft(tmp_path))} if speculation == "draft" else {}
+    async with loaded_client(model, **plan, speculation="off") as client:
+        plain = await reply_of(client, chat, long)
+    async with loaded_client(model, **plan, speculation=speculation, **drafted) as client:
+        guessed = await reply_of(client, chat, long)
+    # Rows that are checked together are computed by other kernels than a single row: the first words are the same.
+    assert guessed.text[:20] == plain.text[:20]
+    assert guessed.done.stats.completion_tokens == 150
+
+
+async def test_a_search_with_beams_sees_images(model: Path, eye: Path) -> None:
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM) as client:
+        beams = Sampling(temperature=0.0, max_length=8, beams=2)
+        dark, bright = [await reply_of(client, ask(image(files.png(shade))), beams) for shade in (0, 90)]
+    assert dark.text
+    assert dark.text != bright.text
+
+
+async def test_a_window_that_slides_keeps_images_apart(eye: Path, tmp_path: Path) -> None:
+    async with loaded_client(write_sliding_window(tmp_path), mmproj_path=str(eye), **ROOM) as client:
+        first = ask(image(files.png()), words="What? " * 40)
+        said = (await reply_of(client, first, SHORT)).text
+        warm = await next_turn(client, first, said)
+        other = await next_turn(client, ask(image(files.png(90)), words="What? " * 40), said)
+    assert warm.done.stats.cached_tokens > IMAGE_TOKENS
+    assert warm.text != other.text
+
+
+# --- others ----------------------------------------------------------------------------------------------------------
+
+
+async def test_those_who_only_write_are_not_disturbed_by_an_image(model: Path, eye: Path) -> None:
+    plan = {"mmproj_path": str(eye), "flash_attention": "off", **ROOM}
+    chats = [*(ask(words=f"Question {number}: " + "why? " * number) for number in (3, 7, 11)), ask(image(files.png()))]
+    async with loaded_client(model, **plan) as client:
+        alone = [(await reply_of(client, chat, SHORT)).text for chat in chats]
+    async with loaded_client(model, **plan) as client:
+        together = await asyncio.gather(*(reply_of(client, chat, SHORT) for chat in chats))
+    # One row runs other kernels than several; the rows of the others never mix with those of the image.
+    assert [reply.text[:12] for reply in together] == [text[:12] for text in alone]
+    assert len({reply.text for reply in together}) == 4
+
+
+async def test_one_bad_file_does_not_disturb_the_others(model: Path, eye: Path) -> None:
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM) as client:
+        answers = await asyncio.gather(
+            reply_of(client, ask(image(b"no image")), SHORT),
+            reply_of(client, ask(image(files.png())), SHORT),
+            reply_of(client, ask(), SHORT),
+            return_exceptions=True,
+        )
+    assert isinstance(answers[0], BadMedia)
+    assert all(isinstance(answer, Reply) and answer.text for answer in answers[1:])
+
+
+async def test_a_reply_can_be_stopped_between_images(model: Path, eye: Path) -> None:
+    attached = tuple(image(files.png(shade, side=64)) for shade in range(16))
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM) as client:
+        stream = client.generate(messages=ask(*attached), sampling=SHORT)
+        await anext(stream)
+        await stream.aclose()
+        assert (await reply_of(client, ask(), SHORT)).text
+        assert (await client.status()).active == 0
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+async def test_files_that_cannot_be_used_are_refused_in_words(model: Path, eye: Path) -> None:
+    picture = image(files.png(side=2))
+    async with loaded_client(model, mmproj_path=str(eye), **ROOM) as client:
+        assert "cannot hear" in await refused(client, sound(files.wav()))
+        assert "17 files" in await refused(client, *(picture,) * 17)
+        assert "MiB" in await refused(client, image(files.png() + bytes(20 << 20)))
+        assert "known kind" in await refused(client, image(files.wav()))
+        assert "cut off" in await refused(client, image(files.jpeg()[:60]))
+        assert (await reply_of(client, ask(picture), SHORT)).text
+
+
+async def test_recordings_that_cannot_be_used_are_refused_in_words(model: Path, ear: Path) -> None:
+    async with loaded_client(model, mmproj_path=str(ear), **ROOM) as client:
+        assert "cannot see" in await refused(client, image(files.png()))
+        assert "known kind" in await refused(client, sound(files.png()))
+        assert "at most 600" in await refused(client, sound(files.mp3(601)))
+        assert (await reply_of(client, ask(sound(files.wav())), SHORT)).done.stats.prompt_tokens > SOUND_TOKENS
+
+
+async def test_a_model_without_a_projector_takes_text_only(model: Path) -> None:
+    async with loaded_client(model, **ROOM) as client:
+        assert "text only" in await refused(client, image(files.png()))
+        assert client.loaded is not None
+        assert not client.loaded.sees_images
+
+
+async def test_more_images_than_the_context_holds_are_told(model: Path, eye: Path) -> None:
+    attached = tuple(image(files.png(shade, side=8)) for shade in range(16))
+    async with loaded_client(model, mmproj_path=str(eye), **{**ROOM, "n_ctx": 256}) as client:
+        with pytest.raises(ContextFull):
+            await reply_of(client, ask(*attached), SHORT)
+
+
+KINDS = {
+    "png": image(files.png()),
+    "jpeg": image(files.jpeg()),
+    "wav": sound(files.wav()),
+    "mp3": sound(files.mp3()),
+    "flac": sound(files.flac()),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_damaged_file_is_read_or_refused_and_the_engine_lives(
+    kind: str, model: Path, eye: Path, ear: Path
+) -> None:
+    whole = KINDS[kind]
+    async with loaded_client(model, mmproj_path=str(eye if whole.kind == "image" else ear), **ROOM) as client:
+        child, read = client.pid, 0
+        for seed in range(20):
+            broken = Attachment(kind=whole.kind, data=files.damaged(whole.data, seed))
+            try:
+                read += bool((await reply_of(client, ask(broken), SHORT)).done)
+            except BadMedia:
+                continue
+        assert client.pid == child
+        assert (await reply_of(client, ask(whole), SHORT)).text
+    assert read < 20
+
+
+# --- projectors ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_projector_for_another_model_is_named(model: Path, tmp_path: Path) -> None:
+    narrow = write_vision_projector(tmp_path, n_embd=128)
+    client = EngineClient()
+    try:
+        with pytest.raises(LoadFailure, match=r"mmproj-vision\.gguf") as caught:
+            await client.load(plan_for(model, mmproj_path=str(narrow), **ROOM))
+        assert "n_embd = 256" in str(caught.value)
+        assert (await client.load(plan_for(model, **ROOM))).sees_images is False
+    finally:
+        await client.stop()
+
+
+@pytest.fixture
+def cut_eye(eye: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "cut.gguf"
+    path.write_bytes(eye.read_bytes()[:-1000])
+    return path
+
+
+async def test_what_is_no_projector_is_refused_before_native_code_opens_it(
+    model: Path, cut_eye: Path, tmp_path: Path
+) -> None:
+    client = EngineClient()
+    try:
+        for path, error in ((model, LoadFailure), (cut_eye, CorruptModel), (tmp_path / "none.gguf", ModelFileMissing)):
+            with pytest.raises(error, match=path.name):
+                await client.load(plan_for(model, mmproj_path=str(path), **ROOM))
+    finally:
+        await client.stop()
+
+
+async def test_a_projector_that_brings_the_engine_down_is_told(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projectors, "FRAMES", 40)  # fewer positions than there is sound: an assertion of ggml fails
+    crafted = write_audio_projector(tmp_path, name="crafted")
+    client = EngineClient()
+    try:
+        await client.load(plan_for(model, mmproj_path=str(crafted), **ROOM, warm_up=False))
+        with pytest.raises(EngineAborted):
+            await reply_of(client, ask(sound(files.wav())), SHORT)
+    finally:
+        await client.stop()
