@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 
-from desktop.engine.protocol import FailureKind, Generate
+from desktop.engine.protocol import FailureKind, Generate, PromptProgress
 from desktop.runtime.beams import BeamSearch
 from desktop.runtime.draft_proposer import DraftProposer
-from desktop.runtime.failures import EngineError
+from desktop.runtime.failures import EngineError, as_engine_error
 from desktop.runtime.generation import Generation
 from desktop.runtime.model import Model
 from desktop.runtime.prompt import Prompt, build_prompt, check_room
@@ -77,9 +77,9 @@ class Admission:
                 admitted = self._try(waiting)
                 while admitted is False and self._make_way_for(waiting.request):
                     admitted = self._try(waiting)
-            except EngineError as error:
+            except Exception as error:  # noqa: BLE001 - see as_engine_error
                 self._queue.remove(waiting)
-                self._roster.refuse(waiting.request.request_id, error)
+                self._roster.refuse(waiting.request.request_id, as_engine_error(error))
                 continue
             if admitted:
                 self._queue.remove(waiting)
@@ -106,7 +106,10 @@ class Admission:
             return False
         try:
             active.append(self._begin(waiting, prompt, lease))
-        except EngineError:
+            total = len(lease.prompt)
+            begun = PromptProgress(request_id=request.request_id, done=lease.cached, total=total)
+            self._roster.outbox.add(begun, request_id=request.request_id)
+        except Exception:
             self._pool.release(lease.sequence)
             raise
         return True

@@ -1,9 +1,12 @@
 """What goes wrong inside the child, as an exception that carries the plain data of an EngineFailure."""
 
+import logging
 import re
 from collections.abc import Iterable
 
 from desktop.engine.protocol import EngineFailure, FailureKind
+
+log = logging.getLogger(__name__)
 
 
 class EngineError(Exception):
@@ -14,6 +17,18 @@ class EngineError(Exception):
     ) -> None:
         super().__init__(f"{kind}: {detail}")
         self.failure = EngineFailure(kind=kind, detail=detail, last_lines=tuple(last_lines), arguments=arguments)
+
+
+def as_engine_error(error: Exception) -> EngineError:
+    """Return an EngineError as it is; anything else, a fault of ours, as one of the kind INTERNAL.
+
+    Every request is answered by code of its own, and one that meets a fault must not take the others down with the
+    child. The traceback goes to stderr, where the owner reads it.
+    """
+    if isinstance(error, EngineError):
+        return error
+    log.error("a request failed inside", exc_info=error)
+    return EngineError(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")
 
 
 # What libllama and ggml write before they give up, as seen in llama.cpp 0c1e57098. Order matters: first match wins.

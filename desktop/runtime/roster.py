@@ -4,7 +4,7 @@ from typing import Protocol
 
 from desktop.engine.protocol import Done, FinishReason, GenerationStats, Priority, RequestFailed
 from desktop.runtime.batch import Batch
-from desktop.runtime.failures import EngineError
+from desktop.runtime.failures import EngineError, as_engine_error
 from desktop.runtime.media.projector import MediaChunk
 from desktop.runtime.outbox import Outbox
 
@@ -111,7 +111,10 @@ class Roster:
 
     def finish(self, one: Work, reason: FinishReason) -> None:
         """End a request with a reason."""
-        one.finish(reason)
+        try:
+            one.finish(reason)
+        except Exception as error:  # noqa: BLE001 - see as_engine_error
+            self.refuse(one.request_id, as_engine_error(error))
         self._end(one)
 
     def fail(self, one: Work, error: EngineError) -> None:

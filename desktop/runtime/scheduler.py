@@ -23,7 +23,7 @@ from desktop.runtime.admission import Admission
 from desktop.runtime.batch import Batch
 from desktop.runtime.cache.tiers import Tiers
 from desktop.runtime.engine_log import EngineLog
-from desktop.runtime.failures import EngineError, decode_load_failure
+from desktop.runtime.failures import EngineError, as_engine_error, decode_load_failure
 from desktop.runtime.media.projector import MediaChunk
 from desktop.runtime.model import Model
 from desktop.runtime.outbox import Outbox
@@ -99,6 +99,7 @@ class Scheduler:
         self._roster.end_cancelled()
         self._adapt_threads()
         self._admission.admit()
+        self._outbox.flush()  # should the next step end the child, the owner knows who took part
         if self._roster.active:
             self._decode()
         self._queue.tell_positions(self._outbox)
@@ -185,14 +186,22 @@ class Scheduler:
             (one for one in active if one.prefilling and one.medium is None), key=lambda one: one.priority == "batch"
         )
         draft = min(self._model.plan.n_outputs_max - 1, self._pool.ledger.free - 1) if len(active) == 1 else 0
-        taking_part = [one for one in decoding if one.fill(self._batch, 1, draft=draft)]
+        taking_part = [one for one in decoding if self._rows_of(one, 1, draft=draft)]
         budget = min(chunk, self._batch.room, self._pool.ledger.free - len(self._batch))
         for place, one in enumerate(reading):
             share = max(budget // (len(reading) - place), min(budget, SMALLEST_SHARE))
             if share > 0:
-                budget -= one.fill(self._batch, share)
-                taking_part.append(one)
+                rows = self._rows_of(one, share)
+                budget -= rows
+                taking_part += [one] * bool(rows)
         return taking_part
+
+    def _rows_of(self, one: Work, budget: int, *, draft: int = 0) -> int:
+        try:
+            return one.fill(self._batch, budget, draft=draft)
+        except Exception as error:  # noqa: BLE001 - see as_engine_error
+            self._roster.fail(one, as_engine_error(error))
+            return 0
 
     def _find_room(self) -> int:
         """Free cells for the next rows: idle sequences go first, then the last request that came is paused.
@@ -219,8 +228,8 @@ class Scheduler:
         started, mark = time.monotonic(), self._log.mark()
         try:
             result = one.perceive(medium)
-        except EngineError as error:
-            self._roster.fail(one, error)
+        except Exception as error:  # noqa: BLE001 - see as_engine_error
+            self._roster.fail(one, as_engine_error(error))
             return
         llama.llama_synchronize(self._model.context)
         if result == 0:
@@ -250,8 +259,8 @@ class Scheduler:
         for one in taking_part:
             try:
                 reason = one.take()
-            except EngineError as error:
-                self._roster.fail(one, error)
+            except Exception as error:  # noqa: BLE001 - see as_engine_error
+                self._roster.fail(one, as_engine_error(error))
                 continue
             if reason is not None:
                 self._roster.finish(one, reason)

@@ -79,7 +79,7 @@ class Inbox:
                 self._on_command(self._decoder.decode(line))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 failure = EngineFailure(kind=FailureKind.BAD_REQUEST, detail=str(error))
-                self._wire.send(RequestFailed(request_id="", failure=failure))
+                self._wire.send(RequestFailed(request_id=_request_of(line), failure=failure))
         self._on_command(Shutdown())
         # Native code may be in the middle of a load or of a driver call that never returns.
         threading.Event().wait(GRACE)
@@ -100,6 +100,18 @@ class Inbox:
             self.load_cancelled.set()
             self.closing.set()
         self.commands.put(command)
+
+
+class _Named(msgspec.Struct):
+    request_id: str = ""
+
+
+def _request_of(line: bytes) -> str:
+    """The request that a line is about that is no command, so that whoever asked hears of it; "" where none is."""
+    try:
+        return msgspec.json.decode(line, type=_Named).request_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
 
 
 def _lines() -> Iterator[bytes]:
