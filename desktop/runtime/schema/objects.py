@@ -1,17 +1,23 @@
 """Rules of JSON objects: required properties first, then what else there may be, in the schema's order."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from desktop.runtime.grammar.elements import refused
 from desktop.runtime.schema.merging import Schema
-from desktop.runtime.schema.rules import json_literal, repeated
-
-if TYPE_CHECKING:
-    from desktop.runtime.schema.converter import Converter
+from desktop.runtime.schema.rules import Rules, json_literal, repeated
 
 
-def object_rule(converter: "Converter", schema: Schema, depth: int) -> str:
+class Converter(Protocol):
+    """What an object's rule needs of the one who converts its members."""
+
+    rules: Rules
+
+    def visit(self, schema: Any, depth: int) -> str:
+        """Return the rule of a schema."""
+
+
+def object_rule(converter: Converter, schema: Schema, depth: int) -> str:
     """Return the rule of the objects that a schema accepts. Raises EngineError(BAD_GRAMMAR)."""
     space = converter.rules.primitive("space")
     others = _others(schema)
@@ -42,12 +48,12 @@ def _others(schema: Schema) -> Any:
     return schema.get("additionalProperties", True)
 
 
-def _member(converter: "Converter", key: str, value: Any, depth: int) -> str:
+def _member(converter: Converter, key: str, value: Any, depth: int) -> str:
     space = converter.rules.primitive("space")
     return converter.rules.add(f'{key} {space} ":" {space} {converter.visit(value, depth + 1)}')
 
 
-def _body(converter: "Converter", required: list[str], optional: list[str]) -> str:
+def _body(converter: Converter, required: list[str], optional: list[str]) -> str:
     """Each optional member may be there or not, with a comma before it unless it is the first of all."""
     space = converter.rules.primitive("space")
     comma = f'{space} "," {space}'
@@ -60,7 +66,7 @@ def _body(converter: "Converter", required: list[str], optional: list[str]) -> s
     return f"({' | '.join(ways)})?"
 
 
-def _open(converter: "Converter", schema: Schema, others: Any, depth: int) -> str:
+def _open(converter: Converter, schema: Schema, others: Any, depth: int) -> str:
     """An object that declares no property."""
     least, most = schema.get("minProperties", 0), schema.get("maxProperties")
     space = converter.rules.primitive("space")
@@ -85,7 +91,7 @@ def _check_counts(schema: Schema, required: int, declared: int) -> None:
         raise refused("a grammar cannot keep 'properties' and 'propertyNames' at once")
 
 
-def _other_keys(converter: "Converter", names: list[str]) -> str:
+def _other_keys(converter: Converter, names: list[str]) -> str:
     """Strings that are none of `names`, as JSON writes them: the same names in other escapes are left out as well."""
     tree: dict[str, Any] = {}
     for name in names:

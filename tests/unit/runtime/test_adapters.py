@@ -56,7 +56,7 @@ async def test_each_of_two_adapters_has_a_scale_of_its_own(tmp_path: Path) -> No
     planned = tuple(LoraAdapter(path=str(path), scale=0.0) for path in adapters)
     async with loaded_client(base, lora=planned) as client:
         texts = [await reply(client, scales) for scales in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.0, 0.0), (1.0, 0.0))]
-        with pytest.raises(BadRequest, match="1 scales .*for 2 adapters"):
+        with pytest.raises(BadRequest, match=r"1 scales .*for 2 adapters"):
             await reply(client, (1.0,))
         assert await reply(client, (1.0, 0.0)) == texts[0]
     assert texts[4] == texts[0]
