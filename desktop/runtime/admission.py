@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from desktop.engine.protocol import FailureKind, Generate, PromptProgress
-from desktop.runtime.beams import BeamSearch
+from desktop.runtime.beams import MOST, BeamSearch
 from desktop.runtime.draft_proposer import DraftProposer
 from desktop.runtime.failures import EngineError, as_engine_error
 from desktop.runtime.generation import Generation
@@ -89,7 +89,7 @@ class Admission:
     def _try(self, waiting: Waiting) -> bool | None:
         """Begin a request. False: there is no room yet; None: another is just reading a prefix that it shares."""
         request, active = waiting.request, self._roster.active
-        if len(active) >= self._model.plan.n_parallel or not self._has_sequences_for(request):
+        if active and not self._has_place_for(request):
             return False
         prompt = waiting.prompt = waiting.prompt or build_prompt(self._model, request)
         check_room(len(prompt.tokens), self._model.n_ctx)
@@ -114,10 +114,11 @@ class Admission:
             raise
         return True
 
-    def _has_sequences_for(self, request: Generate) -> bool:
-        """Each beam takes one; a search that asks for too many is refused when it begins."""
-        free = self._model.n_seq_max - self._roster.width
-        return request.sampling.beams <= max(free, 1) or not self._roster.active
+    def _has_place_for(self, request: Generate) -> bool:
+        """Beside those who run. Each beam takes a sequence; too many for any are refused when they begin."""
+        wanted, free = request.sampling.beams, self._model.n_seq_max - self._roster.width
+        too_many = len(self._roster.active) >= self._model.plan.n_parallel or self._roster.crowded
+        return (wanted <= free or wanted > MOST) and not too_many
 
     def _scales_of(self, request: Generate) -> tuple[float, ...]:
         return self._planned if request.adapter_scales is None else request.adapter_scales

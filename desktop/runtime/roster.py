@@ -76,6 +76,8 @@ class Roster:
         self.outbox, self.cancelled = outbox, cancelled
         self.active: list[Work] = []
         self.paused: list[Work] = []
+        self.crowded = False
+        """Whether there is less room than was thought: nobody comes in until one of those who run has ended."""
 
     @property
     def everyone(self) -> list[Work]:
@@ -105,6 +107,8 @@ class Roster:
     def resume(self, *, requests: int, sequences: int, people_only: bool) -> None:
         """Let those go on who were paused, as far as there is room; at most so many run, on so many sequences."""
         while self.paused and len(self.active) < requests and self.width + self.paused[0].width <= sequences:
+            if self.crowded and self.active:
+                return
             if (people_only and self.paused[0].priority == "batch") or not self.paused[0].resume():
                 return
             self.active.append(self.paused.pop(0))
@@ -143,5 +147,6 @@ class Roster:
 
     def _end(self, one: Work) -> None:
         self.cancelled.discard(one.request_id)
+        self.crowded = False
         (self.active if one in self.active else self.paused).remove(one)
         one.close()

@@ -253,6 +253,7 @@ class Scheduler:
         if len(self._roster.active) < 2:
             return False
         self._roster.pause_last()
+        self._roster.crowded = True
         return True
 
     def _take(self, taking_part: Sequence[Work]) -> None:
@@ -284,6 +285,7 @@ class Scheduler:
             return
         if result == NO_ROOM and len(left) > 1:
             self._roster.pause_last()
+            self._roster.crowded = True  # or the next step would let it in again
         elif len(left) == 1:
             self._roster.fail(left[0], failure)
         else:

@@ -102,8 +102,9 @@ class SequencePool:
     def __init__(self, model: Model, tiers: Tiers) -> None:
         self._model, self._tiers = model, tiers
         self.memory: Any = llama.llama_get_memory(model.context)
-        # A recurrent state has no cells that could run out.
-        self.ledger = CellLedger(model.n_ctx * (model.n_seq_max if model.is_recurrent else 1))
+        # A recurrent state has no cells that could run out; a hybrid's attention has as many as any other.
+        endless = model.is_recurrent and not llama.llama_model_is_hybrid(model.native)
+        self.ledger = CellLedger(model.n_ctx * (model.n_seq_max if endless else 1))
         self._clock = itertools.count(1)
         self._all = [KvSequence(self, number) for number in range(model.n_seq_max)]
         self._unused = self._all[::-1]

@@ -1,0 +1,165 @@
+"""Drives the scheduler with requests of chance and checks its books after each step, in a process of its own.
+
+`python -m tests.support.scheduler_child MODEL SEED STEPS` prints what was done as JSON, or fails with what is wrong:
+whether sequences hold what libllama says they hold, whether each cell is counted once per user, whether every request
+ends, and whether the same prompt is always answered with the same words.
+"""
+
+import json
+import os
+import random
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+CACHE_BYTES = 400_000
+WORDS = ["time", "people", "said", "water", "the", "when", "how", "there", "would", "make", "these", "could"]
+
+
+def main() -> int:
+    """Run; the imports that load libllama are here, so that nobody else gets it by accident."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    campaign = _Campaign(Path(sys.argv[1]), random.Random(int(sys.argv[2])))
+    for _ in range(int(sys.argv[3])):
+        campaign.step()
+    campaign.finish()
+    print(json.dumps(campaign.seen), file=out, flush=True)
+    return 0
+
+
+class _Campaign:
+    def __init__(self, path: Path, chance: random.Random) -> None:
+        import llama_cpp.llama_cpp as llama
+
+        from desktop.engine.protocol import CacheLimits
+        from desktop.runtime.backends import Ggml
+        from desktop.runtime.cache.tiers import Tiers
+        from desktop.runtime.engine_log import EngineLog
+        from desktop.runtime.model import Model
+        from desktop.runtime.outbox import Outbox
+        from desktop.runtime.scheduler import Scheduler
+        from tests.support.engine_talk import exact_plan
+
+        self.llama, self.chance = llama, chance
+        log = EngineLog()
+        log.install()
+        llama.llama_backend_init()
+        limits = CacheLimits(ram_bytes=CACHE_BYTES)
+        plan = exact_plan(
+            path, n_ctx=512, n_batch=64, n_ubatch=64, n_parallel=4, n_seq_max=6, n_outputs_max=6, cache=limits
+        )
+        plan = type(plan)(**{name: getattr(plan, name) for name in plan.__struct_fields__} | {"speculation": "auto"})
+        self.model = Model(plan, ggml=Ggml(), log=log, on_progress=lambda _: True)
+        self.cancelled: set[str] = set()
+        self.events: list[object] = []
+        self.scheduler = Scheduler(
+            self.model,
+            tiers=Tiers(limits, model_key="x"),
+            log=log,
+            outbox=Outbox(self.events.extend),
+            cancelled=self.cancelled,
+        )
+        self.number = 0
+        self.asked: dict[str, tuple[str, bool]] = {}
+        self.texts: dict[str, str] = {}
+        self.words: dict[str, str] = {}
+        self.seen: Counter[str] = Counter()
+
+    def step(self) -> None:
+        if self.chance.random() < 0.15 and len(self.asked) < 12:
+            self.ask()
+        if self.asked and self.chance.random() < 0.03:
+            self.cancelled.add(self.chance.choice(list(self.asked)))
+        if self.scheduler.busy:
+            self.scheduler.step()
+        self.hear()
+        self.check()
+
+    def finish(self) -> None:
+        for _ in range(5000):
+            if not self.scheduler.busy:
+                break
+            self.scheduler.step()
+            self.hear()
+            self.check()
+        self.scheduler.status(1)
+        assert not self.asked, f"without an end: {sorted(self.asked)}"
+        pool = self.scheduler._pool
+        assert pool.ledger.used == len({cell for one in pool.idle for cell in one.strand.cells})
+
+    def ask(self) -> None:
+        from desktop.engine.protocol import Generate, Sampling
+
+        self.number += 1
+        chance, request_id = self.chance, f"r{self.number}"
+        begin = " ".join(WORDS[: chance.choice((3, 12))]) * chance.choice((1, 2, 6))
+        known = chance.choice([prompt + text for prompt, text in self.texts.items()] or [""])
+        prompt = known if len(known) and chance.random() < 0.4 else f"{begin} {chance.randrange(8)}"
+        beams = chance.choice((1, 1, 1, 1, 2, 3))
+        shifts = beams == 1 and chance.random() < 0.15
+        sampling = Sampling(
+            temperature=0.0,
+            max_length=600 if shifts else chance.choice((3, 20, 60, 0 if beams == 1 else 40, 150)),
+            ignore_end=beams == 1,
+            beams=beams,
+            grammar="root ::= (" if chance.random() < 0.03 else "",
+        )
+        priority = chance.choice(("interactive", "batch"))
+        # A reply that shifts, and one of beams, says something else than a greedy one.
+        self.asked[request_id] = (prompt, beams == 1 and not shifts)
+        self.words[request_id] = ""
+        self.scheduler.submit(
+            Generate(request_id=request_id, prompt=prompt, sampling=sampling, priority=priority, context_shift=shifts)
+        )
+
+    def hear(self) -> None:
+        from desktop.engine.protocol import Done, RequestFailed, TextDelta
+
+        events, self.events[:] = list(self.events), []
+        for event in events:
+            if isinstance(event, TextDelta):
+                self.words[event.request_id] += event.text
+            elif isinstance(event, Done | RequestFailed):
+                self.end(event)
+            else:
+                self.seen[type(event).__name__] += 1
+
+    def end(self, event: object) -> None:
+        from desktop.engine.protocol import Done, RequestFailed
+
+        assert isinstance(event, Done | RequestFailed)
+        prompt, greedy = self.asked.pop(event.request_id)
+        if isinstance(event, RequestFailed):
+            self.seen[event.failure.kind] += 1
+            assert event.failure.kind in ("bad_grammar", "context_full", "bad_request"), event.failure
+            return
+        self.seen[event.finish_reason] += 1
+        self.seen["cached in " + event.stats.cached_in] += 1
+        self.seen["accepted"] += event.stats.accepted
+        if greedy:
+            text, before = self.words[event.request_id], self.texts.get(prompt, "")
+            assert text.startswith(before) or before.startswith(text), (prompt, before, text)
+            self.texts[prompt] = max(text, before, key=len)
+
+    def check(self) -> None:
+        """The books of the cache against libllama's own."""
+        pool, roster = self.scheduler._pool, self.scheduler._roster
+        users = np.zeros(pool.ledger.total, np.int32)
+        for one in pool._all:
+            assert len(one.strand) == len(one.tokens)
+            end = int(self.llama.llama_memory_seq_pos_max(pool.memory, one.id)) + 1
+            assert end == len(one.tokens), f"sequence {one.id} ends at {end}, not at {len(one.tokens)}"
+            np.add.at(users, one.strand.cells, 1)
+        assert (users == pool.ledger.users).all()
+        assert pool.ledger.free == int((users == 0).sum())
+        busy = sum(one.busy for one in pool._all)
+        assert busy == sum(one.rows if one.width > 1 else 1 for one in roster.active)
+        assert busy + len(pool.idle) + len(pool._unused) == len(pool._all)
+        self.seen["paused"] += len(roster.paused) > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
