@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from desktop.engine.protocol import FailureKind, Generate, PromptProgress
-from desktop.runtime.beams import MOST, BeamSearch
+from desktop.runtime.beams import BeamSearch
 from desktop.runtime.draft_proposer import DraftProposer
 from desktop.runtime.failures import EngineError, as_engine_error
 from desktop.runtime.generation import Generation
@@ -118,7 +118,7 @@ class Admission:
         """Beside those who run. Each beam takes a sequence; too many for any are refused when they begin."""
         wanted, free = request.sampling.beams, self._model.n_seq_max - self._roster.width
         too_many = len(self._roster.active) >= self._model.plan.n_parallel or self._roster.crowded
-        return (wanted <= free or wanted > MOST) and not too_many
+        return (wanted <= free or wanted > MOST_BEAMS) and not too_many
 
     def _scales_of(self, request: Generate) -> tuple[float, ...]:
         return self._planned if request.adapter_scales is None else request.adapter_scales

@@ -91,7 +91,7 @@ class _Campaign:
         assert pool.ledger.used == len({cell for one in pool.idle for cell in one.strand.cells})
 
     def ask(self) -> None:
-        from desktop.engine.protocol import Generate, Sampling
+        from desktop.engine.protocol import Generate, Priority, Sampling
 
         self.number += 1
         chance, request_id = self.chance, f"r{self.number}"
@@ -107,7 +107,7 @@ class _Campaign:
             beams=beams,
             grammar="root ::= (" if chance.random() < 0.03 else "",
         )
-        priority = chance.choice(("interactive", "batch"))
+        priority: Priority = "batch" if chance.random() < 0.5 else "interactive"
         # A reply that shifts, and one of beams, says something else than a greedy one.
         self.asked[request_id] = (prompt, beams == 1 and not shifts)
         self.words[request_id] = ""
