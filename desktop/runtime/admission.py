@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from desktop.engine.protocol import FailureKind, Generate, PromptProgress
+from desktop.engine.protocol import MOST_BEAMS, FailureKind, Generate, PromptProgress
 from desktop.runtime.beams import BeamSearch
 from desktop.runtime.draft_proposer import DraftProposer
 from desktop.runtime.failures import EngineError, as_engine_error
@@ -92,14 +92,14 @@ class Admission:
         if active and not self._has_place_for(request):
             return False
         prompt = waiting.prompt = waiting.prompt or build_prompt(self._model, request)
-        check_room(len(prompt.tokens), self._model.n_ctx)
+        check_room(prompt.cells, self._model.n_ctx)
         if not self._agree_on_adapters(request):
             return False
         adapters = repr(self._scales)
         there, coming = self._pool.longest_pending(prompt.tokens, adapters)
         if coming - there >= WORTH_WAITING_FOR:
             return None
-        if active and not self._has_room_for(request, len(prompt.tokens) - there):
+        if active and not self._has_room_for(request, prompt.cells - there):
             return False
         lease = self._pool.lease(prompt.tokens, adapters)
         if lease is None:

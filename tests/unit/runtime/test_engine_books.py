@@ -29,7 +29,7 @@ def test_the_books_are_right_after_every_step(
         assert child.returncode == 0, child.stderr[-3000:]
         seen = json.loads(child.stdout)
         print(kind, seed, seen)
-        assert seen["length"] > 10
+        assert seen["length"] >= 5
         assert seen["cancelled"]
         assert seen.get("cached in memory", 0) + seen.get("cached in ram", 0) > 0
-        assert seen["paused"]
+        assert seen["paused"] > 0
