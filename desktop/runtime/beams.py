@@ -126,8 +126,8 @@ class BeamSearch:
         if not self._beams:
             return False
         strands = [beam.sequence.strand for beam in self._beams]
-        longest, total = max(map(len, strands)), self._pool.ledger.total
-        if sum(map(len, strands)) + self.rows <= total and longest < self._model.n_ctx:
+        longest, total = max(strand.size for strand in strands), self._pool.ledger.total
+        if sum(strand.size for strand in strands) + self.rows <= total and longest < self._model.n_ctx:
             return False
         return longest >= self._model.n_ctx or count_cells(strands) + self.rows > total
 
@@ -159,6 +159,7 @@ class BeamSearch:
         sequence = self._beams[0].sequence
         result = self._model.perceive(medium, position=len(sequence.tokens), sequence=sequence.id)
         if result == 0:
+            self._pool.learn_cells(medium)
             self._tell_read(sequence, medium.tokens)
         return result
 

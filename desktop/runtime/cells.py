@@ -47,14 +47,20 @@ class CellLedger:
 
 
 class Strand:
-    """The cells of one sequence, in order of its tokens."""
+    """The cells of one sequence, in order of its tokens; and those that an image takes beyond its places (M-RoPE)."""
 
     def __init__(self, ledger: CellLedger) -> None:
         self._ledger = ledger
         self._cells: list[int] = []
+        self._hidden: dict[int, list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._cells)
+
+    @property
+    def size(self) -> int:
+        """How many cells there are in all."""
+        return len(self._cells) + sum(map(len, self._hidden.values()))
 
     @property
     def is_shared(self) -> bool:
@@ -65,6 +71,10 @@ class Strand:
         """Take `count` new cells."""
         self._cells += self._ledger.take(count)
 
+    def hide(self, place: int, count: int) -> None:
+        """Take `count` cells more for what begins at `place`, as far as there are any: llama_decode found room."""
+        self._hidden[place] = self._ledger.take(min(count, self._ledger.free))
+
     def truncate(self, length: int) -> None:
         """Keep the first `length` cells."""
         self.drop(length, len(self._cells) - length)
@@ -74,16 +84,23 @@ class Strand:
         if count > 0:
             self._ledger.give_back(self._cells[start : start + count])
             del self._cells[start : start + count]
+            hidden, self._hidden = self._hidden, {}
+            for place, more in hidden.items():
+                if start <= place < start + count:
+                    self._ledger.give_back(more)
+                else:
+                    self._hidden[place - count * (place > start)] = more
 
     @property
     def cells(self) -> list[int]:
-        """The cells, in order."""
-        return self._cells
+        """All cells, those of the tokens first and in order."""
+        return self._cells + [cell for more in self._hidden.values() for cell in more]
 
     def share(self, other: Self, length: int) -> None:
         """Hold the first `length` cells of `other` as well; this strand must be empty."""
         self._cells = other._cells[:length]
-        self._ledger.share(self._cells)
+        self._hidden = {place: more for place, more in other._hidden.items() if place < length}
+        self._ledger.share(self.cells)
 
 
 def count_cells(strands: Iterable[Strand]) -> int:

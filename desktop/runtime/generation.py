@@ -99,12 +99,12 @@ class Generation:
         """Cells the rest of the request may still take, at most what the context holds."""
         limit = self.request.sampling.max_length
         wanted = self.prompt_left + (max(limit - self._made, 1) if limit else 1)
-        return min(wanted, self._model.n_ctx - len(self.sequence.tokens))
+        return min(wanted, self._model.n_ctx - self.sequence.cells)
 
     @property
     def context_is_full(self) -> bool:
         """Whether not one token more fits into the context, and the request does not allow to forget."""
-        return len(self.sequence.tokens) >= self._model.n_ctx and not self._may_shift
+        return self.sequence.cells >= self._model.n_ctx and not self._may_shift
 
     def fill(self, batch: Batch, budget: int, *, draft: int = 0) -> int:
         """Add this request's rows: at most `budget` of its prompt, or its next token and up to `draft` guesses.
@@ -121,7 +121,7 @@ class Generation:
             return count
         if position >= self._model.n_ctx:
             position = self._shift()
-        guesses = self._guess(min(draft, self._model.n_ctx - position - 1, batch.room - 1))
+        guesses = self._guess(min(draft, self._model.n_ctx - self.sequence.cells - 1, batch.room - 1))
         self._decoding = [self._token, *guesses]
         self._row = batch.add(self._decoding, position, self.sequence.id, logits=True)
         return len(self._decoding)
@@ -137,6 +137,7 @@ class Generation:
         """Read the image or recording that is next; returns what llama_decode returns. Raises EngineError."""
         result = self._model.perceive(medium, position=len(self.sequence.tokens), sequence=self.sequence.id)
         if result == 0:
+            self._pool.learn_cells(medium)
             self.sequence.extend(medium.tokens)
             self._tell_read(len(medium.tokens))
         return result

@@ -28,6 +28,11 @@ class Prompt(NamedTuple):
     reasoning_open: bool
     media: Mapping[int, MediaChunk] = MappingProxyType({})
 
+    @property
+    def cells(self) -> int:
+        """Cells of the KV cache that it takes; with M-RoPE images take more than places."""
+        return len(self.tokens) + sum(medium.cells - len(medium.tokens) for medium in self.media.values())
+
 
 def build_prompt(model: Model, request: Generate | CountTokens) -> Prompt:
     """Render and tokenize. Raises EngineError(NO_CHAT_TEMPLATE | BAD_CHAT_TEMPLATE | BAD_REQUEST | BAD_MEDIA)."""

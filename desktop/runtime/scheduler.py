@@ -240,8 +240,8 @@ class Scheduler:
 
     def _has_room_for(self, medium: MediaChunk) -> bool:
         """Make room; where that takes more, another is paused, and the next step comes again."""
-        # The ledger counts places, and with M-RoPE an image takes more cells than places: it may think that cells are
-        # free which are not. llama_decode says so then, and room is made as if this had known.
+        # Of images that came back from the disk the ledger does not know what they take beyond their places (M-RoPE).
+        # llama_decode says then that there is no room, and it is made as if this had known.
         if self._pool.make_room(medium.cells) or len(self._roster.active) < 2:
             return True
         self._roster.pause_last()

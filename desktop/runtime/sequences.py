@@ -20,6 +20,7 @@ from desktop.runtime.cache.tiers import Tiers
 from desktop.runtime.cells import CellLedger, Strand
 from desktop.runtime.failures import EngineError
 from desktop.runtime.media.places import whole_chunks
+from desktop.runtime.media.projector import MediaChunk
 from desktop.runtime.model import Model
 
 WORTH_KEEPING = 64
@@ -46,7 +47,16 @@ class KvSequence:
     def extend(self, tokens: Sequence[int]) -> None:
         """Note that `tokens` were decoded behind what is there."""
         self.strand.extend(len(tokens))
+        if self._pool.hidden_cells:
+            for place, token in enumerate(tokens, start=len(self.tokens)):
+                if more := self._pool.hidden_cells.get(token):
+                    self.strand.hide(place, more)
         self.tokens.extend(tokens)
+
+    @property
+    def cells(self) -> int:
+        """Cells it takes; more than tokens where it has images of a model with M-RoPE."""
+        return self.strand.size
 
     def undo(self) -> bool:
         """Drop what a step that failed may have left behind the tokens; False (and empty) where that cannot be done."""
@@ -109,6 +119,8 @@ class SequencePool:
         self._all = [KvSequence(self, number) for number in range(model.n_seq_max)]
         self._unused = self._all[::-1]
         self._unconfirmed: Hit | None = None
+        self.hidden_cells: dict[int, int] = {}
+        """Cells that an image takes beyond its places, by its first pseudo token; not known of one from the disk."""
 
     @property
     def in_use(self) -> list[KvSequence]:
@@ -223,6 +235,11 @@ class SequencePool:
                 raise EngineError(FailureKind.INTERNAL, "the context could not be moved")
         sequence.discard(start, count)
 
+    def learn_cells(self, medium: MediaChunk) -> None:
+        """Count what `medium` takes of the cache; to be told before a sequence is extended with it."""
+        if medium.cells > len(medium.tokens):
+            self.hidden_cells[medium.tokens[0]] = medium.cells - len(medium.tokens)
+
     def confirm(self) -> None:
         """A step with what was last restored went well."""
         if self._unconfirmed is not None:
@@ -257,7 +274,7 @@ class SequencePool:
 
     def set_state(self, sequence: KvSequence, tokens: Sequence[int], state: bytes | memoryview) -> bool:
         """Put a state into an empty sequence; False where the engine does not take it or has no room."""
-        if not self.make_room(len(tokens)):
+        if not self.make_room(len(tokens) + sum(self.hidden_cells.get(token, 0) for token in tokens if token < 0)):
             return False
         data = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
         if not llama.llama_state_seq_set_data(self._model.context, data, len(state), sequence.id):

@@ -92,6 +92,11 @@ def _clip(sense: str, layers: int, n_embd: int) -> Keys:
     }
 
 
+def vision_layer(layer: int) -> list[Weight]:
+    """A transformer's block of an eye."""
+    return _layer("v", layer)
+
+
 def _layer(prefix: str, layer: int) -> list[Weight]:
     """A transformer's block as clip.cpp names it; Whisper has no bias for keys."""
     block = f"{prefix}.blk.{layer}"

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from desktop.runtime.cells import CellLedger, Strand
+from desktop.runtime.cells import CellLedger, Strand, count_cells
 
 
 def test_a_shared_token_occupies_one_cell() -> None:
@@ -57,3 +57,27 @@ def test_the_count_is_that_of_the_distinct_cells(seed: int) -> None:
         cells = {cell for one in strands for cell in one._cells}
         assert ledger.used == len(cells)
         assert ledger.free + ledger.used == 500
+
+
+def test_an_image_with_more_cells_than_places_gives_all_of_them_back() -> None:
+    ledger = CellLedger(100)
+    first, second, third = Strand(ledger), Strand(ledger), Strand(ledger)
+    first.extend(10)
+    first.hide(4, 30)
+    second.share(first, 4)
+    third.share(first, 5)
+    assert (first.size, second.size, third.size, ledger.used) == (40, 4, 35, 40)
+    assert len(first) == 10
+    assert count_cells([first, third]) == 40
+    first.drop(0, 2)
+    first.truncate(3)
+    assert (first.size, ledger.used) == (33, 35)  # third holds the first two
+    first.truncate(2)
+    assert (first.size, ledger.used) == (2, 35)
+    third.truncate(4)
+    assert ledger.used == 4
+    second.truncate(0)
+    assert ledger.used == 4
+    third.truncate(0)
+    first.truncate(0)
+    assert ledger.free == 100

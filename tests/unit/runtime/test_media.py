@@ -22,6 +22,7 @@ from tests.support import media_files as files
 from tests.support.engine_replies import Reply, loaded_client, plan_for, reply_of
 from tests.support.models import native, projectors
 from tests.support.models.decoders import write_dense, write_draft, write_sliding_window
+from tests.support.models.mrope import write_mrope, write_mrope_projector
 from tests.support.models.projectors import IMAGE_TOKENS, SOUND_TOKENS, write_audio_projector, write_vision_projector
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
@@ -407,3 +408,64 @@ async def test_a_projector_that_brings_the_engine_down_is_told(
             await reply_of(client, ask(sound(files.wav())), SHORT)
     finally:
         await client.stop()
+
+
+# --- positions of several dimensions ----------------------------------------------------------------------------------
+
+WIDE = image(files.png(side=560))
+"""400 tokens in 20 places."""
+
+
+@pytest.fixture(scope="module")
+def mrope(folder: Path) -> dict[str, Any]:
+    return {"path": write_mrope(folder), "mmproj_path": str(write_mrope_projector(folder)), **ROOM}
+
+
+async def test_an_image_in_rows_and_columns_is_read_as_the_bare_engine_reads_it(mrope: dict[str, Any]) -> None:
+    async with loaded_client(**mrope) as client:
+        texts = [(await reply_of(client, ask(image(files.png(shade))), SHORT)).text for shade in (0, 90)]
+    bare = [native.perceive(mrope["path"], mrope["mmproj_path"], marked(), tokens=20, shade=shade) for shade in (0, 90)]
+    assert texts == [one["text"] for one in bare]
+    assert bare[0]["positions"] < sum(bare[0]["chunk_tokens"])
+
+
+async def test_the_next_turn_after_an_image_in_rows_and_columns_says_the_same(mrope: dict[str, Any]) -> None:
+    plan, first = mrope | {"flash_attention": "off"}, ask(image(files.png()), image(files.png(side=200)))
+    async with loaded_client(**plan) as client:
+        said = (await reply_of(client, first, SHORT)).text
+        warm = await next_turn(client, first, said)
+    async with loaded_client(**plan) as client:
+        cold = await next_turn(client, first, said)
+    assert warm.text == cold.text
+    assert warm.done.stats.cached_tokens > 60
+
+
+async def test_an_image_that_takes_more_room_than_places_waits_for_that_room(mrope: dict[str, Any]) -> None:
+    plan = mrope | {"n_ctx": 512, "flash_attention": "off"}
+    chats = [ask(), ask(WIDE), ask(WIDE, words="Why?")]
+    async with loaded_client(**plan) as client:
+        alone = [(await reply_of(client, chat, SHORT)).text for chat in chats]
+        assert (await client.status()).cells_used > 400
+    async with loaded_client(**plan) as client:
+        together = await asyncio.gather(*(reply_of(client, chat, SHORT) for chat in chats))
+        assert [reply.text[:6] for reply in together] == [text[:6] for text in alone]
+        with pytest.raises(ContextFull):
+            await reply_of(client, ask(WIDE, image(files.png(1, side=560))), SHORT)
+        full = await reply_of(client, ask(WIDE), Sampling(temperature=0.0, max_length=0))
+    assert full.done.finish_reason == "context_full"
+    assert full.done.stats.context_used < 200  # places
+
+
+async def test_an_image_that_takes_more_room_than_places_comes_back_from_the_disk(
+    mrope: dict[str, Any], tmp_path: Path
+) -> None:
+    cache = CacheLimits(disk_folder=str(tmp_path / "cache"), disk_bytes=64 << 20)
+    plan = mrope | {"n_ctx": 768, "flash_attention": "off", "cache": cache}
+    async with loaded_client(**plan) as client:
+        said = (await reply_of(client, ask(WIDE), SHORT)).text
+    async with loaded_client(**plan) as client:
+        warm = await next_turn(client, ask(WIDE), said)
+        other = await reply_of(client, ask(image(files.png(90, side=560))), SHORT)
+    assert warm.done.stats.cached_in == "disk"
+    assert warm.text
+    assert other.text
