@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.support.models.blocks import (
     KV,
     N_EMBD,
+    Keys,
     attention,
     describe,
     ends,
@@ -37,7 +38,7 @@ def write_mrope(folder: Path, *, seed: int = 0, name: str = "mrope") -> Path:
 
 def write_mrope_projector(folder: Path, *, seed: int = 0, name: str = "mmproj-mrope") -> Path:
     """Write a qwen2vl_merger: every 28 x 28 pixels of an image become a token, and its longer side counts in places."""
-    metadata = {
+    metadata: Keys = {
         "general.architecture": "clip",
         "general.type": "mmproj",
         "clip.has_vision_encoder": True,

@@ -52,6 +52,31 @@ def write_vision_projector(
     return write_weights(folder / f"{name}.gguf", _clip("vision", layers, n_embd) | special, weights, seed=seed)
 
 
+def write_pooling_projector(folder: Path, *, seed: int = 0, name: str = "mmproj-pooling") -> Path:
+    """Write a SigLIP with Gemma 3's projector: 16 tokens per image, and each of them attends to those behind it."""
+    side, pool = 2 * IMAGE, 2
+    special: Keys = {
+        "clip.has_vision_encoder": True,
+        "clip.projector_type": "gemma3",
+        "clip.use_gelu": True,
+        "clip.vision.image_size": side,
+        "clip.vision.patch_size": PATCH,
+        "clip.vision.projector.scale_factor": pool,
+        "clip.vision.image_mean": (0.5, 0.5, 0.5),
+        "clip.vision.image_std": (0.5, 0.5, 0.5),
+    }
+    weights = [
+        Weight("v.patch_embd.weight", (PATCH, PATCH, 3, WIDTH), "f16", spread=1 / PATCH),
+        vector("v.patch_embd.bias", WIDTH),
+        Weight("v.position_embd.weight", (WIDTH, (side // PATCH) ** 2), spread=0.3),
+        *_layer("v", 0),
+        *_norm("v.post_ln"),
+        norm("mm.soft_emb_norm.weight", WIDTH),
+        matrix("mm.input_projection.weight", N_EMBD, WIDTH, kind="f16"),
+    ]
+    return write_weights(folder / f"{name}.gguf", _clip("vision", 1, N_EMBD) | special, weights, seed=seed)
+
+
 def write_audio_projector(
     folder: Path, *, seed: int = 0, name: str = "mmproj-audio", layers: int = 1, n_embd: int = N_EMBD
 ) -> Path:

@@ -23,7 +23,13 @@ from tests.support.engine_replies import Reply, loaded_client, plan_for, reply_o
 from tests.support.models import native, projectors
 from tests.support.models.decoders import write_dense, write_draft, write_sliding_window
 from tests.support.models.mrope import write_mrope, write_mrope_projector
-from tests.support.models.projectors import IMAGE_TOKENS, SOUND_TOKENS, write_audio_projector, write_vision_projector
+from tests.support.models.projectors import (
+    IMAGE_TOKENS,
+    SOUND_TOKENS,
+    write_audio_projector,
+    write_pooling_projector,
+    write_vision_projector,
+)
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
 
@@ -408,6 +414,25 @@ async def test_a_projector_that_brings_the_engine_down_is_told(
             await reply_of(client, ask(sound(files.wav())), SHORT)
     finally:
         await client.stop()
+
+
+# --- other ways to read an image --------------------------------------------------------------------------------------
+
+
+async def test_an_image_that_is_read_as_a_whole_needs_a_batch_for_it(model: Path, tmp_path: Path) -> None:
+    pooling = write_pooling_projector(tmp_path)
+    others = [ask(words=f"Question {number}") for number in (1, 2)]
+    async with loaded_client(model, mmproj_path=str(pooling), **ROOM) as client:
+        alone = [(await reply_of(client, chat, SHORT)).text for chat in others]
+        replies = await asyncio.gather(
+            *(reply_of(client, chat, SHORT) for chat in [*others, ask(image(files.png(90)))])
+        )
+    bare = native.perceive(model, pooling, marked(), tokens=20, shade=90)
+    # Causal attention is back for the others, and for the words after the image.
+    assert [reply.text[:6] for reply in replies] == [text[:6] for text in (*alone, bare["text"])]
+    async with loaded_client(model, mmproj_path=str(pooling), **ROOM, n_batch=8, n_ubatch=8) as client:
+        assert "batch is only 8" in await refused(client, image(files.png()))
+        assert (await reply_of(client, ask(), SHORT)).text
 
 
 # --- positions of several dimensions ----------------------------------------------------------------------------------
