@@ -145,7 +145,7 @@ class Admission:
         """Pause a batch request for a person; not where the adapters have to change, which paused requests hinder."""
         if request.priority == "batch" or self._scales_of(request) != self._scales:
             return False
-        if not any(one.priority == "batch" for one in self._roster.active):
+        if not any(one.priority == "batch" and one.can_pause for one in self._roster.active):
             return False
         self._roster.pause_last()
         return True

@@ -114,6 +114,11 @@ class BeamSearch:
         return self._width
 
     @property
+    def can_pause(self) -> bool:
+        """What beams share is put back once for each of them, and may be more than there is."""
+        return sum(len(beam.sequence.tokens) for beam in self._beams) + self.rows <= self._pool.ledger.total
+
+    @property
     def reserved(self) -> int:
         """Cells it may still take: each beam goes its own way after the prompt."""
         length = self._request.sampling.max_length

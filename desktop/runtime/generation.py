@@ -95,6 +95,11 @@ class Generation:
         return 1
 
     @property
+    def can_pause(self) -> bool:
+        """One sequence fits into any cache that it came from."""
+        return True
+
+    @property
     def reserved(self) -> int:
         """Cells the rest of the request may still take, at most what the context holds."""
         limit = self.request.sampling.max_length
@@ -244,7 +249,8 @@ class Generation:
 
     @property
     def _may_shift(self) -> bool:
-        return self.request.context_shift and self._model.can_shift
+        # A recurrent state has no oldest part that it could forget, and refuses to be cut.
+        return self.request.context_shift and self._model.can_shift and not self._model.is_recurrent
 
     def _shift(self) -> int:
         """Forget the older half of what may go; return the new position."""

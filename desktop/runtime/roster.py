@@ -37,6 +37,10 @@ class Work(Protocol):
         """Sequences that it may hold at the same time."""
 
     @property
+    def can_pause(self) -> bool:
+        """Whether what it holds could be put back into an empty cache."""
+
+    @property
     def reserved(self) -> int:
         """Cells of the KV cache that it may still take."""
 
@@ -101,8 +105,13 @@ class Roster:
         self.paused.sort(key=lambda paused: paused.priority == "batch")  # people go on first
 
     def pause_last(self) -> None:
-        """Pause the last that came, a batch request before a person's."""
-        self.pause(max(self.active, key=lambda one: (one.priority == "batch", self.active.index(one))))
+        """Pause the last that came, a batch request before a person's; where none can be, the last one ends."""
+        order = sorted(self.active, key=lambda one: one.priority == "batch")
+        able = [one for one in order if one.can_pause]
+        if able:
+            self.pause(able[-1])
+        else:
+            self.finish(order[-1], "context_full")
 
     def resume(self, *, requests: int, sequences: int, people_only: bool) -> None:
         """Let those go on who were paused, as far as there is room; at most so many run, on so many sequences."""

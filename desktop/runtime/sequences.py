@@ -76,10 +76,12 @@ class KvSequence:
     def discard(self, start: int, count: int) -> None:
         """Forget `count` tokens from `start` on; what follows moves up (a context shift)."""
         memory = self._pool.memory
-        llama.llama_memory_seq_rm(memory, self.id, start, start + count)
+        if not llama.llama_memory_seq_rm(memory, self.id, start, start + count):
+            raise EngineError(FailureKind.INTERNAL, "a part of the context could not be taken out")
         llama.llama_memory_seq_add(memory, self.id, start + count, -1, -count)
         self.strand.drop(start, count)
         del self.tokens[start : start + count]
+        self.pending = ()  # nobody can wait for a prefix here any more
 
     def clear(self) -> None:
         """Forget everything."""

@@ -97,7 +97,8 @@ class _Campaign:
         chance, request_id = self.chance, f"r{self.number}"
         begin = " ".join(WORDS[: chance.choice((3, 12))]) * chance.choice((1, 2, 6))
         known = chance.choice([prompt + text for prompt, text in self.texts.items()] or [""])
-        prompt = known if len(known) and chance.random() < 0.4 else f"{begin} {chance.randrange(8)}"
+        goes_on = len(known) > 0 and chance.random() < 0.4
+        prompt = known if goes_on else f"{begin} {chance.randrange(8)}"
         beams = chance.choice((1, 1, 1, 1, 2, 3))
         shifts = beams == 1 and chance.random() < 0.15
         sampling = Sampling(
@@ -108,8 +109,9 @@ class _Campaign:
             grammar="root ::= (" if chance.random() < 0.03 else "",
         )
         priority: Priority = "batch" if chance.random() < 0.5 else "interactive"
-        # A reply that shifts, and one of beams, says something else than a greedy one.
-        self.asked[request_id] = (prompt, beams == 1 and not shifts)
+        # A reply that shifts, and one of beams, says something else than a greedy one. A conversation that goes on is
+        # read in the tokens that the reply was made of, where they are there still.
+        self.asked[request_id] = (prompt, beams == 1 and not shifts and not goes_on)
         self.words[request_id] = ""
         self.scheduler.submit(
             Generate(request_id=request_id, prompt=prompt, sampling=sampling, priority=priority, context_shift=shifts)
