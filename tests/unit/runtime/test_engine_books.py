@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.runtime.test_prefix_cache import WRITERS
+from tests.unit.runtime.test_prefix_cache import CUTTABLE, WRITERS
 
 STEPS = 500
 
@@ -33,3 +33,4 @@ def test_the_books_are_right_after_every_step(
         assert seen["cancelled"]
         assert seen.get("cached in memory", 0) + seen.get("cached in ram", 0) > 0
         assert seen["paused"] > 0
+        assert (seen["drafted"] > 0) == (kind in CUTTABLE)
