@@ -6,7 +6,7 @@ length ** length_penalty (Wu et al., 2016, without its constants).
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import llama_cpp.llama_cpp as llama
@@ -159,10 +159,10 @@ class BeamSearch:
             beam.sequence.extend(beam.tokens[-1:])
         return self._grow()
 
-    def perceive(self, medium: MediaChunk) -> int:
-        """Read the image or recording that is next; returns what llama_decode returns. Raises EngineError."""
+    def perceive(self, medium: MediaChunk, go_on: Callable[[], bool]) -> int:
+        """Read the image or recording that is next; returns what Projector.encode_into returns. Raises EngineError."""
         sequence = self._beams[0].sequence
-        result = self._model.perceive(medium, position=len(sequence.tokens), sequence=sequence.id)
+        result = self._model.perceive(medium, position=len(sequence.tokens), sequence=sequence.id, go_on=go_on)
         if result == 0:
             self._pool.learn_cells(medium)
             self._tell_read(sequence, medium.tokens)

@@ -1,7 +1,7 @@
 """One reply in the making: its prompt in chunks, then a token (or several, speculated) per step."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from desktop.engine.protocol import (
     ContextShifted,
@@ -138,9 +138,11 @@ class Generation:
             return self._take_prompt()
         return self._take_tokens(self._row, self._decoding[1:])
 
-    def perceive(self, medium: MediaChunk) -> int:
-        """Read the image or recording that is next; returns what llama_decode returns. Raises EngineError."""
-        result = self._model.perceive(medium, position=len(self.sequence.tokens), sequence=self.sequence.id)
+    def perceive(self, medium: MediaChunk, go_on: Callable[[], bool]) -> int:
+        """Read the image or recording that is next; returns what Projector.encode_into returns. Raises EngineError."""
+        result = self._model.perceive(
+            medium, position=len(self.sequence.tokens), sequence=self.sequence.id, go_on=go_on
+        )
         if result == 0:
             self._pool.learn_cells(medium)
             self.sequence.extend(medium.tokens)

@@ -1,7 +1,7 @@
 """A model in memory: loads exactly what a LoadPlan says, and reports what the engine made of it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,12 +158,12 @@ class Model:
         """Run a native llama_batch; 0: done, 1: no room in the KV cache, 2: aborted, negative: an error (llama.h)."""
         return int(llama.llama_decode(self.context, batch))
 
-    def perceive(self, medium: MediaChunk, *, position: int, sequence: int) -> int:
-        """Read an image or a recording into the KV cache; returns what `decode` returns. Raises EngineError."""
+    def perceive(self, medium: MediaChunk, *, position: int, sequence: int, go_on: Callable[[], bool]) -> int:
+        """Read an image or a recording into the KV cache; see Projector.encode_into."""
         if self.projector is None:
             raise EngineError(FailureKind.INTERNAL, "there is no projector")
         return self.projector.encode_into(
-            self.context, medium, position=position, sequence=sequence, n_batch=self.n_batch
+            self.context, medium, position=position, sequence=sequence, n_batch=self.n_batch, go_on=go_on
         )
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """The requests that have begun: those that run, and those that were paused for others."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from desktop.engine.protocol import Done, FinishReason, GenerationStats, Priority, RequestFailed
@@ -54,8 +55,8 @@ class Work(Protocol):
     def take(self) -> FinishReason | None:
         """Use what was decoded; return why it ends, or None. Raises EngineError."""
 
-    def perceive(self, medium: MediaChunk) -> int:
-        """Read the image or recording that is next; return what llama_decode returned. Raises EngineError."""
+    def perceive(self, medium: MediaChunk, go_on: Callable[[], bool]) -> int:
+        """Read the image or recording that is next; see Projector.encode_into. Raises EngineError."""
 
     def undo(self) -> bool:
         """The step failed: drop what it may have left in the cache; False where that cannot be done."""

@@ -24,7 +24,7 @@ from desktop.runtime.batch import Batch
 from desktop.runtime.cache.tiers import Tiers
 from desktop.runtime.engine_log import EngineLog
 from desktop.runtime.failures import EngineError, as_engine_error, decode_load_failure
-from desktop.runtime.media.projector import MediaChunk
+from desktop.runtime.media.projector import STOPPED, MediaChunk
 from desktop.runtime.model import Model
 from desktop.runtime.outbox import Outbox
 from desktop.runtime.pace import Pace
@@ -227,7 +227,7 @@ class Scheduler:
             return
         started, mark = time.monotonic(), self._log.mark()
         try:
-            result = one.perceive(medium)
+            result = one.perceive(medium, lambda: not self._must_stop(one))
         except Exception as error:  # noqa: BLE001 - see as_engine_error
             self._roster.fail(one, as_engine_error(error))
             return
@@ -235,8 +235,16 @@ class Scheduler:
         if result == 0:
             one.prefill_seconds += time.monotonic() - started
             self._pool.confirm()
+        elif result == STOPPED:
+            one.undo()
         elif result != NO_ROOM or not one.undo() or not self._make_any_room():
             self._recover([one], self._step_failure(result, mark), result)
+
+    def _must_stop(self, one: Work) -> bool:
+        """Whether an answer to a cancel cannot wait: the owner ends a child that does not give one."""
+        if self._model.is_recurrent:  # what was read in part cannot be taken back
+            return one.request_id in self._roster.cancelled
+        return any(other.request_id in self._roster.cancelled for other in self._roster.everyone)
 
     def _has_room_for(self, medium: MediaChunk) -> bool:
         """Make room; where that takes more, another is paused, and the next step comes again."""

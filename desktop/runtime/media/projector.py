@@ -27,6 +27,12 @@ LARGEST = 20 << 20
 """Bytes of one attached file."""
 MOST = 16
 """Attachments of one request."""
+STOPPED = -1000
+"""What reading a chunk comes to that was given up; no code of llama_decode."""
+_NODES = 8
+"""Of the projector's graph that are computed between two looks at whether to go on."""
+_ROWS = 256
+"""Of a chunk that are decoded between two such looks, unless it must be read as a whole."""
 _TEXT = 0  # enum mtmd_input_chunk_type of mtmd.h
 _NOWHERE = os.fsencode(Path(os.devnull) / "none")
 
@@ -76,6 +82,11 @@ class Projector:
         parameters.n_threads = planned_threads(plan)[1]
         parameters.flash_attn_type = FLASH_ATTENTION[plan.flash_attention]
         parameters.print_timings, parameters.warmup = False, plan.warm_up
+        self._go_on: Callable[[], bool] = lambda: True
+        self._nodes = 0
+        self._on_node = llama.ggml_backend_sched_eval_callback(self._look)
+        self._on_rows = mtmd.mtmd_helper_post_decode_callback(lambda _rows, _data: 0 if self._go_on() else STOPPED)
+        parameters.cb_eval = self._on_node
         callback = mtmd.mtmd_progress_callback(lambda fraction, _data: on_progress(fraction))
         parameters.progress_callback = callback
         mark = log.mark()
@@ -109,20 +120,40 @@ class Projector:
             raise refuse(f"the projector cannot take it: {self._last_words(mark)}")
         return self._collect(owner)
 
-    def encode_into(self, context: Any, chunk: MediaChunk, *, position: int, sequence: int, n_batch: int) -> int:
-        """Put a chunk into the KV cache; returns what llama_decode returns.
+    def encode_into(
+        self,
+        context: Any,
+        chunk: MediaChunk,
+        *,
+        position: int,
+        sequence: int,
+        n_batch: int,
+        go_on: Callable[[], bool],
+    ) -> int:
+        """Put a chunk into the KV cache; returns what llama_decode returns, or STOPPED.
 
-        Raises EngineError(INTERNAL) where the projector fails.
+        go_on: asked now and then, since an image can take a minute on a slow machine. Raises EngineError(INTERNAL)
+        where the projector fails.
         """
+        self._go_on = go_on
+        try:
+            return self._encode_into(context, chunk, position, sequence, n_batch)
+        finally:
+            self._go_on = lambda: True
+
+    def _encode_into(self, context: Any, chunk: MediaChunk, position: int, sequence: int, n_batch: int) -> int:
         mark = self._log.mark()
         if mtmd.mtmd_encode_chunk(self._native, chunk.handle) != 0:
             raise EngineError(FailureKind.INTERNAL, f"the projector failed: {self._last_words(mark)}")
+        if not self._go_on():
+            return STOPPED
         values = mtmd.mtmd_get_output_embd(self._native)
         width = int(llama.llama_model_n_embd_inp(llama.llama_get_model(context)))
         # What is no number would stay in the KV cache that all requests share: attention multiplies the cells of the
         # others by zero, and that is no number either.
         if not np.isfinite(np.ctypeslib.as_array(values, shape=(chunk.cells * width,))).all():
             raise EngineError(FailureKind.INTERNAL, "the projector computes values that are no numbers")
+        whole = mtmd.mtmd_decode_use_non_causal(self._native, chunk.handle)
         end = llama.llama_pos(0)
         return int(
             mtmd.mtmd_helper_decode_image_chunk(
@@ -132,12 +163,19 @@ class Projector:
                 values,
                 position,
                 sequence,
-                n_batch,
+                n_batch if whole else min(n_batch, _ROWS),
                 ctypes.byref(end),
-                mtmd.mtmd_helper_post_decode_callback(),
+                self._on_rows,
                 None,
             )
         )
+
+    def _look(self, _tensor: int, ask: bool, _data: int) -> bool:
+        """Tell ggml, which asks before each node, whether to stop after it, and then whether to go on."""
+        if not ask:
+            return self._go_on()
+        self._nodes += 1
+        return self._nodes % _NODES == 0
 
     def _collect(self, owner: "_Chunks") -> MediaPrompt:
         tokens: list[int] = []

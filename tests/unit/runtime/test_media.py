@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -303,6 +304,23 @@ async def test_a_reply_can_be_stopped_between_images(model: Path, eye: Path) -> 
         await stream.aclose()
         assert (await reply_of(client, ask(), SHORT)).text
         assert (await client.status()).active == 0
+
+
+async def test_a_recording_that_takes_long_can_be_stopped_in_the_middle(model: Path, tmp_path: Path) -> None:
+    slow = write_audio_projector(tmp_path, layers=40)
+    async with loaded_client(model, mmproj_path=str(slow), **ROOM, warm_up=False) as client:
+        whole = await reply_of(client, ask(sound(files.wav())), Sampling(temperature=0.0, max_length=1))
+        chat = [PromptMessage(role="system", content="Listen."), *ask(sound(files.wav(300)))[1:]]
+        stream = client.generate(messages=chat, sampling=SHORT)
+        await anext(stream)  # the words before it were read
+        started = time.monotonic()
+        await stream.aclose()
+        while (await client.status()).active:
+            await asyncio.sleep(0.01)
+        stopped = time.monotonic() - started
+        again = await reply_of(client, ask(sound(files.wav())), Sampling(temperature=0.0, max_length=1))
+    assert stopped < whole.done.stats.ttft / 2
+    assert again.text == whole.text
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
