@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 CACHE_BYTES = 400_000
+MOST_ASKED_AGAIN = 15
 WORDS = ["time", "people", "said", "water", "the", "when", "how", "there", "would", "make", "these", "could"]
 
 
@@ -26,6 +27,7 @@ def main() -> int:
     for _ in range(int(sys.argv[3])):
         campaign.step()
     campaign.finish()
+    campaign.ask_again()
     print(json.dumps(campaign.seen), file=out, flush=True)
     return 0
 
@@ -65,14 +67,16 @@ class _Campaign:
             outbox=Outbox(self.events.extend),
             cancelled=self.cancelled,
         )
-        self.number = 0
+        self.number = self.steps = 0
         self.asked: dict[str, tuple[str, bool]] = {}
         self.texts: dict[str, str] = {}
         self.words: dict[str, str] = {}
         self.seen: Counter[str] = Counter()
 
     def step(self) -> None:
-        if self.chance.random() < 0.15 and len(self.asked) < 12:
+        self.steps += 1
+        crowd = 12 if self.steps % 200 < 100 else 1  # now and then one is alone, and may guess
+        if self.chance.random() < 0.15 and len(self.asked) < crowd:
             self.ask()
         if self.asked and self.chance.random() < 0.03:
             self.cancelled.add(self.chance.choice(list(self.asked)))
@@ -92,6 +96,25 @@ class _Campaign:
         assert not self.asked, f"without an end: {sorted(self.asked)}"
         pool = self.scheduler._pool
         assert pool.ledger.used == len({cell for one in pool.idle for cell in one.strand.cells})
+
+    def ask_again(self) -> None:
+        """What was answered in the crowd is answered the same alone, with nothing in any cache and without guesses."""
+        from desktop.engine.protocol import CacheLimits, Generate, Sampling
+        from desktop.runtime.cache.tiers import Tiers
+
+        self.scheduler._admission._step_seconds = None
+        self.scheduler._pool._tiers = Tiers(CacheLimits(ram_bytes=0), model_key="x")
+        for prompt in list(self.texts)[:MOST_ASKED_AGAIN]:
+            self.scheduler._pool.forget_all()
+            self.number += 1
+            request_id = f"r{self.number}"
+            self.asked[request_id], self.words[request_id] = (prompt, True), ""
+            sampling = Sampling(temperature=0.0, max_length=60, ignore_end=True)
+            self.scheduler.submit(Generate(request_id=request_id, prompt=prompt, sampling=sampling))
+            while self.scheduler.busy:
+                self.scheduler.step()
+                self.hear()
+            self.seen["asked again"] += 1
 
     def ask(self) -> None:
         from desktop.engine.protocol import Generate, Priority, Sampling

@@ -33,4 +33,5 @@ def test_the_books_are_right_after_every_step(
         assert seen["cancelled"]
         assert seen.get("cached in memory", 0) + seen.get("cached in ram", 0) > 0
         assert seen["paused"] > 0
+        assert seen["asked again"] > 3
         assert (seen["drafted"] > 0) == (kind in CUTTABLE)
