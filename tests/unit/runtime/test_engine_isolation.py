@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -217,3 +218,17 @@ async def test_replies_without_a_limit_grow_until_the_context_is_full(client: En
         assert said.stats.prompt_tokens + said.stats.completion_tokens >= 1024
         check_reply(bare, bare.tokenize(prompt), said)
     await nothing_is_left(client)
+
+
+async def test_a_cache_too_small_for_all_at_once_drops_nobody(client: EngineClient) -> None:
+    """The case of llama-server's test_completion_unified, where requests are lost."""
+    lengths = (90, 90, 40, 90)
+    small = EngineClient()
+    try:
+        assert client.plan is not None
+        await small.load(msgspec.structs.replace(client.plan, n_ctx=256, n_parallel=4))
+        replies = await asyncio.gather(*(say(small, "A", greedy(length)) for length in lengths))
+    finally:
+        await small.stop()
+    assert tuple(len(said.tokens) for said in replies) == lengths
+    assert all(replies[2].tokens == said.tokens[:40] for said in replies)
