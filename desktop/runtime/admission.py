@@ -50,6 +50,8 @@ class Admission:
 
     def admit(self) -> None:
         """Let go on and begin what can now."""
+        if not self._queue and not self._roster.paused:
+            return  # nearly every step of a reply
         self._drop_cancelled()
         self._resume(people_only=self._queue.has_people)
         self._begin_waiting()

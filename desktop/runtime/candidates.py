@@ -1,6 +1,7 @@
 """The tokens among which a sampler chooses, as the engine's own array, so that they can be filtered in between."""
 
 import ctypes
+import math
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
@@ -13,6 +14,7 @@ from desktop.runtime.failures import EngineError
 Logits = npt.NDArray[np.float32]
 Tokens = npt.NDArray[np.int32]
 
+_STRIDE = 512  # tokens between those that are looked at for each token
 _ENTRY = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # struct llama_token_data
 
 
@@ -36,6 +38,19 @@ def likeliest(logits: Logits) -> int:
     if not np.isfinite(logits[best]):
         raise EngineError(FailureKind.INTERNAL, f"the model's logits are not numbers ({logits[best]})")
     return best
+
+
+def check_numbers(logits: Logits, *, thoroughly: bool) -> None:
+    """Raise EngineError(INTERNAL) where the logits are no numbers: a sampler would abort the child, or choose nonsense.
+
+    A row of the output matrix that is broken shows in every token, so it is looked for once, `thoroughly`; a hidden
+    state that is broken shows in all logits, so a few of them tell.
+    """
+    few = logits if thoroughly else logits[::_STRIDE]
+    if not math.isfinite(float(few.sum())):
+        likeliest(logits)  # an infinity may be meant: only the highest logit has to be a number
+        if np.isnan(logits).any():
+            raise EngineError(FailureKind.INTERNAL, "the model's logits are not numbers (nan)")
 
 
 class Candidates:

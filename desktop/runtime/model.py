@@ -1,5 +1,6 @@
 """A model in memory: loads exactly what a LoadPlan says, and reports what the engine made of it."""
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -87,32 +88,32 @@ class Model:
         """The native handle of the weights."""
         return self._model
 
-    @property
+    @functools.cached_property
     def n_ctx(self) -> int:
         """Tokens the context holds."""
         return int(llama.llama_n_ctx(self.context))
 
-    @property
+    @functools.cached_property
     def n_batch(self) -> int:
         """The most tokens of one decode; less than planned where the context is smaller."""
         return int(llama.llama_n_batch(self.context))
 
-    @property
+    @functools.cached_property
     def n_seq_max(self) -> int:
         """Sequences the context can hold."""
         return int(llama.llama_n_seq_max(self.context))
 
-    @property
+    @functools.cached_property
     def n_swa(self) -> int:
         """Width of the sliding attention window in tokens; 0 without one."""
         return int(llama.llama_model_n_swa(self._model))
 
-    @property
+    @functools.cached_property
     def is_recurrent(self) -> bool:
         """Whether the model keeps a state that cannot be cut back token by token (recurrent or hybrid)."""
         return bool(llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model))
 
-    @property
+    @functools.cached_property
     def can_shift(self) -> bool:
         """Whether positions in the KV cache can be moved."""
         memory = llama.llama_get_memory(self.context)

@@ -81,7 +81,7 @@ class Outbox:
 def _delta(request_id: str, stretch: _Stretch) -> EngineMessage:
     text, part = "".join(stretch.texts), stretch.part
     if part.kind == "reasoning":
-        return ReasoningDelta(request_id=request_id, text=text)
+        return ReasoningDelta(request_id=request_id, text=text, tokens=tuple(stretch.tokens))
     if part.kind == "tool_call":
         return ToolCallDelta(request_id=request_id, index=part.index, name=part.name, arguments=text)
     return TextDelta(request_id=request_id, text=text, tokens=tuple(stretch.tokens))

@@ -9,7 +9,7 @@ import numpy as np
 
 from desktop.engine.protocol import ChosenToken, Sampling
 from desktop.runtime import logprobs
-from desktop.runtime.candidates import Candidates, Logits, Tokens, likeliest, read_logits
+from desktop.runtime.candidates import Candidates, Logits, Tokens, check_numbers, likeliest, read_logits
 from desktop.runtime.grammar.elements import refused
 from desktop.runtime.grammar.watch import GrammarWatch
 from desktop.runtime.json_schema import schema_to_grammar
@@ -55,6 +55,7 @@ class SamplerChain:
             self.close()
             raise
         self._made = 0
+        self._greedy = is_greedy(sampling)
         self._end_banned = False
         self._ban_end()
 
@@ -75,14 +76,15 @@ class SamplerChain:
         fits the grammar.
         """
         logits = read_logits(context, row, self._vocabulary.size)
-        best = likeliest(logits)
         if self._grammar is not None:
+            check_numbers(logits, thoroughly=not self._made)
             token = self._sample_bound(logits, self._grammar)
             llama.llama_sampler_accept(self._chain, token)
-        elif self._adjusted or self._end_banned or not is_greedy(self._sampling):
+        elif self._adjusted or self._end_banned or not self._greedy:
+            check_numbers(logits, thoroughly=not self._made)
             token = int(llama.llama_sampler_sample(self._chain, context, row))
         else:
-            token = best
+            token = likeliest(logits)
         self._made += 1
         if self._end_banned and self._made >= self._sampling.min_length and not self._sampling.ignore_end:
             self._allow_end()

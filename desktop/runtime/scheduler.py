@@ -211,8 +211,10 @@ class Scheduler:
         while True:
             active = self._roster.active
             rows = sum(one.rows for one in active if not one.prefilling)
-            left = sum(one.prompt_left for one in active)
             chunk = self._pace.chunk(decoding=rows)
+            if self._pool.ledger.free >= self._batch.capacity:
+                return chunk  # whatever the step does
+            left = sum(one.prompt_left for one in active)
             if self._pool.make_room(rows + min(chunk, left)) or len(active) < 2:
                 return chunk
             if self._pool.ledger.free > rows:
@@ -221,6 +223,8 @@ class Scheduler:
 
     def _perceive(self) -> None:
         """Read one image or recording, which takes as long as it takes; then those without one go on."""
+        if self._model.projector is None:
+            return
         ready = [one for one in self._roster.active if one.medium is not None]
         one = min(ready, key=lambda one: one.priority == "batch", default=None)
         if one is None or (medium := one.medium) is None or not self._has_room_for(medium):

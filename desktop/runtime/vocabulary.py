@@ -18,6 +18,7 @@ class Vocabulary:
     def __init__(self, model: Any) -> None:
         self._vocab = llama.llama_model_get_vocab(model)
         self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
         self._spellings: dict[int, bytes | None] = {}
         self.size: int = llama.llama_vocab_n_tokens(self._vocab)
         self.adds_bos: bool = llama.llama_vocab_get_add_bos(self._vocab)
@@ -122,7 +123,10 @@ class Vocabulary:
 
     def ends_generation(self, token: int) -> bool:
         """Whether the model says with this token that it has finished."""
-        return bool(llama.llama_vocab_is_eog(self._vocab, token))
+        ends = self._ends.get(token)
+        if ends is None:
+            ends = self._ends[token] = bool(llama.llama_vocab_is_eog(self._vocab, token))
+        return ends
 
 
 class TextDecoder:

@@ -175,10 +175,11 @@ class TextDelta(Event, frozen=True):
 
 
 class ReasoningDelta(Event, frozen=True):
-    """New text of a reply's reasoning block."""
+    """New text of a reply's reasoning block. tokens: as in TextDelta."""
 
     request_id: str
     text: str
+    tokens: tuple[ChosenToken, ...] = ()
 
 
 class ToolCallDelta(Event, frozen=True):
