@@ -47,7 +47,7 @@ class BareLoop:
         return list(tokens[:count])
 
     def sampler(self, request: dict[str, Any], seed: int) -> Any:
-        """The chain of desktop/runtime/sampling.py, written out."""
+        """The chain of desktop/runtime/sampling/chain.py, written out."""
         chain = llama.llama_sampler_chain_init(llama.llama_sampler_chain_default_params())
         parts = [self.never_ends()] if request.get("ignore_end") else []
         if request["temperature"] > 0:

@@ -29,7 +29,7 @@ def _run_role(role: str, arguments: list[str]) -> int:
 
         return run_engine_child()
     if role == "rpc-worker" and arguments:
-        from desktop.runtime.devices import run_rpc_worker
+        from desktop.runtime.devices.rpc import run_rpc_worker
 
         return run_rpc_worker(arguments[0])
     if role == "hardware":

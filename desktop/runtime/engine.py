@@ -28,14 +28,14 @@ from desktop.engine.protocol import (
     Rerank,
     Status,
 )
-from desktop.runtime.backends import Ggml, engine_info
+from desktop.runtime.batching.outbox import Outbox
+from desktop.runtime.batching.scheduler import Scheduler
 from desktop.runtime.cache.tiers import Tiers
-from desktop.runtime.embedding import EmbeddingScheduler
+from desktop.runtime.devices.backends import Ggml, engine_info
+from desktop.runtime.embedding.scheduler import EmbeddingScheduler
 from desktop.runtime.engine_log import EngineLog
 from desktop.runtime.failures import EngineError
-from desktop.runtime.model import Model
-from desktop.runtime.outbox import Outbox
-from desktop.runtime.scheduler import Scheduler
+from desktop.runtime.loading.model import Model
 from desktop.runtime.wire import Inbox, Wire
 
 PROGRESS_INTERVAL = 0.05

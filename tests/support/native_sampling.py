@@ -99,7 +99,7 @@ class _Bench:
         import msgspec
 
         from desktop.engine.protocol import Sampling
-        from desktop.runtime.sampling import SamplerChain
+        from desktop.runtime.sampling.chain import SamplerChain
 
         wanted = msgspec.convert(sampling, Sampling, strict=False)
         return SamplerChain(wanted, vocabulary=self._words, n_ctx=N_CTX)
@@ -115,7 +115,7 @@ class _Bench:
         return tokens
 
     def _logits(self) -> Any:
-        from desktop.runtime.candidates import read_logits
+        from desktop.runtime.sampling.candidates import read_logits
 
         return read_logits(self._context, -1, self._words.size)
 
@@ -207,7 +207,7 @@ class _Bench:
     def _candidates(self, logits: list[float]) -> Any:
         import numpy as np
 
-        from desktop.runtime.candidates import Candidates
+        from desktop.runtime.sampling.candidates import Candidates
 
         candidates = Candidates(len(logits))
         candidates.fill(np.array(logits, dtype=np.float32))
@@ -215,7 +215,7 @@ class _Bench:
 
     def fits(self, grammar: str, texts: list[str]) -> list[bool]:
         """Whether each text is a whole reply in the grammar, read token by token."""
-        from desktop.runtime.grammar.watch import GrammarWatch
+        from desktop.runtime.sampling.grammar.watch import GrammarWatch
 
         answers = []
         for text in texts:
@@ -235,8 +235,8 @@ class _Bench:
         """Walk a text with our grammar and with the engine's; return, per step, the tokens they disagree about."""
         import numpy as np
 
-        from desktop.runtime.candidates import Candidates
-        from desktop.runtime.grammar.watch import GrammarWatch
+        from desktop.runtime.sampling.candidates import Candidates
+        from desktop.runtime.sampling.grammar.watch import GrammarWatch
 
         watch = GrammarWatch(grammar, vocabulary=self._words)
         native = self._llama.llama_sampler_init_grammar(self._words.handle, grammar.encode(), b"root")

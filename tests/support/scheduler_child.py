@@ -37,13 +37,13 @@ class _Campaign:
         import llama_cpp.llama_cpp as llama
 
         from desktop.engine.protocol import CacheLimits
-        from desktop.runtime.backends import Ggml
+        from desktop.runtime.batching.outbox import Outbox
+        from desktop.runtime.batching.pace import Pace
+        from desktop.runtime.batching.scheduler import Scheduler
         from desktop.runtime.cache.tiers import Tiers
+        from desktop.runtime.devices.backends import Ggml
         from desktop.runtime.engine_log import EngineLog
-        from desktop.runtime.model import Model
-        from desktop.runtime.outbox import Outbox
-        from desktop.runtime.pace import Pace
-        from desktop.runtime.scheduler import Scheduler
+        from desktop.runtime.loading.model import Model
         from tests.support.engine_talk import exact_plan
 
         self.llama, self.chance = llama, chance

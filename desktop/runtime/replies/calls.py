@@ -5,6 +5,7 @@ import re
 
 import msgspec
 
+from desktop.runtime.replies.stops import held_back
 from desktop.runtime.replies.values import (
     Call,
     CallSyntax,
@@ -15,7 +16,6 @@ from desktop.runtime.replies.values import (
     read_keyed,
     read_tagged,
 )
-from desktop.runtime.stops import held_back
 
 _BLANK = r"\s*"
 _HEAD_LIMIT = 256

@@ -9,8 +9,8 @@ from desktop.runtime.replies.formats import ReplyFormat
 from desktop.runtime.replies.parts import Part
 from desktop.runtime.replies.recipients import RecipientScanner
 from desktop.runtime.replies.scanner import Scanner
+from desktop.runtime.replies.stops import StopFilter
 from desktop.runtime.replies.values import Signatures
-from desktop.runtime.stops import StopFilter
 from desktop.runtime.vocabulary import TextDecoder
 
 

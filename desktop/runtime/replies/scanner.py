@@ -11,8 +11,8 @@ from typing import Literal
 from desktop.runtime.replies.calls import AutoCall, CallBody, Verdict, begin_call
 from desktop.runtime.replies.formats import HERMES, ReplyFormat
 from desktop.runtime.replies.parts import Part, Parts
+from desktop.runtime.replies.stops import held_back
 from desktop.runtime.replies.values import CallSyntax, Signatures
-from desktop.runtime.stops import held_back
 
 _BREAKS = "\r\n"
 

@@ -15,7 +15,7 @@ FILES = (
     *("ui/app", "ui/widgets/gauge", "ui/item_models/choices", "ui/pages/chat/view", "ui/pages/chat/controller"),
     *("ui/pages/models/view", "ui/pages/models/controller", "cli/main", "chat/store", "fit/plan", "doctor/disk"),
     *("engine/protocol/plans", "engine/client", "download/queue", "library/store", "catalog/hub", "hardware/nvidia"),
-    *("hardware/probe", "gguf/header", "runtime/model", "runtime/child"),
+    *("hardware/probe", "gguf/header", "runtime/loading/model", "runtime/child"),
 )
 
 # What the real rooms do: none of it breaks a contract.
@@ -28,7 +28,7 @@ ALLOWED = {
     "chat/store": "import desktop.engine.client\nimport desktop.database",
     "engine/client": "import desktop.engine.protocol\nimport desktop.childprocess",
     "engine/protocol/plans": "import msgspec\nimport desktop.errors",
-    "runtime/model": "import llama_cpp\nimport desktop.engine.protocol\nimport desktop.gguf.header",
+    "runtime/loading/model": "import llama_cpp\nimport desktop.engine.protocol\nimport desktop.gguf.header",
     "hardware/nvidia": "import pynvml",
 }
 
@@ -43,10 +43,10 @@ BREACHES = {
     "runtime-stands-alone": [
         ("runtime/child", "import desktop.engine.client"),
         ("runtime/child", "import desktop.settings"),
-        ("runtime/model", "from desktop import services"),
+        ("runtime/loading/model", "from desktop import services"),
     ],
     "runtime-importers": [
-        ("engine/client", "import desktop.runtime.model"),
+        ("engine/client", "import desktop.runtime.loading.model"),
         ("ui/app", "import desktop.runtime.child"),
     ],
     "protocol-is-a-leaf": [("engine/protocol/plans", "import desktop.gguf.header")],

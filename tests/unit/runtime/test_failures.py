@@ -4,7 +4,7 @@ import pytest
 
 from desktop.engine.protocol import FailureKind, LoadPlan, Placement
 from desktop.runtime.failures import EngineError, decode_load_failure
-from desktop.runtime.plan_checks import check_placement, check_plan
+from desktop.runtime.loading.plan_checks import check_placement, check_plan
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Media among tokens: nothing is cut in the middle of an image, and no other image is taken for it."""
 
-from desktop.runtime.alignment import align, common_prefix
+from desktop.runtime.batching.alignment import align, common_prefix
+from desktop.runtime.batching.speculation import NGRAM, PromptLookup
 from desktop.runtime.cache.entries import pack_tokens
 from desktop.runtime.media.places import (
     after_chunk,
@@ -10,7 +11,6 @@ from desktop.runtime.media.places import (
     text_only,
     whole_chunks,
 )
-from desktop.runtime.speculation import NGRAM, PromptLookup
 
 CAT, DOG = pseudo_tokens(b"cat", 5), pseudo_tokens(b"dog", 5)
 

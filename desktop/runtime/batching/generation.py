@@ -1,0 +1,289 @@
+"""One reply in the making: its prompt in chunks, then a token (or several, speculated) per step."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from desktop.engine.protocol import (
+    ContextShifted,
+    Done,
+    FinishReason,
+    Generate,
+    GenerationStats,
+    PromptProgress,
+)
+from desktop.runtime.batching.batch import Batch
+from desktop.runtime.batching.outbox import Outbox
+from desktop.runtime.batching.prompt import Prompt
+from desktop.runtime.batching.sequences import KvSequence, Lease, SavedSequence, SequencePool
+from desktop.runtime.batching.speculation import Speculator
+from desktop.runtime.loading.model import Model
+from desktop.runtime.loading.projector import MediaChunk
+from desktop.runtime.media.places import after_chunk, count_text, text_only
+from desktop.runtime.replies.parts import Part
+from desktop.runtime.replies.reader import ReplyReader
+from desktop.runtime.sampling.chain import SamplerChain
+
+FORGOTTEN_SHARE = 2
+"""A context shift forgets one in so many of the tokens that may go."""
+
+
+class Generation:
+    """A request that has a sequence. The scheduler calls `fill`, decodes, then `take` or `undo`."""
+
+    def __init__(
+        self,
+        request: Generate,
+        prompt: Prompt,
+        lease: Lease,
+        *,
+        model: Model,
+        pool: SequencePool,
+        outbox: Outbox,
+        received: float,
+        speculator: Speculator | None,
+    ) -> None:
+        self.request, self.request_id, self.priority = request, request.request_id, request.priority
+        self._model, self._pool, self._outbox = model, pool, outbox
+        self._received, self._begun, self._first = received, time.monotonic(), 0.0
+        self._lease = lease
+        self.sequence: KvSequence = lease.sequence
+        self._prompt_tokens = len(lease.prompt)
+        self._waiting: Sequence[int] = lease.prompt[lease.cached :]
+        self._media = prompt.media
+        self._sampler = SamplerChain(request.sampling, vocabulary=model.vocabulary, n_ctx=model.n_ctx)
+        self._sampler.see_prompt(text_only(lease.prompt))
+        self._reader = ReplyReader(
+            model.vocabulary,
+            prompt.reply_format,
+            stops=request.sampling.stop,
+            reasoning_open=prompt.reasoning_open,
+            tools=bool(request.tools),
+            signatures=request.tools,
+        )
+        self._speculator = speculator
+        self._token, self._made, self._discarded = -1, 0, 0
+        self._row, self._decoding = 0, list[int]()
+        self._calls = False
+        self._saved: SavedSequence | None = None
+        self.prefill_seconds = 0.0
+
+    # --- what the scheduler asks -----------------------------------------------------------------------------------
+
+    @property
+    def prefilling(self) -> bool:
+        """Whether a part of the prompt is still to be read."""
+        return bool(self._waiting)
+
+    @property
+    def prompt_left(self) -> int:
+        """Tokens of the prompt that are still to be read."""
+        return len(self._waiting)
+
+    @property
+    def medium(self) -> MediaChunk | None:
+        """The image or recording that is next in the prompt; None where text is."""
+        return self._media.get(self._waiting[0]) if self._waiting else None
+
+    @property
+    def rows(self) -> int:
+        """Rows of a step once the prompt is read."""
+        return 1
+
+    @property
+    def width(self) -> int:
+        """A reply has one sequence."""
+        return 1
+
+    @property
+    def can_pause(self) -> bool:
+        """One sequence fits into any cache that it came from."""
+        return True
+
+    @property
+    def reserved(self) -> int:
+        """Cells the rest of the request may still take, at most what the context holds."""
+        limit = self.request.sampling.max_length
+        wanted = self.prompt_left + (max(limit - self._made, 1) if limit else 1)
+        return min(wanted, self._model.n_ctx - self.sequence.cells)
+
+    @property
+    def context_is_full(self) -> bool:
+        """Whether not one token more fits into the context, and the request does not allow to forget."""
+        return self.sequence.cells >= self._model.n_ctx and not self._may_shift
+
+    def fill(self, batch: Batch, budget: int, *, draft: int = 0) -> int:
+        """Add this request's rows: at most `budget` of its prompt, or its next token and up to `draft` guesses.
+
+        Returns how many rows were added.
+        """
+        position = len(self.sequence.tokens)
+        if self._waiting:
+            count = count_text(self._waiting, min(budget, batch.room))
+            self._decoding = list(self._waiting[:count])
+            self._row = batch.add(
+                self._decoding, position, self.sequence.id, logits=None if count == len(self._waiting) else False
+            )
+            return count
+        if position >= self._model.n_ctx:
+            position = self._shift()
+        guesses = self._guess(min(draft, self._model.n_ctx - self.sequence.cells - 1, batch.room - 1))
+        self._decoding = [self._token, *guesses]
+        self._row = batch.add(self._decoding, position, self.sequence.id, logits=True)
+        return len(self._decoding)
+
+    def take(self) -> FinishReason | None:
+        """Use the logits of the rows that were decoded; return why the reply ends, or None."""
+        self.sequence.extend(self._decoding)
+        if self._waiting:
+            return self._take_prompt()
+        return self._take_tokens(self._row, self._decoding[1:])
+
+    def perceive(self, medium: MediaChunk, go_on: Callable[[], bool]) -> int:
+        """Read the image or recording that is next; returns what Projector.encode_into returns. Raises EngineError."""
+        result = self._model.perceive(
+            medium, position=len(self.sequence.tokens), sequence=self.sequence.id, go_on=go_on
+        )
+        if result == 0:
+            self._pool.learn_cells(medium)
+            self.sequence.extend(medium.tokens)
+            self._tell_read(len(medium.tokens))
+        return result
+
+    def undo(self) -> bool:
+        """The step failed: drop what a part of it may have left in the cache; False where the reply cannot go on."""
+        return self.sequence.undo()
+
+    def suspend(self) -> None:
+        """Give the sequence up for a while; its state waits here."""
+        self._saved = self._pool.save(self.sequence)
+
+    def resume(self) -> bool:
+        """Take a sequence again; False where there is no room yet."""
+        sequence = self._saved and self._pool.restore(self._saved)
+        if sequence is None:
+            return False
+        self.sequence, self._saved = sequence, None
+        return True
+
+    def finish(self, reason: FinishReason) -> None:
+        """Say what is held back, and Done."""
+        for part in self._reader.finish():
+            self._say(part)
+        if reason == "stop" and self._calls:
+            reason = "tool_calls"
+        done = Done(request_id=self.request_id, finish_reason=reason, stats=self._stats())
+        self._outbox.add(done, request_id=self.request_id, last=True)
+
+    def close(self) -> None:
+        """Free the native sampler and give the sequence back."""
+        self._sampler.close()
+        if self._speculator is not None:
+            self._speculator.close()
+        if self._saved is None:
+            self._pool.release(self.sequence)
+
+    # --- the prompt ------------------------------------------------------------------------------------------------
+
+    def _take_prompt(self) -> FinishReason | None:
+        count = len(self._decoding)
+        self._tell_read(count)
+        if self._waiting:
+            return None
+        if self._pool.keeps_whole_states:
+            self._pool.remember(self.sequence)
+        self._first = time.monotonic()
+        return self._take_tokens(self._row + count - 1, ())
+
+    def _tell_read(self, count: int) -> None:
+        self._waiting = self._waiting[count:]
+        done = self._prompt_tokens - len(self._waiting)
+        progress = PromptProgress(request_id=self.request_id, done=done, total=self._prompt_tokens)
+        self._outbox.add(progress, request_id=self.request_id)
+
+    # --- tokens ----------------------------------------------------------------------------------------------------
+
+    def _take_tokens(self, row: int, guesses: Sequence[int]) -> FinishReason | None:
+        """Choose a token at `row`, and at the rows behind it as long as the guesses turn out right."""
+        chosen: list[int] = []
+        reason: FinishReason | None = None
+        for place in range(len(guesses) + 1):
+            token = self._sampler.sample(self._model.context, row + place)
+            chosen.append(token)
+            reason = self._accept(token, row + place)
+            if reason is not None or place == len(guesses) or guesses[place] != token:
+                break
+        if self._speculator is not None:
+            self._speculator.learn(chosen, len(guesses))
+        wrong = len(guesses) - (len(chosen) - 1)
+        if wrong > 0:
+            self.sequence.truncate(len(self.sequence.tokens) - wrong)
+        self._token = chosen[-1]
+        return reason
+
+    def _accept(self, token: int, row: int) -> FinishReason | None:
+        """Say a token that was chosen; return why the reply ends with it, or None."""
+        if self._model.vocabulary.ends_generation(token):
+            return "stop"
+        self._made += 1
+        if self.request.sampling.logprobs >= 0:
+            described = self._sampler.describe(self._model.context, row, token)
+            if described is not None:
+                self._outbox.add_token(self.request_id, described)
+        for part in self._reader.feed(token):
+            self._say(part)
+        if self._reader.stopped or self._sampler.ended:
+            return "stop"
+        if self._made == self.request.sampling.max_length:
+            return "length"
+        return None
+
+    def _say(self, part: Part) -> None:
+        self._calls = self._calls or part.kind == "tool_call"
+        self._outbox.add_part(self.request_id, part)
+
+    # --- speculation and a full context ----------------------------------------------------------------------------
+
+    def _guess(self, limit: int) -> list[int]:
+        left = self.request.sampling.max_length - self._made - 1
+        if self.request.sampling.max_length:
+            limit = min(limit, left)
+        return self._speculator.draft(limit) if self._speculator is not None else []
+
+    @property
+    def _may_shift(self) -> bool:
+        # A recurrent state has no oldest part that it could forget, and refuses to be cut.
+        return self.request.context_shift and self._model.can_shift and not self._model.is_recurrent
+
+    def _shift(self) -> int:
+        """Forget the older half of what may go; return the new position."""
+        tokens = self.sequence.tokens
+        kept = after_chunk(tokens, min(max(self.request.keep_tokens, 1), len(tokens) - 2))
+        count = after_chunk(tokens, kept + max((len(tokens) - kept) // FORGOTTEN_SHARE, 1)) - kept
+        self._pool.discard(self.sequence, kept, count)
+        self._discarded += count
+        shifted = ContextShifted(request_id=self.request_id, kept=kept, discarded=count)
+        self._outbox.add(shifted, request_id=self.request_id)
+        return len(self.sequence.tokens)
+
+    # --- figures ---------------------------------------------------------------------------------------------------
+
+    def _stats(self) -> GenerationStats:
+        now = time.monotonic()
+        decoding, read = now - self._first, self._prompt_tokens - self._lease.cached - len(self._waiting)
+        speculator = self._speculator
+        return GenerationStats(
+            prompt_tokens=self._prompt_tokens,
+            cached_tokens=self._lease.cached,
+            cached_in=self._lease.cached_in if self._lease.cached else "none",
+            completion_tokens=self._made,
+            queued=self._begun - self._received,
+            ttft=self._first - self._received if self._first else 0.0,
+            prefill_speed=read / self.prefill_seconds if self.prefill_seconds > 0 else 0.0,
+            decode_speed=(self._made - 1) / decoding if self._first and self._made > 1 and decoding > 0 else 0.0,
+            seconds=now - self._received,
+            context_used=len(self.sequence.tokens),
+            seed=self._sampler.seed,
+            drafted=speculator.drafted if speculator else 0,
+            accepted=speculator.accepted if speculator else 0,
+            discarded=self._discarded,
+        )

@@ -1,0 +1,79 @@
+"""Who waits, in which order, and who is told so.
+
+A person in the window comes before a batch client; within a class, first come first served. A batch request that has
+waited PATIENCE seconds counts as a person, so that it is never starved.
+"""
+
+import time
+
+from desktop.engine.protocol import FailureKind, Generate, Queued
+from desktop.runtime.batching.outbox import Outbox
+from desktop.runtime.batching.prompt import Prompt
+from desktop.runtime.failures import EngineError
+
+LIMIT = 1024
+"""Requests that may wait; more are refused at once instead of being promised an answer."""
+PATIENCE = 30.0
+POSITION_INTERVAL = 0.5
+"""Seconds between two messages about a place in the queue."""
+
+
+class Waiting:
+    """A request, and when it came in seconds of the monotonic clock; its prompt once it was rendered."""
+
+    def __init__(self, request: Generate, received: float) -> None:
+        self.request, self.received = request, received
+        self.prompt: Prompt | None = None
+
+
+class RequestQueue:
+    """Requests that wait for their turn."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Waiting] = []
+        self._told: dict[str, int] = {}
+        self._last_told = 0.0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, request_id: str) -> bool:
+        return any(waiting.request.request_id == request_id for waiting in self._waiting)
+
+    def add(self, waiting: Waiting) -> None:
+        """Take a request in. Raises EngineError(QUEUE_FULL)."""
+        if len(self._waiting) >= LIMIT:
+            raise EngineError(FailureKind.QUEUE_FULL, waiting=str(len(self._waiting)))
+        self._waiting.append(waiting)
+
+    @property
+    def has_people(self) -> bool:
+        """Whether somebody waits who is no batch client."""
+        return any(one.request.priority != "batch" for one in self._waiting)
+
+    def in_order(self) -> list[Waiting]:
+        """Who is next, and after them, as it stands now."""
+        late = time.monotonic() - PATIENCE
+        return sorted(
+            self._waiting, key=lambda one: (one.request.priority == "batch" and one.received > late, one.received)
+        )
+
+    def remove(self, waiting: Waiting) -> None:
+        """Its turn came, or it was cancelled."""
+        self._waiting.remove(waiting)
+        self._told.pop(waiting.request.request_id, None)
+
+    def tell_positions(self, outbox: Outbox) -> None:
+        """Tell who has come that it waits; tell those whose place changed, at most every POSITION_INTERVAL."""
+        now = time.monotonic()
+        due = now - self._last_told >= POSITION_INTERVAL
+        if not self._waiting or not (due or len(self._told) < len(self._waiting)):
+            return
+        if due:
+            self._last_told = now
+        for position, waiting in enumerate(self.in_order(), start=1):
+            request_id = waiting.request.request_id
+            told = self._told.get(request_id)
+            if told is None or (due and told != position):
+                self._told[request_id] = position
+                outbox.add(Queued(request_id=request_id, position=position), request_id=request_id)

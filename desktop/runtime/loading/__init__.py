@@ -1,0 +1,1 @@
+"""How a model comes into memory, exactly as its plan says."""
