@@ -1,5 +1,6 @@
 """The engine in the child: carries out commands on the one thread that talks to native code."""
 
+import gc
 import os
 import queue
 import sys
@@ -108,6 +109,9 @@ class Engine:
             self._wire.send(LoadFailed(failure=failure, load_id=command.load_id))
             return
         self._serve(self._model)
+        # What is there now stays: the collector need not look at all of it again in the middle of a reply.
+        gc.collect()
+        gc.freeze()
         self._wire.send(Loaded(model=self._model.loaded, load_id=command.load_id))
 
     def _serve(self, model: Model) -> None:
@@ -142,3 +146,4 @@ class Engine:
         if self._model is not None:
             self._model.close()
         self._model = self._scheduler = self._tiers = None
+        gc.unfreeze()
