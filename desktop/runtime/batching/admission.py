@@ -36,7 +36,6 @@ class Admission:
     ) -> None:
         self._model, self._pool, self._queue, self._roster = model, pool, queue, roster
         self._step_seconds = step_seconds
-        self._scales = self._planned = tuple(adapter.scale for adapter in model.plan.lora)
 
     def submit(self, request: Generate) -> None:
         """Take a request into the queue. Raises EngineError(QUEUE_FULL)."""
@@ -97,7 +96,7 @@ class Admission:
         check_room(prompt.cells, self._model.n_ctx)
         if not self._agree_on_adapters(request):
             return False
-        adapters = repr(self._scales)
+        adapters = self._model.adapters.key
         there, coming = self._pool.longest_pending(prompt.tokens, adapters)
         if coming - there >= WORTH_WAITING_FOR:
             return None
@@ -123,19 +122,16 @@ class Admission:
         return (wanted <= free or wanted > MOST_BEAMS) and not too_many
 
     def _scales_of(self, request: Generate) -> tuple[float, ...]:
-        return self._planned if request.adapter_scales is None else request.adapter_scales
+        adapters = self._model.adapters
+        return adapters.planned if request.adapter_scales is None else adapters.checked(request.adapter_scales)
 
     def _agree_on_adapters(self, request: Generate) -> bool:
         """Adapters act on the whole context: those who run are answered first."""
         scales = self._scales_of(request)
-        if len(scales) != len(self._planned):
-            detail = f"{len(scales)} scales for {len(self._planned)} adapters"
-            raise EngineError(FailureKind.BAD_REQUEST, detail)
-        if scales != self._scales:
+        if scales != self._model.adapters.scales:
             if self._roster.everyone:
                 return False
-            self._model.set_adapters(scales)
-            self._scales = scales
+            self._model.adapters.set_scales(self._model.context, scales)
         return True
 
     def _has_room_for(self, request: Generate, tokens: int) -> bool:
@@ -145,7 +141,7 @@ class Admission:
 
     def _make_way_for(self, request: Generate) -> bool:
         """Pause a batch request for a person; not where the adapters have to change, which paused requests hinder."""
-        if request.priority == "batch" or self._scales_of(request) != self._scales:
+        if request.priority == "batch" or self._scales_of(request) != self._model.adapters.scales:
             return False
         if not any(one.priority == "batch" and one.can_pause for one in self._roster.active):
             return False

@@ -25,19 +25,19 @@ class Adapters:
     def __init__(self, model: Any, planned: Sequence[LoraAdapter], *, base: GgufHeader, log: EngineLog) -> None:
         self._handles = [_load(model, adapter.path, base, log) for adapter in planned]
         self._files = [identify_file(adapter.path) for adapter in planned]
+        self.planned = tuple(adapter.scale for adapter in planned)
+        """Scales of a request that does not say otherwise."""
         self.scales: tuple[float, ...] = tuple(0.0 for _ in planned)
-
-    def key_of(self, scales: Sequence[float]) -> str:
-        """Identify what these scales make of the weights; "" where every adapter is off."""
-        parts = [f"{file}*{scale!r}" for file, scale in zip(self._files, self._checked(scales), strict=True) if scale]
-        return hashlib.sha256("+".join(parts).encode()).hexdigest() if parts else ""
+        """What acts now."""
+        self.key = ""
+        """Identifies what the scales that act make of the weights; "" where every adapter is off."""
 
     def set_scales(self, context: Any, scales: Sequence[float]) -> None:
         """Make `context` compute with these scales from its next decode on; 0 leaves an adapter out.
 
         What is in the KV cache was computed with the scales of then. Raises EngineError(BAD_REQUEST).
         """
-        wanted = self._checked(scales)
+        wanted = self.checked(scales)
         if wanted == self.scales:
             return
         used = [index for index, scale in enumerate(wanted) if scale]  # one with scale 0 would still be computed
@@ -46,8 +46,11 @@ class Adapters:
         if llama.llama_set_adapters_lora(context, handles, len(used), native) != 0:
             raise EngineError(FailureKind.INTERNAL, "the engine refuses the adapters")
         self.scales = wanted
+        parts = "+".join(f"{self._files[index]}*{wanted[index]!r}" for index in used)
+        self.key = hashlib.sha256(parts.encode()).hexdigest() if used else ""
 
-    def _checked(self, scales: Sequence[float]) -> tuple[float, ...]:
+    def checked(self, scales: Sequence[float]) -> tuple[float, ...]:
+        """Return scales as they are, one per adapter. Raises EngineError(BAD_REQUEST)."""
         if len(scales) != len(self._handles):
             detail = f"{len(scales)} scales are given for {len(self._handles)} adapters"
             raise EngineError(FailureKind.BAD_REQUEST, detail)

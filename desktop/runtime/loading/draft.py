@@ -63,10 +63,6 @@ class Draft:
         """Use so many threads from the next step on."""
         llama.llama_set_n_threads(self.context, decode, prefill)
 
-    def decode(self, batch: Any) -> int:
-        """Run a native llama_batch; returns what llama_decode returns."""
-        return int(llama.llama_decode(self.context, batch))
-
     def close(self) -> None:
         """Free everything; safe to call twice."""
         if self.context is not None:

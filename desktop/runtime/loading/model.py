@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from desktop.runtime.vocabulary import Vocabulary
 class Model:
     """Weights, context and tokenizer of one plan. Raises EngineError with the kind of what went wrong.
 
-    key: identifies the weights and everything else that changes a KV state, adapters left out.
+    key: identifies the weights and everything else that changes a KV state, but for `adapters.key`.
     """
 
     def __init__(self, plan: LoadPlan, *, ggml: Ggml, log: EngineLog, on_progress: Progress) -> None:
@@ -75,7 +75,7 @@ class Model:
         lines += log.since(mark)
         self._planned_threads = self._threads = planned_threads(plan)
         self.adapters = Adapters(self._model, plan.lora, base=self._header, log=log)
-        self.set_adapters(self.planned_scales)
+        self.adapters.set_scales(self.context, self.adapters.planned)
         self.template, self.template_failure = self._read_template()
         if plan.warm_up:
             warm_up(self._model, self.context, self.vocabulary, log=log, path=plan.model_path)
@@ -120,20 +120,6 @@ class Model:
         return bool(memory) and bool(llama.llama_memory_can_shift(memory))
 
     @property
-    def planned_scales(self) -> tuple[float, ...]:
-        """What a request's adapters are scaled with that does not say otherwise."""
-        return tuple(adapter.scale for adapter in self.plan.lora)
-
-    @property
-    def adapters_key(self) -> str:
-        """Identifies the adapters and scales that act now; "" without any."""
-        return self.adapters.key_of(self.adapters.scales)
-
-    def adapters_key_of(self, scales: Sequence[float] | None) -> str:
-        """Identify what these scales make of the weights; None: the plan's. Raises EngineError(BAD_REQUEST)."""
-        return self.adapters.key_of(self.planned_scales if scales is None else scales)
-
-    @property
     def threads(self) -> tuple[int, int]:
         """Threads that decode and prefill use now."""
         return self._threads
@@ -147,17 +133,6 @@ class Model:
             llama.llama_set_n_threads(self.context, *wanted)
             if self.draft is not None:
                 self.draft.set_threads(*wanted)
-
-    def set_adapters(self, scales: Sequence[float]) -> None:
-        """Compute with these scales from the next decode on, one per adapter of the plan.
-
-        Raises EngineError(BAD_REQUEST) for another number of them.
-        """
-        self.adapters.set_scales(self.context, scales)
-
-    def decode(self, batch: Any) -> int:
-        """Run a native llama_batch; 0: done, 1: no room in the KV cache, 2: aborted, negative: an error (llama.h)."""
-        return int(llama.llama_decode(self.context, batch))
 
     def perceive(self, medium: MediaChunk, *, position: int, sequence: int, go_on: Callable[[], bool]) -> int:
         """Read an image or a recording into the KV cache; see Projector.encode_into."""

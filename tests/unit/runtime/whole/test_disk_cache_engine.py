@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from desktop.engine.client import EngineClient
-from desktop.engine.protocol import CacheLimits
+from desktop.engine.protocol import CacheLimits, LoraAdapter
 from tests.support.bare_engine import bare_engine
 from tests.support.engine_talk import Said, check_reply, exact_plan, greedy, say, tokens_read
 from tests.support.models import decoders
+from tests.support.models.adapters import write_lora
 from tests.unit.runtime.whole.test_prefix_cache import SIZES, SYSTEM, WRITERS, ask
 
 PROMPT = SYSTEM + ask("one")
@@ -96,3 +97,19 @@ async def test_what_another_model_or_another_plan_left_is_not_used(tmp_path: Pat
     types = {"flash_attention": changes.get("flash_attention", "off"), "kv_type": changes.get("type_k", "f32")}
     with bare_engine(path, **types) as bare:
         assert said.tokens == bare.write(bare.tokenize(PROMPT), 8).tokens
+
+
+@pytest.mark.asyncio
+async def test_what_another_adapter_left_is_not_used_though_its_scale_is_the_same(tmp_path: Path) -> None:
+    path = decoders.write_dense(tmp_path, kind="f32")
+    one, other = (
+        (LoraAdapter(path=str(write_lora(tmp_path, name=name, seed=seed))),) for seed, name in enumerate(("one", "two"))
+    )
+    folder = tmp_path / "cache"
+    await speak_once(path, [PROMPT], cache=limits(folder), lora=one)
+    (fresh,) = await speak_once(path, [PROMPT], cache=limits(tmp_path / "empty"), lora=other)
+    (said,) = await speak_once(path, [PROMPT], cache=limits(folder), lora=other)
+    assert said.stats.cached_in == "none"
+    assert said.tokens == fresh.tokens
+    (again,) = await speak_once(path, [PROMPT], cache=limits(folder), lora=one)
+    assert again.stats.cached_in == "disk"
