@@ -22,6 +22,8 @@ _ALLOWED_THREADS = (
     "pytest_timeout",  # the test runner's own watchdog
     "tqdm_monitor",  # tqdm starts one for the whole process, on the first bar
 )
+_THREADS_OF_A_LOOP = ("asyncio_",)
+"""Of a loop's default executor: they end with the loop, which tests of a module may share."""
 _OWN_FRAMES = (__file__, subprocess.__file__, threading.__file__)
 
 
@@ -98,11 +100,11 @@ def _command(child: psutil.Process) -> str:
         return type(error).__name__
 
 
-def _leaked_threads(before: set[threading.Thread], origins: Origins) -> list[str]:
+def _leaked_threads(before: set[threading.Thread], origins: Origins, allowed: tuple[str, ...]) -> list[str]:
     return [
         f"thread {thread.name!r}, begun at:\n{origins.threads.get(thread, '  (not seen starting)')}"
         for thread in threading.enumerate()
-        if thread not in before and not thread.name.startswith(_ALLOWED_THREADS)
+        if thread not in before and not thread.name.startswith(allowed)
     ]
 
 
@@ -150,11 +152,17 @@ def no_leaks(request: pytest.FixtureRequest, qt_garbage: None) -> Iterator[None]
         yield
     if request.node.get_closest_marker("allow_leaks"):
         return
-    leaks = _wait_for_end(lambda: _leaked_children(children, origins) + _leaked_threads(threads, origins))
+    allowed = _ALLOWED_THREADS + (_THREADS_OF_A_LOOP if _shares_its_loop(request) else ())
+    leaks = _wait_for_end(lambda: _leaked_children(children, origins) + _leaked_threads(threads, origins, allowed))
     timers = _leaked_timers(origins)
     origins.timers.clear()
     if leaks or timers:
         pytest.fail("This test leaves behind:\n" + "\n".join(leaks + timers), pytrace=False)
+
+
+def _shares_its_loop(request: pytest.FixtureRequest) -> bool:
+    marker = request.node.get_closest_marker("asyncio")
+    return marker is not None and marker.kwargs.get("loop_scope", "function") != "function"
 
 
 def _wait_for_end(find: Callable[[], list[str]]) -> list[str]:
