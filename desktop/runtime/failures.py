@@ -20,7 +20,7 @@ class EngineError(Exception):
 
 
 def as_engine_error(error: Exception) -> EngineError:
-    """Return an EngineError as it is; anything else, a fault of ours, as one of the kind INTERNAL.
+    """Return an EngineError as it is, a MemoryError as OUT_OF_MEMORY; anything else, a fault of ours, as INTERNAL.
 
     Every request is answered by code of its own, and one that meets a fault must not take the others down with the
     child. The traceback goes to stderr, where the owner reads it.
@@ -28,7 +28,8 @@ def as_engine_error(error: Exception) -> EngineError:
     if isinstance(error, EngineError):
         return error
     log.error("a request failed inside", exc_info=error)
-    return EngineError(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")
+    kind = FailureKind.OUT_OF_MEMORY if isinstance(error, MemoryError) else FailureKind.INTERNAL
+    return EngineError(kind, f"{type(error).__name__}: {error}")
 
 
 # What libllama and ggml write before they give up, as seen in llama.cpp 0c1e57098. Order matters: first match wins.

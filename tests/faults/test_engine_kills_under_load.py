@@ -35,6 +35,8 @@ SAYS = "".join(WORDS) * 100
 """What the model always says, whatever it is asked."""
 MOST_GAP, MOST_READY, MOST_NOTICE = 0.1, 2.0, 10.0
 """Seconds: the event loop's gap; from a death until the engine is ready, beside the load; until a stop is noticed."""
+MEMORY_ENDS = ("OutOfMemory", "ContextFull")
+"""How a request of eight million characters may end in a child that lives: memory may just have been enough."""
 PLAN = {"n_ctx": 8192, "n_parallel": CLIENTS, "n_seq_max": CLIENTS, "n_outputs_max": CLIENTS}
 
 
@@ -171,18 +173,32 @@ def _limit_memory(client: EngineClient, spare: int) -> None:
     child.rlimit(resource.RLIMIT_AS, (child.memory_info().vms + spare, hard))
 
 
+def _free_memory(client: EngineClient) -> None:
+    """Let the child have as much as it wants again, as when another program was closed."""
+    assert client.pid is not None
+    child = psutil.Process(client.pid)
+    _soft, hard = child.rlimit(resource.RLIMIT_AS)
+    child.rlimit(resource.RLIMIT_AS, (hard, hard))
+
+
 @pytest.mark.parametrize("spare", [0, 1 << 20, 16 << 20])
-async def test_a_child_that_gets_no_memory_fails_in_words_and_the_next_one_answers(tmp_path: Path, spare: int) -> None:
+async def test_without_memory_a_request_fails_in_words_and_with_memory_the_next_one_is_answered(
+    tmp_path: Path, spare: int
+) -> None:
     path = write_scripted(tmp_path, WORDS, endless=True)
     states: list[EngineState] = []
     async with loaded_client(path, **PLAN) as client:
         client.subscribe(states.append)
+        victim = client.pid
         _limit_memory(client, spare)
         with pytest.raises(EngineError) as caught:
             await reply_of(client, user("x" * 8_000_000), SHORT)
         deaths = [str(state.failure.kind) for state in states if state.failure and state.phase == EnginePhase.CRASHED]
         print(f"\n{spare >> 20} MiB spare: {type(caught.value).__name__}: {caught.value}; the child died of {deaths}")
         assert caught.value.explain().hint
+        assert deaths or type(caught.value).__name__ in MEMORY_ENDS
+        if client.pid == victim:  # it lived through that, and must be none the worse for it
+            _free_memory(client)
         assert (await reply_of(client, user("Hi."), SHORT)).text == "".join(WORDS[:10])
 
 

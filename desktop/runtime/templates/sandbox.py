@@ -98,13 +98,14 @@ def compile_template(source: str) -> jinja2.Template:
 def run_template(template: jinja2.Template, values: Mapping[str, Any], *, limit: int, deadline: float) -> str:
     """Return what the template writes; `limit` is in characters, `deadline` a time of the monotonic clock.
 
-    Raises TemplateRefusedError where it says no itself, EngineError(BAD_CHAT_TEMPLATE) for everything else.
+    Raises TemplateRefusedError where it says no itself, MemoryError where the machine has no memory for it,
+    EngineError(BAD_CHAT_TEMPLATE) for everything else.
     """
     try:
         with time_limit(max(deadline - time.monotonic(), 0.001)):
             return _bounded(template.generate(**values), limit)
-    except (EngineError, TemplateRefusedError):
-        raise
+    except (EngineError, TemplateRefusedError, MemoryError):
+        raise  # a template is bounded in what it can build: memory that is missing is no fault of its own
     except TemplateTooSlowError as error:
         raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, f"it takes longer than {TIME_LIMIT:g} s") from error
     # A template can raise whatever Python can: TypeError, KeyError, OverflowError, RecursionError ...
@@ -126,7 +127,8 @@ def _bounded(pieces: Iterator[str], limit: int) -> str:
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TemplateTooSlowError in this thread, between two bytecodes, when the block takes longer; on every system.
 
-    One call into native code cannot be interrupted; the heartbeat ends a child that hangs there.
+    One call into native code cannot be interrupted; the heartbeat ends a child that hangs there. Raises MemoryError
+    where the system has no room for the clock's thread.
     """
     thread, lock, over = threading.get_ident(), threading.Lock(), False
 
@@ -139,7 +141,10 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     timer = threading.Timer(seconds, interrupt)
     timer.daemon = True
-    timer.start()
+    try:
+        timer.start()
+    except RuntimeError as error:  # "can't start new thread", as Python words it
+        raise MemoryError(str(error)) from error
     try:
         yield
     finally:

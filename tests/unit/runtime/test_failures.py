@@ -3,7 +3,7 @@
 import pytest
 
 from desktop.engine.protocol import FailureKind, LoadPlan, Placement
-from desktop.runtime.failures import EngineError, decode_load_failure
+from desktop.runtime.failures import EngineError, as_engine_error, decode_load_failure
 from desktop.runtime.loading.plan_checks import check_placement, check_plan
 
 
@@ -48,6 +48,12 @@ def test_the_reason_of_a_failed_load_is_found(line: str, kind: FailureKind, argu
 
 def test_a_failure_without_a_word_is_told_too() -> None:
     assert decode_load_failure([], "/m.gguf").failure.detail == "the engine gave no reason"
+
+
+@pytest.mark.allow_log("a request failed inside")
+def test_missing_memory_is_told_as_such_and_not_as_a_fault_of_ours() -> None:
+    assert as_engine_error(MemoryError()).failure.kind == FailureKind.OUT_OF_MEMORY
+    assert as_engine_error(KeyError("x")).failure.kind == FailureKind.INTERNAL
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from desktop.engine.protocol import Attachment, FailureKind, PromptMessage, Tool, ToolCall
 from desktop.runtime.failures import EngineError
-from desktop.runtime.templates.sandbox import time_limit
+from desktop.runtime.templates.sandbox import compile_template, run_template, time_limit
 from desktop.runtime.templates.template import CHATML, ChatTemplate, Stretch, fallback_source
 
 SPECIAL = ("<|im_start|>", "<|im_end|>")
@@ -124,6 +125,26 @@ def test_a_template_in_time_is_left_alone() -> None:
     with time_limit(0.05):
         pass
     time.sleep(0.1)
+
+
+def test_memory_that_is_missing_is_no_fault_of_the_template() -> None:
+    def build() -> str:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run_template(compile_template("{{ build() }}"), {"build": build}, limit=100, deadline=time.monotonic() + 2)
+
+
+def test_a_clock_that_gets_no_thread_is_missing_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_timer: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    shared = template()
+    monkeypatch.setattr(threading.Timer, "start", start)
+    with pytest.raises(MemoryError, match="thread"):
+        shared.render(user("hi"))
+    monkeypatch.undo()
+    assert shared.render(user("hi")) == template().render(user("hi"))
 
 
 def test_what_a_template_refuses_is_told_in_its_own_words() -> None:
