@@ -139,10 +139,11 @@ class Engine:
             self._scheduler.submit(command)
 
     def _unload(self) -> None:
+        ended = time.monotonic() + LAST_WRITES
         if self._scheduler is not None:
-            self._scheduler.drain()
+            self._scheduler.drain(LAST_WRITES)
         if self._tiers is not None:
-            self._tiers.close(LAST_WRITES)
+            self._tiers.close(ended - time.monotonic())
         if self._model is not None:
             self._model.close()
         self._model = self._scheduler = self._tiers = None

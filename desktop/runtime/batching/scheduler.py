@@ -39,6 +39,8 @@ SMALLEST_SHARE = 32
 """Tokens of a prompt that one request reads in a step, when several read at once."""
 PERSIST_AFTER = 3.0
 """Seconds without work until conversations are written to the disk tier."""
+PERSIST_AGAIN = 0.2
+"""Seconds until the disk tier is asked again that had no room for all of them."""
 NO_ROOM = 1  # llama_decode: no room in the KV cache
 
 
@@ -113,19 +115,21 @@ class Scheduler:
         left = self._persist_at - time.monotonic()
         if left > 0:
             return left
-        self._persist_at = None
-        self._pool.persist()
-        return None
+        if self._pool.persist():
+            self._persist_at = None
+            return None
+        self._persist_at = time.monotonic() + PERSIST_AGAIN
+        return PERSIST_AGAIN
 
-    def drain(self) -> None:
-        """End everything as cancelled and keep what waits: the model is going away."""
+    def drain(self, seconds: float) -> None:
+        """End everything as cancelled and keep what waits, within `seconds`: the model is going away."""
         for one in self._roster.everyone:
             self._roster.finish(one, "cancelled")
         for waiting in self._queue.in_order():
             self._queue.remove(waiting)
             self._roster.never_begun(waiting.request.request_id)
         self._outbox.flush(now=True)
-        self._pool.persist()
+        self._pool.persist(seconds)
 
     def status(self, nonce: int) -> Status:
         """What is going on."""

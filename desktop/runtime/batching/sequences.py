@@ -8,6 +8,7 @@ when others need the room; what they hold goes to the tiers of runtime/cache and
 import ctypes
 import itertools
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -248,16 +249,23 @@ class SequencePool:
             self._tiers.confirm(self._unconfirmed)
             self._unconfirmed = None
 
-    def persist(self) -> None:
-        """Write the conversations that wait through to the disk tier."""
+    def persist(self, seconds: float = 0.0) -> bool:
+        """Write the conversations that wait through to the disk tier, the last used first.
+
+        It takes two at a time: waits `seconds` in all for that; returns whether it has got everything.
+        """
         limits = self._model.plan.cache
         if not limits.disk_folder or not limits.disk_bytes:
-            return
-        for sequence in self.idle:
+            return True
+        ended = time.monotonic() + seconds
+        for sequence in reversed(self.idle):
             if len(sequence.tokens) >= max(WORTH_KEEPING, sequence.persisted + 1):
+                if not self._tiers.wait_for_place(ended - time.monotonic()):
+                    return False
                 sequence.persisted = len(sequence.tokens)
                 state = self.state_of(sequence)
                 self._tiers.persist(sequence.tokens, sequence.adapters, state, whole=self.keeps_whole_states)
+        return True
 
     def forget_all(self) -> None:
         """Clear every sequence, without keeping anything: what the cache holds is not known any more."""

@@ -117,6 +117,10 @@ class Tiers:
         """Have a state written to the disk, without waiting; not kept in RAM. Returns whether it will be tried."""
         return self._write(self._held(tokens, adapters, state, whole=whole))
 
+    def wait_for_place(self, seconds: float) -> bool:
+        """Wait until `persist` has room for a state; returns whether it has."""
+        return self._disk is None or self._disk.wait_for_place(seconds)
+
     def flush(self, deadline_seconds: float) -> bool:
         """Wait until what is to be on the disk is; returns whether it is."""
         return self._disk is None or self._disk.flush(deadline_seconds)

@@ -130,7 +130,7 @@ class EmbeddingScheduler:
         """Nothing is done between requests."""
         return None
 
-    def drain(self) -> None:
+    def drain(self, _seconds: float) -> None:
         """End everything as cancelled: the model is going away."""
         for job in list(self._jobs):
             self._end(job, _cancelled(job))

@@ -113,3 +113,12 @@ async def test_what_another_adapter_left_is_not_used_though_its_scale_is_the_sam
     assert said.tokens == fresh.tokens
     (again,) = await speak_once(path, [PROMPT], cache=limits(folder), lora=one)
     assert again.stats.cached_in == "disk"
+
+
+@pytest.mark.asyncio
+async def test_each_of_many_conversations_is_kept_when_the_engine_ends(tmp_path: Path) -> None:
+    path = decoders.write_dense(tmp_path, kind="f32", layers=1)
+    changes: dict[str, Any] = {"n_seq_max": 8, "n_outputs_max": 8, "cache": limits(tmp_path / "cache")}
+    prompts = [f"{number} {PROMPT}" for number in range(6)]
+    await speak_once(path, prompts, **changes)
+    assert [said.stats.cached_in for said in await speak_once(path, prompts, **changes)] == ["disk"] * 6
