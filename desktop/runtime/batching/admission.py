@@ -162,7 +162,7 @@ class Admission:
             pool=pool,
             outbox=outbox,
             received=waiting.received,
-            speculator=self._speculator_for(lease.prompt),
+            speculate=self._speculator_for,
         )
 
     def _speculator_for(self, prompt: list[int]) -> Speculator | None:

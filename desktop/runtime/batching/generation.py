@@ -28,7 +28,10 @@ FORGOTTEN_SHARE = 2
 
 
 class Generation:
-    """A request that has a sequence. The scheduler calls `fill`, decodes, then `take` or `undo`."""
+    """A request that has a sequence. The scheduler calls `fill`, decodes, then `take` or `undo`.
+
+    speculate: makes what guesses how a prompt goes on; None where nothing is to be guessed.
+    """
 
     def __init__(
         self,
@@ -40,7 +43,7 @@ class Generation:
         pool: SequencePool,
         outbox: Outbox,
         received: float,
-        speculator: Speculator | None,
+        speculate: Callable[[list[int]], Speculator | None],
     ) -> None:
         self.request, self.request_id, self.priority = request, request.request_id, request.priority
         self._model, self._pool, self._outbox = model, pool, outbox
@@ -50,8 +53,6 @@ class Generation:
         self._prompt_tokens = len(lease.prompt)
         self._waiting: Sequence[int] = lease.prompt[lease.cached :]
         self._media = prompt.media
-        self._sampler = SamplerChain(request.sampling, vocabulary=model.vocabulary, n_ctx=model.n_ctx)
-        self._sampler.see_prompt(text_only(lease.prompt))
         self._reader = ReplyReader(
             model.vocabulary,
             prompt.reply_format,
@@ -60,7 +61,10 @@ class Generation:
             tools=bool(request.tools),
             signatures=request.tools,
         )
-        self._speculator = speculator
+        # What holds something native comes last: a request that is refused must leave nothing behind.
+        self._sampler = SamplerChain(request.sampling, vocabulary=model.vocabulary, n_ctx=model.n_ctx)
+        self._sampler.see_prompt(text_only(lease.prompt))
+        self._speculator = speculate(lease.prompt)
         self._token, self._made, self._discarded = -1, 0, 0
         self._row, self._decoding = 0, list[int]()
         self._calls = False

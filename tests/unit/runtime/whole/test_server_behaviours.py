@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from desktop.engine.client import EngineClient
-from desktop.engine.failure import BadRequest, WrongPurpose
+from desktop.engine.failure import BadGrammar, BadRequest, WrongPurpose
 from desktop.engine.protocol import (
     LogitBias,
     LoraAdapter,
@@ -24,7 +24,7 @@ from desktop.engine.protocol import (
 )
 from tests.support.engine_talk import NO_CACHE, Said, batch_plan, exact_plan, greedy, say
 from tests.support.models.adapters import write_lora
-from tests.support.models.decoders import write_dense
+from tests.support.models.decoders import write_dense, write_draft
 from tests.support.models.scripted import write_scripted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -255,6 +255,20 @@ async def test_guessing_ahead_changes_nothing_and_stays_inside_the_context(folde
         texts.append(said.text)
     # Whether it is worth it depends on the machine; tests/support/scheduler_child.py always guesses.
     assert texts[0] == texts[1]
+
+
+async def test_requests_that_are_refused_leave_the_draft_model_to_others(tmp_path: Path) -> None:
+    path, draft = write_dense(tmp_path, layers=2), write_draft(tmp_path)
+    client = EngineClient()
+    try:
+        await client.load(exact_plan(path, n_parallel=1, n_ctx=512, draft_path=str(draft), speculation="draft"))
+        for _ in range(2):
+            with pytest.raises(BadGrammar):
+                await say(client, "x", greedy(3, grammar="root ::= ("))
+        said = await say(client, "one and the other", greedy(100))
+    finally:
+        await client.stop()
+    assert said.stats.drafted > 0  # the draft is the model itself, and is tried at least once
 
 
 async def test_a_model_for_text_neither_embeds_nor_ranks(client: EngineClient) -> None:
