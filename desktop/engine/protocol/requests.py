@@ -68,7 +68,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     repeat_window, dry_window: tokens that are looked back on; -1 is the whole context.
     mirostat (1 or 2) takes the place of the other cuts. grammar: GBNF; json_schema: a JSON schema as text, "{}" is any
     JSON; one of both. logprobs: how many alternatives are told per token; -1 tells nothing, 0 the chosen token only.
-    beams: 1 is no beam search; 2 to 4 return the likeliest of several continuations, greedily (no sampler acts).
+    beams: 1 is no beam search; 2 to 4 return the likeliest of several continuations, greedily: no sampler acts,
+    and a grammar is refused.
     """
 
     temperature: float = 0.8

@@ -9,11 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import llama_cpp.llama_cpp as llama
 import numpy as np
 
 from desktop.engine.protocol import (
-    MOST_BEAMS,
     Beams,
     Done,
     FailureKind,
@@ -21,6 +19,7 @@ from desktop.engine.protocol import (
     Generate,
     GenerationStats,
     PromptProgress,
+    Sampling,
 )
 from desktop.runtime.batching.batch import Batch
 from desktop.runtime.batching.cells import count_cells
@@ -32,6 +31,8 @@ from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.projector import MediaChunk
 from desktop.runtime.media.places import count_text
 from desktop.runtime.replies.reader import ReplyReader
+from desktop.runtime.sampling.candidates import Logits, check_numbers, read_logits
+from desktop.runtime.sampling.ranges import check_ranges
 
 
 class _Beam(NamedTuple):
@@ -65,7 +66,7 @@ class BeamSearch:
         self.request_id, self.priority = request.request_id, request.priority
         self._request, self._model, self._pool, self._outbox = request, model, pool, outbox
         self._width = request.sampling.beams
-        _check(model, self._width)
+        _check(model, request.sampling)
         self._reader = ReplyReader(
             model.vocabulary,
             prompt.reply_format,
@@ -261,7 +262,7 @@ class BeamSearch:
         """The 2 * width likeliest next tokens of all beams, best first: enough where half of them are ends."""
         found: list[tuple[_Beam, int, float]] = []
         for beam, row in zip(self._beams, self._rows, strict=True):
-            logs = log_softmax(self._model, row)
+            logs = _log_softmax(self._model, row)
             best = np.argpartition(logs, -2 * self._width)[-2 * self._width :]
             found += [(beam, int(token), beam.score + float(logs[token])) for token in best]
         return sorted(found, key=lambda one: -one[2])[: 2 * self._width]
@@ -335,20 +336,21 @@ class BeamSearch:
         )
 
 
-def log_softmax(model: Model, row: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+def _log_softmax(model: Model, row: int) -> Logits:
     """Natural logarithms of the model's probabilities at a row of the last batch."""
-    pointer = llama.llama_get_logits_ith(model.context, row)
-    logits = np.ctypeslib.as_array(pointer, shape=(model.vocabulary.size,))
+    logits = read_logits(model.context, row, model.vocabulary.size)
+    check_numbers(logits, thoroughly=True)
     shifted = logits - logits.max()
     return np.asarray(shifted - np.log(np.exp(shifted).sum()), np.float32)
 
 
-def _check(model: Model, width: int) -> None:
-    problem = ""
+def _check(model: Model, sampling: Sampling) -> None:
+    check_ranges(sampling, vocabulary_size=model.vocabulary.size)
+    problem, width = "", sampling.beams
     if model.is_recurrent:
         problem = "beam search needs a model that can branch, and this one keeps a single running state"
-    elif not 1 < width <= MOST_BEAMS:
-        problem = f"beam search takes 2 to {MOST_BEAMS} beams"
+    elif sampling.grammar or sampling.json_schema:
+        problem = "beam search follows no grammar and no JSON schema"
     elif model.n_seq_max < 2 * width or model.plan.n_outputs_max < width:
         problem = f"{width} beams need {2 * width} sequences, and the plan has {model.n_seq_max}"
     if problem:

@@ -2,7 +2,7 @@
 
 import math
 
-from desktop.engine.protocol import FailureKind, Sampling
+from desktop.engine.protocol import MOST_BEAMS, FailureKind, Sampling
 from desktop.runtime.failures import EngineError
 
 _MOST_TOKENS = 2**31 - 1  # tokens are counted as int32 in the engine
@@ -35,7 +35,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "mirostat_tau": (0, 100),
     "mirostat_eta": (0, 10),
     "logprobs": (-1, 100),
-    "beams": (1, 4),
+    "beams": (1, MOST_BEAMS),
     "length_penalty": (-10, 10),
 }
 

@@ -135,6 +135,12 @@ async def test_a_search_can_be_cancelled(client: EngineClient) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.parametrize("wrong", [{"length_penalty": 11.0}, {"max_length": -1}, {"grammar": 'root ::= "a"'}], ids=str)
+async def test_what_a_search_cannot_do_is_refused(client: EngineClient, wrong: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        await say(client, PROMPT, Sampling(**{"beams": 2, "max_length": 3, **wrong}))
+
+
 async def test_a_stop_string_ends_a_beam(client: EngineClient) -> None:
     free = await say(client, PROMPT, beams(2, 6))
     stop = free.text[2:4]
