@@ -1,22 +1,33 @@
 """Stop strings, found in a stream that may cut them anywhere."""
 
+import bisect
 import functools
 
 
-@functools.lru_cache(maxsize=256)
-def _beginnings(words: tuple[str, ...]) -> tuple[frozenset[str], int]:
-    """Every proper beginning of the words, and the length of the longest."""
-    beginnings = frozenset(word[:length] for word in words for length in range(1, len(word)))
-    return beginnings, max(map(len, beginnings), default=0)
+class Beginnings:
+    """Finds what may be the beginning of one of many words. Takes the room of the words, and no more."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self._words = sorted(words)
+        self._longest = max(map(len, words), default=0) - 1
+
+    def held_back(self, text: str) -> int:
+        """How many characters at the end of `text` may be the beginning of one of the words."""
+        for length in range(min(self._longest, len(text)), 0, -1):
+            end = text[-length:]
+            # In order, the words that begin with it and have more follow it at once.
+            place = bisect.bisect_right(self._words, end)
+            if place < len(self._words) and self._words[place].startswith(end):
+                return length
+        return 0
+
+
+_beginnings = functools.lru_cache(maxsize=64)(Beginnings)
 
 
 def held_back(text: str, words: tuple[str, ...]) -> int:
-    """How many characters at the end of `text` may be the beginning of one of `words`."""
-    beginnings, longest = _beginnings(words)
-    for length in range(min(longest, len(text)), 0, -1):
-        if text[-length:] in beginnings:
-            return length
-    return 0
+    """The same for a few words that a format has."""
+    return _beginnings(words).held_back(text)
 
 
 class StopFilter:
@@ -24,6 +35,7 @@ class StopFilter:
 
     def __init__(self, stops: tuple[str, ...]) -> None:
         self._stops = tuple(stop for stop in stops if stop)
+        self._beginnings = Beginnings(self._stops)
         self._pending = ""
         self.stopped = False
 
@@ -38,7 +50,7 @@ class StopFilter:
         if places:
             self.stopped = True
             return self._pending[: min(places)]
-        return self._release(len(self._pending) - held_back(self._pending, self._stops))
+        return self._release(len(self._pending) - self._beginnings.held_back(self._pending))
 
     def finish(self) -> str:
         """Return what was held back and turned out to be no stop string."""

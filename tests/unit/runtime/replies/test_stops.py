@@ -1,5 +1,7 @@
 """Stop strings, wherever the stream cuts them."""
 
+import tracemalloc
+
 import pytest
 
 from desktop.runtime.replies.stops import StopFilter, held_back
@@ -35,3 +37,19 @@ def test_without_stop_strings_nothing_is_held_back() -> None:
 @pytest.mark.parametrize(("text", "count"), [("abc", 0), ("ab<", 1), ("ab<E", 2), ("<E<", 1), ("END", 0)])
 def test_only_a_possible_beginning_is_held_back(text: str, count: int) -> None:
     assert held_back(text, ("<END>",)) == count
+
+
+def test_a_stop_string_as_long_as_a_book_takes_no_more_room_than_itself() -> None:
+    tracemalloc.start()
+    try:
+        stops = StopFilter(("x" * 20_000,))
+        assert stops.feed("ax") == "a"
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_ten_thousand_stop_strings_are_looked_for_in_every_piece() -> None:
+    stops = StopFilter(tuple(f"<{number}>" for number in range(10_000)))
+    assert [stops.feed(piece) for piece in ("a <9", "99", "9 <9", "999", "> b")] == ["a ", "", "<9999 ", "", ""]
+    assert stops.stopped
