@@ -63,3 +63,11 @@ def decode_load_failure(lines: Iterable[str], path: str) -> EngineError:
                 return EngineError(kind, line, last_lines=told[-20:], path=path, **found)
     detail = told[-1] if told else "the engine gave no reason"
     return EngineError(FailureKind.LOAD_FAILED, detail, last_lines=told[-20:], path=path)
+
+
+def decode_failure(result: int, lines: Iterable[str]) -> EngineError:
+    """Turn what llama_decode returned, and the engine's own lines of that step, into a failure with a kind."""
+    problem = decode_load_failure(lines, "").failure
+    kind = FailureKind.OUT_OF_MEMORY if problem.kind == FailureKind.OUT_OF_MEMORY else FailureKind.INTERNAL
+    detail = f"llama_decode returned {result}: {problem.detail}"
+    return EngineError(kind, detail, last_lines=problem.last_lines, **problem.arguments)

@@ -105,7 +105,8 @@ class _Campaign:
         self.scheduler._admission._step_seconds = None
         self.scheduler._pool._tiers = Tiers(CacheLimits(ram_bytes=0), model_key="x")
         for prompt in list(self.texts)[:MOST_ASKED_AGAIN]:
-            self.scheduler._pool.forget_all()
+            for sequence in self.scheduler._pool.idle:
+                self.scheduler._pool.give_up(sequence)
             self.number += 1
             request_id = f"r{self.number}"
             self.asked[request_id], self.words[request_id] = (prompt, True), ""

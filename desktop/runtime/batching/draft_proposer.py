@@ -9,6 +9,7 @@ import numpy as np
 from desktop.runtime.batching.alignment import common_prefix
 from desktop.runtime.batching.batch import Batch
 from desktop.runtime.loading.draft import Draft
+from desktop.runtime.sampling.candidates import read_logits
 
 SURE = 0.5
 """Probability below which the draft model says nothing more: what follows an unsure guess is seldom right."""
@@ -75,8 +76,7 @@ class DraftProposer:
         return True
 
     def _surest(self, row: int) -> int | None:
-        pointer = llama.llama_get_logits_ith(self._draft.context, row)
-        logits = np.ctypeslib.as_array(pointer, shape=(self._draft.vocabulary.size,))
+        logits = read_logits(self._draft.context, row, self._draft.vocabulary.size)
         token = int(logits.argmax())
         probability = 1.0 / float(np.exp(logits - logits[token]).sum())
         return token if probability >= SURE and not self._draft.vocabulary.ends_generation(token) else None

@@ -29,9 +29,9 @@ from desktop.runtime.batching.roster import Roster, Work
 from desktop.runtime.batching.sequences import SequencePool
 from desktop.runtime.batching.speculation import choose_speculation
 from desktop.runtime.cache.tiers import Tiers
-from desktop.runtime.devices.threads import ThreadGovernor, open_clock, physical_cores
+from desktop.runtime.devices.threads import ThreadGovernor
 from desktop.runtime.engine_log import EngineLog
-from desktop.runtime.failures import EngineError, as_engine_error, decode_load_failure
+from desktop.runtime.failures import EngineError, as_engine_error, decode_failure
 from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.projector import STOPPED, MediaChunk
 
@@ -52,7 +52,7 @@ class Scheduler:
         self._pool = SequencePool(model, tiers)
         self._batch = Batch(model.n_batch)
         self._pace = Pace(model.loaded.n_params, model.n_batch)
-        self._governor = _make_governor(model)
+        self._governor = ThreadGovernor(model.loaded.n_threads) if model.plan.adapt_threads else None
         self._queue = RequestQueue()
         self._roster = Roster(outbox, cancelled)
         mode, reason = choose_speculation(
@@ -325,13 +325,4 @@ class Scheduler:
         return False
 
     def _step_failure(self, result: int, mark: int) -> EngineError:
-        problem = decode_load_failure(self._log.problems_since(mark), "").failure
-        kind = FailureKind.OUT_OF_MEMORY if problem.kind == FailureKind.OUT_OF_MEMORY else FailureKind.INTERNAL
-        detail = f"llama_decode returned {result}: {problem.detail}"
-        return EngineError(kind, detail, last_lines=problem.last_lines, **problem.arguments)
-
-
-def _make_governor(model: Model) -> ThreadGovernor | None:
-    if not model.plan.adapt_threads:
-        return None
-    return ThreadGovernor(limit=model.loaded.n_threads, cores=physical_cores(), clock=open_clock())
+        return decode_failure(result, self._log.problems_since(mark))

@@ -267,13 +267,6 @@ class SequencePool:
                 self._tiers.persist(sequence.tokens, sequence.adapters, state, whole=self.keeps_whole_states)
         return True
 
-    def forget_all(self) -> None:
-        """Clear every sequence, without keeping anything: what the cache holds is not known any more."""
-        llama.llama_memory_clear(self.memory, False)
-        for sequence in self._all:
-            sequence.clear()
-        self._unused = [sequence for sequence in self._all[::-1] if not sequence.busy]
-
     def state_of(self, sequence: KvSequence) -> bytes:
         """The native state of a sequence."""
         context = self._model.context

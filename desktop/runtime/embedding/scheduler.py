@@ -25,16 +25,14 @@ from desktop.engine.protocol import (
 )
 from desktop.runtime.batching.batch import Batch
 from desktop.runtime.batching.outbox import Outbox
-from desktop.runtime.batching.request_queue import PATIENCE
+from desktop.runtime.batching.request_queue import LIMIT, PATIENCE
 from desktop.runtime.devices.threads import ThreadGovernor
 from desktop.runtime.embedding.texts import TextReader
 from desktop.runtime.engine_log import EngineLog
-from desktop.runtime.failures import EngineError, decode_load_failure
+from desktop.runtime.failures import EngineError, decode_failure
 from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.pooling import reads_in_pieces
 
-LIMIT = 1024
-"""Requests that may wait; more are refused at once."""
 Request = Generate | CountTokens | Embed | Rerank
 Vector = tuple[float, ...]
 
@@ -233,9 +231,7 @@ class EmbeddingScheduler:
         # A model without a memory is an encoder; llama_decode hands its batch on to llama_encode.
         result = self._batch.decode(self._model.context)
         if result != 0:
-            problem = decode_load_failure(self._log.problems_since(mark), "").failure
-            kind = FailureKind.OUT_OF_MEMORY if problem.kind == FailureKind.OUT_OF_MEMORY else FailureKind.INTERNAL
-            raise EngineError(kind, f"llama_decode returned {result}: {problem.detail}", last_lines=problem.last_lines)
+            raise decode_failure(result, self._log.problems_since(mark))
 
     def _vector(self, sequence: int, text: _Text) -> Vector:
         """Read what the sequence was pooled to. Raises EngineError(INTERNAL) for what is no number."""

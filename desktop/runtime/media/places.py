@@ -19,11 +19,6 @@ def pseudo_tokens(name: bytes, count: int) -> list[int]:
     return [_FIRST - 1 - numbers[0], *(-2 - number for number in numbers[1:])] if count else []
 
 
-def begins_chunk(token: int) -> bool:
-    """Whether a chunk begins here."""
-    return token < _FIRST
-
-
 def whole_chunks(tokens: Sequence[int], length: int) -> int:
     """The most places up to `length` after which `tokens` can be cut."""
     while 0 < length < len(tokens) and _FIRST <= tokens[length] < 0:

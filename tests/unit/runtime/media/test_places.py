@@ -5,7 +5,6 @@ from desktop.runtime.batching.speculation import NGRAM, PromptLookup
 from desktop.runtime.cache.entries import pack_tokens
 from desktop.runtime.media.places import (
     after_chunk,
-    begins_chunk,
     count_text,
     pseudo_tokens,
     text_only,
@@ -20,7 +19,6 @@ def test_the_same_image_is_the_same_and_another_is_not() -> None:
     assert common_prefix([1, 2, *CAT], [1, 2, *DOG]) == 2
     assert all(token < -1 for token in CAT + DOG)
     assert pack_tokens(CAT)  # they fit where tokens are stored
-    assert [begins_chunk(token) for token in CAT] == [True, False, False, False, False]
 
 
 def test_a_cut_falls_between_images_never_inside_one() -> None:
