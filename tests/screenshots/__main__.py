@@ -6,12 +6,13 @@ Without --all: light, dark and Chinese at 1x. With --all: every language and sch
 import argparse
 import itertools
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ.setdefault("SNUG_HOME", tempfile.mkdtemp(prefix="snug-screenshots-"))
+os.environ.setdefault("SNUG_HOME", _HOME := tempfile.mkdtemp(prefix="snug-screenshots-"))
 
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QFontDatabase, QPixmap
@@ -88,4 +89,7 @@ def render(application: QApplication, scene: Scene, scale: int) -> QPixmap:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        shutil.rmtree(_HOME)

@@ -131,7 +131,9 @@ def test_a_backend_that_does_not_exist_is_one_clear_line(project_root: Path, tmp
 def test_an_interrupted_set_up_ends_at_once_and_leaves_nothing_half_made(project_root: Path, tmp_path: Path) -> None:
     checkout = copy_of_the_set_up(project_root, tmp_path)
     command = [sys.executable, str(checkout / "packaging" / "setup_environment.py")]
-    environ = os.environ | {"XDG_CACHE_HOME": str(checkout / "cache"), "BACKEND": "cpu", "PIP_NO_INDEX": "1"}
+    (tmp_path / "tmp").mkdir()  # where pip, killed as it unpacks itself, leaves what it had
+    places = {"XDG_CACHE_HOME": str(checkout / "cache"), "TMPDIR": str(tmp_path / "tmp")}
+    environ = os.environ | places | {"BACKEND": "cpu", "PIP_NO_INDEX": "1"}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         next(line for line in child.stdout if "Backend" in line)
