@@ -11,7 +11,7 @@ from typing import Literal
 from desktop.runtime.replies.formats import ReplyFormat
 from desktop.runtime.replies.parts import Part, Parts
 from desktop.runtime.replies.scanner import Marks
-from desktop.runtime.replies.values import Signatures, read_json
+from desktop.runtime.replies.values import Signatures, is_object
 
 _MESSAGE = "<|message|>"
 _HEADER_LIMIT = 300
@@ -108,15 +108,8 @@ class ChannelScanner:
         if self._mode == "call":
             arguments = "".join(self._arguments)
             self._arguments.clear()
-            if _is_object(arguments):
+            if is_object(arguments):
                 self._parts.add_call(self._name, arguments.strip())
             else:
                 self._parts.add("text", arguments)
         self._mode = "header"
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(read_json(text), dict)
-    except ValueError:
-        return False

@@ -9,7 +9,7 @@ from typing import Literal
 from desktop.runtime.replies.formats import ReplyFormat
 from desktop.runtime.replies.parts import Part, Parts
 from desktop.runtime.replies.scanner import Marks
-from desktop.runtime.replies.values import Signatures, read_json
+from desktop.runtime.replies.values import Signatures, is_object
 
 _LINE = re.compile(r"[ \t]*([\w.-]{1,128})[ \t]*\n")
 _BEGINNING = re.compile(r"[ \t]{0,8}[\w.-]{0,128}[ \t]{0,8}\Z")
@@ -80,15 +80,8 @@ class RecipientScanner:
         if self._mode == "call":
             arguments = "".join(self._arguments)
             self._arguments.clear()
-            if _is_object(arguments):
+            if is_object(arguments):
                 self._parts.add_call(self._name, arguments.strip())
             else:
                 self._parts.add("text", self._before + arguments)
         self._mode, self._before = "line", ""
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(read_json(text), dict)
-    except ValueError:
-        return False

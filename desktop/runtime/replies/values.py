@@ -72,6 +72,14 @@ def read_json(text: str) -> Any:
         raise ValueError("nested too deeply") from error
 
 
+def is_object(text: str) -> bool:
+    """Whether a text is a JSON object, as the arguments of a call are."""
+    try:
+        return isinstance(read_json(text), dict)
+    except ValueError:
+        return False
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
