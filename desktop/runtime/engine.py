@@ -119,7 +119,8 @@ class Engine:
         if model.plan.purpose != "chat":
             self._scheduler = EmbeddingScheduler(model, log=self._log, outbox=outbox, cancelled=self._inbox.cancelled)
             return
-        self._tiers = Tiers(model.plan.cache, model_key=model.key)
+        engine = llama.llama_version().decode()
+        self._tiers = Tiers(model.plan.cache, model_key=model.key, engine=engine)
         self._scheduler = Scheduler(
             model, tiers=self._tiers, log=self._log, outbox=outbox, cancelled=self._inbox.cancelled
         )

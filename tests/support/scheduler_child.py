@@ -62,7 +62,7 @@ class _Campaign:
         self.events: list[object] = []
         self.scheduler = Scheduler(
             self.model,
-            tiers=Tiers(limits, model_key="x"),
+            tiers=Tiers(limits, model_key="x", engine="1"),
             log=log,
             outbox=Outbox(self.events.extend),
             cancelled=self.cancelled,
@@ -103,7 +103,7 @@ class _Campaign:
         from desktop.runtime.cache.tiers import Tiers
 
         self.scheduler._admission._step_seconds = None
-        self.scheduler._pool._tiers = Tiers(CacheLimits(ram_bytes=0), model_key="x")
+        self.scheduler._pool._tiers = Tiers(CacheLimits(ram_bytes=0), model_key="x", engine="1")
         for prompt in list(self.texts)[:MOST_ASKED_AGAIN]:
             for sequence in self.scheduler._pool.idle:
                 self.scheduler._pool.give_up(sequence)

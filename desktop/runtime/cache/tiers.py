@@ -49,7 +49,7 @@ class Tiers:
         limits: CacheLimits,
         *,
         model_key: str,
-        engine: str = "",
+        engine: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock

@@ -15,7 +15,7 @@ KIB = 1024
 
 
 def _ram_only(size: int) -> Tiers:
-    return Tiers(CacheLimits(ram_bytes=size), model_key="model")
+    return Tiers(CacheLimits(ram_bytes=size), model_key="model", engine="1")
 
 
 def _found(tiers: Tiers, tokens: list[int], *, whole: bool = False) -> bytes | None:
