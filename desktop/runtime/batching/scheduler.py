@@ -70,6 +70,7 @@ class Scheduler:
             step_seconds=None if mode == "off" else self._pace.step_seconds,
         )
         self._persist_at: float | None = None
+        self._cramped = ""
 
     # --- what the main loop asks -----------------------------------------------------------------------------------
 
@@ -176,6 +177,7 @@ class Scheduler:
         if result == 0:
             self._learn(taking_part, time.monotonic() - started)
             self._pool.confirm()
+            self._cramped = ""
             self._take(taking_part)
         else:
             self._recover(taking_part, self._step_failure(result, mark), result)
@@ -302,6 +304,10 @@ class Scheduler:
         if result == NO_ROOM and len(left) > 1:
             self._roster.pause_last()
             self._roster.crowded = True  # or the next step would let it in again
+        elif result == NO_ROOM and len(left) == 1 and self._cramped != left[0].request_id:
+            # Cells of a sliding window that its beams share are never reused; put back, each has only what it sees.
+            self._cramped = left[0].request_id
+            self._roster.pause_last()
         elif len(left) == 1:
             self._roster.fail(left[0], failure)
         else:

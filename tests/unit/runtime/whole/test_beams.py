@@ -13,7 +13,7 @@ from desktop.engine.failure import BadRequest
 from desktop.engine.protocol import Beams, Sampling
 from tests.support.bare_engine import Bare, bare_engine
 from tests.support.engine_talk import Said, exact_plan, greedy, listen, say
-from tests.support.models.decoders import write_dense, write_recurrent
+from tests.support.models.decoders import write_dense, write_recurrent, write_sliding_window
 from tests.support.models.vocabulary import BPE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -124,6 +124,20 @@ async def test_a_search_that_fills_the_context_ends_with_what_it_has(tmp_path: P
         assert said.stats.completion_tokens >= (256 - said.stats.prompt_tokens) // 4
     finally:
         await client.stop()
+
+
+async def test_a_search_goes_on_past_the_cells_of_a_sliding_window(tmp_path: Path) -> None:
+    path = write_sliding_window(tmp_path, kind="f32", window=16, layers=2)
+    changes: dict[str, Any] = {"n_ctx": 512, "n_parallel": 1, "n_seq_max": 4, "n_outputs_max": 4}
+    texts = []
+    for swa_full in (False, True):  # it has 256 cells, or as many as the context
+        client = EngineClient()
+        try:
+            await client.load(exact_plan(path, n_batch=64, n_ubatch=64, swa_full=swa_full, **changes))
+            texts.append((await say(client, "one and", beams(2, 290, length_penalty=3.0))).text)
+        finally:
+            await client.stop()
+    assert texts[0] == texts[1]
 
 
 async def test_a_search_can_be_cancelled(client: EngineClient) -> None:
