@@ -15,10 +15,8 @@ import psutil
 from desktop.childprocess import child_command, child_options, end_with_this_process
 from desktop.engine.evidence import Evidence
 from desktop.engine.exits import decode_exit
-from desktop.engine.protocol import AppMessage, EngineFailure, EngineMessage, FailureKind
+from desktop.engine.protocol import LONGEST_LINE, AppMessage, EngineFailure, EngineMessage, FailureKind
 
-LONGEST_LINE = 64 * 1024 * 1024
-"""Bytes of one message; asyncio's own limit of 64 KiB is too small for a reply in one piece."""
 KEPT_LINES = 60
 SHUTDOWN_TIMEOUT, TERMINATE_TIMEOUT = 2.0, 2.0
 """Seconds between closing stdin, SIGTERM and SIGKILL."""

@@ -73,6 +73,7 @@ from desktop.engine.protocol.plans import (
     TensorOverride,
 )
 from desktop.engine.protocol.requests import (
+    LONGEST_LINE,
     MOST_BEAMS,
     Attachment,
     CachedIn,
@@ -93,6 +94,7 @@ from desktop.engine.protocol.requests import (
 __all__ = [
     "EXIT_ENGINE_MISSING",
     "EXIT_VERSION_MISMATCH",
+    "LONGEST_LINE",
     "MOST_BEAMS",
     "PROTOCOL_VERSION",
     "Answer",

@@ -8,6 +8,8 @@ FinishReason = Literal["stop", "length", "cancelled", "context_full", "tool_call
 Role = Literal["system", "user", "assistant", "tool"]
 Priority = Literal["interactive", "batch"]
 MediaKind = Literal["image", "audio"]
+LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes of one message of the engine; asyncio's own limit of 64 KiB is too small for a reply in one piece."""
 MOST_BEAMS = 4
 """More cost more than they bring."""
 CachedIn = Literal["none", "memory", "ram", "disk"]

@@ -10,6 +10,7 @@ import llama_cpp.llama_cpp as llama
 import numpy as np
 
 from desktop.engine.protocol import (
+    LONGEST_LINE,
     CountTokens,
     Done,
     Embed,
@@ -33,6 +34,8 @@ from desktop.runtime.failures import EngineError, decode_failure
 from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.pooling import reads_in_pieces
 
+NUMBER_BYTES = 25
+"""The longest that a number of a vector is in JSON."""
 Request = Generate | CountTokens | Embed | Rerank
 Vector = tuple[float, ...]
 
@@ -43,6 +46,7 @@ class _Job:
     def __init__(self, request: Embed | Rerank, texts: list[list[int]]) -> None:
         self.request, self.texts, self.received = request, texts, time.monotonic()
         self.vectors: dict[int, Vector] = {}
+        self._first = 0  # all texts before it were read
 
     def comes_first(self) -> bool:
         """Whether it is a person's, or has waited as long as nobody should."""
@@ -53,7 +57,9 @@ class _Job:
         return len(self.vectors) == len(self.texts)
 
     def waiting(self) -> Iterator["_Text"]:
-        return (_Text(self, index) for index in range(len(self.texts)) if index not in self.vectors)
+        while self._first in self.vectors:
+            self._first += 1
+        return (_Text(self, index) for index in range(self._first, len(self.texts)) if index not in self.vectors)
 
     def answer(self) -> EngineMessage:
         vectors = tuple(self.vectors[index] for index in range(len(self.texts)))
@@ -147,6 +153,10 @@ class EmbeddingScheduler:
             raise EngineError(FailureKind.QUEUE_FULL, waiting=str(len(self._jobs)))
         purpose = self._model.plan.purpose
         if isinstance(request, Embed) and purpose == "embedding":
+            most = LONGEST_LINE // (NUMBER_BYTES * self._model.loaded.n_embd_out)
+            if len(request.texts) > most:
+                detail = f"{len(request.texts)} texts are too many for one answer; {most} are the most"
+                raise EngineError(FailureKind.BAD_REQUEST, detail)
             return _Job(request, self._texts.to_embed(request.texts))
         if isinstance(request, Rerank) and purpose == "rerank":
             return _Job(request, self._texts.to_rank(request.query, request.documents))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from desktop.engine.client import EngineClient
-from desktop.engine.failure import ContextFull, EngineError, WrongPurpose
+from desktop.engine.failure import BadRequest, ContextFull, EngineError, WrongPurpose
 from desktop.engine.protocol import LoadPlan, PromptMessage, Sampling
 from tests.support.engine_replies import loaded_client, plan_for
 from tests.support.models import native
@@ -180,3 +180,12 @@ async def test_a_request_that_is_cancelled_ends_and_the_next_is_answered(tmp_pat
         with pytest.raises(asyncio.CancelledError):
             await many
         assert len(await asyncio.wait_for(client.embed(("next",)), 10)) == 1
+
+
+async def test_more_texts_than_one_answer_can_hold_are_refused_and_the_engine_lives(tmp_path: Path) -> None:
+    async with loaded_client(write_embedding(tmp_path), purpose="embedding") as client:
+        before = client.pid
+        with pytest.raises(BadRequest, match="too many for one answer"):
+            await client.embed(["a"] * 20_000)
+        assert len(await client.embed(["a"])) == 1
+        assert client.pid == before
