@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from desktop.engine.protocol import (
@@ -23,14 +24,14 @@ from desktop.engine.protocol import (
 )
 from desktop.runtime.batching.batch import Batch
 from desktop.runtime.batching.cells import count_cells
+from desktop.runtime.batching.figures import measure
 from desktop.runtime.batching.outbox import Outbox
-from desktop.runtime.batching.prompt import Prompt
+from desktop.runtime.batching.prompt import Prompt, make_reader
 from desktop.runtime.batching.sequences import KvSequence, Lease, SavedSequence, SequencePool
 from desktop.runtime.failures import EngineError
 from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.projector import MediaChunk
 from desktop.runtime.media.places import count_text
-from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.sampling.candidates import Logits, check_numbers, read_logits
 from desktop.runtime.sampling.ranges import check_ranges
 
@@ -67,14 +68,7 @@ class BeamSearch:
         self._request, self._model, self._pool, self._outbox = request, model, pool, outbox
         self._width = request.sampling.beams
         _check(model, request.sampling)
-        self._reader = ReplyReader(
-            model.vocabulary,
-            prompt.reply_format,
-            stops=request.sampling.stop,
-            reasoning_open=prompt.reasoning_open,
-            tools=bool(request.tools),
-            signatures=request.tools,
-        )
+        self._reader = make_reader(model, prompt, request)
         self._lease = lease
         self._received, self._begun, self._first = received, time.monotonic(), 0.0
         self._waiting: Sequence[int] = lease.prompt[lease.cached :]
@@ -318,20 +312,18 @@ class BeamSearch:
         return self._spell(tokens) if place < 0 else self._spell(tokens)[:place]
 
     def _stats(self, hypotheses: Sequence[_Finished]) -> GenerationStats:
-        now = time.monotonic()
-        made = len(hypotheses[0].tokens) if hypotheses else 0
-        read = len(self._lease.prompt) - self._lease.cached - len(self._waiting)
-        decoding = now - self._first
-        return GenerationStats(
-            prompt_tokens=len(self._lease.prompt),
-            cached_tokens=self._lease.cached,
-            cached_in=self._lease.cached_in if self._lease.cached else "none",
-            completion_tokens=made,
-            queued=self._begun - self._received,
-            ttft=self._first - self._received if self._first else 0.0,
-            prefill_speed=read / self.prefill_seconds if self.prefill_seconds > 0 else 0.0,
-            decode_speed=self._made / decoding if self._first and decoding > 0 else 0.0,
-            seconds=now - self._received,
+        common = measure(
+            self._lease,
+            received=self._received,
+            begun=self._begun,
+            first=self._first,
+            left=len(self._waiting),
+            prefill_seconds=self.prefill_seconds,
+            steps=self._made,
+        )
+        return msgspec.structs.replace(
+            common,
+            completion_tokens=len(hypotheses[0].tokens) if hypotheses else 0,
             context_used=len(self._beams[0].sequence.tokens),
         )
 

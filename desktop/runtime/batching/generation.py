@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from desktop.engine.protocol import (
     ContextShifted,
     Done,
@@ -12,15 +14,15 @@ from desktop.engine.protocol import (
     PromptProgress,
 )
 from desktop.runtime.batching.batch import Batch
+from desktop.runtime.batching.figures import measure
 from desktop.runtime.batching.outbox import Outbox
-from desktop.runtime.batching.prompt import Prompt
+from desktop.runtime.batching.prompt import Prompt, make_reader
 from desktop.runtime.batching.sequences import KvSequence, Lease, SavedSequence, SequencePool
 from desktop.runtime.batching.speculation import Speculator
 from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.projector import MediaChunk
 from desktop.runtime.media.places import after_chunk, count_text, text_only
 from desktop.runtime.replies.parts import Part
-from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.sampling.chain import SamplerChain
 
 FORGOTTEN_SHARE = 2
@@ -53,14 +55,7 @@ class Generation:
         self._prompt_tokens = len(lease.prompt)
         self._waiting: Sequence[int] = lease.prompt[lease.cached :]
         self._media = prompt.media
-        self._reader = ReplyReader(
-            model.vocabulary,
-            prompt.reply_format,
-            stops=request.sampling.stop,
-            reasoning_open=prompt.reasoning_open,
-            tools=bool(request.tools),
-            signatures=request.tools,
-        )
+        self._reader = make_reader(model, prompt, request)
         # What holds something native comes last: a request that is refused must leave nothing behind.
         self._sampler = SamplerChain(request.sampling, vocabulary=model.vocabulary, n_ctx=model.n_ctx)
         self._sampler.see_prompt(text_only(lease.prompt))
@@ -272,19 +267,18 @@ class Generation:
     # --- figures ---------------------------------------------------------------------------------------------------
 
     def _stats(self) -> GenerationStats:
-        now = time.monotonic()
-        decoding, read = now - self._first, self._prompt_tokens - self._lease.cached - len(self._waiting)
         speculator = self._speculator
-        return GenerationStats(
-            prompt_tokens=self._prompt_tokens,
-            cached_tokens=self._lease.cached,
-            cached_in=self._lease.cached_in if self._lease.cached else "none",
-            completion_tokens=self._made,
-            queued=self._begun - self._received,
-            ttft=self._first - self._received if self._first else 0.0,
-            prefill_speed=read / self.prefill_seconds if self.prefill_seconds > 0 else 0.0,
-            decode_speed=(self._made - 1) / decoding if self._first and self._made > 1 and decoding > 0 else 0.0,
-            seconds=now - self._received,
+        common = measure(
+            self._lease,
+            received=self._received,
+            begun=self._begun,
+            first=self._first,
+            left=len(self._waiting),
+            prefill_seconds=self.prefill_seconds,
+            steps=self._made,
+        )
+        return msgspec.structs.replace(
+            common,
             context_used=len(self.sequence.tokens),
             seed=self._sampler.seed,
             drafted=speculator.drafted if speculator else 0,

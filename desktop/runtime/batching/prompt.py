@@ -1,4 +1,4 @@
-"""From a request to the tokens the model reads."""
+"""From a request to the tokens the model reads, and to what reads the reply."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from desktop.runtime.failures import EngineError
 from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.projector import MediaChunk, MediaPrompt, Piece, Projector
 from desktop.runtime.replies.formats import ReplyFormat
+from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.templates.template import Stretch
 from desktop.runtime.vocabulary import Vocabulary
 
@@ -108,6 +109,18 @@ def _raw_prompt(model: Model, text: str) -> Prompt:
     if not tokens:
         raise EngineError(FailureKind.BAD_REQUEST, "there is nothing to answer: no message and no prompt")
     return Prompt(tokens, RAW, reasoning_open=False)
+
+
+def make_reader(model: Model, prompt: Prompt, request: Generate) -> ReplyReader:
+    """Return what reads the reply to a prompt."""
+    return ReplyReader(
+        model.vocabulary,
+        prompt.reply_format,
+        stops=request.sampling.stop,
+        reasoning_open=prompt.reasoning_open,
+        tools=bool(request.tools),
+        signatures=request.tools,
+    )
 
 
 def check_room(prompt: int, n_ctx: int) -> None:
