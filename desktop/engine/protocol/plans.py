@@ -131,7 +131,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FitQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """What would this plan need? Asked of the engine's dry run over a header-only file."""
+    """What would this plan need? For the engine's dry run over a header-only file; no message carries it yet."""
 
     question_id: str
     plan: LoadPlan
