@@ -44,9 +44,9 @@ def test_an_image_that_is_all_length_is_refused() -> None:
 def test_an_image_that_unpacks_to_far_more_than_its_size_is_refused_quickly() -> None:
     bomb = files.png_of(100, 100, bytes(200 << 20))
     assert len(bomb) < 1 << 20
-    started = time.monotonic()
+    started = time.process_time()
     assert "unpacks to more" in refusal(bomb)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_an_interlaced_image_is_no_bomb() -> None:
@@ -77,11 +77,11 @@ def test_any_beginning_and_any_damage_is_read_or_refused(data: bytes) -> None:
 
 def test_a_megabyte_of_noise_after_the_first_bytes_costs_no_time() -> None:
     noise = random.Random(0).randbytes(4 << 20)
-    started = time.monotonic()
+    started = time.process_time()
     for head in (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n" + files.png()[8:33]):
         with contextlib.suppress(EngineError):
             check_image(head + noise)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_chunks_whose_lengths_lie_end_the_walk() -> None:

@@ -74,9 +74,9 @@ def test_tags_around_the_frames_of_an_mp3_are_left_out() -> None:
 
 def test_a_large_mp3_of_the_smallest_frames_is_refused_in_no_time() -> None:
     small = b"\xff\xf3\x14\xc4" + bytes(20)  # 8 kbit/s at 24,000 Hz: 24 bytes, 24 ms
-    started = time.monotonic()
+    started = time.process_time()
     assert "at most 600" in refusal(small * 800_000)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("data", [files.wav(), files.mp3(), files.flac()], ids=["wav", "mp3", "flac"])
