@@ -144,10 +144,9 @@ class _Bench:
                 started = time.perf_counter()
                 token = chain.sample(self._context, -1)
                 times.append(1000 * (time.perf_counter() - started))
-                chosen = chain.describe(self._context, -1, token)
                 tokens.append(token)
-                if chosen is not None:
-                    told.append(_plain(chosen))
+                if sampling.get("logprobs", -1) >= 0:
+                    told.append(_plain(chain.describe(self._context, -1, token)))
                 if self._words.ends_generation(token):
                     break
                 self._decode([token])

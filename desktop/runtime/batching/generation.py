@@ -226,8 +226,7 @@ class Generation:
         self._made += 1
         if self.request.sampling.logprobs >= 0:
             described = self._sampler.describe(self._model.context, row, token)
-            if described is not None:
-                self._outbox.add_token(self.request_id, described)
+            self._outbox.add_token(self.request_id, described)
         for part in self._reader.feed(token):
             self._say(part)
         if self._reader.stopped or self._sampler.ended:

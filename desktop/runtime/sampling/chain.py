@@ -14,7 +14,6 @@ from desktop.runtime.sampling.grammar.elements import refused
 from desktop.runtime.sampling.grammar.watch import GrammarWatch
 from desktop.runtime.sampling.json_schema import schema_to_grammar
 from desktop.runtime.sampling.parts import (
-    NEVER,
     add_adjustments,
     add_choice,
     bias_sampler,
@@ -22,7 +21,7 @@ from desktop.runtime.sampling.parts import (
     look_back,
     new_chain,
 )
-from desktop.runtime.sampling.ranges import check_ranges
+from desktop.runtime.sampling.ranges import NEVER, check_ranges
 from desktop.runtime.vocabulary import Vocabulary
 
 _NO_SEED = 0xFFFFFFFF  # LLAMA_DEFAULT_SEED: libllama would draw one and not tell
@@ -90,10 +89,8 @@ class SamplerChain:
             self._allow_end()
         return token
 
-    def describe(self, context: Any, row: int, token: int) -> ChosenToken | None:
-        """What the model thought at output `row`, where the request asks for logprobs."""
-        if self._sampling.logprobs < 0:
-            return None
+    def describe(self, context: Any, row: int, token: int) -> ChosenToken:
+        """What the model thought at output `row`; only for a request that asks for logprobs."""
         logits = read_logits(context, row, self._vocabulary.size)
         return logprobs.describe(logits, token, count=self._sampling.logprobs, vocabulary=self._vocabulary)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from desktop.engine.protocol import ChosenToken, TokenLogprob
 from desktop.runtime.sampling.candidates import Logits
+from desktop.runtime.sampling.ranges import NEVER
 from desktop.runtime.vocabulary import Vocabulary
 
 
@@ -15,12 +16,9 @@ def describe(logits: Logits, token: int, *, count: int, vocabulary: Vocabulary) 
 
     def told(number: int) -> TokenLogprob:
         text = vocabulary.piece(number).decode("utf-8", "replace")
-        return TokenLogprob(token=number, text=text, logprob=max(float(wide[number] - normalizer), _LOWEST))
+        return TokenLogprob(token=number, text=text, logprob=max(float(wide[number] - normalizer), NEVER))
 
     return ChosenToken(chosen=told(token), top=tuple(map(told, _best(wide, count))))
-
-
-_LOWEST = -1_000_000.0  # for probability 0: JSON cannot write minus infinity
 
 
 def _best(values: "np.typing.NDArray[np.float64]", count: int) -> list[int]:

@@ -15,10 +15,9 @@ import llama_cpp.llama_cpp as llama
 
 from desktop.engine.protocol import FailureKind, LogitBias, Sampling
 from desktop.runtime.failures import EngineError
+from desktop.runtime.sampling.ranges import NEVER
 from desktop.runtime.vocabulary import Vocabulary
 
-NEVER = -1_000_000.0
-"""A bias that means minus infinity, which JSON cannot write."""
 GREEDY_BELOW = 1e-6
 """A smaller temperature would overflow the engine's 32-bit floats; the likeliest token is all that is left anyway."""
 _SMALLEST_DYNAMIC = 1e-3

@@ -6,6 +6,8 @@ from desktop.engine.protocol import MOST_BEAMS, FailureKind, Sampling
 from desktop.runtime.failures import EngineError
 
 _MOST_TOKENS = 2**31 - 1  # tokens are counted as int32 in the engine
+NEVER = -1_000_000.0
+"""A bias, or the logarithm of a probability, that means minus infinity, which JSON cannot write."""
 MAX_BREAKERS = 64
 MAX_BREAKER_BYTES = 40
 """Of a DRY breaker: the engine would cut a longer one, and tell its log only."""
@@ -45,7 +47,7 @@ def check_ranges(sampling: Sampling, *, vocabulary_size: int) -> None:
     for name, (low, high) in _RANGES.items():
         _check(name, getattr(sampling, name), low, high)
     for entry in sampling.logit_bias:
-        _check("logit_bias.bias", entry.bias, -1_000_000, 1_000_000)
+        _check("logit_bias.bias", entry.bias, NEVER, -NEVER)
         if entry.token is not None:
             _check("logit_bias.token", entry.token, 0, vocabulary_size - 1)
         if (entry.token is None) == (entry.text == ""):
