@@ -44,6 +44,8 @@ class KvSequence:
         self.pending: Sequence[int] = ()
         """What its request is going to read: others wait for a long prefix that is on its way."""
         self.strand = Strand(pool.ledger)
+        self.exact: int | None = None
+        """Tokens before the place of a context shift; None where there was none."""
 
     def extend(self, tokens: Sequence[int]) -> None:
         """Note that `tokens` were decoded behind what is there."""
@@ -59,6 +61,11 @@ class KvSequence:
         """Cells it takes; more than tokens where it has images of a model with M-RoPE."""
         return self.strand.size
 
+    @property
+    def reusable(self) -> list[int]:
+        """What others may continue: what stands behind a context shift was computed with what is forgotten."""
+        return self.tokens if self.exact is None else self.tokens[: self.exact]
+
     def undo(self) -> bool:
         """Drop what a step that failed may have left behind the tokens; False (and empty) where that cannot be done."""
         end = int(llama.llama_memory_seq_pos_max(self._pool.memory, self.id)) + 1
@@ -70,6 +77,8 @@ class KvSequence:
             self.strand.truncate(length)
             del self.tokens[length:]
             self.persisted = min(self.persisted, length)
+            if self.exact is not None and length <= self.exact:
+                self.exact = None
             return True
         self.clear()
         return False
@@ -82,6 +91,7 @@ class KvSequence:
         llama.llama_memory_seq_add(memory, self.id, start + count, -1, -count)
         self.strand.drop(start, count)
         del self.tokens[start : start + count]
+        self.exact = start if self.exact is None else min(start, self.exact)
         self.pending = ()  # nobody can wait for a prefix here any more
 
     def clear(self) -> None:
@@ -89,7 +99,7 @@ class KvSequence:
         llama.llama_memory_seq_rm(self._pool.memory, self.id, -1, -1)
         self.strand.truncate(0)
         self.tokens.clear()
-        self.persisted = 0
+        self.persisted, self.exact = 0, None
 
 
 class Lease(NamedTuple):
@@ -107,6 +117,7 @@ class SavedSequence(NamedTuple):
     tokens: list[int]
     adapters: str
     state: bytes
+    exact: int | None
 
 
 class SequencePool:
@@ -167,7 +178,7 @@ class SequencePool:
         there = coming = 0
         for sequence in self._all:
             if sequence.adapters == adapters and sequence.tokens:
-                there = max(there, common_prefix(sequence.tokens, prompt))
+                there = max(there, common_prefix(sequence.reusable, prompt))
             if sequence.busy and sequence.adapters == adapters and sequence.pending:
                 coming = max(coming, common_prefix(sequence.pending, prompt))
         return there, min(coming, len(prompt) - 1)
@@ -176,6 +187,8 @@ class SequencePool:
         """The request is over: what the sequence holds waits for the next turn."""
         sequence.busy, sequence.pending = False, ()
         sequence.used = next(self._clock)
+        if len(sequence.reusable) < len(sequence.tokens):
+            sequence.truncate(0 if self.keeps_whole_states else len(sequence.reusable))
         if len(sequence.tokens) < 2:
             self._drop(sequence)
         elif self.keeps_whole_states:
@@ -199,7 +212,7 @@ class SequencePool:
 
     def save(self, sequence: KvSequence) -> SavedSequence:
         """Take what a busy sequence holds, and the sequence back."""
-        saved = SavedSequence(list(sequence.tokens), sequence.adapters, self.state_of(sequence))
+        saved = SavedSequence(list(sequence.tokens), sequence.adapters, self.state_of(sequence), sequence.exact)
         self.give_up(sequence)
         return saved
 
@@ -212,6 +225,7 @@ class SequencePool:
         if saved.tokens and not self.set_state(sequence, saved.tokens, saved.state):
             self.give_up(sequence)
             return None
+        sequence.exact = saved.exact
         return sequence
 
     def fork(self, source: KvSequence) -> KvSequence:
@@ -292,12 +306,12 @@ class SequencePool:
         best, longest = None, 0
         for sequence in self._all:
             if sequence.tokens and sequence.adapters == adapters:
-                common = common_prefix(sequence.tokens, prompt)
+                common = common_prefix(sequence.reusable, prompt)
                 if common > longest or (common == longest and best and common and sequence.used > best.used):
                     best, longest = sequence, common
         if best is None:
             return None, prompt, 0
-        prompt, kept = align(best.tokens, prompt, spelling=self._model.vocabulary.spelling, start=longest)
+        prompt, kept = align(best.reusable, prompt, spelling=self._model.vocabulary.spelling, start=longest)
         kept = whole_chunks(prompt, min(kept, len(prompt) - 1))
         return (best, prompt, kept) if self._can_continue(best, kept) else (None, prompt, 0)
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from desktop.engine.client import EngineClient
 from desktop.engine.failure import ContextFull
-from desktop.engine.protocol import ContextShifted
+from desktop.engine.protocol import ContextShifted, LogitBias
 from tests.support.engine_talk import NO_CACHE, Said, exact_plan, greedy, say
 from tests.support.models.decoders import write_dense, write_hybrid, write_recurrent
 
@@ -68,6 +68,14 @@ async def test_forgetting_moves_nothing_of_another_that_shares_the_beginning(cli
     assert again.tokens == alone.tokens
     status = await client.status()
     assert status.sequences == status.sequences_idle
+
+
+async def test_what_stands_behind_a_gap_is_not_continued_by_others(client: EngineClient) -> None:
+    same = LogitBias(text=" a", bias=50.0)
+    shifted = await say(client, "a " * 200, greedy(120, logit_bias=(same,)), context_shift=True)
+    assert shifts(shifted)
+    said = await say(client, "a " * 150, greedy(4))
+    assert said.stats.cached_tokens <= shifts(shifted)[0].kept
 
 
 async def test_a_prompt_that_does_not_fit_is_refused_with_both_sizes(client: EngineClient) -> None:
