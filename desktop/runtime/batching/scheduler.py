@@ -316,7 +316,8 @@ class Scheduler:
     def _try_alone(self, suspects: Sequence[Work]) -> None:
         for one in suspects:
             self._batch.clear()
-            one.fill(self._batch, SMALLEST_SHARE)
+            if not self._rows_of(one, SMALLEST_SHARE):
+                continue
             mark = self._log.mark()
             result = self._batch.decode(self._model.context)
             if result == 0:
