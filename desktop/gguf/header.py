@@ -106,6 +106,11 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         return tokens.count if isinstance(tokens, LazyArray) else self.number("vocab_size")
 
     @property
+    def has_long_rope(self) -> bool:
+        """Whether positions are encoded by other factors in a long context (LongRoPE)."""
+        return any("rope_factors_long" in tensor.name for tensor in self.tensors)
+
+    @property
     def weights(self) -> int:
         """Number of weights over all tensors."""
         return sum(tensor.weights for tensor in self.tensors)

@@ -169,6 +169,8 @@ class Model:
             swa_full=plan.swa_full,
             kv_unified=plan.kv_unified,
             projector=identify_file(plan.mmproj_path) if plan.mmproj_path else "",
+            # LongRoPE turns keys by other factors where the context is longer than the one of the first training.
+            context=str(plan.n_ctx) if self._header.has_long_rope else "",
             places=repr((plan.n_gpu_layers, plan.devices, plan.tensor_split)),  # what "auto" comes to depends on them
         )
 

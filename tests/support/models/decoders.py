@@ -43,6 +43,18 @@ def write_dense(
     return write(folder, name, metadata, [*weights, *ends(kind, ending)], seed)
 
 
+def write_long_rope(folder: Path, *, original: int = 512, layers: int = 2) -> Path:
+    """Write a llama that encodes positions otherwise where the context is longer than `original`."""
+    special: Keys = {"rope.scaling.type": "longrope", "rope.scaling.original_context_length": original}
+    weights = [part for layer in range(layers) for part in attention(layer, "f32") + feed_forward(layer, "f32")]
+    factors = [
+        vector("rope_factors_long.weight", HEAD // 2, mean=8.0),
+        vector("rope_factors_short.weight", HEAD // 2, mean=1.0),
+    ]
+    metadata = describe("llama", layers, CHATML, special)
+    return write(folder, "long-rope", metadata, [*weights, *factors, *ends("f32", 0.0)], 0)
+
+
 def write_draft(folder: Path, *, seed: int = 0, name: str = "draft", layers: int = 2) -> Path:
     """Write a draft for the dense model of the same seed: its first layers, so that both agree now and then.
 

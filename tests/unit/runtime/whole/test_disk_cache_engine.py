@@ -122,3 +122,14 @@ async def test_each_of_many_conversations_is_kept_when_the_engine_ends(tmp_path:
     prompts = [f"{number} {PROMPT}" for number in range(6)]
     await speak_once(path, prompts, **changes)
     assert [said.stats.cached_in for said in await speak_once(path, prompts, **changes)] == ["disk"] * 6
+
+
+@pytest.mark.asyncio
+async def test_positions_of_another_length_of_context_are_not_used(tmp_path: Path) -> None:
+    path = decoders.write_long_rope(tmp_path, original=512)
+    folder = tmp_path / "cache"
+    (short,) = await speak_once(path, [PROMPT], cache=limits(folder), n_ctx=512)
+    (fresh,) = await speak_once(path, [PROMPT], cache=limits(tmp_path / "empty"), n_ctx=1024)
+    (said,) = await speak_once(path, [PROMPT], cache=limits(folder), n_ctx=1024)
+    assert short.tokens != fresh.tokens
+    assert said.tokens == fresh.tokens
