@@ -132,7 +132,7 @@ class SequencePool:
         self._clock = itertools.count(1)
         self._all = [KvSequence(self, number) for number in range(model.n_seq_max)]
         self._unused = self._all[::-1]
-        self._unconfirmed: Hit | None = None
+        self._unconfirmed: list[Hit] = []
         self.hidden_cells: dict[int, int] = {}
         """Cells that an image takes beyond its places, by its first pseudo token; not known of one from the disk."""
 
@@ -258,10 +258,9 @@ class SequencePool:
             self.hidden_cells[medium.tokens[0]] = medium.cells - len(medium.tokens)
 
     def confirm(self) -> None:
-        """A step with what was last restored went well."""
-        if self._unconfirmed is not None:
-            self._tiers.confirm(self._unconfirmed)
-            self._unconfirmed = None
+        """A step with what was restored went well."""
+        while self._unconfirmed:
+            self._tiers.confirm(self._unconfirmed.pop())
 
     def persist(self, seconds: float = 0.0) -> bool:
         """Write the conversations that wait through to the disk tier, the last used first.
@@ -354,7 +353,8 @@ class SequencePool:
         if not self.set_state(sequence, hit.tokens, state):
             self._tiers.reject(hit, "the engine did not take it, or had no room")
             return False
-        self._unconfirmed = hit if hit.tier == "disk" else None
+        if hit.tier == "disk":
+            self._unconfirmed.append(hit)
         return hit.common == len(hit.tokens) or sequence.truncate(hit.common)
 
     # --- ids and room ----------------------------------------------------------------------------------------------

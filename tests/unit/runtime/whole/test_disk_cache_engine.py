@@ -3,6 +3,7 @@
 In f32, for every kind of memory; each file that is damaged or belongs to something else is never used.
 """
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,18 @@ async def test_positions_of_another_length_of_context_are_not_used(tmp_path: Pat
     (said,) = await speak_once(path, [PROMPT], cache=limits(folder), n_ctx=1024)
     assert short.tokens != fresh.tokens
     assert said.tokens == fresh.tokens
+
+
+@pytest.mark.asyncio
+async def test_of_conversations_that_come_back_together_none_stays_under_suspicion(tmp_path: Path) -> None:
+    path, folder = decoders.write_dense(tmp_path, kind="f32", layers=1), tmp_path / "cache"
+    prompts = [f"{number} {PROMPT}" for number in range(3)]
+    await speak_once(path, prompts, cache=limits(folder))
+    client = EngineClient()
+    try:
+        await client.load(exact_plan(path, **SIZES, cache=limits(folder)))
+        said = await asyncio.gather(*(say(client, prompt, greedy(8)) for prompt in prompts))
+        assert [one.stats.cached_in for one in said] == ["disk"] * 3
+        assert not list(folder.rglob("*.loading"))  # were the child killed now, these files would be put aside
+    finally:
+        await client.stop()
