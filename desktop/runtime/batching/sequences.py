@@ -293,9 +293,11 @@ class SequencePool:
         if not self.make_room(len(tokens) + sum(self.hidden_cells.get(token, 0) for token in tokens if token < 0)):
             return False
         data = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
-        if not llama.llama_state_seq_set_data(self._model.context, data, len(state), sequence.id):
+        # Cells of a sliding window are not in the books, and those that idle sequences share may be missing here.
+        while not llama.llama_state_seq_set_data(self._model.context, data, len(state), sequence.id):
             sequence.clear()
-            return False
+            if not self.make_more_room():
+                return False
         sequence.extend(tokens)
         return True
 
