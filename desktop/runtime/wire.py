@@ -24,7 +24,7 @@ from desktop.engine.protocol import (
 
 LONGEST_LINE = 256 * 1024 * 1024
 """Bytes; a longer line is no conversation any more."""
-GRACE = 1.0
+GRACE = 1.8
 """Seconds that native code may take to return after the owner is gone."""
 
 

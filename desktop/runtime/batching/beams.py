@@ -258,7 +258,7 @@ class BeamSearch:
         for beam, row in zip(self._beams, self._rows, strict=True):
             logs = _log_softmax(self._model, row)
             best = np.argpartition(logs, -2 * self._width)[-2 * self._width :]
-            found += [(beam, int(token), beam.score + float(logs[token])) for token in best]
+            found += [(beam, int(token), beam.score + float(logs[token])) for token in best if np.isfinite(logs[token])]
         return sorted(found, key=lambda one: -one[2])[: 2 * self._width]
 
     def _branch(self, chosen: Sequence[tuple[_Beam, int, float]]) -> None:

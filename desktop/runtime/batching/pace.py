@@ -8,7 +8,7 @@ LARGEST_CHUNK, SMALLEST_CHUNK = 512, 32
 """Tokens of one step's prefill. Fewer would lose the speed of matrix multiplication."""
 CHUNK_SECONDS = 1.0
 """The longest step while nothing else runs: a cancel waits for one step."""
-GAP_SECONDS = 0.25
+GAP_SECONDS = 0.15
 """The longest step while others decode: that long their text stands still."""
 _LARGE_MODEL = 2_000_000_000  # parameters; a machine of unknown speed starts with a small chunk from here on
 _RECENT = 0.3  # weight of the latest step

@@ -353,7 +353,8 @@ class SequencePool:
             sys.stderr.write(f"a kept conversation is read again: {miss}\n")
             return False
         if not self.set_state(sequence, hit.tokens, state):
-            self._tiers.reject(hit, "the engine did not take it, or had no room")
+            if self.ledger.used == 0:  # with an empty cache it was not for want of room
+                self._tiers.reject(hit, "the engine did not take it")
             return False
         if hit.tier == "disk":
             self._unconfirmed.append(hit)

@@ -18,12 +18,12 @@ def test_running_replies_keep_a_prompt_small_until_its_speed_is_known() -> None:
     assert Pace(SMALL, 2048).chunk(decoding=3) == 64
 
 
-def test_a_piece_takes_at_most_a_second_alone_and_a_quarter_beside_others() -> None:
+def test_a_piece_takes_at_most_a_second_alone_and_a_seventh_beside_others() -> None:
     pace = Pace(LARGE, 2048)
-    pace.learn_prefill(64, 0.32, decoding=0)  # 200 tokens/s
-    assert pace.chunk(decoding=0) == 200
-    pace.learn_decode(2, 0.05)
-    assert pace.chunk(decoding=2) == 40
+    pace.learn_prefill(64, 0.128, decoding=0)  # 500 tokens/s
+    assert pace.chunk(decoding=0) == 500
+    pace.learn_decode(2, 0.03)
+    assert pace.chunk(decoding=2) == 60
 
 
 def test_a_piece_never_gets_too_small_for_matrix_multiplication() -> None:
