@@ -4,10 +4,7 @@ The engine, which changes its threads, against a bare loop with as many threads 
 (on two cores: two). The other program is a process that counts; the system may move it as it likes.
 """
 
-import contextlib
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.batched_bench import NotMeasured
@@ -16,21 +13,11 @@ from benchmarks.decode import TURNS
 from benchmarks.sides import ask, bare, chatml, engine, plan_for, threads_of
 from benchmarks.statistics import Bound, interleaved
 from desktop.engine.protocol import Sampling
+from tests.support.busy_core import busy_core
 
 BOUND = Bound(least=2.0)
 N_CTX, TOKENS = 1024, 32
 WARM_UP = 3  # replies, in which the engine may notice its neighbour
-
-
-@contextlib.contextmanager
-def one_busy_core() -> Iterator[None]:
-    """Another program that computes all the time."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def compare(path: Path, options: Options, report: Report) -> None:
@@ -50,7 +37,7 @@ async def compare(path: Path, options: Options, report: Report) -> None:
                 answer = await loop.answer(chatml(TURNS), tokens=TOKENS)
                 return len(answer["tokens"]) / float(answer["total"])
 
-            with one_busy_core():
+            with busy_core():
                 await interleaved((ours, fixed), WARM_UP)
                 pairs = await interleaved((ours, fixed), options.pairs)
     title = f"decode beside a busy core, adaptive / {threads} fixed threads, {path.stem}"

@@ -1,11 +1,7 @@
 """One physical core per thread, and a thread less for each core that others keep busy."""
 
 import asyncio
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +17,7 @@ from desktop.runtime.devices.threads import (
     open_clock,
     physical_cores,
 )
+from tests.support.busy_core import busy_core
 from tests.support.engine_replies import loaded_client
 from tests.support.models.decoders import write_dense
 
@@ -127,16 +124,6 @@ def test_a_look_costs_next_to_nothing() -> None:
     for second in range(200):
         governor.look(float(second))
     assert (time.process_time() - started) / 200 < 500e-6
-
-
-@contextmanager
-def busy_core() -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.mark.skipif(open_clock()() is None, reason="this system does not tell its CPU times")
