@@ -288,11 +288,11 @@ class SequencePool:
         written = llama.llama_state_seq_get_data(context, buffer, size, sequence.id)
         return bytes(memoryview(buffer)[:written])
 
-    def set_state(self, sequence: KvSequence, tokens: Sequence[int], state: bytes | memoryview) -> bool:
+    def set_state(self, sequence: KvSequence, tokens: Sequence[int], state: bytes) -> bool:
         """Put a state into an empty sequence; False where the engine does not take it or has no room."""
         if not self.make_room(len(tokens) + sum(self.hidden_cells.get(token, 0) for token in tokens if token < 0)):
             return False
-        data = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        data = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))  # read where it lies
         # Cells of a sliding window are not in the books, and those that idle sequences share may be missing here.
         while not llama.llama_state_seq_set_data(self._model.context, data, len(state), sequence.id):
             sequence.clear()
