@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable
 
-from desktop.engine.protocol import MOST_BEAMS, FailureKind, Generate, PromptProgress
+from desktop.engine.protocol import MOST_BEAMS, FailureKind, Generate
 from desktop.runtime.batching.beams import BeamSearch
 from desktop.runtime.batching.draft_proposer import DraftProposer
 from desktop.runtime.batching.generation import Generation
 from desktop.runtime.batching.prompt import Prompt, build_prompt, check_room
+from desktop.runtime.batching.reading import Reading
 from desktop.runtime.batching.request_queue import RequestQueue, Waiting
 from desktop.runtime.batching.roster import Roster, Work
 from desktop.runtime.batching.sequences import Lease, SequencePool
@@ -106,10 +107,9 @@ class Admission:
         if lease is None:
             return False
         try:
-            active.append(self._begin(waiting, prompt, lease))
-            total = len(lease.prompt)
-            begun = PromptProgress(request_id=request.request_id, done=lease.cached, total=total)
-            self._roster.outbox.add(begun, request_id=request.request_id)
+            work = self._begin(waiting, prompt, lease)
+            active.append(work)
+            work.reading.tell()
         except Exception:
             self._pool.release(lease.sequence)
             raise
@@ -149,19 +149,20 @@ class Admission:
         return True
 
     def _begin(self, waiting: Waiting, prompt: Prompt, lease: Lease) -> Work:
-        model, pool, outbox = self._model, self._pool, self._roster.outbox
-        if waiting.request.sampling.beams > 1:
-            return BeamSearch(
-                waiting.request, prompt, lease, model=model, pool=pool, outbox=outbox, received=waiting.received
-            )
+        request, model, pool, outbox = waiting.request, self._model, self._pool, self._roster.outbox
+        reading = Reading(
+            request.request_id, prompt, lease, model=model, pool=pool, outbox=outbox, received=waiting.received
+        )
+        if request.sampling.beams > 1:
+            return BeamSearch(request, prompt, lease, reading, model=model, pool=pool, outbox=outbox)
         return Generation(
-            waiting.request,
+            request,
             prompt,
             lease,
+            reading,
             model=model,
             pool=pool,
             outbox=outbox,
-            received=waiting.received,
             speculate=self._speculator_for,
         )
 

@@ -5,7 +5,6 @@ cells with its branches. Greedy by nature: no sampler acts. Scores are sums of l
 length ** length_penalty (Wu et al., 2016, without its constants).
 """
 
-import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -19,19 +18,17 @@ from desktop.engine.protocol import (
     FinishReason,
     Generate,
     GenerationStats,
-    PromptProgress,
     Sampling,
 )
 from desktop.runtime.batching.batch import Batch
 from desktop.runtime.batching.cells import count_cells
-from desktop.runtime.batching.figures import measure
 from desktop.runtime.batching.outbox import Outbox
 from desktop.runtime.batching.prompt import Prompt, make_reader
+from desktop.runtime.batching.reading import Reading
 from desktop.runtime.batching.sequences import KvSequence, Lease, SavedSequence, SequencePool
 from desktop.runtime.failures import EngineError
 from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.projector import MediaChunk
-from desktop.runtime.media.places import count_text
 from desktop.runtime.sampling.candidates import Logits, check_numbers, read_logits
 from desktop.runtime.sampling.ranges import check_ranges
 
@@ -58,45 +55,25 @@ class BeamSearch:
         request: Generate,
         prompt: Prompt,
         lease: Lease,
+        reading: Reading,
         *,
         model: Model,
         pool: SequencePool,
         outbox: Outbox,
-        received: float,
     ) -> None:
         self.request_id, self.priority = request.request_id, request.priority
         self._request, self._model, self._pool, self._outbox = request, model, pool, outbox
         self._width = request.sampling.beams
         _check(model, request.sampling)
         self._reader = make_reader(model, prompt, request)
-        self._lease = lease
-        self._received, self._begun, self._first = received, time.monotonic(), 0.0
-        self._waiting: Sequence[int] = lease.prompt[lease.cached :]
-        self._media = prompt.media
+        self.reading = reading
         self._beams = [_Beam(lease.sequence, (), 0.0)]
         self._finished: list[_Finished] = []
         self._rows: list[int] = []
-        self._chunk: list[int] = []
         self._saved: list[SavedSequence] = []
         self._made = 0
-        self.prefill_seconds = 0.0
 
     # --- what the scheduler asks -----------------------------------------------------------------------------------
-
-    @property
-    def prefilling(self) -> bool:
-        """Whether a part of the prompt is still to be read."""
-        return bool(self._waiting)
-
-    @property
-    def prompt_left(self) -> int:
-        """Tokens of the prompt that are still to be read."""
-        return len(self._waiting)
-
-    @property
-    def medium(self) -> MediaChunk | None:
-        """The image or recording that is next in the prompt; None where text is."""
-        return self._media.get(self._waiting[0]) if self._waiting else None
 
     @property
     def rows(self) -> int:
@@ -117,7 +94,7 @@ class BeamSearch:
     def reserved(self) -> int:
         """Cells it may still take: each beam goes its own way after the prompt."""
         length = self._request.sampling.max_length
-        wanted = len(self._waiting) + self._width * max(length - self._made, 1)
+        wanted = self.reading.left + self._width * max(length - self._made, 1)
         return min(wanted, self._model.n_ctx)
 
     @property
@@ -133,13 +110,10 @@ class BeamSearch:
 
     def fill(self, batch: Batch, budget: int, *, draft: int = 0) -> int:
         """Add the next piece of the prompt, or a row per beam."""
-        if self._waiting:
-            sequence = self._beams[0].sequence
-            self._chunk = list(self._waiting[: count_text(self._waiting, min(budget, batch.room))])
-            last = len(self._chunk) == len(self._waiting)
-            row = batch.add(self._chunk, len(sequence.tokens), sequence.id, logits=None if last else False)
-            self._rows = [row + len(self._chunk) - 1]
-            return len(self._chunk)
+        if self.reading.left:
+            rows = self.reading.fill(batch, budget, self._beams[0].sequence)
+            self._rows = [rows.stop - 1]
+            return len(rows)
         self._rows = [
             batch.add(beam.tokens[-1:], len(beam.sequence.tokens), beam.sequence.id, logits=True)
             for beam in self._beams
@@ -148,20 +122,15 @@ class BeamSearch:
 
     def take(self) -> FinishReason | None:
         """Let the beams grow; return why the search ends, or None."""
-        if self._waiting:
+        if self.reading.left:
             return self._take_prompt()
         for beam in self._beams:
             beam.sequence.extend(beam.tokens[-1:])
         return self._grow()
 
     def perceive(self, medium: MediaChunk, go_on: Callable[[], bool]) -> int:
-        """Read the image or recording that is next; returns what Projector.encode_into returns. Raises EngineError."""
-        sequence = self._beams[0].sequence
-        result = self._model.perceive(medium, position=len(sequence.tokens), sequence=sequence.id, go_on=go_on)
-        if result == 0:
-            self._pool.learn_cells(medium)
-            self._tell_read(sequence, medium.tokens)
-        return result
+        """Read the image or recording that is next; see Reading."""
+        return self.reading.perceive(medium, go_on, self._beams[0].sequence)
 
     def undo(self) -> bool:
         """Drop what a failed step may have left."""
@@ -217,18 +186,10 @@ class BeamSearch:
     # --- the search ------------------------------------------------------------------------------------------------
 
     def _take_prompt(self) -> FinishReason | None:
-        self._tell_read(self._beams[0].sequence, self._chunk)
-        if self._waiting:
+        if not self.reading.take(self._beams[0].sequence):
             return None
-        self._first = time.monotonic()
+        self.reading.end()
         return self._grow()
-
-    def _tell_read(self, sequence: KvSequence, tokens: Sequence[int]) -> None:
-        sequence.extend(tokens)
-        self._waiting = self._waiting[len(tokens) :]
-        total = len(self._lease.prompt)
-        progress = PromptProgress(request_id=self.request_id, done=total - len(self._waiting), total=total)
-        self._outbox.add(progress, request_id=self.request_id)
 
     def _grow(self) -> FinishReason | None:
         """Choose the best continuations of all beams together."""
@@ -312,17 +273,8 @@ class BeamSearch:
         return self._spell(tokens) if place < 0 else self._spell(tokens)[:place]
 
     def _stats(self, hypotheses: Sequence[_Finished]) -> GenerationStats:
-        common = measure(
-            self._lease,
-            received=self._received,
-            begun=self._begun,
-            first=self._first,
-            left=len(self._waiting),
-            prefill_seconds=self.prefill_seconds,
-            steps=self._made,
-        )
         return msgspec.structs.replace(
-            common,
+            self.reading.stats(self._made),
             completion_tokens=len(hypotheses[0].tokens) if hypotheses else 0,
             context_used=len(self._beams[0].sequence.tokens),
         )

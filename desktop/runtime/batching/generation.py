@@ -1,6 +1,5 @@
 """One reply in the making: its prompt in chunks, then a token (or several, speculated) per step."""
 
-import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -11,17 +10,16 @@ from desktop.engine.protocol import (
     FinishReason,
     Generate,
     GenerationStats,
-    PromptProgress,
 )
 from desktop.runtime.batching.batch import Batch
-from desktop.runtime.batching.figures import measure
 from desktop.runtime.batching.outbox import Outbox
 from desktop.runtime.batching.prompt import Prompt, make_reader
+from desktop.runtime.batching.reading import Reading
 from desktop.runtime.batching.sequences import KvSequence, Lease, SavedSequence, SequencePool
 from desktop.runtime.batching.speculation import Speculator
 from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.projector import MediaChunk
-from desktop.runtime.media.places import after_chunk, count_text, text_only
+from desktop.runtime.media.places import after_chunk, text_only
 from desktop.runtime.replies.parts import Part
 from desktop.runtime.sampling.chain import SamplerChain
 
@@ -40,21 +38,17 @@ class Generation:
         request: Generate,
         prompt: Prompt,
         lease: Lease,
+        reading: Reading,
         *,
         model: Model,
         pool: SequencePool,
         outbox: Outbox,
-        received: float,
         speculate: Callable[[list[int]], Speculator | None],
     ) -> None:
         self.request, self.request_id, self.priority = request, request.request_id, request.priority
         self._model, self._pool, self._outbox = model, pool, outbox
-        self._received, self._begun, self._first = received, time.monotonic(), 0.0
-        self._lease = lease
+        self.reading = reading
         self.sequence: KvSequence = lease.sequence
-        self._prompt_tokens = len(lease.prompt)
-        self._waiting: Sequence[int] = lease.prompt[lease.cached :]
-        self._media = prompt.media
         self._reader = make_reader(model, prompt, request)
         # What holds something native comes last: a request that is refused must leave nothing behind.
         self._sampler = SamplerChain(request.sampling, vocabulary=model.vocabulary, n_ctx=model.n_ctx)
@@ -64,24 +58,8 @@ class Generation:
         self._row, self._decoding = 0, list[int]()
         self._calls = False
         self._saved: SavedSequence | None = None
-        self.prefill_seconds = 0.0
 
     # --- what the scheduler asks -----------------------------------------------------------------------------------
-
-    @property
-    def prefilling(self) -> bool:
-        """Whether a part of the prompt is still to be read."""
-        return bool(self._waiting)
-
-    @property
-    def prompt_left(self) -> int:
-        """Tokens of the prompt that are still to be read."""
-        return len(self._waiting)
-
-    @property
-    def medium(self) -> MediaChunk | None:
-        """The image or recording that is next in the prompt; None where text is."""
-        return self._media.get(self._waiting[0]) if self._waiting else None
 
     @property
     def rows(self) -> int:
@@ -102,7 +80,7 @@ class Generation:
     def reserved(self) -> int:
         """Cells the rest of the request may still take, at most what the context holds."""
         limit = self.request.sampling.max_length
-        wanted = self.prompt_left + (max(limit - self._made, 1) if limit else 1)
+        wanted = self.reading.left + (max(limit - self._made, 1) if limit else 1)
         return min(wanted, self._model.n_ctx - self.sequence.cells)
 
     @property
@@ -116,13 +94,10 @@ class Generation:
         Returns how many rows were added.
         """
         position = len(self.sequence.tokens)
-        if self._waiting:
-            count = count_text(self._waiting, min(budget, batch.room))
-            self._decoding = list(self._waiting[:count])
-            self._row = batch.add(
-                self._decoding, position, self.sequence.id, logits=None if count == len(self._waiting) else False
-            )
-            return count
+        if self.reading.left:
+            rows = self.reading.fill(batch, budget, self.sequence)
+            self._row = rows.stop - 1
+            return len(rows)
         if position >= self._model.n_ctx:
             position = self._shift()
         guesses = self._guess(min(draft, self._model.n_ctx - self.sequence.cells - 1, batch.room - 1))
@@ -132,21 +107,14 @@ class Generation:
 
     def take(self) -> FinishReason | None:
         """Use the logits of the rows that were decoded; return why the reply ends, or None."""
-        self.sequence.extend(self._decoding)
-        if self._waiting:
+        if self.reading.left:
             return self._take_prompt()
+        self.sequence.extend(self._decoding)
         return self._take_tokens(self._row, self._decoding[1:])
 
     def perceive(self, medium: MediaChunk, go_on: Callable[[], bool]) -> int:
-        """Read the image or recording that is next; returns what Projector.encode_into returns. Raises EngineError."""
-        result = self._model.perceive(
-            medium, position=len(self.sequence.tokens), sequence=self.sequence.id, go_on=go_on
-        )
-        if result == 0:
-            self._pool.learn_cells(medium)
-            self.sequence.extend(medium.tokens)
-            self._tell_read(len(medium.tokens))
-        return result
+        """Read the image or recording that is next; see Reading."""
+        return self.reading.perceive(medium, go_on, self.sequence)
 
     def undo(self) -> bool:
         """The step failed: drop what a part of it may have left in the cache; False where the reply cannot go on."""
@@ -184,20 +152,12 @@ class Generation:
     # --- the prompt ------------------------------------------------------------------------------------------------
 
     def _take_prompt(self) -> FinishReason | None:
-        count = len(self._decoding)
-        self._tell_read(count)
-        if self._waiting:
+        if not self.reading.take(self.sequence):
             return None
         if self._pool.keeps_whole_states:
             self._pool.remember(self.sequence)
-        self._first = time.monotonic()
-        return self._take_tokens(self._row + count - 1, ())
-
-    def _tell_read(self, count: int) -> None:
-        self._waiting = self._waiting[count:]
-        done = self._prompt_tokens - len(self._waiting)
-        progress = PromptProgress(request_id=self.request_id, done=done, total=self._prompt_tokens)
-        self._outbox.add(progress, request_id=self.request_id)
+        self.reading.end()
+        return self._take_tokens(self._row, ())
 
     # --- tokens ----------------------------------------------------------------------------------------------------
 
@@ -267,17 +227,8 @@ class Generation:
 
     def _stats(self) -> GenerationStats:
         speculator = self._speculator
-        common = measure(
-            self._lease,
-            received=self._received,
-            begun=self._begun,
-            first=self._first,
-            left=len(self._waiting),
-            prefill_seconds=self.prefill_seconds,
-            steps=self._made,
-        )
         return msgspec.structs.replace(
-            common,
+            self.reading.stats(self._made),
             context_used=len(self.sequence.tokens),
             seed=self._sampler.seed,
             drafted=speculator.drafted if speculator else 0,

@@ -6,6 +6,7 @@ from typing import Protocol
 from desktop.engine.protocol import Done, FinishReason, GenerationStats, Priority, RequestFailed
 from desktop.runtime.batching.batch import Batch
 from desktop.runtime.batching.outbox import Outbox
+from desktop.runtime.batching.reading import Reading
 from desktop.runtime.failures import EngineError, as_engine_error
 from desktop.runtime.loading.projector import MediaChunk
 
@@ -15,19 +16,7 @@ class Work(Protocol):
 
     request_id: str
     priority: Priority
-    prefill_seconds: float
-
-    @property
-    def prefilling(self) -> bool:
-        """Whether a part of the prompt is still to be read."""
-
-    @property
-    def prompt_left(self) -> int:
-        """Tokens of the prompt that are still to be read."""
-
-    @property
-    def medium(self) -> MediaChunk | None:
-        """The image or recording that is next in its prompt; None where text is."""
+    reading: Reading
 
     @property
     def rows(self) -> int:

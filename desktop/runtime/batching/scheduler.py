@@ -187,10 +187,9 @@ class Scheduler:
         self._batch.clear()
         chunk = self._find_room()
         active = self._roster.active
-        decoding = [one for one in active if not one.prefilling]
-        reading = sorted(
-            (one for one in active if one.prefilling and one.medium is None), key=lambda one: one.priority == "batch"
-        )
+        decoding = [one for one in active if not one.reading.left]
+        reading = [one for one in active if one.reading.left and one.reading.medium is None]
+        reading.sort(key=lambda one: one.priority == "batch")
         draft = min(self._model.plan.n_outputs_max - 1, self._pool.ledger.free - 1) if len(active) == 1 else 0
         taking_part = [one for one in decoding if self._rows_of(one, 1, draft=draft)]
         budget = min(chunk, self._batch.room, self._pool.ledger.free - len(self._batch))
@@ -216,11 +215,11 @@ class Scheduler:
         """
         while True:
             active = self._roster.active
-            rows = sum(one.rows for one in active if not one.prefilling)
+            rows = sum(one.rows for one in active if not one.reading.left)
             chunk = self._pace.chunk(decoding=rows)
             if self._pool.ledger.free >= self._batch.capacity:
                 return chunk  # whatever the step does
-            left = sum(one.prompt_left for one in active)
+            left = sum(one.reading.left for one in active)
             if self._pool.make_room(rows + min(chunk, left)) or len(active) < 2:
                 return chunk
             if self._pool.ledger.free > rows:
@@ -231,9 +230,9 @@ class Scheduler:
         """Read one image or recording, which takes as long as it takes; then those without one go on."""
         if self._model.projector is None:
             return
-        ready = [one for one in self._roster.active if one.medium is not None]
+        ready = [one for one in self._roster.active if one.reading.medium is not None]
         one = min(ready, key=lambda one: one.priority == "batch", default=None)
-        if one is None or (medium := one.medium) is None or not self._has_room_for(medium):
+        if one is None or (medium := one.reading.medium) is None or not self._has_room_for(medium):
             return
         started, mark = time.monotonic(), self._log.mark()
         try:
@@ -243,7 +242,7 @@ class Scheduler:
             return
         llama.llama_synchronize(self._model.context)
         if result == 0:
-            one.prefill_seconds += time.monotonic() - started
+            one.reading.prefill_seconds += time.monotonic() - started
             self._pool.confirm()
         elif result == STOPPED:
             one.undo()
@@ -285,14 +284,14 @@ class Scheduler:
                 self._roster.finish(one, reason)
 
     def _learn(self, taking_part: Sequence[Work], seconds: float) -> None:
-        reading = [one for one in taking_part if one.prefilling]
+        reading = [one for one in taking_part if one.reading.left]
         if not reading:
             self._pace.learn_decode(len(self._batch), seconds)
             return
-        decoding = sum(one.rows for one in taking_part if not one.prefilling)
+        decoding = sum(one.rows for one in taking_part if not one.reading.left)
         self._pace.learn_prefill(len(self._batch) - decoding, seconds, decoding=decoding)
         for one in reading:
-            one.prefill_seconds += seconds
+            one.reading.prefill_seconds += seconds
 
     # --- a step that failed ----------------------------------------------------------------------------------------
 
