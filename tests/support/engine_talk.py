@@ -12,9 +12,11 @@ from desktop.engine.protocol import (
     GenerationStats,
     LoadPlan,
     PromptMessage,
+    ReasoningDelta,
     ReplyPart,
     Sampling,
     TextDelta,
+    ToolCallDelta,
 )
 from tests.support.bare_engine import Bare
 
@@ -77,8 +79,8 @@ async def say(client: EngineClient, prompt: str | Sequence[PromptMessage], sampl
     events = [event async for event in listen(client, prompt, sampling, **options)]
     done = events[-1]
     assert isinstance(done, Done)
-    deltas = [event for event in events if isinstance(event, TextDelta)]
-    text = "".join(delta.text for delta in deltas)
+    deltas = [event for event in events if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta)]
+    text = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
     return Said(text, tuple(token for delta in deltas for token in delta.tokens), tuple(events), done)
 
 

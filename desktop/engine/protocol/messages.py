@@ -183,12 +183,18 @@ class ReasoningDelta(Event, frozen=True):
 
 
 class ToolCallDelta(Event, frozen=True):
-    """A piece of a tool call: the name comes first, arguments are JSON text in pieces."""
+    """A piece of a tool call: the name comes first, arguments are JSON text in pieces. tokens: as in TextDelta.
+
+    withdrawn: the call turned out to be none, or was cut: what was said of it is void, and comes as text. Every call
+    that was not withdrawn is whole by Done. index counts the calls; that of a withdrawn one is not used again.
+    """
 
     request_id: str
     index: int
     name: str
     arguments: str
+    withdrawn: bool = False
+    tokens: tuple[ChosenToken, ...] = ()
 
 
 class ContextShifted(Event, frozen=True):

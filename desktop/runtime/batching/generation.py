@@ -56,7 +56,7 @@ class Generation:
         self._speculator = speculate(lease.prompt)
         self._token, self._made, self._discarded = -1, 0, 0
         self._row, self._decoding = 0, list[int]()
-        self._calls = False
+        self._calls: set[int] = set()
         self._saved: SavedSequence | None = None
 
     # --- what the scheduler asks -----------------------------------------------------------------------------------
@@ -196,7 +196,8 @@ class Generation:
         return None
 
     def _say(self, part: Part) -> None:
-        self._calls = self._calls or part.kind == "tool_call"
+        if part.kind == "tool_call":
+            (self._calls.discard if part.withdrawn else self._calls.add)(part.index)
         self._outbox.add_part(self.request_id, part)
 
     # --- speculation and a full context ----------------------------------------------------------------------------

@@ -22,6 +22,11 @@ class _Stretch:
     def __init__(self, part: Part) -> None:
         self.part, self.texts, self.tokens = part, [part.text], list[ChosenToken]()
 
+    def goes_on(self, part: Part) -> bool:
+        """Whether `part` is more of the same."""
+        mine = self.part
+        return (part.kind, part.index, part.withdrawn) == (mine.kind, mine.index, mine.withdrawn)
+
 
 class Outbox:
     """Keeps the order of each request's messages."""
@@ -30,6 +35,7 @@ class Outbox:
         self._send_all = send_all
         self._ready: list[EngineMessage] = []
         self._open: dict[str, _Stretch] = {}
+        self._tokens: dict[str, list[ChosenToken]] = {}  # whose text has not come yet
         self._begun: set[str] = set()
         self._urgent = False
         self._last = 0.0
@@ -37,23 +43,24 @@ class Outbox:
     def add_part(self, request_id: str, part: Part) -> None:
         """Take a piece of a reply."""
         stretch = self._open.get(request_id)
-        if stretch is not None and part.kind != "tool_call" and stretch.part.kind == part.kind:
+        if stretch is not None and stretch.goes_on(part):
             stretch.texts.append(part.text)
-            return
-        self._close(request_id)
-        self._open[request_id] = _Stretch(part)
+        else:
+            self._close(request_id)
+            self._open[request_id] = stretch = _Stretch(part)
+        stretch.tokens += self._tokens.pop(request_id, ())
         if request_id not in self._begun:
             self._begun.add(request_id)
             self._urgent = True
 
     def add_token(self, request_id: str, token: ChosenToken) -> None:
-        """Take the description of a token; it crosses with the text that comes with it or after it."""
-        if request_id not in self._open:
-            self._open[request_id] = _Stretch(Part("text", ""))
-        self._open[request_id].tokens.append(token)
+        """Take the description of a token; it crosses with the text that comes with it or after it, or with the end."""
+        self._tokens.setdefault(request_id, []).append(token)
 
     def add(self, message: EngineMessage, *, request_id: str = "", last: bool = False) -> None:
         """Take a whole message, behind what its request said before. last: nothing comes after it."""
+        if last and request_id in self._tokens:
+            self.add_part(request_id, Part("text", ""))
         self._close(request_id)
         self._ready.append(message)
         self._urgent = True
@@ -83,5 +90,12 @@ def _delta(request_id: str, stretch: _Stretch) -> EngineMessage:
     if part.kind == "reasoning":
         return ReasoningDelta(request_id=request_id, text=text, tokens=tuple(stretch.tokens))
     if part.kind == "tool_call":
-        return ToolCallDelta(request_id=request_id, index=part.index, name=part.name, arguments=text)
+        return ToolCallDelta(
+            request_id=request_id,
+            index=part.index,
+            name=part.name,
+            arguments=text,
+            withdrawn=part.withdrawn,
+            tokens=tuple(stretch.tokens),
+        )
     return TextDelta(request_id=request_id, text=text, tokens=tuple(stretch.tokens))

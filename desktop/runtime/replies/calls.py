@@ -1,10 +1,15 @@
-"""Reads one tool call out of a stream, without ever reading a character twice."""
+"""Reads one tool call out of a stream.
+
+Arguments in JSON are told to `parts` while they come; what is written otherwise is read when it is whole.
+"""
 
 import enum
 import re
 
 import msgspec
 
+from desktop.runtime.replies.arguments import ArgumentFinder, JsonScan
+from desktop.runtime.replies.parts import Parts
 from desktop.runtime.replies.stops import held_back
 from desktop.runtime.replies.values import (
     Call,
@@ -20,8 +25,6 @@ from desktop.runtime.replies.values import (
 _BLANK = r"\s*"
 _HEAD_LIMIT = 256
 """Characters within which a call's JSON begins: the longest name and id that are believed."""
-_PUNCTUATION = re.compile(r'["{}\[\]]')
-_IN_STRING = re.compile(r'["\\]')
 # How a call begins that has no mark before it: anything else is an answer in JSON, which is not held back to its end.
 _BARE = re.compile(r'[\[{\s]{1,30}"(?:name|type|function|tool_name|id|parameters|arguments)"')
 _BARE_BEGINNING = re.compile(r'[\[{\s]{0,30}(?:"[a-z_]{0,10})?\Z')
@@ -35,47 +38,19 @@ class Verdict(enum.Enum):
     FAILED = enum.auto()
 
 
-class JsonScan:
-    """Finds the end of a JSON object or list."""
-
-    def __init__(self) -> None:
-        self._depth = 0
-        self._in_string = self._escaped = False
-
-    def find_end(self, text: str) -> int:
-        """Return where the value ends in `text`, which goes on from the last one; -1: not yet."""
-        place = 0
-        while place < len(text):
-            if self._escaped:
-                self._escaped, place = False, place + 1
-                continue
-            match = (_IN_STRING if self._in_string else _PUNCTUATION).search(text, place)
-            if match is None:
-                return -1
-            place = match.end()
-            if self._step(match[0]):
-                return place
-        return -1
-
-    def _step(self, character: str) -> bool:
-        if character == "\\":
-            self._escaped = True
-        elif character == '"':
-            self._in_string = not self._in_string
-        else:
-            self._depth += 1 if character in "{[" else -1
-        return self._depth == 0 and not self._in_string
-
-
 class JsonCall:
     """A call whose arguments, or which as a whole, is JSON."""
 
-    def __init__(self, syntax: CallSyntax, signatures: Signatures) -> None:
-        self._syntax, self._signatures = syntax, signatures
+    def __init__(self, syntax: CallSyntax, signatures: Signatures, parts: Parts) -> None:
+        self._syntax, self._signatures, self._parts = syntax, signatures, parts
         self._head_pattern = re.compile(syntax.head)
         self._named = "name" in self._head_pattern.groupindex
         self._head: str | None = ""
         self._name = ""
+        # Without a mark before it only arguments make a call of JSON, and only of a tool that there is.
+        may_be = signatures.may_be if not syntax.opening else bool
+        finder = ArgumentFinder(parts, eager=bool(syntax.opening), may_be=may_be)
+        self._tell = parts.add_arguments if self._named else finder.feed
         self._raw: list[str] = []
         self._values: list[str] = []
         self._chunks: list[str] = []
@@ -104,7 +79,9 @@ class JsonCall:
                     return verdict
                 continue
             end = self._scan.find_end(text)
-            self._chunks.append(text if end < 0 else text[:end])
+            chunk = text if end < 0 else text[:end]
+            self._chunks.append(chunk)
+            self._tell(chunk)
             if end < 0:
                 return self._doubt()
             text = text[end:]
@@ -132,6 +109,7 @@ class JsonCall:
             return Verdict.FAILED
         if self._named:
             self._name = match["name"]
+            self._parts.begin_call(self._name)
         self._head = None
         self._raw.append(head)
         self._scan = JsonScan()
@@ -260,8 +238,8 @@ class MarkedCall:
 class AutoCall:
     """<tool_call> of any family: JSON, Qwen3-Coder's tags or GLM's keys, as it begins."""
 
-    def __init__(self, syntax: CallSyntax, signatures: Signatures) -> None:
-        self._syntax, self._signatures = syntax, signatures
+    def __init__(self, syntax: CallSyntax, signatures: Signatures, parts: Parts) -> None:
+        self._syntax, self._signatures, self._parts = syntax, signatures, parts
         self._begun = ""
         self._body: JsonCall | MarkedCall | None = None
 
@@ -296,9 +274,9 @@ class AutoCall:
     def _choose(self, first: str) -> "JsonCall | MarkedCall":
         syntax, signatures = self._syntax, self._signatures
         if first in "{[":
-            return JsonCall(msgspec.structs.replace(syntax, head=_BLANK), signatures)
+            return JsonCall(msgspec.structs.replace(syntax, head=_BLANK), signatures, self._parts)
         if syntax.head != _BLANK:
-            return JsonCall(syntax, signatures)
+            return JsonCall(syntax, signatures, self._parts)
         if first == "<":
             return MarkedCall(syntax.closing, read_tagged, ("<parameter=", "</parameter>"), signatures, ("", ""))
         return MarkedCall(syntax.closing, read_keyed, ("<arg_value", "</arg_value"), signatures, ("", ""))
@@ -307,11 +285,11 @@ class AutoCall:
 CallBody = JsonCall | MarkedCall | AutoCall
 
 
-def begin_call(syntax: CallSyntax, signatures: Signatures) -> CallBody:
+def begin_call(syntax: CallSyntax, signatures: Signatures, parts: Parts) -> CallBody:
     """A reader for the call that begins after the opening mark."""
     if syntax.auto:
-        return AutoCall(syntax, signatures)
+        return AutoCall(syntax, signatures, parts)
     if syntax.read is not None:
         whole = (syntax.opening, syntax.closing) if syntax.whole else ("", "")
         return MarkedCall(syntax.closing, syntax.read, syntax.inside, signatures, whole)
-    return JsonCall(syntax, signatures)
+    return JsonCall(syntax, signatures, parts)

@@ -8,10 +8,11 @@
 import re
 from typing import Literal
 
+from desktop.runtime.replies.arguments import BodyArguments
 from desktop.runtime.replies.formats import ReplyFormat
 from desktop.runtime.replies.parts import Part, Parts
 from desktop.runtime.replies.scanner import Marks
-from desktop.runtime.replies.values import Signatures, is_object
+from desktop.runtime.replies.values import Signatures
 
 _MESSAGE = "<|message|>"
 _HEADER_LIMIT = 300
@@ -35,9 +36,8 @@ class ChannelScanner:
         self._marks = Marks(_ENDS, breaks=False)
         self._mode: Literal["header", "text", "reasoning", "call"] = "reasoning" if reasoning_open else "header"
         self._pending = ""
-        self._name = ""
-        self._arguments: list[str] = []
         self._parts = Parts()
+        self._arguments = BodyArguments(self._parts)
 
     def feed(self, text: str) -> list[Part]:
         """Return the parts that are certain by now."""
@@ -83,7 +83,8 @@ class ChannelScanner:
         recipient = next((name for name in _RECIPIENT.findall(header) if name != "assistant"), "")
         channel = header.rpartition("<|channel|>")[2]
         if recipient and self._tools:
-            self._mode, self._name = "call", recipient
+            self._mode = "call"
+            self._arguments.begin(recipient)
         else:
             self._mode = "reasoning" if channel.startswith("analysis") and not recipient else "text"
 
@@ -100,16 +101,11 @@ class ChannelScanner:
 
     def _give(self, text: str) -> None:
         if self._mode == "call":
-            self._arguments.append(text)
+            self._arguments.add(text)
         elif self._mode != "header":
             self._parts.add(self._mode, text)
 
     def _end_body(self) -> None:
-        if self._mode == "call":
-            arguments = "".join(self._arguments)
-            self._arguments.clear()
-            if is_object(arguments):
-                self._parts.add_call(self._name, arguments.strip())
-            else:
-                self._parts.add("text", arguments)
+        if self._mode == "call" and (text := self._arguments.end()) is not None:
+            self._parts.add("text", text)
         self._mode = "header"

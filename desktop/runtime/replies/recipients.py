@@ -6,10 +6,11 @@ The prompt ends with the first ">>>".
 import re
 from typing import Literal
 
+from desktop.runtime.replies.arguments import BodyArguments
 from desktop.runtime.replies.formats import ReplyFormat
 from desktop.runtime.replies.parts import Part, Parts
 from desktop.runtime.replies.scanner import Marks
-from desktop.runtime.replies.values import Signatures, is_object
+from desktop.runtime.replies.values import Signatures
 
 _LINE = re.compile(r"[ \t]*([\w.-]{1,128})[ \t]*\n")
 _BEGINNING = re.compile(r"[ \t]{0,8}[\w.-]{0,128}[ \t]{0,8}\Z")
@@ -24,9 +25,9 @@ class RecipientScanner:
         self._tools, self._signatures = tools, signatures or Signatures()
         self._marks = Marks((">>>",) if tools else (), breaks=False)
         self._mode: Literal["line", "text", "call"] = "line"
-        self._pending = self._name = self._before = ""
-        self._arguments: list[str] = []
+        self._pending = self._before = ""
         self._parts = Parts()
+        self._arguments = BodyArguments(self._parts)
 
     def feed(self, text: str) -> list[Part]:
         """Return the parts that are certain by now."""
@@ -49,7 +50,8 @@ class RecipientScanner:
         if match := _LINE.match(self._pending):
             name = match[1]
             if name == "all" or (self._tools and self._signatures.may_be(name)):
-                self._mode, self._name = ("text" if name == "all" else "call"), name
+                self._mode = "text" if name == "all" else "call"
+                self._arguments.begin(name)
                 self._before += match[0]
                 self._pending = self._pending[match.end() :]
                 return True
@@ -72,16 +74,11 @@ class RecipientScanner:
 
     def _give(self, text: str) -> None:
         if self._mode == "call":
-            self._arguments.append(text)
+            self._arguments.add(text)
         else:
             self._parts.add("text", text)
 
     def _end_body(self) -> None:
-        if self._mode == "call":
-            arguments = "".join(self._arguments)
-            self._arguments.clear()
-            if is_object(arguments):
-                self._parts.add_call(self._name, arguments.strip())
-            else:
-                self._parts.add("text", self._before + arguments)
+        if self._mode == "call" and (text := self._arguments.end()) is not None:
+            self._parts.add("text", self._before + text)
         self._mode, self._before = "line", ""

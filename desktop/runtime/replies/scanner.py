@@ -1,8 +1,9 @@
 """Tells a reply's reasoning, its tool calls and its text apart by the marks between them, as they come.
 
-Nothing is read twice: what is certain is given out, what may be the beginning of a mark is held back, and so is a tool
-call until it is whole, since only then it is known to be one. What turns out to be no mark and no call is text. Only
-the marks themselves and the line breaks next to them belong to nothing.
+Nothing is read twice: what is certain is given out, what may be the beginning of a mark is held back. A tool call is
+told while it is written, though it is known to be one only when it is whole; where it is none, what was told of it is
+withdrawn. What turns out to be no mark and no call is text. Only the marks themselves and the line breaks next to them
+belong to nothing.
 """
 
 import re
@@ -59,9 +60,9 @@ class Scanner:
         self._closing = ""
         self._in_reasoning = self._in_text
         self._pending = ""
-        self._body: CallBody = AutoCall(HERMES, self._signatures)  # of the mode "call" only
         self._opening = ""
         self._parts = Parts()
+        self._body: CallBody = AutoCall(HERMES, self._signatures, self._parts)  # of the mode "call" only
         if reasoning_open and reply_format.reasoning:
             self._begin_reasoning(reply_format.reasoning[0][1])
 
@@ -174,15 +175,15 @@ class Scanner:
 
     def _begin_call(self, syntax: CallSyntax) -> None:
         self._mode, self._opening = "call", syntax.opening
-        self._body = begin_call(syntax, self._signatures)
+        self._body = begin_call(syntax, self._signatures, self._parts)
 
     def _end_call(self, verdict: Verdict) -> None:
         body, self._mode = self._body, "text"
         self._pending = body.rest
         if verdict is Verdict.DONE:
-            for call in body.calls:
-                self._parts.add_call(call.name, call.arguments)
+            self._parts.settle(body.calls)
             self._part_begins(" \t\r\n")
         else:
+            self._parts.settle(())
             self._fresh = False
             self._emit(self._opening + body.raw)

@@ -85,8 +85,36 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def write_json(value: Any) -> str:
-    """The text of a value."""
-    return json.dumps(value, ensure_ascii=False)
+    """The text of a value, which UTF-8 can write: half a surrogate pair stays the escape that it was."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if _is_writable(text) else json.dumps(value)
+
+
+def read_name(raw: str) -> str:
+    """The name in a JSON string, without its quotation marks; "" where it is none."""
+    try:
+        name = str(read_json(f'"{raw}"'))
+    except ValueError:
+        return ""
+    return name if _is_writable(name) else ""
+
+
+def same_arguments(told: str, read: str) -> bool:
+    """Whether two texts are the same arguments but for the way they are written."""
+    if told == read:
+        return True
+    try:
+        return write_json(read_json(told)) == write_json(read_json(read))
+    except ValueError:
+        return False
+
+
+def _is_writable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # ---- calls written as JSON
@@ -104,12 +132,13 @@ def calls_of(values: Sequence[Any], signatures: Signatures, *, strict: bool) -> 
     return calls
 
 
-_ARGUMENTS = ("arguments", "parameters", "args")
+NAMES = ("name", "tool_name", "function")
+ARGUMENTS = ("arguments", "parameters", "args")
 
 
 def _has_arguments(item: Any) -> bool:
     inner = item.get("function")
-    return any(key in item or (isinstance(inner, dict) and key in inner) for key in _ARGUMENTS)
+    return any(key in item or (isinstance(inner, dict) and key in inner) for key in ARGUMENTS)
 
 
 def _call_of(item: Any) -> Call | None:
@@ -118,9 +147,9 @@ def _call_of(item: Any) -> Call | None:
         return None
     if isinstance(item.get("function"), dict):
         item = item["function"]
-    name = next((item[key] for key in ("name", "tool_name", "function") if isinstance(item.get(key), str)), None)
+    name = next((item[key] for key in NAMES if isinstance(item.get(key), str)), None)
     if name:
-        arguments = next((item[key] for key in _ARGUMENTS if key in item), {})
+        arguments = next((item[key] for key in ARGUMENTS if key in item), {})
     elif len(item) == 1:  # {"name": {arguments}}, as Apertus has it
         name, arguments = next(iter(item.items()))
     else:
@@ -136,7 +165,7 @@ def _with_object(name: str, arguments: Any) -> Call | None:
             return None
     if arguments is None:
         arguments = {}
-    return Call(name, write_json(arguments)) if name and isinstance(arguments, dict) else None
+    return Call(name, write_json(arguments)) if name and _is_writable(name) and isinstance(arguments, dict) else None
 
 
 # ---- calls written as tags

@@ -57,7 +57,9 @@ def read(
 def gather(parts: list[Part]) -> Read:
     calls: dict[int, tuple[str, str]] = {}
     for part in parts:
-        if part.kind == "tool_call":
+        if part.withdrawn:
+            del calls[part.index]
+        elif part.kind == "tool_call":
             name, arguments = calls.get(part.index, ("", ""))
             calls[part.index] = (name + part.name, arguments + part.text)
     words = {kind: "".join(part.text for part in parts if part.kind == kind) for kind in ("reasoning", "text")}

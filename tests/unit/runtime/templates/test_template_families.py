@@ -84,5 +84,7 @@ def test_a_call_as_the_template_writes_it_is_read_as_that_call(name: str) -> Non
         signatures=(WEATHER,),
     )
     parts = [part for token in range(len(reply)) for part in reader.feed(token)] + reader.finish()
-    calls = [part.name or part.text for part in parts if part.kind == "tool_call"]
-    assert calls == ["get_weather", ARGUMENTS], reply
+    names = [part.name for part in parts if part.name]
+    arguments = "".join(part.text for part in parts if part.kind == "tool_call")
+    assert (names, arguments) == (["get_weather"], ARGUMENTS), reply
+    assert not any(part.withdrawn for part in parts)

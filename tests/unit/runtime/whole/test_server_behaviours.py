@@ -215,6 +215,57 @@ async def test_thoughts_and_calls_of_tools_are_told_apart_from_text(tmp_path: Pa
         assert said.done.finish_reason == "tool_calls"
 
 
+ADD = Tool(name="add", parameters='{"type": "object", "properties": {"a": {"type": "integer"}}}')
+
+
+async def say_scripted(folder: Path, pieces: list[str], *, length: int = 20) -> Said:
+    """A reply of these tokens to somebody who has a tool."""
+    client = EngineClient()
+    try:
+        await client.load(batch_plan(write_scripted(folder, pieces, template=TOOL_TEMPLATE)))
+        asked = [PromptMessage(role="user", content="1 + 1")]
+        return await say(client, asked, greedy(length, ignore_end=False), tools=[ADD])
+    finally:
+        await client.stop()
+
+
+async def test_the_name_of_a_call_crosses_before_its_arguments_are_written(tmp_path: Path) -> None:
+    said = await say_scripted(
+        tmp_path, ["<tool_call>", '{"name": "add", ', '"arguments": ', '{"a": ', "1}}", "</tool_call>"]
+    )
+    first, *others = (event for event in said.events if isinstance(event, ToolCallDelta))
+    assert (first.name, first.arguments) == ("add", "")
+    assert "".join(call.arguments for call in others) == '{"a": 1}'
+
+
+async def test_every_token_of_a_call_is_told_once_and_with_its_text(tmp_path: Path) -> None:
+    pieces = ["Well. ", "<tool_call>", '{"name": "add", ', '"arguments": ', '{"a": ', "1}}", "</tool_call>"]
+    said = await say_scripted(tmp_path, pieces)
+    assert len(said.chosen) == said.stats.completion_tokens == len(pieces)
+    calls = [event for event in said.events if isinstance(event, ToolCallDelta)]
+    told = "".join(token.chosen.text for call in calls for token in call.tokens)
+    assert '{"name": "add", "arguments": {"a": 1}}' in told
+    assert "Well" not in told
+
+
+async def test_a_call_that_is_cut_by_max_length_is_taken_back_and_comes_as_text(tmp_path: Path) -> None:
+    pieces = ["Well. ", "<tool_call>", '{"name": "add", "arguments": ', '{"a": ', "1}}", "</tool_call>"]
+    said = await say_scripted(tmp_path, pieces, length=4)
+    assert said.done.finish_reason == "length"
+    assert said.text == "".join(pieces[:4])
+    calls = [event for event in said.events if isinstance(event, ToolCallDelta)]
+    assert [call.withdrawn for call in calls] == [False] * (len(calls) - 1) + [True]
+    assert len(said.chosen) == 4
+
+
+async def test_a_reply_whose_only_call_was_none_ends_as_text(tmp_path: Path) -> None:
+    pieces = ["<tool_call>", '{"name": "add", "arguments": ', '{"a": ', "one}}", "</tool_call>"]
+    said = await say_scripted(tmp_path, pieces)
+    assert said.done.finish_reason == "stop"
+    assert said.text == "".join(pieces)
+    assert any(isinstance(event, ToolCallDelta) and event.withdrawn for event in said.events)
+
+
 TOOL_TEMPLATE = (
     "{% if tools %}<tool_call>{{ tools | tojson }}</tool_call><think></think>{% endif %}"
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
