@@ -11,11 +11,17 @@ import random
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from desktop.runtime.batching.roster import Work
+
 CACHE_BYTES = 400_000
 MOST_ASKED_AGAIN = 15
+TIME_SLICE = 20
+"""Steps: the clock of the turns counts them, so that a seed always does the same."""
 WORDS = ["time", "people", "said", "water", "the", "when", "how", "there", "would", "make", "these", "could"]
 
 
@@ -37,41 +43,39 @@ class _Campaign:
         import llama_cpp.llama_cpp as llama
 
         from desktop.engine.protocol import CacheLimits
-        from desktop.runtime.batching.outbox import Outbox
         from desktop.runtime.batching.pace import Pace
-        from desktop.runtime.batching.scheduler import Scheduler
-        from desktop.runtime.cache.tiers import Tiers
-        from desktop.runtime.devices.backends import Ggml
-        from desktop.runtime.engine_log import EngineLog
-        from desktop.runtime.loading.model import Model
-        from tests.support.engine_talk import exact_plan
+        from desktop.runtime.batching.turns import Turns
+        from tests.support.bare_scheduler import BareScheduler
 
         self.llama, self.chance = llama, chance
         # A machine on which guessing always seems to pay, so that many a wrong guess has to be taken back.
         setattr(Pace, "step_seconds", lambda _, rows: 0.01 + 0.0001 * rows if rows else 0.0)  # noqa: B010
-        log = EngineLog()
-        log.install()
-        llama.llama_backend_init()
-        limits = CacheLimits(ram_bytes=CACHE_BYTES)
-        plan = exact_plan(
-            path, n_ctx=512, n_batch=64, n_ubatch=64, n_parallel=4, n_seq_max=6, n_outputs_max=6, cache=limits
-        )
-        plan = type(plan)(**{name: getattr(plan, name) for name in plan.__struct_fields__} | {"speculation": "auto"})
-        self.model = Model(plan, ggml=Ggml(), log=log, on_progress=lambda _: True)
-        self.cancelled: set[str] = set()
-        self.events: list[object] = []
-        self.scheduler = Scheduler(
-            self.model,
-            tiers=Tiers(limits, model_key="x", engine="1"),
-            log=log,
-            outbox=Outbox(self.events.extend),
-            cancelled=self.cancelled,
-        )
         self.number = self.steps = 0
+        self.bare = BareScheduler(
+            path,
+            n_ctx=512,
+            n_batch=64,
+            n_ubatch=64,
+            n_parallel=4,
+            n_seq_max=6,
+            n_outputs_max=6,
+            speculation="auto",
+            cache=CacheLimits(ram_bytes=CACHE_BYTES),
+            turns=Turns(time_slice=TIME_SLICE, clock=lambda: self.steps),
+        )
+        self.scheduler, self.cancelled = self.bare.scheduler, self.bare.cancelled
         self.asked: dict[str, tuple[str, bool]] = {}
         self.texts: dict[str, str] = {}
         self.words: dict[str, str] = {}
         self.seen: Counter[str] = Counter()
+
+        end_turn = self.scheduler._roster.end_turn
+
+        def counted(one: "Work") -> None:
+            self.seen["turns ended"] += 1
+            end_turn(one)
+
+        setattr(self.scheduler._roster, "end_turn", counted)  # noqa: B010
 
     def step(self) -> None:
         self.steps += 1
@@ -89,6 +93,7 @@ class _Campaign:
         for _ in range(5000):
             if not self.scheduler.busy:
                 break
+            self.steps += 1
             self.scheduler.step()
             self.hear()
             self.check()
@@ -105,14 +110,14 @@ class _Campaign:
         self.scheduler._admission._step_seconds = None
         self.scheduler._pool._tiers = Tiers(CacheLimits(ram_bytes=0), model_key="x", engine="1")
         for prompt in list(self.texts)[:MOST_ASKED_AGAIN]:
-            for sequence in self.scheduler._pool.idle:
-                self.scheduler._pool.give_up(sequence)
+            self.bare.forget()
             self.number += 1
             request_id = f"r{self.number}"
             self.asked[request_id], self.words[request_id] = (prompt, True), ""
             sampling = Sampling(temperature=0.0, max_length=60, ignore_end=True)
             self.scheduler.submit(Generate(request_id=request_id, prompt=prompt, sampling=sampling))
             while self.scheduler.busy:
+                self.steps += 1
                 self.scheduler.step()
                 self.hear()
             self.seen["asked again"] += 1
@@ -147,8 +152,7 @@ class _Campaign:
     def hear(self) -> None:
         from desktop.engine.protocol import Done, RequestFailed, TextDelta
 
-        events, self.events[:] = list(self.events), []
-        for event in events:
+        for event in self.bare.hear():
             if isinstance(event, TextDelta):
                 self.words[event.request_id] += event.text
             elif isinstance(event, Done | RequestFailed):

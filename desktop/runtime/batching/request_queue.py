@@ -1,38 +1,40 @@
-"""Who waits, in which order, and who is told so.
-
-A person in the window comes before a batch client; within a class, first come first served. A batch request that has
-waited PATIENCE seconds counts as a person, so that it is never starved.
-"""
+"""Who waits, in which order (turns.py), and who is told so."""
 
 import time
+from collections.abc import Callable, Iterator
 
 from desktop.engine.protocol import FailureKind, Generate, Queued
 from desktop.runtime.batching.outbox import Outbox
 from desktop.runtime.batching.prompt import Prompt
+from desktop.runtime.batching.turns import Place
 from desktop.runtime.failures import EngineError
 
 LIMIT = 1024
 """Requests that may wait; more are refused at once instead of being promised an answer."""
-PATIENCE = 30.0
 POSITION_INTERVAL = 0.5
 """Seconds between two messages about a place in the queue."""
 
 
 class Waiting:
-    """A request, and when it came in seconds of the monotonic clock; its prompt once it was rendered."""
+    """A request with its place; received: in seconds of the monotonic clock; prompt: once it was rendered."""
 
-    def __init__(self, request: Generate, received: float) -> None:
-        self.request, self.received = request, received
+    def __init__(self, request: Generate, place: Place) -> None:
+        self.request, self.place = request, place
+        self.received = time.monotonic()
         self.prompt: Prompt | None = None
 
 
 class RequestQueue:
-    """Requests that wait for their turn."""
+    """Requests that wait for their turn. clock: of their places in the line."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._waiting: list[Waiting] = []
         self._told: dict[str, int] = {}
         self._last_told = 0.0
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return iter(self._waiting)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -40,23 +42,16 @@ class RequestQueue:
     def __contains__(self, request_id: str) -> bool:
         return any(waiting.request.request_id == request_id for waiting in self._waiting)
 
-    def add(self, waiting: Waiting) -> None:
+    def add(self, request: Generate) -> None:
         """Take a request in. Raises EngineError(QUEUE_FULL)."""
         if len(self._waiting) >= LIMIT:
             raise EngineError(FailureKind.QUEUE_FULL, waiting=str(len(self._waiting)))
-        self._waiting.append(waiting)
-
-    @property
-    def has_people(self) -> bool:
-        """Whether somebody waits who is no batch client."""
-        return any(one.request.priority != "batch" for one in self._waiting)
+        self._waiting.append(Waiting(request, Place(request.priority, self._clock())))
 
     def in_order(self) -> list[Waiting]:
         """Who is next, and after them, as it stands now."""
-        late = time.monotonic() - PATIENCE
-        return sorted(
-            self._waiting, key=lambda one: (one.request.priority == "batch" and one.received > late, one.received)
-        )
+        now = self._clock()
+        return sorted(self._waiting, key=lambda one: one.place.order(now))
 
     def remove(self, waiting: Waiting) -> None:
         """Its turn came, or it was cancelled."""

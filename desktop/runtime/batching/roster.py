@@ -7,6 +7,7 @@ from desktop.engine.protocol import Done, FinishReason, GenerationStats, Priorit
 from desktop.runtime.batching.batch import Batch
 from desktop.runtime.batching.outbox import Outbox
 from desktop.runtime.batching.reading import Reading
+from desktop.runtime.batching.turns import Place, Turns
 from desktop.runtime.failures import EngineError, as_engine_error
 from desktop.runtime.loading.projector import MediaChunk
 
@@ -66,8 +67,8 @@ class Work(Protocol):
 class Roster:
     """Who runs and who is paused, and how they end. `cancelled` is filled by the reader thread."""
 
-    def __init__(self, outbox: Outbox, cancelled: set[str]) -> None:
-        self.outbox, self.cancelled = outbox, cancelled
+    def __init__(self, outbox: Outbox, cancelled: set[str], turns: Turns) -> None:
+        self.outbox, self.cancelled, self.turns = outbox, cancelled, turns
         self.active: list[Work] = []
         self.paused: list[Work] = []
         self.crowded = False
@@ -87,12 +88,23 @@ class Roster:
         """Whether a request has begun and not ended."""
         return any(one.request_id == request_id for one in self.everyone)
 
+    def begin(self, one: Work, place: Place, *, scales: tuple[float, ...], endless: bool) -> None:
+        """Let a new one run; see Turns.begin."""
+        self.active.append(one)
+        self.turns.begin(one.request_id, place, scales=scales, endless=endless)
+
     def pause(self, one: Work) -> None:
         """Let others have its room; its turn comes again."""
         one.suspend()
         self.active.remove(one)
         self.paused.append(one)
-        self.paused.sort(key=lambda paused: paused.priority == "batch")  # people go on first
+        self.turns.pause(one.request_id)
+
+    def end_turn(self, one: Work) -> None:
+        """Pause one that ran for long; it goes on when those had their turn who wait now."""
+        self.pause(one)
+        self.turns.go_behind(one.request_id)
+        self.crowded = False
 
     def pause_last(self) -> None:
         """Pause the last that came, a batch request before a person's; where none can be, the last one ends."""
@@ -103,14 +115,14 @@ class Roster:
         else:
             self.finish(order[-1], "context_full")
 
-    def resume(self, *, requests: int, sequences: int, people_only: bool) -> None:
-        """Let those go on who were paused, as far as there is room; at most so many run, on so many sequences."""
-        while self.paused and len(self.active) < requests and self.width + self.paused[0].width <= sequences:
-            if self.crowded and self.active:
-                return
-            if (people_only and self.paused[0].priority == "batch") or not self.paused[0].resume():
-                return
-            self.active.append(self.paused.pop(0))
+    def resume(self, one: Work) -> bool:
+        """Let one go on that was paused; False where there is no room for it yet."""
+        if not one.resume():
+            return False
+        self.paused.remove(one)
+        self.active.append(one)
+        self.turns.resume(one.request_id)
+        return True
 
     def finish(self, one: Work, reason: FinishReason) -> None:
         """End a request with a reason."""
@@ -148,4 +160,5 @@ class Roster:
         self.cancelled.discard(one.request_id)
         self.crowded = False
         (self.active if one in self.active else self.paused).remove(one)
+        self.turns.end(one.request_id)
         one.close()

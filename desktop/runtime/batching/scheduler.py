@@ -28,6 +28,7 @@ from desktop.runtime.batching.request_queue import RequestQueue
 from desktop.runtime.batching.roster import Roster, Work
 from desktop.runtime.batching.sequences import SequencePool
 from desktop.runtime.batching.speculation import choose_speculation
+from desktop.runtime.batching.turns import Turns
 from desktop.runtime.cache.tiers import Tiers
 from desktop.runtime.devices.threads import ThreadGovernor
 from desktop.runtime.engine_log import EngineLog
@@ -47,14 +48,24 @@ NO_ROOM = 1  # llama_decode: no room in the KV cache
 class Scheduler:
     """The requests for one loaded chat model. `cancelled` is filled by the reader thread."""
 
-    def __init__(self, model: Model, *, tiers: Tiers, log: EngineLog, outbox: Outbox, cancelled: set[str]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        tiers: Tiers,
+        log: EngineLog,
+        outbox: Outbox,
+        cancelled: set[str],
+        turns: Turns | None = None,
+    ) -> None:
         self._model, self._tiers, self._log, self._outbox = model, tiers, log, outbox
         self._pool = SequencePool(model, tiers)
         self._batch = Batch(model.n_batch)
         self._pace = Pace(model.loaded.n_params, model.n_batch)
         self._governor = ThreadGovernor(model.loaded.n_threads) if model.plan.adapt_threads else None
-        self._queue = RequestQueue()
-        self._roster = Roster(outbox, cancelled)
+        turns = turns or Turns()
+        self._queue = RequestQueue(turns.now)
+        self._roster = Roster(outbox, cancelled, turns)
         mode, reason = choose_speculation(
             model.plan.speculation,
             rows=model.plan.n_outputs_max,

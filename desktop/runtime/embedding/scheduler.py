@@ -26,7 +26,8 @@ from desktop.engine.protocol import (
 )
 from desktop.runtime.batching.batch import Batch
 from desktop.runtime.batching.outbox import Outbox
-from desktop.runtime.batching.request_queue import LIMIT, PATIENCE
+from desktop.runtime.batching.request_queue import LIMIT
+from desktop.runtime.batching.turns import PATIENCE
 from desktop.runtime.devices.threads import ThreadGovernor
 from desktop.runtime.embedding.texts import TextReader
 from desktop.runtime.engine_log import EngineLog
