@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-_U32, _I32, _F32, _TEXT, _ARRAY = 4, 5, 6, 8, 9
+_U16, _U32, _I32, _F32, _TEXT, _ARRAY = 2, 4, 5, 6, 8, 9
 _WIDTHS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _ALIGNMENT = 32
 
@@ -99,6 +99,10 @@ class Gguf:
 def packed(text: bytes) -> bytes:
     """A text with its length before it."""
     return struct.pack("<Q", len(text)) + text
+
+
+def u16(value: int) -> bytes:
+    return struct.pack("<IH", _U16, value)
 
 
 def u32(value: int) -> bytes:

@@ -5,10 +5,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from desktop.engine.protocol import FailureKind, LoadPlan
 from desktop.errors import AppError
 from desktop.gguf.errors import CorruptGguf, NotAGguf, TruncatedGguf
 from desktop.gguf.header import GgufHeader, read_header
+from desktop.gguf.shards import all_shards
 from desktop.runtime.cache.identity import model_key
 from desktop.runtime.failures import EngineError
 
@@ -17,11 +20,22 @@ MAX_SEQUENCES = 256
 
 
 def check_file(path: str) -> GgufHeader:
-    """Read the file's header with our own bounded reader, before native code opens it.
+    """Read the file's header with our own bounded reader, before native code opens it; of all its parts where split.
 
     Counts, offsets and sizes that point outside the file have been used to corrupt memory (CVE-2026-7482 and its
-    kin). Raises EngineError(FILE_MISSING | NOT_A_MODEL | CORRUPT_FILE | LOAD_FAILED).
+    kin). The header that is returned has the tensors of all parts. Raises EngineError(FILE_MISSING | NOT_A_MODEL |
+    CORRUPT_FILE | LOAD_FAILED), with the path of the part that is missing or bad.
     """
+    header = _check_part(path)
+    if header.metadata.get("split.no"):
+        detail = f"{Path(path).name} is a later part of a model in several files; it is loaded by its first"
+        raise EngineError(FailureKind.LOAD_FAILED, detail, path=path)
+    others = [_check_part(str(part)) for part in all_shards(Path(path)) if part != Path(path)]
+    tensors = tuple(tensor for part in (header, *others) for tensor in part.tensors)
+    return msgspec.structs.replace(header, tensors=tensors)
+
+
+def _check_part(path: str) -> GgufHeader:
     if not Path(path).is_file():
         raise EngineError(FailureKind.FILE_MISSING, path=path)
     with _reading(path):
