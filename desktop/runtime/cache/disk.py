@@ -6,8 +6,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 
-from desktop.runtime.cache.entries import CacheMiss, HeldEntry, StoredEntry
-from desktop.runtime.cache.entry_file import Damaged, make_head, open_entry, read_head, read_state
+from desktop.runtime.cache.entries import CacheMiss, Forgotten, HeldEntry, StoredEntry, Whose
+from desktop.runtime.cache.entry_file import Damaged, make_head, open_entry, read_any_head, read_head, read_state
 from desktop.runtime.cache.folder import CacheFile, CacheFolder, remove, say
 from desktop.runtime.cache.writer import Writer
 
@@ -16,6 +16,9 @@ MOST_INDEXED = 256
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at what other processes have done to the folder."""
+
+FORGET_WITHIN = 2.0
+"""Seconds that the disk has to leave a file that is being written and is to be forgotten."""
 
 _LARGEST_SHARE = 4
 """A state larger than the limit over this is not written: it would push out everything else."""
@@ -93,6 +96,19 @@ class DiskTier:
         """Put a state aside that native code did not take."""
         self._put_aside(entry.name, reason)
         self.confirm(entry)
+
+    def forget(self, whose: Whose) -> Forgotten:
+        """Remove what is kept of these conversations, whatever model it is of, and what was put aside. Raises OSError.
+
+        What cannot be read goes as well: nobody can tell whose it is.
+        """
+        given_up, done = self._writer.forget(whose, FORGET_WITHIN)
+        self._collect()
+        gone, left = self._folder.forget(lambda file: _is_of(file, whose))
+        for file in gone:
+            self._index.pop(file.stem, None)
+        size = sum(entry.held_bytes for entry in given_up) + sum(file.size for file in gone)
+        return Forgotten(len(given_up) + len(gone), size, left + (not done))
 
     def wait_for_place(self, seconds: float) -> bool:
         """Wait until a state can be written; returns whether it can."""
@@ -221,4 +237,15 @@ class DiskTier:
             adapters=entry.adapters,
             key=entry.key,
             state=entry.state,
+            conversation=entry.conversation,
         )
+
+
+def _is_of(file: CacheFile, whose: Whose) -> bool:
+    try:
+        with open_entry(file.path) as stream:
+            return whose(read_any_head(stream).description.conversation)
+    except FileNotFoundError:
+        return False
+    except (Damaged, OSError):
+        return True

@@ -3,16 +3,19 @@
 Tokens are kept as packed int32, so that prefixes are compared by memcmp and never by a loop over tokens.
 """
 
+import hashlib
 import struct
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
 TOKEN_BYTES = 4
 
 Tier = Literal["ram", "disk"]
+Whose = Callable[[str], bool]
+"""Whether the conversation with this key is meant."""
 
 
 class CacheMiss(Exception):
@@ -43,14 +46,17 @@ class Entry:
 
 
 class HeldEntry(Entry):
-    """An entry whose state is in memory. whole: it can only be used with all its tokens."""
+    """An entry whose state is in memory. whole: it can only be used with all its tokens. conversation: its key."""
 
-    __slots__ = ("state", "whole")
+    __slots__ = ("conversation", "state", "whole")
 
-    def __init__(self, key: bytes, adapters: str, state: bytes, used: float, *, whole: bool) -> None:
+    def __init__(
+        self, key: bytes, adapters: str, state: bytes, used: float, *, whole: bool, conversation: str = ""
+    ) -> None:
         super().__init__(key, adapters, len(state), used)
         self.state = state
         self.whole = whole
+        self.conversation = conversation
 
     @property
     def held_bytes(self) -> int:
@@ -87,6 +93,34 @@ class Hit(msgspec.Struct, frozen=True):
     def tokens(self) -> "array[int]":
         """All tokens of the entry."""
         return array("i", self.entry.key)
+
+
+class Forgotten(NamedTuple):
+    """What went because it was to be forgotten. size: bytes; left: files that could not be removed."""
+
+    entries: int = 0
+    size: int = 0
+    left: int = 0
+
+    def plus(self, other: "Forgotten") -> "Forgotten":
+        """Both together."""
+        return Forgotten(self.entries + other.entries, self.size + other.size, self.left + other.left)
+
+
+def conversation_key(name: str) -> str:
+    """Return what is kept of a conversation's name beside its states: 32 hex, whatever the name is; "" for none.
+
+    An entry belongs to the conversation that was answered last with it: all its tokens are of that one's prompt and
+    reply, whoever had begun like this before.
+    """
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32] if name else ""
+
+
+def whose(conversations: Iterable[str] | None) -> Whose:
+    """Return what tells the conversations of these names from others; None means all, also those without a name."""
+    if conversations is None:
+        return lambda _key: True
+    return frozenset(map(conversation_key, conversations)).__contains__
 
 
 def pack_tokens(tokens: Sequence[int]) -> bytes:

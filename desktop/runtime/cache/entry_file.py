@@ -24,7 +24,7 @@ import msgspec
 from desktop.runtime.cache.entries import TOKEN_BYTES
 
 MAGIC = b"SNUGKV\r\n"
-VERSION = 1
+VERSION = 2
 CHUNK = 4 * 2**20
 """Bytes written or hashed at a time; between two, a writer can be stopped."""
 
@@ -45,10 +45,14 @@ class Stopped(Exception):
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a file says of its state. tokens: how many; state_bytes: its size; sha256: of the state, in hex."""
+    """What a file says of its state. tokens: how many; state_bytes: its size; sha256: of the state, in hex.
+
+    conversation: the key of whose it is, "" where it has no name.
+    """
 
     model_key: str
     adapters: str
+    conversation: str
     engine: str
     tokens: int
     state_bytes: int
@@ -84,6 +88,14 @@ def open_entry(path: Path) -> BinaryIO:
 
 
 def read_head(stream: BinaryIO, *, model_key: str, engine: str) -> Head:
+    """Read and check the head of a file of this model and engine; see read_any_head. Raises Damaged, OSError."""
+    head = read_any_head(stream)
+    if (head.description.model_key, head.description.engine) != (model_key, engine):
+        raise Damaged("it belongs to another model or engine")
+    return head
+
+
+def read_any_head(stream: BinaryIO) -> Head:
     """Read and check the head of a file from its beginning, its size too. Raises Damaged, OSError."""
     prefix = stream.read(_PREFIX.size)
     if len(prefix) < _PREFIX.size:
@@ -102,8 +114,6 @@ def read_head(stream: BinaryIO, *, model_key: str, engine: str) -> Head:
     key = stream.read(description.tokens * TOKEN_BYTES)
     if stream.read(_DIGEST_BYTES) != hashlib.sha256(prefix + text + key).digest():
         raise Damaged("its head does not match its checksum")
-    if (description.model_key, description.engine) != (model_key, engine):
-        raise Damaged("it belongs to another model or engine")
     size = _PREFIX.size + length + len(key) + _DIGEST_BYTES
     if os.fstat(stream.fileno()).st_size != size + description.state_bytes:
         raise Damaged("it is cut off")
@@ -118,11 +128,12 @@ def read_state(stream: BinaryIO, head: Head) -> bytes:
     return state
 
 
-def make_head(*, model_key: str, engine: str, adapters: str, key: bytes, state: bytes) -> bytes:
+def make_head(*, model_key: str, engine: str, adapters: str, key: bytes, state: bytes, conversation: str = "") -> bytes:
     """Return what a file of `state` begins with."""
     description = Description(
         model_key=model_key,
         adapters=adapters,
+        conversation=conversation,
         engine=engine,
         tokens=len(key) // TOKEN_BYTES,
         state_bytes=len(state),

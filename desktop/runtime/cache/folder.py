@@ -15,7 +15,7 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, cast
 
@@ -149,6 +149,19 @@ class CacheFolder:
                     removed.append(file.stem)
         return total <= limit, removed
 
+    def forget(self, is_meant: Callable[[CacheFile], bool]) -> tuple[list[CacheFile], int]:
+        """Remove the entries, of any model, that are meant, and all that was put aside: whose it is, nobody can tell.
+
+        Returns what went, and how many could not be removed. Raises OSError.
+        """
+        try:
+            files = self.sweep()
+        except FileNotFoundError:
+            return [], 0
+        meant = [file for file in files if file.kind == "bad" or (file.kind == "kv" and is_meant(file))]
+        gone = [file for file in meant if remove(file.path)]
+        return gone, len(meant) - len(gone)
+
     def _mark(self, stem: str) -> Path:
         return self.own / _made_by(this_process(), stem, "loading")
 
@@ -163,12 +176,14 @@ class CacheFolder:
             ]
 
 
-def remove(path: Path) -> None:
-    """Remove a file that may have gone already; says so where it cannot be removed."""
+def remove(path: Path) -> bool:
+    """Remove a file that may have gone already; says so where it cannot be removed. Returns whether it is gone."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         say(f"{path.name} could not be removed: {error.strerror}")
+        return False
+    return True
 
 
 def say(line: str) -> None:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from desktop.runtime.cache.entries import Entry, HeldEntry
+from desktop.runtime.cache.entries import Entry, Forgotten, HeldEntry, Whose
 
 
 class RamTier:
@@ -47,6 +47,13 @@ class RamTier:
         held = self._entries.pop(id(entry), None)
         if held is not None:
             self.bytes -= held.held_bytes
+
+    def forget(self, whose: Whose) -> Forgotten:
+        """Let go of what is kept of these conversations."""
+        gone = [entry for entry in self if whose(entry.conversation)]
+        for entry in gone:
+            self.remove(entry)
+        return Forgotten(len(gone), sum(entry.held_bytes for entry in gone))
 
     def _make_room(self) -> Iterator[HeldEntry]:
         while self.bytes > self.limit:

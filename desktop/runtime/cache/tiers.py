@@ -1,7 +1,7 @@
 """Where conversations wait that are not in the KV cache: in RAM, then on the disk.
 
-Used by the engine's thread only. Nothing here waits for the disk but `read`, `flush`, `close` and the first `find`,
-which reads the heads of the files there are.
+Used by the engine's thread only. Nothing here waits for the disk but `read`, `flush`, `forget`, `close` and the first
+`find`, which reads the heads of the files there are.
 """
 
 import time
@@ -15,9 +15,11 @@ from desktop.runtime.cache.disk import DiskTier
 from desktop.runtime.cache.entries import (
     CacheMiss,
     Entry,
+    Forgotten,
     HeldEntry,
     Hit,
     StoredEntry,
+    Whose,
     find_longest,
     pack_tokens,
 )
@@ -99,13 +101,15 @@ class Tiers:
         elif self._disk is not None and isinstance(hit.entry, StoredEntry):
             self._disk.reject(hit.entry, reason)
 
-    def keep(self, tokens: Sequence[int], adapters: str, state: bytes, *, whole: bool = False) -> None:
+    def keep(
+        self, tokens: Sequence[int], adapters: str, state: bytes, *, whole: bool = False, conversation: str = ""
+    ) -> None:
         """Keep a state in RAM; what was not used for the longest time goes to the disk for it.
 
         It takes the place of entries that are its beginnings, and is not needed beside one that it is a beginning of;
-        whole: only of one with the same tokens. state: not changed afterwards.
+        whole: only of one with the same tokens. state: not changed afterwards. conversation: the key of whose it is.
         """
-        entry = self._held(tokens, adapters, state, whole=whole)
+        entry = self._held(tokens, adapters, state, whole=whole, conversation=conversation)
         covering = self._ram.covering(entry)
         if covering is not None:
             self._ram.use(covering, entry.used)
@@ -113,9 +117,16 @@ class Tiers:
         for left in self._ram.add(entry):
             self._write(left)
 
-    def persist(self, tokens: Sequence[int], adapters: str, state: bytes, *, whole: bool = False) -> bool:
+    def persist(
+        self, tokens: Sequence[int], adapters: str, state: bytes, *, whole: bool = False, conversation: str = ""
+    ) -> bool:
         """Have a state written to the disk, without waiting; not kept in RAM. Returns whether it will be tried."""
-        return self._write(self._held(tokens, adapters, state, whole=whole))
+        return self._write(self._held(tokens, adapters, state, whole=whole, conversation=conversation))
+
+    def forget(self, whose: Whose) -> Forgotten:
+        """Remove what is kept of these conversations, of any model on the disk. Raises OSError, after RAM."""
+        gone = self._ram.forget(whose)
+        return gone if self._disk is None else gone.plus(self._disk.forget(whose))
 
     def wait_for_place(self, seconds: float) -> bool:
         """Wait until `persist` has room for a state; returns whether it has."""
@@ -175,5 +186,5 @@ class Tiers:
         return written
 
     @staticmethod
-    def _held(tokens: Sequence[int], adapters: str, state: bytes, *, whole: bool) -> HeldEntry:
-        return HeldEntry(pack_tokens(tokens), adapters, state, time.time(), whole=whole)
+    def _held(tokens: Sequence[int], adapters: str, state: bytes, *, whole: bool, conversation: str) -> HeldEntry:
+        return HeldEntry(pack_tokens(tokens), adapters, state, time.time(), whole=whole, conversation=conversation)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from desktop.runtime.cache import entry_file
-from desktop.runtime.cache.entries import HeldEntry
+from desktop.runtime.cache.entries import HeldEntry, Whose
 from desktop.runtime.cache.folder import CacheFolder, remove, say
 
 MOST_IN_FLIGHT = 2
@@ -47,6 +47,7 @@ class Writer:
         self._changed = threading.Condition()
         self._jobs: deque[HeldEntry] = deque()  # the first is being written
         self._doomed: list[str] = []
+        self._given_up: HeldEntry | None = None  # in the middle of its file
         self._outcomes: list[Outcome] = []
         self._thread: threading.Thread | None = None
         self._quiet_until = float("-inf")
@@ -79,6 +80,21 @@ class Writer:
         with self._changed:
             self._doomed += stems
             self._wake()
+
+    def forget(self, whose: Whose, seconds: float) -> tuple[list[HeldEntry], bool]:
+        """Write nothing of these conversations. Returns what was to be written, and whether nothing of it is left.
+
+        Waits at most `seconds` for the one that is being written; a disk that hangs is rid of it as soon as it goes on.
+        """
+        with self._changed:
+            gone = [job for job in self._jobs if whose(job.conversation)]
+            writing = self._jobs[0] if gone and self._jobs[0] is gone[0] else None
+            self._given_up = writing or self._given_up
+            for job in gone[1:] if writing else gone:
+                self._jobs.remove(job)
+            self._changed.notify_all()
+            done = self._changed.wait_for(lambda: not writing or writing not in self._jobs, max(seconds, 0))
+        return gone, done
 
     def outcomes(self) -> list[Outcome]:
         """Return what has become of entries since the last call."""
@@ -136,8 +152,13 @@ class Writer:
     def _write_next(self, entry: HeldEntry) -> None:
         outcome = self._write(entry)
         with self._changed:
+            forgotten = entry is self._given_up
+        if forgotten and outcome.stem:
+            remove(self._folder.entry(outcome.stem))
+        with self._changed:
             self._jobs.popleft()
-            self._outcomes.append(outcome)
+            if not forgotten:
+                self._outcomes.append(outcome)
             self._changed.notify_all()
 
     def _write(self, entry: HeldEntry) -> Outcome:
@@ -156,6 +177,9 @@ class Writer:
             )
             return refused
 
+    def _is_needless(self, entry: HeldEntry) -> bool:
+        return self._stopping or entry is self._given_up
+
     def _write_file(self, entry: HeldEntry) -> Outcome:
         stem = entry_file.new_stem()
         self._folder.prepare()
@@ -168,7 +192,7 @@ class Writer:
                 if not fits:
                     say("a conversation could not be put on the disk: other programs are using all of the limit")
                     return Outcome(entry, "", removed)
-                entry_file.write(stream, head, entry.state, stopping=lambda: self._stopping)
+                entry_file.write(stream, head, entry.state, stopping=lambda: self._is_needless(entry))
             entry_file.finish(path, self._folder.entry(stem), used=entry.used)
         finally:
             path.unlink(missing_ok=True)

@@ -70,7 +70,7 @@ def test_a_file_of_another_format_or_with_an_endless_description_is_refused(
 ) -> None:
     file = write_entry(open_tiers(), [1])
     whole = file.read_bytes()
-    for position, value in ((12, b"\xff\xff\xff\x7f"), (8, b"\x02\0\0\0")):
+    for position, value in ((12, b"\xff\xff\xff\x7f"), (8, b"\x01\0\0\0")):
         content = bytearray(whole)
         content[position : position + 4] = value
         file.write_bytes(content)
