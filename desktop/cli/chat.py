@@ -16,7 +16,7 @@ from desktop.errors import QT_TRANSLATE_NOOP, AppError, WrongUsage
 if TYPE_CHECKING:
     from desktop.catalog.types import SamplingDefaults
     from desktop.engine.client import EngineClient
-    from desktop.engine.protocol import Done, Sampling
+    from desktop.engine.protocol import Done, GenerationStats, LoadedModel, Sampling
     from desktop.services import Services
 
 _SAMPLERS = ("temperature", "top_p", "max_length", "top_k", "min_p", "seed", "stop")
@@ -184,6 +184,11 @@ class _Chat:
         self._plain = is_terminal(sys.stdout)
         self._person = is_terminal(sys.stderr)
 
+    @property
+    def loaded(self) -> "LoadedModel | None":
+        """What the engine made of the model."""
+        return self._engine.loaded
+
     async def answer(self, prompt: str) -> None:
         """Stream one reply to stdout; a partial one ends with a newline as well, and stays in the conversation."""
         try:
@@ -236,10 +241,13 @@ class _Chat:
         if self._person:
             if done.finish_reason == "length":
                 print_note(f"note: cut at {done.stats.completion_tokens} tokens; --max-length gives more")
-            stats = done.stats
-            print_note(
-                f"{stats.completion_tokens} tokens · {stats.decode_speed:.1f} tok/s · first token {stats.ttft:.2f} s"
-            )
+            print_note(_figures(done.stats))
+
+
+def _figures(stats: "GenerationStats") -> str:
+    """Figures of a reply; of guesses only where some were made."""
+    line = f"{stats.completion_tokens} tokens · {stats.decode_speed:.1f} tok/s · first token {stats.ttft:.2f} s"
+    return f"{line} · {stats.accepted} of {stats.drafted} guesses right" if stats.drafted else line
 
 
 async def _answer_json(chat: _Chat, prompt: str) -> int:
@@ -260,6 +268,12 @@ async def _answer_json(chat: _Chat, prompt: str) -> int:
                 "ttft": stats.ttft,
                 "prefill_speed": stats.prefill_speed,
                 "decode_speed": stats.decode_speed,
+            },
+            "speculation": {
+                "mode": chat.loaded.speculation if chat.loaded else None,
+                "reason": (chat.loaded.speculation_reason or None) if chat.loaded else None,
+                "drafted": stats.drafted,
+                "accepted": stats.accepted,
             },
         }
     )

@@ -6,10 +6,25 @@ from PySide6.QtCore import QCoreApplication
 
 from desktop.engine.protocol import EngineDevice, LoadedModel
 from desktop.engine.state import EnginePhase, EngineState
+from desktop.errors import QT_TRANSLATE_NOOP
 from desktop.ui.widgets.status_line import StateKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_GUESSING = {
+    "prompt_lookup": QT_TRANSLATE_NOOP(
+        "EngineWords", "Guessing ahead: prompt lookup, used where it is measured to be faster"
+    ),
+    "draft": QT_TRANSLATE_NOOP("EngineWords", "Guessing ahead: a draft model, used where it is measured to be faster"),
+    "switched_off": QT_TRANSLATE_NOOP("EngineWords", "Guessing ahead: switched off"),
+    "cannot_go_back": QT_TRANSLATE_NOOP(
+        "EngineWords", "Guessing ahead: off, this kind of model cannot take a wrong guess back"
+    ),
+    "one_row": QT_TRANSLATE_NOOP("EngineWords", "Guessing ahead: off, the plan computes one token per step"),
+    "no_draft": QT_TRANSLATE_NOOP("EngineWords", "Guessing ahead: off, the plan names no draft model"),
+}
+"""By the kind of guesses, or by the reason why there are none."""
 
 
 def state_words(state: EngineState) -> tuple[StateKind, str]:
@@ -27,6 +42,12 @@ def state_words(state: EngineState) -> tuple[StateKind, str]:
     if state.phase is EnginePhase.READY and state.loaded is not None:
         return "ready", translate("EngineWords", "Ready")
     return "idle", translate("EngineWords", "No model is loaded")
+
+
+def guessing_words(model: LoadedModel) -> str:
+    """How tokens are guessed ahead, or why they are not; "" where the engine does not say."""
+    words = _GUESSING.get(model.speculation if model.speculation != "off" else model.speculation_reason)
+    return QCoreApplication.translate("EngineWords", words) if words else ""
 
 
 def device_words(model: LoadedModel | None, devices: "Sequence[EngineDevice]") -> str:

@@ -151,6 +151,14 @@
         <translation>首字 {seconds} 秒 · 1 个 token</translation>
     </message>
     <message>
+        <source>{accepted} of {drafted} guesses right</source>
+        <translation>猜中 {accepted}/{drafted}</translation>
+    </message>
+    <message>
+        <source>{drafted} tokens were guessed ahead (speculative decoding), and the model agreed with {accepted} of them. The text is the same as without guesses.</source>
+        <translation>提前猜测了 {drafted} 个 token（推测解码），模型认可了其中 {accepted} 个。文字与不猜测时相同。</translation>
+    </message>
+    <message>
         <source>first word {seconds} s</source>
         <translation>首字 {seconds} 秒</translation>
     </message>
@@ -422,6 +430,30 @@
 </context>
 <context>
     <name>EngineWords</name>
+    <message>
+        <source>Guessing ahead: prompt lookup, used where it is measured to be faster</source>
+        <translation>提前猜测：从上文查找，实测更快时才使用</translation>
+    </message>
+    <message>
+        <source>Guessing ahead: a draft model, used where it is measured to be faster</source>
+        <translation>提前猜测：草稿模型，实测更快时才使用</translation>
+    </message>
+    <message>
+        <source>Guessing ahead: switched off</source>
+        <translation>提前猜测：已关闭</translation>
+    </message>
+    <message>
+        <source>Guessing ahead: off, this kind of model cannot take a wrong guess back</source>
+        <translation>提前猜测：未使用，这类模型无法撤回猜错的内容</translation>
+    </message>
+    <message>
+        <source>Guessing ahead: off, the plan computes one token per step</source>
+        <translation>提前猜测：未使用，加载计划每步只计算一个 token</translation>
+    </message>
+    <message>
+        <source>Guessing ahead: off, the plan names no draft model</source>
+        <translation>提前猜测：未使用，加载计划没有指定草稿模型</translation>
+    </message>
     <message>
         <source>The engine has stopped</source>
         <translation>引擎已停止</translation>
@@ -1075,6 +1107,10 @@ Log: {log}</source>
     <message>
         <source>Split</source>
         <translation>分配</translation>
+    </message>
+    <message>
+        <source>Words that are likely to come next are guessed, and the model checks several of them in one step (speculative decoding). The text stays the same.</source>
+        <translation>先猜测接下来可能出现的词，再由模型一步核对其中几个（推测解码）。文字不变。</translation>
     </message>
     <message>
         <source>{model}, as the engine reported it</source>

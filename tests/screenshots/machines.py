@@ -123,4 +123,6 @@ LOADED = LoadedModel(
         DeviceMemory(device="CUDA1", weights=int(1.5 * GIB), kv=int(0.6 * GIB), compute=int(0.5 * GIB)),
     ),
     load_seconds=3.2,
+    speculation="prompt_lookup",
+    speculation_reason="when_faster",
 )

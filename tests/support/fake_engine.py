@@ -40,9 +40,11 @@ Step = str | Exception | asyncio.Event
 
 
 class Finish(NamedTuple):
-    """The end of a reply."""
+    """The end of a reply; drafted, accepted: of its figures."""
 
     reason: FinishReason = "stop"
+    drafted: int = 0
+    accepted: int = 0
 
 
 class FakeEngine:
@@ -74,7 +76,13 @@ class FakeEngine:
                 elif isinstance(step, Exception):
                     raise step
                 elif isinstance(step, Finish):
-                    stats = GenerationStats(prompt_tokens=len(messages), completion_tokens=words, decode_speed=10.0)
+                    stats = GenerationStats(
+                        prompt_tokens=len(messages),
+                        completion_tokens=words,
+                        decode_speed=10.0,
+                        drafted=step.drafted,
+                        accepted=step.accepted,
+                    )
                     yield Done(request_id=name, finish_reason=step.reason, stats=stats)
                     return
                 elif isinstance(step, Thought):

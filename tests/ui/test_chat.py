@@ -14,7 +14,9 @@ from desktop.engine.protocol import EngineFailure, FailureKind, GenerationStats
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.ui.pages.chat.message import OwnMessage
 from desktop.ui.pages.chat.presenting import figures_line, foot_line
+from desktop.ui.widgets.labels import ElidedLabel
 from tests.support.fake_engine import Finish, Thought
+from tests.support.looks import shown
 from tests.ui.conftest import ChatPerson
 
 Chat = Callable[..., ChatPerson]
@@ -283,3 +285,31 @@ def test_a_reply_of_one_token_has_no_speed(styled: QApplication) -> None:
     stats = GenerationStats(completion_tokens=1, ttft=0.2)
     assert figures_line(stats) == "first word 0.20 s · 1 token"
     assert foot_line(stats) == "first word 0.20 s"
+
+
+def test_a_reply_shows_how_many_guesses_were_right_and_explains_them_on_hover(chat: Chat) -> None:
+    person = chat(["The sea", " is", " blue.", Finish(drafted=80, accepted=61)])
+    person.say("What colour is the sea?")
+    reply = person.reply()
+    assert reply.figures().endswith("3 tokens · 61 of 80 guesses right")
+    figures = next(label for label in reply.findChildren(ElidedLabel) if label.text() == reply.figures())
+    assert "80 tokens were guessed ahead (speculative decoding)" in figures.toolTip()
+
+
+def test_a_reply_without_guesses_does_not_speak_of_them(chat: Chat) -> None:
+    person = chat(["The sea", " is", " blue."])
+    person.say("What colour is the sea?")
+    reply = person.reply()
+    assert "guess" not in reply.figures()
+    assert not any("guess" in label.toolTip() for label in reply.findChildren(ElidedLabel))
+
+
+def test_a_hint_stands_below_a_text_that_is_cut(styled: QApplication) -> None:
+    with shown(ElidedLabel("some words that are long")) as label:
+        label.set_hint("what they mean")
+        label.resize(2000, 20)
+        assert "some words" not in label.toolTip()
+        label.resize(30, 20)
+        assert "some words that are long\nwhat they mean" in label.toolTip()
+        label.setText("x")
+        assert "what they mean" in label.toolTip()

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
 from PySide6.QtWidgets import QApplication
 
 from desktop.engine.inventory import REASON_CPU_BUILD
+from desktop.engine.protocol import Speculation, SpeculationReason
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import AppError, Phrase
 from desktop.hardware import probe
 from desktop.hardware.types import BusCard, GpuSample, HardwareSample, SourceProblem
+from desktop.ui.engine_words import guessing_words
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
@@ -118,6 +122,38 @@ def test_the_split_says_which_layers_live_where(view: HardwareView) -> None:
     assert "Tiny 1B, as the engine reported it" in words(view)
     view.set_split(None)
     assert not view.split.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason", "said"),
+    [
+        ("prompt_lookup", "when_faster", "Guessing ahead: prompt lookup, used where it is measured to be faster"),
+        ("draft", "when_faster", "Guessing ahead: a draft model, used where it is measured to be faster"),
+        ("off", "switched_off", "Guessing ahead: switched off"),
+        ("off", "cannot_go_back", "Guessing ahead: off, this kind of model cannot take a wrong guess back"),
+    ],
+)
+def test_the_loaded_model_says_how_its_tokens_are_guessed(
+    view: HardwareView, mode: Speculation, reason: SpeculationReason, said: str
+) -> None:
+    model = msgspec.structs.replace(loaded_model("CPU"), speculation=mode, speculation_reason=reason)
+    view.set_split(model)
+    settle()
+    assert said in words(view)
+
+
+def test_nothing_is_said_of_guesses_where_the_engine_does_not(view: HardwareView) -> None:
+    view.set_split(msgspec.structs.replace(loaded_model("CPU"), speculation="draft"))
+    view.set_split(loaded_model("CPU"))
+    settle()
+    assert "Guessing" not in words(view)
+
+
+@pytest.mark.parametrize("reason", [reason for reason in get_args(SpeculationReason) if reason])
+def test_every_reason_of_the_protocol_has_words(reason: SpeculationReason) -> None:
+    mode: Speculation = "draft" if reason == "when_faster" else "off"
+    model = msgspec.structs.replace(loaded_model("CPU"), speculation=mode, speculation_reason=reason)
+    assert guessing_words(model)
 
 
 def test_the_doctor_shows_problems_first_with_what_to_do(view: HardwareView) -> None:

@@ -69,6 +69,7 @@ from desktop.engine.protocol.plans import (
     Pooling,
     Purpose,
     Speculation,
+    SpeculationReason,
     SplitMode,
     TensorOverride,
 )
@@ -158,6 +159,7 @@ __all__ = [
     "Sampling",
     "Shutdown",
     "Speculation",
+    "SpeculationReason",
     "SplitMode",
     "Status",
     "TensorOverride",

@@ -13,6 +13,8 @@ SplitMode = Literal["none", "layer"]
 Purpose = Literal["chat", "embedding", "rerank"]
 Pooling = Literal["model", "mean", "cls", "last"]
 Speculation = Literal["auto", "off", "prompt_lookup", "draft"]
+SpeculationReason = Literal["", "switched_off", "cannot_go_back", "one_row", "no_draft", "when_faster"]
+"""Codes, so that each face can say it in its own words; "" where nothing is known."""
 Numa = Literal["off", "distribute", "isolate"]
 
 
@@ -105,6 +107,9 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     layers: device of each layer as the engine's log assigned it, index n_layer is the output head.
     memory: actual bytes per device, from the engine's own buffers.
     speculation: how replies are speculated ("off", "prompt_lookup", "draft"), and in speculation_reason why.
+    "when_faster": reply by reply, where this machine's own steps were measured to gain. "switched_off": by the plan.
+    "cannot_go_back": this kind of model cannot take a wrong guess out of its memory. "one_row": the plan has logits
+    for one token per step. "no_draft": the plan wants a draft model and names none.
     n_embd_out: length of an embedding; 0 for a chat model. sees_images, hears_audio: a projector for it is loaded.
     notes: what did not go as planned though the model is usable, in words for the person.
     """
@@ -123,7 +128,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     load_seconds: float
     n_parallel: int = 1
     speculation: Speculation = "off"
-    speculation_reason: str = ""
+    speculation_reason: SpeculationReason = ""
     n_embd_out: int = 0
     sees_images: bool = False
     hears_audio: bool = False

@@ -9,7 +9,7 @@ and ends when it does not.
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from desktop.engine.protocol import Speculation
+from desktop.engine.protocol import Speculation, SpeculationReason
 from desktop.runtime.media.places import count_text
 
 NGRAM = 3
@@ -23,23 +23,23 @@ _MEMORY = 0.95  # weight that older guesses keep per new one
 
 def choose_speculation(
     wanted: Speculation, *, rows: int, can_go_back: bool, has_draft: bool = False
-) -> tuple[Speculation, str]:
+) -> tuple[Speculation, SpeculationReason]:
     """Return how replies are speculated, and why so.
 
     rows: logits of one step. can_go_back: whether wrong guesses can be taken out of the model's memory again.
     has_draft: a draft model is loaded.
     """
     if wanted == "off":
-        return "off", "switched off"
+        return "off", "switched_off"
     if not can_go_back:
-        return "off", "this kind of model cannot take a wrong guess back"
+        return "off", "cannot_go_back"
     if rows < 2:
-        return "off", "the plan has logits for one token per step only"
+        return "off", "one_row"
     if wanted == "draft" and not has_draft:
-        return "off", "the plan names no draft model"
+        return "off", "no_draft"
     if has_draft and wanted != "prompt_lookup":
-        return "draft", "used where it is measured to be faster, reply by reply"
-    return "prompt_lookup", "used where it is measured to be faster, reply by reply"
+        return "draft", "when_faster"
+    return "prompt_lookup", "when_faster"
 
 
 class Proposer(Protocol):

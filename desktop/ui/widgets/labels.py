@@ -32,7 +32,9 @@ class PlainLabel(QLabel):
 
 
 class ElidedLabel(PlainLabel):
-    """One line that ends in an ellipsis where there is no room; the whole text is in the tooltip."""
+    """One line that ends in an ellipsis where there is no room; the whole text is in the tooltip, above a hint."""
+
+    _hint = ""  # here, because the label is told its text while it is being made
 
     def __init__(self, text: str = "", *, tone: Tone = "normal", parent: QWidget | None = None) -> None:
         super().__init__("", tone=tone, parent=parent)
@@ -46,6 +48,11 @@ class ElidedLabel(PlainLabel):
         self.setAccessibleName(self._text)
         super().setText(self._text)
         self.updateGeometry()
+        self._update_tooltip()
+
+    def set_hint(self, hint: str) -> None:
+        """Explain the text in its tooltip."""
+        self._hint = hint
         self._update_tooltip()
 
     def text(self) -> str:
@@ -84,7 +91,8 @@ class ElidedLabel(PlainLabel):
         return self.fontMetrics().horizontalAdvance(self._text) > self.contentsRect().width()
 
     def _update_tooltip(self) -> None:
-        self.setToolTip(plain_tooltip(self._text) if self._is_cut() else "")
+        parts = (self._text if self._is_cut() else "", self._hint)
+        self.setToolTip(plain_tooltip("\n".join(filter(None, parts))))
 
 
 def plain_tooltip(text: str) -> str:

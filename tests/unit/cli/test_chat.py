@@ -110,6 +110,37 @@ def test_json_is_one_object_with_the_documented_fields(
     assert (value["text"], value["reasoning"], value["finish_reason"]) == ("42", "hm", "stop")
     assert set(value["usage"]) == {"prompt", "completion", "cached"}
     assert set(value["timings"]) == {"ttft", "prefill_speed", "decode_speed"}
+    assert value["speculation"] == {"mode": "off", "reason": None, "drafted": 0, "accepted": 0}
+
+
+def test_json_says_how_tokens_were_guessed(
+    engine: FakeEngine, settings: SettingsStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert engine.loaded is not None
+    engine.loaded = msgspec.structs.replace(
+        engine.loaded, speculation="prompt_lookup", speculation_reason="when_faster"
+    )
+    engine.replies[0] = ["42", Finish(drafted=80, accepted=61)]
+    run(engine, settings, "--json", "?")
+    told = json.loads(capsys.readouterr().out)["speculation"]
+    assert told == {"mode": "prompt_lookup", "reason": "when_faster", "drafted": 80, "accepted": 61}
+
+
+@pytest.mark.parametrize(("drafted", "accepted"), [(80, 61), (0, 0)])
+def test_a_person_reads_of_guesses_only_where_some_were_made(
+    engine: FakeEngine,
+    settings: SettingsStore,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    drafted: int,
+    accepted: int,
+) -> None:
+    monkeypatch.setattr(chat, "is_terminal", lambda stream: stream is sys.stderr)
+    engine.replies[0] = ["one ", "two", Finish(drafted=drafted, accepted=accepted)]
+    run(engine, settings, "Hi")
+    line = capsys.readouterr().err.splitlines()[-1].rpartition("\r")[2]
+    assert ("61 of 80 guesses right" in line) == (drafted > 0)
+    assert "2 tokens · 10.0 tok/s" in line
 
 
 def test_what_was_typed_wins_over_what_is_set(engine: FakeEngine, settings: SettingsStore) -> None:

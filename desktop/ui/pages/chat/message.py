@@ -133,6 +133,7 @@ class ReplyActions(QWidget):
         self._copy.setVisible(bool(message.text))
         self._continue.setVisible(message.can_continue)
         self._figures.setText(message.figures)
+        self._figures.set_hint(message.figures_hint)
 
     def figures(self) -> str:
         """The figures shown."""

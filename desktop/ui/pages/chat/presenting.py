@@ -25,6 +25,7 @@ def shown(message: Message, *, versions: int = 1, thought_seconds: float = 0.0) 
         hint=hint,
         can_continue=_can_continue(message),
         figures=figures_line(message.stats) if message.stats else "",
+        figures_hint=guesses_hint(message.stats) if message.stats else "",
         version=message.version,
         versions=versions,
     )
@@ -37,12 +38,30 @@ def messages_with_versions(store: ChatStore, conversation_id: str) -> list[tuple
 
 
 def figures_line(stats: GenerationStats) -> str:
-    """The figures of a reply: "42.1 tok/s · first word 0.21 s · 148 tokens"; one token alone has no speed."""
+    """The figures of a reply: "42.1 tok/s · first word 0.21 s · 148 tokens"; one token alone has no speed.
+
+    Where tokens were guessed ahead, also how many of the guesses were right.
+    """
     words = QCoreApplication.translate("ChatWords", "first word {seconds} s · {tokens} tokens")
     if stats.completion_tokens == 1:
         words = QCoreApplication.translate("ChatWords", "first word {seconds} s · 1 token")
     rest = words.format(seconds=figures.seconds(stats.ttft), tokens=stats.completion_tokens)
+    if stats.drafted:
+        guesses = QCoreApplication.translate("ChatWords", "{accepted} of {drafted} guesses right")
+        rest += " · " + guesses.format(accepted=stats.accepted, drafted=stats.drafted)
     return f"{speed_words(stats)} · {rest}" if stats.decode_speed else rest
+
+
+def guesses_hint(stats: GenerationStats) -> str:
+    """What the guesses among the figures are; "" where nothing was guessed."""
+    if not stats.drafted:
+        return ""
+    words = QCoreApplication.translate(
+        "ChatWords",
+        "{drafted} tokens were guessed ahead (speculative decoding), and the model agreed with {accepted} of them. "
+        "The text is the same as without guesses.",
+    )
+    return words.format(drafted=stats.drafted, accepted=stats.accepted)
 
 
 def foot_line(stats: GenerationStats) -> str:

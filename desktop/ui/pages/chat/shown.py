@@ -8,7 +8,8 @@ MarkKind = Literal["none", "quiet", "bad"]
 class ShownMessage(NamedTuple):
     """mark: how a reply ended, in words, when it did not end well; hint: what to do about it.
 
-    figures: "42.1 tok/s · first word 0.21 s · 148 tokens". version of versions: 1 of 1 shows no switch.
+    figures: "42.1 tok/s · first word 0.21 s · 148 tokens"; figures_hint: what there is to explain in them.
+    version of versions: 1 of 1 shows no switch.
     """
 
     id: str
@@ -22,5 +23,6 @@ class ShownMessage(NamedTuple):
     hint: str = ""
     can_continue: bool = False
     figures: str = ""
+    figures_hint: str = ""
     version: int = 1
     versions: int = 1

@@ -1,4 +1,4 @@
-"""How the layers of the loaded model are split, as the engine's own log reported it."""
+"""How the loaded model runs, as the engine reported it: where its layers are, and whether tokens are guessed ahead."""
 
 from itertools import groupby
 
@@ -7,9 +7,10 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.engine.protocol import LoadedModel
+from desktop.ui.engine_words import guessing_words
 from desktop.ui.theme import current_colours
 from desktop.ui.widgets.card import Card
-from desktop.ui.widgets.labels import plain_tooltip
+from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
 
 _GAP = 6
 """Pixels between two parts."""
@@ -74,18 +75,28 @@ class SplitBar(QWidget):
 
 
 class SplitCard(Card):
-    """The bar, and which model it is about."""
+    """The bar, which model it is about, and how its tokens are guessed."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
         self.set_title(self.tr("Split"))
         self._bar = SplitBar()
+        self._guessing = PlainLabel(tone="muted", wrap=True)
+        explained = self.tr(
+            "Words that are likely to come next are guessed, and the model checks several of them in one step "
+            "(speculative decoding). The text stays the same."
+        )
+        self._guessing.setToolTip(plain_tooltip(explained))
         self.body.addWidget(self._bar)
+        self.body.addWidget(self._guessing)
 
     def show_model(self, model: LoadedModel) -> None:
         """Show where the layers of `model` really are."""
         self.set_aside(self.tr("{model}, as the engine reported it").format(model=model.name))
         self._bar.set_layers(model.layers)
+        words = guessing_words(model)
+        self._guessing.setText(words)
+        self._guessing.setVisible(bool(words))
 
     def texts(self) -> list[str]:
         """The words of each part."""

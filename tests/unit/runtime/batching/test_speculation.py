@@ -74,11 +74,9 @@ def test_lookup_takes_the_latest_place() -> None:
 
 
 def test_the_mode_comes_with_its_reason() -> None:
-    assert choose_speculation("auto", rows=16, can_go_back=True)[0] == "prompt_lookup"
-    for mode in (
-        choose_speculation("off", rows=16, can_go_back=True),
-        choose_speculation("auto", rows=1, can_go_back=True),
-        choose_speculation("auto", rows=16, can_go_back=False),
-    ):
-        assert mode[0] == "off"
-        assert mode[1]
+    assert choose_speculation("auto", rows=16, can_go_back=True) == ("prompt_lookup", "when_faster")
+    assert choose_speculation("auto", rows=16, can_go_back=True, has_draft=True) == ("draft", "when_faster")
+    assert choose_speculation("off", rows=16, can_go_back=True) == ("off", "switched_off")
+    assert choose_speculation("auto", rows=1, can_go_back=True) == ("off", "one_row")
+    assert choose_speculation("auto", rows=16, can_go_back=False) == ("off", "cannot_go_back")
+    assert choose_speculation("draft", rows=16, can_go_back=True) == ("off", "no_draft")
