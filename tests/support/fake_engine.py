@@ -16,6 +16,7 @@ from desktop.engine.protocol import (
     ReplyPart,
     Sampling,
     TextDelta,
+    ToolCallDelta,
 )
 
 
@@ -35,8 +36,16 @@ class Request(NamedTuple):
     """What else was said: priority, tools, prompt ... as EngineClient.generate takes them."""
 
 
-Step = str | Exception | asyncio.Event
-"""A word, an error, or a gate that the test opens."""
+class Call(NamedTuple):
+    """A piece of a tool call."""
+
+    name: str = ""
+    arguments: str = ""
+    withdrawn: bool = False
+
+
+Step = str | Call | Exception | asyncio.Event
+"""A word, a piece of a call, an error, or a gate that the test opens."""
 
 
 class Finish(NamedTuple):
@@ -85,6 +94,8 @@ class FakeEngine:
                     )
                     yield Done(request_id=name, finish_reason=step.reason, stats=stats)
                     return
+                elif isinstance(step, Call):
+                    yield ToolCallDelta(request_id=name, index=0, **step._asdict())
                 elif isinstance(step, Thought):
                     yield ReasoningDelta(request_id=name, text=str(step))
                 else:

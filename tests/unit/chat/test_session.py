@@ -14,7 +14,7 @@ from desktop.chat.store import ChatStore
 from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import Done, EngineFailure, FailureKind, ReasoningDelta, TextDelta
 from desktop.errors import AppError
-from tests.support.fake_engine import FakeEngine, Finish, Thought
+from tests.support.fake_engine import Call, FakeEngine, Finish, Step, Thought
 from tests.unit.chat.sessions import SAMPLING, last, read, session_with
 
 
@@ -79,6 +79,23 @@ async def test_reasoning_is_kept_apart_from_the_text(store: ChatStore) -> None:
     events = await read(session.send(text="?", sampling=SAMPLING))
     assert [event.text for event in events if isinstance(event, ReasoningDelta)] == ["Let me ", "see."]
     assert (last(store, session).reasoning, last(store, session).text) == ("Let me see.", "42")
+
+
+@pytest.mark.asyncio
+async def test_a_tool_call_that_was_cut_is_kept_as_the_text_that_it_comes_as(store: ChatStore) -> None:
+    words = '<tool_call>{"name": "add", "arguments": {"a": '
+    steps: list[Step | Finish] = [
+        "Well. ",
+        Call("add"),
+        Call("", '{"a": '),
+        Call(withdrawn=True),
+        words,
+        Finish("length"),
+    ]
+    session = session_with(store, FakeEngine(steps))
+    await read(session.send(text="Hi", sampling=SAMPLING))
+    reply = last(store, session)
+    assert (reply.text, reply.state, reply.finish_reason) == (f"Well. {words}", MessageState.COMPLETE, "length")
 
 
 @pytest.mark.asyncio
