@@ -25,6 +25,11 @@ AROUND: dict[str, tuple[ReplyFormat, str, str]] = {
         '<tool_call>{"id": {"name": [1, "a"]}, "name": "f", "parameters" : ',
         ', "b": {"arguments": {}}}</tool_call>',
     ),
+    "hermes with what counts less behind it": (
+        HERMES,
+        '<tool_call>{"name": "f", "arguments": ',
+        ', "parameters": {"b": 1}, "args": {}}</tool_call>',
+    ),
     "hermes, openai's form": (
         HERMES,
         '<tool_call>[{"type": "function", "function": {"name": "f", "arguments": ',
