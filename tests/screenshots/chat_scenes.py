@@ -43,6 +43,10 @@ def departures(lines: list[str]) -> list[time]:
 - 一行中较后的时间，例如到达时间
 - 时间后面的脚注标记
 '''
+FIGURES = (
+    "42.1 tok/s · first word 0.21 s · 148 tokens · 61 of 80 guesses right",
+    "42.1 tok/s · 首字 0.21 秒 · 148 个 token · 猜中 61/80",
+)
 LONG = """## A comparison
 
 | Model | Layers | KV heads | Context | What it is good for |
@@ -143,10 +147,7 @@ def conversation(view: ChatView) -> None:
                 CODE_ZH if chinese() else CODE,
                 reasoning="The third character of a line that begins with a time is a colon.",
                 thought_seconds=3,
-                figures=_say(
-                    "42.1 tok/s · first word 0.21 s · 148 tokens · 61 of 80 guesses right",
-                    "42.1 tok/s · 首字 0.21 秒 · 148 个 token · 猜中 61/80",
-                ),
+                figures=_say(*FIGURES),
                 version=2,
                 versions=3,
             ),

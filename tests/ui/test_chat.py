@@ -15,8 +15,8 @@ from desktop.engine.state import EnginePhase, EngineState
 from desktop.ui.pages.chat.message import OwnMessage
 from desktop.ui.pages.chat.presenting import figures_line, foot_line
 from desktop.ui.widgets.labels import ElidedLabel
+from tests.support import looks
 from tests.support.fake_engine import Finish, Thought
-from tests.support.looks import shown
 from tests.ui.conftest import ChatPerson
 
 Chat = Callable[..., ChatPerson]
@@ -305,7 +305,7 @@ def test_a_reply_without_guesses_does_not_speak_of_them(chat: Chat) -> None:
 
 
 def test_a_hint_stands_below_a_text_that_is_cut(styled: QApplication) -> None:
-    with shown(ElidedLabel("some words that are long")) as label:
+    with looks.shown(ElidedLabel("some words that are long")) as label:
         label.set_hint("what they mean")
         label.resize(2000, 20)
         assert "some words" not in label.toolTip()
