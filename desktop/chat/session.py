@@ -62,6 +62,7 @@ class ReplyEngine(Protocol):
         sampling: Sampling,
         continue_last: bool = False,
         priority: Priority = "interactive",
+        conversation: str = "",
     ) -> AsyncIterator[ReplyPart]:
         """Answer; closing the iterator cancels the request. Raises AppError."""
 
@@ -236,7 +237,12 @@ class ChatSession:
         conversation = await asyncio.to_thread(self._store.conversation, self.conversation_id)
         path = await asyncio.to_thread(self._store.path, reply.id)
         messages = prompt_of(conversation.system_prompt, path)
-        return self._engine.generate(messages=messages, sampling=sampling, continue_last=bool(reply.text))
+        return self._engine.generate(
+            messages=messages,
+            sampling=sampling,
+            continue_last=bool(reply.text),
+            conversation=self.conversation_id,  # what the engine keeps of it can be forgotten by this name
+        )
 
     def _add_turn(self, text: str) -> ReplyStarted:
         asked, reply = self._store.add_turn(self.conversation_id, text=text, model=self._model())

@@ -10,13 +10,17 @@ from desktop.engine.known_good import KnownGood
 from desktop.engine.protocol import (
     Answer,
     AskStatus,
+    ConversationsForgotten,
     CountTokens,
+    Detokenize,
+    Detokenized,
     Done,
     Embed,
     Embedded,
     EngineFailure,
     EngineInfo,
     FailureKind,
+    ForgetConversations,
     Generate,
     LoadedModel,
     LoadPlan,
@@ -28,6 +32,8 @@ from desktop.engine.protocol import (
     Reranked,
     Sampling,
     Status,
+    Tokenize,
+    Tokenized,
     TokensCounted,
     Tool,
 )
@@ -114,11 +120,14 @@ class EngineClient:
         continue_last: bool = False,
         priority: Priority = "interactive",
         prompt: str = "",
+        prompt_tokens: Sequence[int] = (),
+        suffix: str | None = None,
         tools: Sequence[Tool] = (),
         template_options: TemplateOptions | None = None,
         adapter_scales: tuple[float, ...] | None = None,
         context_shift: bool = False,
         keep_tokens: int = 0,
+        conversation: str = "",
     ) -> AsyncGenerator[ReplyPart, None]:
         """Answer a conversation; closing or cancelling the iterator cancels the request. The last part is Done.
 
@@ -129,6 +138,8 @@ class EngineClient:
             request_id=self._new_id(),
             messages=tuple(messages),
             prompt=prompt,
+            prompt_tokens=tuple(prompt_tokens),
+            suffix=suffix,
             sampling=sampling,
             continue_last=continue_last,
             priority=priority,
@@ -137,6 +148,7 @@ class EngineClient:
             adapter_scales=adapter_scales,
             context_shift=context_shift,
             keep_tokens=keep_tokens,
+            conversation=conversation,
         )
         return self._stream(request)
 
@@ -184,6 +196,24 @@ class EngineClient:
         )
         answer = await self._ask(request, TokensCounted)
         return answer.tokens, answer.context
+
+    async def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = False) -> Tokenized:
+        """The tokens of a text for the model that is loaded, and what each stands for; see Tokenize."""
+        request = Tokenize(request_id=self._new_id(), text=text, add_special=add_special, parse_special=parse_special)
+        return await self._ask(request, Tokenized)
+
+    async def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of tokens of the model that is loaded, control tokens written out."""
+        return (await self._ask(Detokenize(request_id=self._new_id(), tokens=tuple(tokens)), Detokenized)).text
+
+    async def forget_conversations(self, conversations: Sequence[str] | None) -> ConversationsForgotten:
+        """Drop what is kept of these conversations, as Generate named them, also on the disk; None: of all there are.
+
+        Needs a loaded chat model. What the answer counts as left could not be removed. See ForgetConversations.
+        """
+        names = None if conversations is None else tuple(conversations)
+        request = ForgetConversations(request_id=self._new_id(), conversations=names)
+        return await self._ask(request, ConversationsForgotten)
 
     async def status(self) -> Status:
         """What is going on in the child; waits for one that is on its way. Raises NoModel without a model."""

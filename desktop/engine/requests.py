@@ -16,12 +16,16 @@ from desktop.engine.protocol import (
     AppMessage,
     Beams,
     Cancel,
+    ConversationsForgotten,
     CountTokens,
+    Detokenize,
+    Detokenized,
     Done,
     Embed,
     Embedded,
     EngineFailure,
     FailureKind,
+    ForgetConversations,
     Generate,
     GenerationStats,
     Queued,
@@ -31,6 +35,8 @@ from desktop.engine.protocol import (
     Rerank,
     Reranked,
     TextDelta,
+    Tokenize,
+    Tokenized,
     TokensCounted,
     ToolCallDelta,
 )
@@ -41,10 +47,17 @@ CANCEL_TIMEOUT = 30.0
 """Seconds until a request that was cancelled must have ended; then the child is ended instead. A chunk of prefill
 that runs is finished first, and on a slow machine that takes seconds."""
 
-Request = Generate | Embed | Rerank | CountTokens
+Request = Generate | Embed | Rerank | CountTokens | Tokenize | Detokenize | ForgetConversations
 Heard = ReplyPart | Answer | EngineFailure
 _VISIBLE = TextDelta | ReasoningDelta | ToolCallDelta | Beams
-_ANSWERS: dict[type[Request], type[Answer]] = {Embed: Embedded, Rerank: Reranked, CountTokens: TokensCounted}
+_ANSWERS: dict[type[Request], type[Answer]] = {
+    Embed: Embedded,
+    Rerank: Reranked,
+    CountTokens: TokensCounted,
+    Tokenize: Tokenized,
+    Detokenize: Detokenized,
+    ForgetConversations: ConversationsForgotten,
+}
 _UNSENDABLE = (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError)
 
 log = logging.getLogger(__name__)

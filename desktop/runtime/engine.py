@@ -15,9 +15,11 @@ from desktop.engine.protocol import (
     AskStatus,
     Cancel,
     CountTokens,
+    Detokenize,
     Embed,
     EngineFailure,
     FailureKind,
+    ForgetConversations,
     Generate,
     Hello,
     Load,
@@ -28,6 +30,7 @@ from desktop.engine.protocol import (
     RequestFailed,
     Rerank,
     Status,
+    Tokenize,
 )
 from desktop.runtime.batching.outbox import Outbox
 from desktop.runtime.batching.scheduler import Scheduler
@@ -35,8 +38,9 @@ from desktop.runtime.cache.tiers import Tiers
 from desktop.runtime.devices.backends import Ggml, engine_info
 from desktop.runtime.embedding.scheduler import EmbeddingScheduler
 from desktop.runtime.engine_log import EngineLog
-from desktop.runtime.failures import EngineError
+from desktop.runtime.failures import EngineError, as_engine_error
 from desktop.runtime.loading.model import Model
+from desktop.runtime.tokenizing import answer_tokens
 from desktop.runtime.wire import Inbox, Wire
 
 PROGRESS_INTERVAL = 0.05
@@ -86,8 +90,10 @@ class Engine:
     def _carry_out(self, command: AppMessage) -> None:
         if isinstance(command, Load):
             self._load(command)
-        elif isinstance(command, Generate | Embed | Rerank | CountTokens):
+        elif isinstance(command, Generate | Embed | Rerank | CountTokens | ForgetConversations):
             self._submit(command)
+        elif isinstance(command, Tokenize | Detokenize):
+            self._tokenize(command)
         elif isinstance(command, AskStatus):
             nonce = command.nonce
             self._wire.send(self._scheduler.status(nonce) if self._scheduler else Status(nonce=nonce))
@@ -132,12 +138,26 @@ class Engine:
             self._wire.send(LoadProgress(fraction=fraction, load_id=self._load_id))
         return not self._inbox.load_cancelled.is_set()
 
-    def _submit(self, command: Generate | Embed | Rerank | CountTokens) -> None:
+    def _submit(self, command: Generate | Embed | Rerank | CountTokens | ForgetConversations) -> None:
         if self._scheduler is None:
-            failure = EngineFailure(kind=FailureKind.NO_MODEL)
-            self._wire.send(RequestFailed(request_id=command.request_id, failure=failure))
+            self._refuse(command.request_id, EngineError(FailureKind.NO_MODEL))
         else:
             self._scheduler.submit(command)
+
+    def _tokenize(self, command: Tokenize | Detokenize) -> None:
+        """Any model has words, so this does not wait for what is answered meanwhile."""
+        if self._model is None:
+            self._refuse(command.request_id, EngineError(FailureKind.NO_MODEL))
+            return
+        try:
+            answer = answer_tokens(self._model.vocabulary, command)
+        except Exception as error:  # noqa: BLE001 - see as_engine_error
+            self._refuse(command.request_id, as_engine_error(error))
+        else:
+            self._wire.send(answer)
+
+    def _refuse(self, request_id: str, error: EngineError) -> None:
+        self._wire.send(RequestFailed(request_id=request_id, failure=error.failure))
 
     def _unload(self) -> None:
         ended = time.monotonic() + LAST_WRITES

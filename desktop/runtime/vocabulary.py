@@ -18,6 +18,7 @@ class Vocabulary:
     def __init__(self, model: Any) -> None:
         self._vocab = llama.llama_model_get_vocab(model)
         self._pieces: dict[int, bytes] = {}
+        self._written: dict[int, bytes] = {}
         self._ends: dict[int, bool] = {}
         self._spellings: dict[int, bytes | None] = {}
         self.size: int = llama.llama_vocab_n_tokens(self._vocab)
@@ -28,6 +29,12 @@ class Vocabulary:
         self.bos: int = llama.llama_vocab_bos(self._vocab)
         self.eos: int = llama.llama_vocab_eos(self._vocab)
         self.sep: int = llama.llama_vocab_sep(self._vocab)
+        # What stands before a text with a gap, before what follows the gap, and where the reply that fills it begins.
+        self.infill_marks: tuple[int, int, int] = (
+            llama.llama_vocab_fim_pre(self._vocab),
+            llama.llama_vocab_fim_suf(self._vocab),
+            llama.llama_vocab_fim_mid(self._vocab),
+        )
         self.kind: int = llama.llama_vocab_type(self._vocab)  # enum llama_vocab_type of llama.h
 
     @functools.cached_property
@@ -97,6 +104,13 @@ class Vocabulary:
             piece = self._pieces[token] = self._read_piece(token)
         return piece
 
+    def written(self, token: int) -> bytes:
+        """The bytes of a token where control tokens are written out ("<|im_end|>"). Not for what is no token."""
+        written = self._written.get(token)
+        if written is None:
+            written = self._written[token] = self._read_piece(token, special=True)
+        return written
+
     def all_pieces(self) -> Iterator[bytes]:
         """The bytes of each token in order, read without keeping them: 50 ms for 50,000."""
         room = 256
@@ -105,11 +119,11 @@ class Vocabulary:
             count = llama.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
             yield self._read_piece(token) if count < 0 else ctypes.string_at(buffer, count)
 
-    def _read_piece(self, token: int) -> bytes:
+    def _read_piece(self, token: int, *, special: bool = False) -> bytes:
         room = 64
         while True:
             buffer = ctypes.create_string_buffer(room)
-            count: int = llama.llama_token_to_piece(self._vocab, token, buffer, room, 0, False)
+            count: int = llama.llama_token_to_piece(self._vocab, token, buffer, room, 0, special)
             if count >= 0:
                 return buffer.raw[:count]
             room = -count

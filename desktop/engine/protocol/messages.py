@@ -15,7 +15,7 @@ from desktop.engine.protocol.requests import (
     Tool,
 )
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
@@ -45,17 +45,23 @@ class CancelLoad(Command, frozen=True):
 class Generate(Command, frozen=True):
     """Answer a conversation; answered by deltas and one Done or RequestFailed.
 
-    messages: the conversation; or, where it is empty, prompt: text to continue as it is, control tokens recognised.
+    One of three is given. messages: the conversation. prompt: text to continue as it is, control tokens recognised.
+    prompt_tokens: tokens to continue, read exactly as they are, nothing put before them.
+    suffix: what is to come after the reply, which fills in the middle between prompt and suffix; control tokens are
+    recognised in neither. None: the prompt is continued; "" is the end of a file.
     continue_last: the last message is the beginning of the reply. tools: functions the model may call.
     template_options: what the chat template is told besides ("enable_thinking": false).
     adapter_scales: one per adapter of the plan, in its order; None is what the plan says.
     context_shift: when the context is full, forget the oldest part (after the first keep_tokens) and go on, reported
     by ContextShifted; otherwise the reply ends as "context_full".
+    conversation: a name by which ForgetConversations finds what is kept of it; the model does not see it.
     """
 
     request_id: str
     messages: tuple[PromptMessage, ...] = ()
     prompt: str = ""
+    prompt_tokens: tuple[int, ...] = ()
+    suffix: str | None = None
     sampling: Sampling = Sampling()
     continue_last: bool = False
     priority: Priority = "interactive"
@@ -64,6 +70,7 @@ class Generate(Command, frozen=True):
     adapter_scales: tuple[float, ...] | None = None
     context_shift: bool = False
     keep_tokens: int = 0
+    conversation: str = ""
 
 
 class Embed(Command, frozen=True):
@@ -93,6 +100,38 @@ class CountTokens(Command, frozen=True):
     template_options: dict[str, bool | int | str] = {}
 
 
+class Tokenize(Command, frozen=True):
+    """The tokens of a text, of whatever kind the loaded model is; answered by Tokenized or RequestFailed.
+
+    add_special: with what the model wants around every text (BOS, SEP). parse_special: control tokens are recognised
+    in it; otherwise all of it is what a person wrote.
+    """
+
+    request_id: str
+    text: str
+    add_special: bool = False
+    parse_special: bool = False
+
+
+class Detokenize(Command, frozen=True):
+    """The text of tokens, of whatever kind the loaded model is; answered by Detokenized or RequestFailed."""
+
+    request_id: str
+    tokens: tuple[int, ...]
+
+
+class ForgetConversations(Command, frozen=True):
+    """Drop what is kept of conversations, to be read again; answered by ConversationsForgotten or RequestFailed.
+
+    conversations: as Generate named them; None is all that is kept, with and without a name. It goes from the KV cache
+    and from RAM, and from the plan's disk folder whatever model it was kept for; so do files there of which cannot be
+    told whose they are. Requests that have begun go on, and what they hold is not kept. What comes later is kept again.
+    """
+
+    request_id: str
+    conversations: tuple[str, ...] | None = None
+
+
 class Cancel(Command, frozen=True):
     """Stop a request; it ends with Done(finish_reason="cancelled")."""
 
@@ -115,7 +154,22 @@ class Shutdown(Command, frozen=True):
     """End the child in good order."""
 
 
-AppMessage = Open | Load | CancelLoad | Generate | Embed | Rerank | CountTokens | Cancel | AskStatus | Ping | Shutdown
+AppMessage = (
+    Open
+    | Load
+    | CancelLoad
+    | Generate
+    | Embed
+    | Rerank
+    | CountTokens
+    | Tokenize
+    | Detokenize
+    | ForgetConversations
+    | Cancel
+    | AskStatus
+    | Ping
+    | Shutdown
+)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
@@ -245,6 +299,33 @@ class TokensCounted(Event, frozen=True):
     context: int
 
 
+class Tokenized(Event, frozen=True):
+    """Answer to Tokenize. pieces: the bytes of each token, control tokens written out; not always whole UTF-8."""
+
+    request_id: str
+    tokens: tuple[int, ...]
+    pieces: tuple[bytes, ...]
+
+
+class Detokenized(Event, frozen=True):
+    """Answer to Detokenize: the pieces of the tokens, control tokens written out; what is no UTF-8 is replaced."""
+
+    request_id: str
+    text: str
+
+
+class ConversationsForgotten(Event, frozen=True):
+    """Answer to ForgetConversations: how many kept states went, of all kinds, and their size in bytes.
+
+    left: files that should have gone and could not be removed; the log says why.
+    """
+
+    request_id: str
+    entries: int
+    size: int
+    left: int = 0
+
+
 class RequestFailed(Event, frozen=True):
     """A reply that ended in a failure; other requests go on."""
 
@@ -282,6 +363,6 @@ class Pong(Event, frozen=True):
 
 ReplyPart = Queued | PromptProgress | TextDelta | ReasoningDelta | ToolCallDelta | ContextShifted | Beams | Done
 """What a reply consists of; Done is the last."""
-Answer = Embedded | Reranked | TokensCounted
+Answer = Embedded | Reranked | TokensCounted | Tokenized | Detokenized | ConversationsForgotten
 """What answers a request in one piece."""
 EngineMessage = Hello | LoadProgress | Loaded | LoadFailed | Pong | Status | ReplyPart | Answer | RequestFailed

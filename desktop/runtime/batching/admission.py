@@ -120,7 +120,7 @@ class Admission:
             return None
         if active and not self._has_room_for(request, prompt.cells - there):
             return False
-        lease = self._pool.lease(prompt.tokens, adapters)
+        lease = self._pool.lease(prompt.tokens, adapters, as_given=prompt.as_given, conversation=request.conversation)
         if lease is None:
             return False
         try:

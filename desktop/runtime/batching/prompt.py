@@ -12,22 +12,26 @@ from desktop.runtime.loading.projector import MediaChunk, MediaPrompt, Piece, Pr
 from desktop.runtime.replies.formats import ReplyFormat
 from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.templates.template import Stretch
+from desktop.runtime.tokenizing import checked_tokens
 from desktop.runtime.vocabulary import Vocabulary
 
 RAW = ReplyFormat(reasoning=())
 """Of text that is continued as it is: nothing in it is a mark."""
+_INFILL_NAMES = ("prefix", "suffix", "middle")
 
 
 class Prompt(NamedTuple):
     """tokens: to read. reply_format: how the reply is to be understood; reasoning_open: it begins inside a thought.
 
-    media: what stands behind the pseudo tokens of images and recordings, by the first of each.
+    media: what stands behind the pseudo tokens of images and recordings, by the first of each. as_given: these very
+    tokens are to be read; otherwise any that spell the same text are as good.
     """
 
     tokens: list[int]
     reply_format: ReplyFormat
     reasoning_open: bool
     media: Mapping[int, MediaChunk] = MappingProxyType({})
+    as_given: bool = False
 
     @property
     def cells(self) -> int:
@@ -36,9 +40,14 @@ class Prompt(NamedTuple):
 
 
 def build_prompt(model: Model, request: Generate | CountTokens) -> Prompt:
-    """Render and tokenize. Raises EngineError(NO_CHAT_TEMPLATE | BAD_CHAT_TEMPLATE | BAD_REQUEST | BAD_MEDIA)."""
-    if isinstance(request, Generate) and not request.messages:
-        return _raw_prompt(model, request.prompt)
+    """Render and tokenize.
+
+    Raises EngineError(NO_CHAT_TEMPLATE | BAD_CHAT_TEMPLATE | BAD_REQUEST | BAD_MEDIA | WRONG_PURPOSE).
+    """
+    if isinstance(request, Generate):
+        _check_what_is_given(request)
+        if not request.messages:
+            return _raw_prompt(model.vocabulary, request)
     if not request.messages:
         raise EngineError(FailureKind.BAD_REQUEST, "a conversation needs at least one message")
     if model.template_failure is not None:
@@ -103,12 +112,39 @@ def _adds_bos(words: Vocabulary, text: str) -> bool:
     return words.adds_bos and not (words.bos_text and text.startswith(words.bos_text))
 
 
-def _raw_prompt(model: Model, text: str) -> Prompt:
-    words = model.vocabulary
+def _check_what_is_given(request: Generate) -> None:
+    given = [name for name in ("messages", "prompt", "prompt_tokens") if getattr(request, name)]
+    if len(given) > 1:
+        raise EngineError(FailureKind.BAD_REQUEST, f"{' and '.join(given)} are given, and one of them is answered")
+    if request.suffix is not None and given not in ([], ["prompt"]):
+        raise EngineError(FailureKind.BAD_REQUEST, f"suffix: it goes with a prompt, and {given[0]} are given")
+
+
+def _raw_prompt(words: Vocabulary, request: Generate) -> Prompt:
+    if request.prompt_tokens:
+        tokens = checked_tokens(words, request.prompt_tokens, "prompt_tokens")
+        return Prompt(tokens, RAW, reasoning_open=False, as_given=True)
+    if request.suffix is not None:
+        return Prompt(_infill(words, request.prompt, request.suffix), RAW, reasoning_open=False)
+    text = request.prompt
     tokens = words.tokenize(text, add_bos=words.adds_bos, parse_special=True) if text else []
     if not tokens:
         raise EngineError(FailureKind.BAD_REQUEST, "there is nothing to answer: no message and no prompt")
     return Prompt(tokens, RAW, reasoning_open=False)
+
+
+def _infill(words: Vocabulary, before: str, after: str) -> list[int]:
+    """[BOS] [prefix] before [suffix] after [middle], as format_prompt_infill of tools/server/server-common.cpp.
+
+    Without the names of other files that the server makes up, and nothing is cut off to fit.
+    """
+    missing = [name for name, token in zip(_INFILL_NAMES, words.infill_marks, strict=True) if token < 0]
+    if missing:
+        detail = f"it fills in no middle: its vocabulary marks no {', no '.join(missing)}"
+        raise EngineError(FailureKind.WRONG_PURPOSE, detail)
+    prefix, suffix, middle = words.infill_marks
+    begin = [words.bos] if words.adds_bos else []
+    return [*begin, prefix, *words.tokenize(before), suffix, *words.tokenize(after), middle]
 
 
 def make_reader(model: Model, prompt: Prompt, request: Generate) -> ReplyReader:

@@ -15,12 +15,14 @@ from desktop.engine.protocol import (
     AppMessage,
     CountTokens,
     FailureKind,
+    ForgetConversations,
     Generate,
     Status,
     TokensCounted,
 )
 from desktop.runtime.batching.admission import Admission
 from desktop.runtime.batching.batch import Batch
+from desktop.runtime.batching.forgetting import forget
 from desktop.runtime.batching.outbox import Outbox
 from desktop.runtime.batching.pace import Pace
 from desktop.runtime.batching.prompt import build_prompt
@@ -97,6 +99,9 @@ class Scheduler:
                 self._admission.submit(request)
             elif isinstance(request, CountTokens):
                 self._count(request)
+            elif isinstance(request, ForgetConversations):
+                answer = forget(request, pool=self._pool, tiers=self._tiers)
+                self._outbox.add(answer, request_id=request.request_id, last=True)
             else:
                 detail = "a chat model neither embeds nor ranks"
                 raise EngineError(FailureKind.WRONG_PURPOSE, detail)

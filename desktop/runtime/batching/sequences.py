@@ -9,115 +9,29 @@ import ctypes
 import itertools
 import sys
 import time
+import weakref
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import llama_cpp.llama_cpp as llama
 
-from desktop.engine.protocol import CachedIn, FailureKind
+from desktop.engine.protocol import FailureKind
 from desktop.runtime.batching.alignment import align, common_prefix
-from desktop.runtime.batching.cells import CellLedger, Strand
-from desktop.runtime.cache.entries import CacheMiss, Hit
+from desktop.runtime.batching.cells import CellLedger
+from desktop.runtime.batching.kv_sequence import Keeping, KvSequence, Lease, SavedSequence
+from desktop.runtime.cache.entries import CacheMiss, Forgotten, Hit, Whose, conversation_key
 from desktop.runtime.cache.tiers import Tiers
 from desktop.runtime.failures import EngineError
 from desktop.runtime.loading.model import Model
 from desktop.runtime.loading.projector import MediaChunk
 from desktop.runtime.media.places import whole_chunks
 
+__all__ = ["KvSequence", "Lease", "SavedSequence", "SequencePool"]
+
 WORTH_KEEPING = 64
 """Tokens; less than this is read again faster than it is looked after."""
 WORTH_LOADING = 32
 """Tokens a tier must have beyond what the KV cache holds already."""
-
-
-class KvSequence:
-    """One sequence id of the context, and the tokens that are in it."""
-
-    def __init__(self, pool: "SequencePool", number: int) -> None:
-        self._pool, self.id = pool, number
-        self.tokens: list[int] = []
-        self.adapters = ""
-        self.busy = False
-        self.used = 0
-        self.persisted = 0
-        """Tokens of it that are in the disk tier."""
-        self.pending: Sequence[int] = ()
-        """What its request is going to read: others wait for a long prefix that is on its way."""
-        self.strand = Strand(pool.ledger)
-        self.exact: int | None = None
-        """Tokens before the place of a context shift; None where there was none."""
-
-    def extend(self, tokens: Sequence[int]) -> None:
-        """Note that `tokens` were decoded behind what is there."""
-        self.strand.extend(len(tokens))
-        if self._pool.hidden_cells:
-            for place, token in enumerate(tokens, start=len(self.tokens)):
-                if more := self._pool.hidden_cells.get(token):
-                    self.strand.hide(place, more)
-        self.tokens.extend(tokens)
-
-    @property
-    def cells(self) -> int:
-        """Cells it takes; more than tokens where it has images of a model with M-RoPE."""
-        return self.strand.size
-
-    @property
-    def reusable(self) -> list[int]:
-        """What others may continue: what stands behind a context shift was computed with what is forgotten."""
-        return self.tokens if self.exact is None else self.tokens[: self.exact]
-
-    def undo(self) -> bool:
-        """Drop what a step that failed may have left behind the tokens; False (and empty) where that cannot be done."""
-        end = int(llama.llama_memory_seq_pos_max(self._pool.memory, self.id)) + 1
-        return end == len(self.tokens) or self.truncate(len(self.tokens))
-
-    def truncate(self, length: int) -> bool:
-        """Keep the first `length` tokens, also natively; False (and empty) where the model cannot go back."""
-        if llama.llama_memory_seq_rm(self._pool.memory, self.id, length, -1):
-            self.strand.truncate(length)
-            del self.tokens[length:]
-            self.persisted = min(self.persisted, length)
-            if self.exact is not None and length <= self.exact:
-                self.exact = None
-            return True
-        self.clear()
-        return False
-
-    def discard(self, start: int, count: int) -> None:
-        """Forget `count` tokens from `start` on; what follows moves up (a context shift)."""
-        memory = self._pool.memory
-        if not llama.llama_memory_seq_rm(memory, self.id, start, start + count):
-            raise EngineError(FailureKind.INTERNAL, "a part of the context could not be taken out")
-        llama.llama_memory_seq_add(memory, self.id, start + count, -1, -count)
-        self.strand.drop(start, count)
-        del self.tokens[start : start + count]
-        self.exact = start if self.exact is None else min(start, self.exact)
-        self.pending = ()  # nobody can wait for a prefix here any more
-
-    def clear(self) -> None:
-        """Forget everything."""
-        llama.llama_memory_seq_rm(self._pool.memory, self.id, -1, -1)
-        self.strand.truncate(0)
-        self.tokens.clear()
-        self.persisted, self.exact = 0, None
-
-
-class Lease(NamedTuple):
-    """A sequence for a request. prompt: its tokens, written as the cache has them; the first `cached` are there."""
-
-    sequence: KvSequence
-    prompt: list[int]
-    cached: int
-    cached_in: CachedIn
-
-
-class SavedSequence(NamedTuple):
-    """What a sequence held that was given up for a while."""
-
-    tokens: list[int]
-    adapters: str
-    state: bytes
-    exact: int | None
 
 
 class SequencePool:
@@ -130,11 +44,16 @@ class SequencePool:
         endless = model.is_recurrent and not llama.llama_model_is_hybrid(model.native)
         self.ledger = CellLedger(model.n_ctx * (model.n_seq_max if endless else 1))
         self._clock = itertools.count(1)
-        self._all = [KvSequence(self, number) for number in range(model.n_seq_max)]
-        self._unused = self._all[::-1]
-        self._unconfirmed: list[Hit] = []
         self.hidden_cells: dict[int, int] = {}
         """Cells that an image takes beyond its places, by its first pseudo token; not known of one from the disk."""
+        self._all = [
+            KvSequence(number, memory=self.memory, ledger=self.ledger, hidden_cells=self.hidden_cells)
+            for number in range(model.n_seq_max)
+        ]
+        self._unused = self._all[::-1]
+        self._unconfirmed: list[Hit] = []
+        # Also those of paused requests, which have no sequence.
+        self._keepings: weakref.WeakSet[Keeping] = weakref.WeakSet()
 
     @property
     def in_use(self) -> list[KvSequence]:
@@ -152,26 +71,38 @@ class SequencePool:
         """Whether a state can only be continued at its end: it has no past to go back to, or only a window of it."""
         return self._model.is_recurrent or (self._model.n_swa > 0 and not self._model.plan.swa_full)
 
-    def lease(self, prompt: list[int], adapters: str) -> Lease | None:
+    def lease(
+        self, prompt: list[int], adapters: str, *, as_given: bool = False, conversation: str = ""
+    ) -> Lease | None:
         """Give a sequence for `prompt`, with as much of it as is found anywhere; None when all sequences are busy.
 
-        At least one token is left to decode: without it there are no logits to sample from.
+        At least one token is left to decode: without it there are no logits to sample from. as_given: `prompt` is not
+        written with other tokens of the same text. conversation: under which name it is kept.
         """
-        source, prompt, cached = self._best_in_memory(prompt, adapters)
+        lease = self._find_sequence(prompt, adapters, as_given=as_given)
+        if lease is not None:
+            sequence = lease.sequence
+            sequence.busy, sequence.adapters, sequence.pending = True, adapters, lease.prompt
+            sequence.used, sequence.keeping = next(self._clock), Keeping(conversation_key(conversation))
+            self._keepings.add(sequence.keeping)
+        return lease
+
+    def _find_sequence(self, prompt: list[int], adapters: str, *, as_given: bool) -> Lease | None:
+        source, prompt, cached = self._best_in_memory(prompt, adapters, as_given=as_given)
         limit = len(prompt) - 1
         hit = self._tiers.find(prompt[:limit], adapters, whole=self.keeps_whole_states)
         worth = hit is not None and hit.common > cached + WORTH_LOADING
         if hit is not None and worth and whole_chunks(prompt, hit.common) == hit.common:
             sequence = self._take_id(protect=source)
             if sequence is not None and self._restore(sequence, hit):
-                return self._busy(sequence, adapters, Lease(sequence, prompt, hit.common, hit.tier))
+                return Lease(sequence, prompt, hit.common, hit.tier)
             if sequence is not None:
                 self._unused.append(sequence)
         if source is None or cached == 0:
             sequence = self._take_id(protect=None)
-            return self._busy(sequence, adapters, Lease(sequence, prompt, 0, "none")) if sequence else None
+            return Lease(sequence, prompt, 0, "none") if sequence else None
         found = self._continue(source, cached)
-        return self._busy(found, adapters, Lease(found, prompt, len(found.tokens), "memory")) if found else None
+        return Lease(found, prompt, len(found.tokens), "memory") if found else None
 
     def longest_pending(self, prompt: Sequence[int], adapters: str) -> tuple[int, int]:
         """The longest prefix of `prompt` that a busy sequence has read already, and the longest it is going to read."""
@@ -184,7 +115,10 @@ class SequencePool:
         return there, min(coming, len(prompt) - 1)
 
     def release(self, sequence: KvSequence) -> None:
-        """The request is over: what the sequence holds waits for the next turn."""
+        """The request is over: what the sequence holds waits for the next turn, unless it is to be forgotten."""
+        if not sequence.keeping.wanted:
+            self.give_up(sequence)
+            return
         sequence.busy, sequence.pending = False, ()
         sequence.used = next(self._clock)
         if len(sequence.reusable) < len(sequence.tokens):
@@ -196,8 +130,8 @@ class SequencePool:
 
     def remember(self, sequence: KvSequence) -> None:
         """Copy a state into the RAM tier: a checkpoint to come back to, for models that cannot cut theirs."""
-        if len(sequence.tokens) >= WORTH_KEEPING:
-            self._tiers.keep(sequence.tokens, sequence.adapters, self.state_of(sequence), whole=True)
+        if len(sequence.tokens) >= WORTH_KEEPING and sequence.keeping.wanted:
+            self._keep(sequence)
 
     def make_room(self, cells: int) -> bool:
         """Move idle sequences out until `cells` are free; False when that was not enough."""
@@ -212,7 +146,8 @@ class SequencePool:
 
     def save(self, sequence: KvSequence) -> SavedSequence:
         """Take what a busy sequence holds, and the sequence back."""
-        saved = SavedSequence(list(sequence.tokens), sequence.adapters, self.state_of(sequence), sequence.exact)
+        state, tokens = self.state_of(sequence), list(sequence.tokens)
+        saved = SavedSequence(tokens, sequence.adapters, state, sequence.exact, sequence.keeping)
         self.give_up(sequence)
         return saved
 
@@ -222,6 +157,7 @@ class SequencePool:
         if sequence is None:
             return None
         sequence.busy, sequence.used, sequence.adapters = True, next(self._clock), saved.adapters
+        sequence.keeping = saved.keeping
         if saved.tokens and not self.set_state(sequence, saved.tokens, saved.state):
             self.give_up(sequence)
             return None
@@ -235,6 +171,7 @@ class SequencePool:
             raise EngineError(FailureKind.INTERNAL, "no sequence is left to branch into")
         self._copy(source, copy, len(source.tokens))
         copy.busy, copy.used, copy.adapters = True, next(self._clock), source.adapters
+        copy.keeping = source.keeping
         return copy
 
     def give_up(self, sequence: KvSequence) -> None:
@@ -276,16 +213,31 @@ class SequencePool:
                 if not self._tiers.wait_for_place(ended - time.monotonic()):
                     return False
                 sequence.persisted = len(sequence.tokens)
-                state = self.state_of(sequence)
-                self._tiers.persist(sequence.tokens, sequence.adapters, state, whole=self.keeps_whole_states)
+                self._tiers.persist(
+                    sequence.tokens,
+                    sequence.adapters,
+                    self.state_of(sequence),
+                    whole=self.keeps_whole_states,
+                    conversation=sequence.keeping.conversation,
+                )
         return True
+
+    def forget(self, whose: Whose) -> Forgotten:
+        """Drop what waits of these conversations; what their requests hold now is not kept when they are over."""
+        for keeping in self._keepings:
+            keeping.wanted = keeping.wanted and not whose(keeping.conversation)
+        entries = size = 0
+        for sequence in self.idle:
+            if not sequence.keeping.wanted:
+                entries, size = entries + 1, size + self._state_size(sequence)
+                self._drop(sequence)
+        return Forgotten(entries, size)
 
     def state_of(self, sequence: KvSequence) -> bytes:
         """The native state of a sequence."""
-        context = self._model.context
-        size = llama.llama_state_seq_get_size(context, sequence.id)
+        size = self._state_size(sequence)
         buffer = (ctypes.c_uint8 * size)()
-        written = llama.llama_state_seq_get_data(context, buffer, size, sequence.id)
+        written = llama.llama_state_seq_get_data(self._model.context, buffer, size, sequence.id)
         return bytes(memoryview(buffer)[:written])
 
     def set_state(self, sequence: KvSequence, tokens: Sequence[int], state: bytes) -> bool:
@@ -303,7 +255,9 @@ class SequencePool:
 
     # --- where a prompt begins -------------------------------------------------------------------------------------
 
-    def _best_in_memory(self, prompt: list[int], adapters: str) -> tuple[KvSequence | None, list[int], int]:
+    def _best_in_memory(
+        self, prompt: list[int], adapters: str, *, as_given: bool
+    ) -> tuple[KvSequence | None, list[int], int]:
         best, longest = None, 0
         for sequence in self._all:
             if sequence.tokens and sequence.adapters == adapters:
@@ -312,7 +266,9 @@ class SequencePool:
                     best, longest = sequence, common
         if best is None:
             return None, prompt, 0
-        prompt, kept = align(best.reusable, prompt, spelling=self._model.vocabulary.spelling, start=longest)
+        kept = longest
+        if not as_given:
+            prompt, kept = align(best.reusable, prompt, spelling=self._model.vocabulary.spelling, start=longest)
         kept = whole_chunks(prompt, min(kept, len(prompt) - 1))
         return (best, prompt, kept) if self._can_continue(best, kept) else (None, prompt, 0)
 
@@ -362,11 +318,6 @@ class SequencePool:
 
     # --- ids and room ----------------------------------------------------------------------------------------------
 
-    def _busy(self, sequence: KvSequence, adapters: str, lease: Lease) -> Lease:
-        sequence.busy, sequence.adapters, sequence.pending = True, adapters, lease.prompt
-        sequence.used = next(self._clock)
-        return lease
-
     def _take_id(self, *, protect: KvSequence | None) -> KvSequence | None:
         if not self._unused and not self._evict(protect=protect):
             return None
@@ -377,10 +328,22 @@ class SequencePool:
         if victim is None:
             return False
         if len(victim.tokens) >= WORTH_KEEPING and not self._is_contained(victim):
-            state = self.state_of(victim)
-            self._tiers.keep(victim.tokens, victim.adapters, state, whole=self.keeps_whole_states)
+            self._keep(victim)
         self._drop(victim)
         return True
+
+    def _keep(self, sequence: KvSequence) -> None:
+        self._tiers.keep(
+            sequence.tokens,
+            sequence.adapters,
+            self.state_of(sequence),
+            whole=self.keeps_whole_states,
+            conversation=sequence.keeping.conversation,
+        )
+
+    def _state_size(self, sequence: KvSequence) -> int:
+        """Bytes of a sequence's native state."""
+        return int(llama.llama_state_seq_get_size(self._model.context, sequence.id))
 
     def _is_contained(self, sequence: KvSequence) -> bool:
         """Whether another sequence holds all of it."""
@@ -394,4 +357,5 @@ class SequencePool:
 
     def _drop(self, sequence: KvSequence) -> None:
         sequence.clear()
+        sequence.keeping = Keeping()
         self._unused.append(sequence)

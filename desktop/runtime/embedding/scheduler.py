@@ -17,6 +17,7 @@ from desktop.engine.protocol import (
     Embedded,
     EngineMessage,
     FailureKind,
+    ForgetConversations,
     Generate,
     GenerationStats,
     RequestFailed,
@@ -37,7 +38,7 @@ from desktop.runtime.loading.pooling import reads_in_pieces
 
 NUMBER_BYTES = 25
 """The longest that a number of a vector is in JSON."""
-Request = Generate | CountTokens | Embed | Rerank
+Request = Generate | CountTokens | Embed | Rerank | ForgetConversations
 Vector = tuple[float, ...]
 
 

@@ -22,7 +22,7 @@ from tests.support.models.blocks import (
     head_norms,
     write,
 )
-from tests.support.models.vocabulary import CHATML
+from tests.support.models.vocabulary import BPE, CHATML, INFILL_TEXTS, with_controls
 from tests.support.models.weights import Weight, matrix, norm, vector
 
 
@@ -41,6 +41,14 @@ def write_dense(
     weights = [part for layer in range(layers) for part in attention(layer, kind) + feed_forward(layer, kind)]
     metadata = describe("llama", layers, template, context=context)
     return write(folder, name, metadata, [*weights, *ends(kind, ending)], seed)
+
+
+def write_infill(folder: Path, *, name: str = "infill", layers: int = 2, add_bos: bool = True) -> Path:
+    """Write a llama in f32 whose vocabulary can fill in a middle (INFILL_TEXTS). add_bos: a prompt begins with BOS."""
+    weights = [part for layer in range(layers) for part in attention(layer, "f32") + feed_forward(layer, "f32")]
+    metadata = describe("llama", layers, CHATML, vocabulary=with_controls(BPE, INFILL_TEXTS))
+    metadata["tokenizer.ggml.add_bos_token"] = add_bos
+    return write(folder, name, metadata, [*weights, *ends("f32", 0.0)], 0)
 
 
 def write_long_rope(folder: Path, *, original: int = 512, layers: int = 2) -> Path:

@@ -20,6 +20,7 @@ CHATML = (
 )
 CONTROL_TEXTS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MARK_TEXTS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+INFILL_TEXTS = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 WPM_CONTROL_TEXTS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 TEXT = (
     "the and you that was for are with his they this have from one had word but not what all were when your can said "
@@ -102,6 +103,15 @@ def with_tokens(vocabulary: Vocabulary, texts: Sequence[str]) -> Vocabulary:
     """Return the vocabulary with those of the texts that it does not have yet."""
     new = [text for text in texts if text not in vocabulary.texts]
     return vocabulary._replace(texts=(*vocabulary.texts, *new), types=(*vocabulary.types, *[_NORMAL] * len(new)))
+
+
+def with_controls(vocabulary: Vocabulary, texts: Sequence[str]) -> Vocabulary:
+    """Return the vocabulary with these control tokens instead of its last unused ones; it has the same size."""
+    kept = len(vocabulary.texts) - len(texts)
+    assert all(kind == _UNUSED for kind in vocabulary.types[kept:])
+    return vocabulary._replace(
+        texts=(*vocabulary.texts[:kept], *texts), types=(*vocabulary.types[:kept], *[_CONTROL] * len(texts))
+    )
 
 
 def bpe_metadata(*, template: str = CHATML, vocabulary: Vocabulary = BPE) -> dict[str, Scalar | Sequence[Scalar]]:
