@@ -60,6 +60,16 @@ _FORMS: tuple[dict[str, Any], ...] = (
 )
 
 
+_NOTHING: dict[str, Any] = {"messages": (), "prompt": "", "prompt_tokens": (), "suffix": None}
+_PROMPTS: tuple[dict[str, Any], ...] = (
+    {},
+    _NOTHING | {"messages": tuple(user("Hi."))},
+    _NOTHING | {"messages": tuple(user("Hi."))},
+    _NOTHING | {"prompt_tokens": (40, 41, 42)},
+    _NOTHING | {"prompt": "Hi."},
+)
+
+
 class RawChild:
     """A child at the other end of two pipes, without the owner's code between."""
 
@@ -220,11 +230,10 @@ class Fuzzer:
         return random_message(kind, self.chance)
 
     def _bounds(self, kind: type[msgspec.Struct]) -> dict[str, object]:
-        """Half the time a conversation that can be answered; a reply stays short, as time is what tests have least."""
+        """Mostly one prompt that can be answered; a reply stays short, as time is what tests have least."""
         if kind is not Generate:
             return {}
-        messages = {"messages": tuple(user("Hi."))} if self.chance.random() < 0.5 else {}
-        return {"sampling": self._sampling(), **messages}
+        return {"sampling": self._sampling(), **self.chance.choice(_PROMPTS)}
 
     def _sampling(self) -> Sampling:
         """One with extremes everywhere, or one with a few of them, which has more of a chance to be served."""

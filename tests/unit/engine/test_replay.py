@@ -9,7 +9,7 @@ import pytest
 
 from desktop.engine import breaker, process
 from desktop.engine.client import EngineClient
-from desktop.engine.failure import EngineKilled, NoModel, RequestCancelled
+from desktop.engine.failure import EngineKilled, InternalFailure, NoModel, RequestCancelled
 from desktop.engine.protocol import Done, Sampling, TextDelta
 from desktop.engine.state import EnginePhase
 from tests.support.engine_replies import plan_for, reply_of, user
@@ -153,6 +153,38 @@ async def test_embeddings_are_asked_again_too(child_does: Client, notes: Callabl
         await client.status()
     with pytest.raises(NoModel):
         await client.embed(["a"])
+
+
+async def test_questions_of_tokens_and_a_wish_to_forget_are_asked_again_too(
+    child_does: Client, notes: Callable[[], list[str]]
+) -> None:
+    client = child_does(
+        "if len(notes()) < 3: continue\n"
+        "if len(notes()) == 3: die()\n"
+        "if kind == 'Tokenize': say(type='Tokenized', request_id=request, tokens=[7], pieces=['YQ=='])\n"
+        "if kind == 'Detokenize': say(type='Detokenized', request_id=request, text=str(message['tokens']))\n"
+        "if kind == 'ForgetConversations':\n"
+        "    say(type='ConversationsForgotten', request_id=request, entries=len(message['conversations']), size=9)"
+    )
+    await client.load(plan_for(Path("/m")))
+    words, text, gone = await asyncio.gather(
+        client.tokenize("a"), client.detokenize([7, 8]), client.forget_conversations(["ann", "bob"])
+    )
+    assert (words.tokens, words.pieces) == ((7,), (b"a",))
+    assert text == "[7, 8]"
+    assert (gone.entries, gone.size, gone.left) == (2, 9, 0)
+    assert len(notes()) == 6
+    await client.stop()
+
+
+async def test_an_answer_to_something_else_is_a_failure_and_no_wait_without_end(child_does: Client) -> None:
+    client = child_does("say(type='Detokenized', request_id=request, text='')")
+    await client.load(plan_for(Path("/m")))
+    with pytest.raises(InternalFailure, match="Tokenize with Detokenized"):
+        await client.tokenize("a")
+    with pytest.raises(InternalFailure, match="ForgetConversations with Detokenized"):
+        await client.forget_conversations(None)
+    await client.stop()
 
 
 async def test_another_model_does_not_answer_what_the_first_was_asked(child_does: Client) -> None:
