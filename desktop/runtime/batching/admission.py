@@ -6,7 +6,8 @@ from desktop.engine.protocol import MOST_BEAMS, FailureKind, Generate
 from desktop.runtime.batching.beams import BeamSearch
 from desktop.runtime.batching.draft_proposer import DraftProposer
 from desktop.runtime.batching.generation import Generation
-from desktop.runtime.batching.prompt import Prompt, build_prompt, check_room
+from desktop.runtime.batching.preparation import Preparation
+from desktop.runtime.batching.prompt import Prompt, check_room
 from desktop.runtime.batching.reading import Reading
 from desktop.runtime.batching.request_queue import RequestQueue, Waiting
 from desktop.runtime.batching.roster import Roster, Work
@@ -33,10 +34,11 @@ class Admission:
         pool: SequencePool,
         queue: RequestQueue,
         roster: Roster,
+        preparation: Preparation,
         step_seconds: Callable[[int], float] | None,
     ) -> None:
         self._model, self._pool, self._queue, self._roster = model, pool, queue, roster
-        self._step_seconds = step_seconds
+        self._preparation, self._step_seconds = preparation, step_seconds
 
     def submit(self, request: Generate) -> None:
         """Take a request into the queue. Raises EngineError(QUEUE_FULL)."""
@@ -78,7 +80,7 @@ class Admission:
                     self._roster.never_begun(waiting.request.request_id)
 
     def _enter(self, one: Waiting | Work) -> bool | None:
-        """Let one run. False: there is no room yet; None: it waits for what another is just reading.
+        """Let one run. False: there is no room yet; None: it waits for its prompt, or for what another is just reading.
 
         True also where it cannot run and was told so: the line is shorter.
         """
@@ -97,7 +99,9 @@ class Admission:
         return admitted
 
     def _try(self, one: Waiting | Work) -> bool | None:
-        return self._begin(one) if isinstance(one, Waiting) else self._go_on(one)
+        if isinstance(one, Waiting):
+            return self._begin(one) if self._is_prepared(one) else None
+        return self._go_on(one)
 
     def _go_on(self, work: Work) -> bool:
         if not self._has_place_for(work.width) or not self._agree_on(self._roster.turns.scales(work.request_id)):
@@ -109,7 +113,7 @@ class Admission:
         beams = request.sampling.beams
         if not self._has_place_for(beams if beams <= MOST_BEAMS else 0):  # too many for any are refused when they begin
             return False
-        prompt = waiting.prompt = waiting.prompt or build_prompt(self._model, request)
+        prompt = waiting.prompt = waiting.prompt or self._preparation.build(request)
         check_room(prompt.cells, self._model.n_ctx)
         scales = self._scales_of(request)
         if not self._agree_on(scales):
@@ -130,6 +134,21 @@ class Admission:
             self._pool.release(lease.sequence)
             raise
         self._roster.begin(work, waiting.place, scales=scales, endless=self._is_endless(request))
+        return True
+
+    def _is_prepared(self, waiting: Waiting) -> bool:
+        """Whether its prompt is there or is made in no time; otherwise it is asked for, also where no place is free."""
+        if waiting.prompt is not None:
+            return True
+        waiting.job = waiting.job or self._preparation.begin(waiting.request)
+        if waiting.job is None:
+            return True
+        if not waiting.job.done:
+            self._preparation.ask("reply", waiting.job)
+            return False
+        job, waiting.job = waiting.job, None
+        waiting.prompt = job.result()
+        check_room(waiting.prompt.cells, self._model.n_ctx)
         return True
 
     def _has_place_for(self, sequences: int) -> bool:

@@ -1,7 +1,7 @@
 """From a request to the tokens the model reads, and to what reads the reply."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,11 +12,14 @@ from desktop.runtime.loading.projector import MediaChunk, MediaPrompt, Piece, Pr
 from desktop.runtime.replies.formats import ReplyFormat
 from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.templates.template import Stretch
+from desktop.runtime.templates.turns import size_of
 from desktop.runtime.tokenizing import checked_tokens
 from desktop.runtime.vocabulary import Vocabulary
 
 RAW = ReplyFormat(reasoning=())
 """Of text that is continued as it is: nothing in it is a mark."""
+SHORT_TOKEN = 16
+"""Bytes; how long the longest token is takes a moment to find, and is not asked for texts that would fit with these."""
 _INFILL_NAMES = ("prefix", "suffix", "middle")
 
 
@@ -39,14 +42,17 @@ class Prompt(NamedTuple):
         return len(self.tokens) + sum(medium.cells - len(medium.tokens) for medium in self.media.values())
 
 
-def build_prompt(model: Model, request: Generate | CountTokens) -> Prompt:
-    """Render and tokenize.
+def build_prompt(
+    model: Model, request: Generate | CountTokens, *, between: Callable[[], None] = lambda: None
+) -> Prompt:
+    """Render and tokenize. between: called between the two, which take seconds each where the text is large.
 
     Raises EngineError(NO_CHAT_TEMPLATE | BAD_CHAT_TEMPLATE | BAD_REQUEST | BAD_MEDIA | WRONG_PURPOSE).
     """
     if isinstance(request, Generate):
         _check_what_is_given(request)
         if not request.messages:
+            _check_size(model, (request.prompt, request.suffix or ""))
             return _raw_prompt(model.vocabulary, request)
     if not request.messages:
         raise EngineError(FailureKind.BAD_REQUEST, "a conversation needs at least one message")
@@ -65,12 +71,30 @@ def build_prompt(model: Model, request: Generate | CountTokens) -> Prompt:
         options=request.template_options,
         media_marker=projector.marker if projector else "",
     )
+    between()
+    if isinstance(request, Generate) and not files:
+        _check_size(model, [stretch.text for stretch in stretches])
     read = _read_files(words, projector, stretches, files) if projector else _read(words, stretches)
     if not read.tokens:
         raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, "it makes an empty prompt")
     continued = request.messages[-1] if continue_last else None
     reasoning_open = template.reasoning_open(stretches, continued)
     return Prompt(read.tokens, template.reply_format, reasoning_open, read.chunks)
+
+
+def text_size(request: Generate | CountTokens) -> int:
+    """The characters that are rendered and tokenized."""
+    raw = len(request.prompt) + len(request.suffix or "") if isinstance(request, Generate) else 0
+    return raw + size_of(request.messages, request.tools)
+
+
+def _check_size(model: Model, texts: Iterable[str]) -> None:
+    """Raise EngineError(CONTEXT_FULL) for what does not fit whatever its tokens are, before they are made."""
+    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    if size > model.n_ctx * SHORT_TOKEN and (longest := model.vocabulary.longest_token):
+        fewest = -(-size // longest)
+        if fewest >= model.n_ctx:
+            raise EngineError(FailureKind.CONTEXT_FULL, needed=f"≥ {fewest + 1}", available=str(model.n_ctx))
 
 
 def _read(words: Vocabulary, stretches: Sequence[Stretch]) -> MediaPrompt:

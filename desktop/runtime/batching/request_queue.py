@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from desktop.engine.protocol import FailureKind, Generate, Queued
 from desktop.runtime.batching.outbox import Outbox
+from desktop.runtime.batching.preparation import Job
 from desktop.runtime.batching.prompt import Prompt
 from desktop.runtime.batching.turns import Place
 from desktop.runtime.failures import EngineError
@@ -16,12 +17,16 @@ POSITION_INTERVAL = 0.5
 
 
 class Waiting:
-    """A request with its place; received: in seconds of the monotonic clock; prompt: once it was rendered."""
+    """A request with its place; received: in seconds of the monotonic clock.
+
+    prompt: once it is made; job: while it is being made elsewhere.
+    """
 
     def __init__(self, request: Generate, place: Place) -> None:
         self.request, self.place = request, place
         self.received = time.monotonic()
         self.prompt: Prompt | None = None
+        self.job: Job[Prompt] | None = None
 
 
 class RequestQueue:
@@ -55,6 +60,8 @@ class RequestQueue:
 
     def remove(self, waiting: Waiting) -> None:
         """Its turn came, or it was cancelled."""
+        if waiting.job is not None:
+            waiting.job.wanted = False
         self._waiting.remove(waiting)
         self._told.pop(waiting.request.request_id, None)
 
@@ -69,6 +76,9 @@ class RequestQueue:
         for position, waiting in enumerate(self.in_order(), start=1):
             request_id = waiting.request.request_id
             told = self._told.get(request_id)
+            # The owner takes who waits for innocent of a crash, and one whose text is being read is not.
+            if waiting.job is not None and waiting.job.began:
+                continue
             if told is None or (due and told != position):
                 self._told[request_id] = position
                 outbox.add(Queued(request_id=request_id, position=position), request_id=request_id)

@@ -18,14 +18,14 @@ from desktop.engine.protocol import (
     ForgetConversations,
     Generate,
     Status,
-    TokensCounted,
 )
 from desktop.runtime.batching.admission import Admission
 from desktop.runtime.batching.batch import Batch
+from desktop.runtime.batching.counting import Counting
 from desktop.runtime.batching.forgetting import forget
 from desktop.runtime.batching.outbox import Outbox
 from desktop.runtime.batching.pace import Pace
-from desktop.runtime.batching.prompt import build_prompt
+from desktop.runtime.batching.preparation import Preparation
 from desktop.runtime.batching.request_queue import RequestQueue
 from desktop.runtime.batching.roster import Roster, Work
 from desktop.runtime.batching.sequences import SequencePool
@@ -68,6 +68,8 @@ class Scheduler:
         turns = turns or Turns()
         self._queue = RequestQueue(turns.now)
         self._roster = Roster(outbox, cancelled, turns)
+        self._preparation = Preparation(model)
+        self._counting = Counting(self._preparation, self._roster, context=model.n_ctx)
         mode, reason = choose_speculation(
             model.plan.speculation,
             rows=model.plan.n_outputs_max,
@@ -80,6 +82,7 @@ class Scheduler:
             pool=self._pool,
             queue=self._queue,
             roster=self._roster,
+            preparation=self._preparation,
             step_seconds=None if mode == "off" else self._pace.step_seconds,
         )
         self._persist_at: float | None = None
@@ -90,7 +93,7 @@ class Scheduler:
     @property
     def busy(self) -> bool:
         """Whether `step` has something to do."""
-        return bool(self._roster.active or self._roster.paused or len(self._queue))
+        return bool(self._roster.active or self._roster.paused or len(self._queue) or len(self._counting))
 
     def submit(self, request: AppMessage) -> None:
         """Take a request."""
@@ -98,7 +101,7 @@ class Scheduler:
             if isinstance(request, Generate):
                 self._admission.submit(request)
             elif isinstance(request, CountTokens):
-                self._count(request)
+                self._counting.submit(request)
             elif isinstance(request, ForgetConversations):
                 answer = forget(request, pool=self._pool, tiers=self._tiers)
                 self._outbox.add(answer, request_id=request.request_id, last=True)
@@ -111,18 +114,22 @@ class Scheduler:
 
     def knows(self, request_id: str) -> bool:
         """Whether a request waits or is being answered."""
-        return request_id in self._queue or self._roster.knows(request_id)
+        return request_id in self._queue or request_id in self._counting or self._roster.knows(request_id)
 
     def step(self) -> None:
         """Do one piece of work for everyone whose turn it is."""
         self._roster.end_cancelled()
         self._adapt_threads()
         self._admission.admit()
+        self._counting.advance()
+        self._preparation.advance()
         self._outbox.flush()  # should the next step end the child, the owner knows who took part
         if self._roster.active:
             self._decode()
         self._queue.tell_positions(self._outbox)
         self._outbox.flush(now=not self._roster.active)
+        if not self._roster.active:
+            self._preparation.rest()
         self._persist_at = time.monotonic() + PERSIST_AFTER
 
     def rest(self) -> float | None:
@@ -145,7 +152,9 @@ class Scheduler:
         for waiting in self._queue.in_order():
             self._queue.remove(waiting)
             self._roster.never_begun(waiting.request.request_id)
+        self._counting.drain()
         self._outbox.flush(now=True)
+        self._preparation.close()  # it uses the model
         self._pool.persist(seconds)
 
     def status(self, nonce: int) -> Status:
@@ -165,11 +174,6 @@ class Scheduler:
             disk_bytes=figures.disk_bytes,
             threads=self._model.threads[0],
         )
-
-    def _count(self, request: CountTokens) -> None:
-        tokens = len(build_prompt(self._model, request).tokens)
-        answer = TokensCounted(request_id=request.request_id, tokens=tokens, context=self._model.n_ctx)
-        self._outbox.add(answer, request_id=request.request_id, last=True)
 
     def _adapt_threads(self) -> None:
         threads = self._governor.look(time.monotonic()) if self._governor is not None else None
