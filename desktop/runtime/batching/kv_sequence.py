@@ -23,11 +23,14 @@ class Keeping:
 class KvSequence:
     """One sequence id of the context, and the tokens that are in it.
 
-    hidden_cells: what the pool knows of images, see there.
+    hidden_cells: what the pool knows of images, see there. window: how far back attention looks in tokens where older
+    cells are used again; 0 where all are kept.
     """
 
-    def __init__(self, number: int, *, memory: Any, ledger: CellLedger, hidden_cells: Mapping[int, int]) -> None:
-        self.id, self._memory, self._hidden_cells = number, memory, hidden_cells
+    def __init__(
+        self, number: int, *, memory: Any, ledger: CellLedger, hidden_cells: Mapping[int, int], window: int
+    ) -> None:
+        self.id, self._memory, self._hidden_cells, self._window = number, memory, hidden_cells, window
         self.tokens: list[int] = []
         self.adapters = ""
         self.busy = False
@@ -62,8 +65,28 @@ class KvSequence:
 
     def undo(self) -> bool:
         """Drop what a step that failed may have left behind the tokens; False (and empty) where that cannot be done."""
-        end = int(llama.llama_memory_seq_pos_max(self._memory, self.id)) + 1
-        return end == len(self.tokens) or self.truncate(len(self.tokens))
+        length = len(self.tokens)
+        if int(llama.llama_memory_seq_pos_max(self._memory, self.id)) + 1 == length:
+            return True
+        if not self.truncate(length):
+            return False
+        if self.reaches_back(length):
+            return True
+        self.clear()  # the step was read in parts, and a later one took cells that are out of sight only from there
+        return False
+
+    def reaches_back(self, length: int) -> bool:
+        """Whether what would come behind the first `length` tokens finds all that its attention looks at.
+
+        The oldest cell tells, because there is no hole behind it. Only cells out of sight are overwritten, and not
+        those that sequences share; with one, libllama drops every older one of its sequence (apply_ubatch in
+        llama-kv-cache.cpp). Copies, cuts and kept states are whole ranges, and a context shift closes the gap it makes.
+        """
+        if not self._window or not length:
+            return True
+        oldest = int(llama.llama_memory_seq_pos_min(self._memory, self.id))
+        # A token sees those less than a window before it (is_masked_swa in llama-hparams.h).
+        return 0 <= oldest <= max(0, length - self._window + 1)
 
     def truncate(self, length: int) -> bool:
         """Keep the first `length` tokens, also natively; False (and empty) where the model cannot go back."""

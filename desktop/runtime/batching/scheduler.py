@@ -265,7 +265,9 @@ class Scheduler:
             one.reading.prefill_seconds += time.monotonic() - started
             self._pool.confirm()
         elif result == STOPPED:
-            one.undo()
+            if not one.undo() and one.request_id not in self._roster.cancelled:
+                detail = "what was read of a file for this reply was stopped for another, and could not be taken back"
+                self._roster.fail(one, EngineError(FailureKind.INTERNAL, detail))
         elif result != NO_ROOM or not one.undo() or not self._make_any_room():
             self._recover([one], self._step_failure(result, mark), result)
 

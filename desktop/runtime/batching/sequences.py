@@ -39,6 +39,7 @@ class SequencePool:
 
     def __init__(self, model: Model, tiers: Tiers) -> None:
         self._model, self._tiers = model, tiers
+        self._window = 0 if model.plan.swa_full else model.n_swa
         self.memory: Any = llama.llama_get_memory(model.context)
         # A recurrent state has no cells that could run out; a hybrid's attention has as many as any other.
         endless = model.is_recurrent and not llama.llama_model_is_hybrid(model.native)
@@ -47,7 +48,9 @@ class SequencePool:
         self.hidden_cells: dict[int, int] = {}
         """Cells that an image takes beyond its places, by its first pseudo token; not known of one from the disk."""
         self._all = [
-            KvSequence(number, memory=self.memory, ledger=self.ledger, hidden_cells=self.hidden_cells)
+            KvSequence(
+                number, memory=self.memory, ledger=self.ledger, hidden_cells=self.hidden_cells, window=self._window
+            )
             for number in range(model.n_seq_max)
         ]
         self._unused = self._all[::-1]
@@ -69,7 +72,7 @@ class SequencePool:
     @property
     def keeps_whole_states(self) -> bool:
         """Whether a state can only be continued at its end: it has no past to go back to, or only a window of it."""
-        return self._model.is_recurrent or (self._model.n_swa > 0 and not self._model.plan.swa_full)
+        return self._model.is_recurrent or self._window > 0
 
     def lease(
         self, prompt: list[int], adapters: str, *, as_given: bool = False, conversation: str = ""
@@ -278,11 +281,7 @@ class SequencePool:
             return True
         if self._model.is_recurrent:
             return False
-        if not self.keeps_whole_states:
-            return True
-        # A sliding window has dropped what lies before it; cut back too far, it could not attend to it any more.
-        oldest = int(llama.llama_memory_seq_pos_min(self.memory, sequence.id))
-        return oldest <= max(0, kept - self._model.n_swa)
+        return sequence.reaches_back(kept)
 
     def _continue(self, source: KvSequence, cached: int) -> KvSequence | None:
         """A sequence with the first `cached` tokens of `source`: itself, or a copy where it is needed as it is."""
