@@ -6,6 +6,7 @@ went to. Log levels are ggml's: 1 debug, 2 info, 3 warning, 4 error, 5 continues
 
 import re
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -30,6 +31,7 @@ class EngineLog:
         self._seen = 0
         self._open = ""
         self._level = _INFO
+        self._lock = threading.RLock()  # a tokenizer may speak while a step runs, and a finalizer inside a line
         self.callback = llama.llama_log_callback(self._on_line)
         """For libraries that have a log of their own; as long as this object lives."""
 
@@ -53,12 +55,13 @@ class EngineLog:
 
     def _on_line(self, level: int, text: bytes, _data: object) -> None:
         # Called from native code: nothing may escape from here, and nothing can (decode replaces, append is bounded).
-        if level != _CONTINUED:
-            self._level = level
-        self._open += text.decode("utf-8", "replace")
-        *whole, self._open = self._open.split("\n")
-        for line in whole:
-            self._keep(line.rstrip())
+        with self._lock:
+            if level != _CONTINUED:
+                self._level = level
+            self._open += text.decode("utf-8", "replace")
+            *whole, self._open = self._open.split("\n")
+            for line in whole:
+                self._keep(line.rstrip())
 
     def _keep(self, line: str) -> None:
         self._lines.append((self._level, line))
