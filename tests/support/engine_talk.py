@@ -18,6 +18,7 @@ from desktop.engine.protocol import (
     TextDelta,
     ToolCallDelta,
 )
+from desktop.settings import CACHE_RAM
 from tests.support.bare_engine import Bare
 
 NO_CACHE = CacheLimits(ram_bytes=0)
@@ -64,6 +65,7 @@ def batch_plan(path: Path, **changes: Any) -> LoadPlan:
         "n_threads": 1,
         "adapt_threads": False,
         "speculation": "off",
+        "cache": CacheLimits(ram_bytes=CACHE_RAM.default),
     }
     return LoadPlan(**fields | changes)
 

@@ -39,7 +39,7 @@ class CacheLimits(msgspec.Struct, frozen=True, kw_only=True):
     off. disk_bytes: the most that folder may hold.
     """
 
-    ram_bytes: int = 256 * 1024 * 1024
+    ram_bytes: int = 0
     disk_folder: str = ""
     disk_bytes: int = 0
 
