@@ -57,6 +57,7 @@ class Generation:
         self._token, self._made, self._discarded = -1, 0, 0
         self._row, self._decoding = 0, list[int]()
         self._calls: set[int] = set()
+        self._unread, self._spoke = list[int](), False
         self._saved: SavedSequence | None = None
 
     # --- what the scheduler asks -----------------------------------------------------------------------------------
@@ -134,6 +135,7 @@ class Generation:
 
     def finish(self, reason: FinishReason) -> None:
         """Say what is held back, and Done."""
+        self._read_out()
         for part in self._reader.finish():
             self._say(part)
         if reason == "stop" and self._calls:
@@ -187,15 +189,25 @@ class Generation:
         if self.request.sampling.logprobs >= 0:
             described = self._sampler.describe(self._model.context, row, token)
             self._outbox.add_token(self.request_id, described)
-        for part in self._reader.feed(token):
-            self._say(part)
+        self._unread.append(token)
+        # Tokens are read together, just before their text crosses: that is warm work where one by one is cold. What can
+        # end the reply is looked for at once, and the first word is waited for.
+        if self._reader.may_stop or not self._spoke or self._outbox.is_due:
+            self._read_out()
         if self._reader.stopped or self._sampler.ended:
             return "stop"
         if self._made == self.request.sampling.max_length:
             return "length"
         return None
 
+    def _read_out(self) -> None:
+        for token in self._unread:
+            for part in self._reader.feed(token):
+                self._say(part)
+        self._unread.clear()
+
     def _say(self, part: Part) -> None:
+        self._spoke = True
         if part.kind == "tool_call":
             (self._calls.discard if part.withdrawn else self._calls.add)(part.index)
         self._outbox.add_part(self.request_id, part)
@@ -220,6 +232,7 @@ class Generation:
         count = after_chunk(tokens, kept + max((len(tokens) - kept) // FORGOTTEN_SHARE, 1)) - kept
         self._pool.discard(self.sequence, kept, count)
         self._discarded += count
+        self._read_out()
         shifted = ContextShifted(request_id=self.request_id, kept=kept, discarded=count)
         self._outbox.add(shifted, request_id=self.request_id)
         return len(self.sequence.tokens)

@@ -46,6 +46,8 @@ class ReplyReader:
         self._marks = dict(_control_marks(vocabulary, reply_format))
         self._decoder = TextDecoder()
         self._stops = StopFilter(stops)
+        self.may_stop = any(stops)
+        """Whether a text can end the reply."""
         kind = ChannelScanner if reply_format.channels else RecipientScanner if reply_format.recipients else Scanner
         known = Signatures(signatures)
         self._scanner = kind(reply_format, reasoning_open=reasoning_open, tools=tools, signatures=known)
