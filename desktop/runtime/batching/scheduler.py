@@ -118,18 +118,14 @@ class Scheduler:
 
     def step(self) -> None:
         """Do one piece of work for everyone whose turn it is."""
-        self._roster.end_cancelled()
         self._adapt_threads()
-        self._admission.admit()
-        self._counting.advance()
-        self._preparation.advance()
-        self._outbox.flush()  # should the next step end the child, the owner knows who took part
-        if self._roster.active:
-            self._decode()
-        self._queue.tell_positions(self._outbox)
+        if (one := self._alone()) is not None:
+            self._batch.clear()
+            if self._rows_of(one, 1, draft=self._most_guesses()):
+                self._run([one])
+        else:
+            self._step_for_all()
         self._outbox.flush(now=not self._roster.active)
-        if not self._roster.active:
-            self._preparation.rest()
         self._persist_at = time.monotonic() + PERSIST_AFTER
 
     def _alone(self) -> Work | None:
@@ -139,19 +135,23 @@ class Scheduler:
         through them), where each function that is not called saves microseconds.
         """
         roster, active = self._roster, self._roster.active
-        if len(active) != 1 or self._queue or roster.paused or roster.cancelled:
+        if len(active) != 1 or self._queue or roster.paused or roster.cancelled or self._counting:
             return None
-        one = active[0]
-        settled = not one.reading.left and not one.context_is_full and self._pool.ledger.free >= self._batch.capacity
-        return one if settled else None
+        one, room = active[0], self._pool.ledger.free
+        return None if one.reading.left or one.context_is_full or room < self._batch.capacity else one
 
     def _step_for_all(self) -> None:
         self._roster.end_cancelled()
         self._admission.admit()
+        self._counting.advance()
+        self._preparation.advance()
         self._outbox.flush()  # should the next step end the child, the owner knows who took part
         if self._roster.active:
             self._decode()
         self._queue.tell_positions(self._outbox)
+        if not self._roster.active:
+            self._outbox.flush(now=True)
+            self._preparation.rest()
 
     def rest(self) -> float | None:
         """Use a moment without work; return the seconds after which to come again, None for never."""
