@@ -34,6 +34,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bare(model: Path) -> Iterator[Bare]:
     with bare_engine(model, flash_attention="off", kv_type="f32") as bare:
+        bare.tokenize("x")  # it has loaded: beside that, the engine's first steps are slow on two cores
         yield bare
 
 
