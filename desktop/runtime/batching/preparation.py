@@ -89,8 +89,8 @@ class Preparation:
         try:
             return build_prompt(self._model, request)
         finally:
-            # What a template does to decide what it may be given (once) is not what it takes.
-            if request.messages:
+            # Files take their own time; and what a template does (once) to show what it takes is not its usual work.
+            if request.messages and not _has_files(request):
                 self._slow = self._slow or (self._rendered and time.monotonic() - started > SLOW)
                 self._rendered = True
 
@@ -135,9 +135,13 @@ class Preparation:
             job.fail(EngineError(FailureKind.OUT_OF_MEMORY, str(error)))
 
     def _takes_long(self, request: Generate | CountTokens) -> bool:
-        if any(message.attachments for message in request.messages):
+        if _has_files(request):
             return False
         # The thread may be finding out what the template takes: whoever renders meanwhile would wait for that.
         unknown = self._running is not None and not self._rendered
         slow = bool(request.messages) and (self._slow or unknown)
         return slow or text_size(request) >= LARGE
+
+
+def _has_files(request: Generate | CountTokens) -> bool:
+    return any(message.attachments for message in request.messages)
