@@ -74,14 +74,14 @@ class Preparation:
         self._asked: dict[str, Job[Prompt]] = {}
         self._running: Job[Prompt] | None = None
         self._thread: threading.Thread | None = None
-        self._slow = self._rendered = False
+        self._slow = False
         self._usual_switch = sys.getswitchinterval()
 
     def begin(self, request: Generate | CountTokens) -> Job[Prompt] | None:
         """What is to be made in the thread; None where `build` takes no time worth speaking of."""
         if not self._takes_long(request):
             return None
-        return Job(lambda job: self._make(request, job))
+        return Job(lambda job: build_prompt(self._model, request, between=job.check_wanted))
 
     def build(self, request: Generate | CountTokens) -> Prompt:
         """Make a prompt here and now. Raises EngineError."""
@@ -89,10 +89,8 @@ class Preparation:
         try:
             return build_prompt(self._model, request)
         finally:
-            # Files take their own time; and what a template does (once) to show what it takes is not its usual work.
-            if request.messages and not _has_files(request):
-                self._slow = self._slow or (self._rendered and time.monotonic() - started > SLOW)
-                self._rendered = True
+            if request.messages and not _has_files(request):  # files take their own time
+                self._slow = self._slow or time.monotonic() - started > SLOW
 
     def ask(self, who: str, job: Job[Prompt]) -> None:
         """Let it be made when the thread is free; of each `who` the first that asks in a step comes first."""
@@ -119,11 +117,6 @@ class Preparation:
         self._running = self._thread = None
         sys.setswitchinterval(self._usual_switch)
 
-    def _make(self, request: Generate | CountTokens, job: Job[Prompt]) -> Prompt:
-        prompt = build_prompt(self._model, request, between=job.check_wanted)
-        self._rendered = self._rendered or bool(request.messages)
-        return prompt
-
     def _start(self, job: Job[Prompt]) -> None:
         self._running, self._thread = job, threading.Thread(target=job.run, name="preparation", daemon=True)
         sys.setswitchinterval(SWITCH)
@@ -137,10 +130,7 @@ class Preparation:
     def _takes_long(self, request: Generate | CountTokens) -> bool:
         if _has_files(request):
             return False
-        # The thread may be finding out what the template takes: whoever renders meanwhile would wait for that.
-        unknown = self._running is not None and not self._rendered
-        slow = bool(request.messages) and (self._slow or unknown)
-        return slow or text_size(request) >= LARGE
+        return (bool(request.messages) and self._slow) or text_size(request) >= LARGE
 
 
 def _has_files(request: Generate | CountTokens) -> bool:

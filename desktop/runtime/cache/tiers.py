@@ -128,6 +128,10 @@ class Tiers:
         gone = self._ram.forget(whose)
         return gone if self._disk is None else gone.plus(self._disk.forget(whose))
 
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes can be kept in RAM without anything else leaving it."""
+        return self._ram.bytes + size <= self._ram.limit
+
     def wait_for_place(self, seconds: float) -> bool:
         """Wait until `persist` has room for a state; returns whether it has."""
         return self._disk is None or self._disk.wait_for_place(seconds)

@@ -209,9 +209,11 @@ class Model:
         if source is None:
             return None, None
         try:
-            return ChatTemplate(source, bos=words.bos_text, eos=words.eos_text, special_texts=words.special_texts), None
+            template = ChatTemplate(source, bos=words.bos_text, eos=words.eos_text, special_texts=words.special_texts)
+            template.explore()
         except EngineError as error:
             return None, error.failure
+        return template, None
 
 
 class _Shares:

@@ -78,6 +78,16 @@ class ChatTemplate:
         """How the model marks its reasoning and writes its tool calls."""
         return find_format(self._source, self._special_texts)
 
+    def explore(self) -> None:
+        """Find out what it takes (50 ms), so that the first conversation does not wait for that.
+
+        Raises EngineError(BAD_CHAT_TEMPLATE) where it is too slow for any conversation.
+        """
+        try:
+            _ = self._shape, self.reply_format
+        except TemplateRefusedError as error:
+            raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, f"{type(error).__name__}: {error}") from error
+
     def render(
         self,
         messages: Sequence[PromptMessage],
