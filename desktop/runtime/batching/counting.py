@@ -12,7 +12,7 @@ class Counting:
 
     def __init__(self, preparation: Preparation, roster: Roster, *, context: int) -> None:
         self._preparation, self._roster, self._context = preparation, roster, context
-        self._waiting: dict[str, Job[Prompt]] = {}
+        self._waiting: dict[str, Job] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)

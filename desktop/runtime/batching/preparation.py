@@ -9,14 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
 
 from desktop.engine.protocol import CountTokens, FailureKind, Generate
 from desktop.runtime.batching.prompt import Prompt, build_prompt, text_size
 from desktop.runtime.failures import EngineError, as_engine_error
 from desktop.runtime.loading.model import Model
 
-T = TypeVar("T")
 LARGE = 16_384
 """Characters; less is tokenized in some milliseconds, where a step takes as long."""
 SLOW = 0.05
@@ -28,15 +26,15 @@ MOMENT = 0.02
 """Seconds to wait for the thread where there is nothing else to do: so long a cancel may go unheard."""
 
 
-class Job(Generic[T]):
-    """Something that is made in the thread. since: when it was asked for, of the monotonic clock."""
+class Job:
+    """A prompt that is made in the thread. since: when it was asked for, in seconds of the monotonic clock."""
 
-    def __init__(self, make: Callable[["Job[T]"], T]) -> None:
+    def __init__(self, make: Callable[["Job"], Prompt]) -> None:
         self._make, self.since = make, time.monotonic()
         self.wanted = True
         """Whether somebody waits for it still; what makes it looks now and then."""
         self.began = self.done = False
-        self._outcome: T | EngineError | None = None
+        self._outcome: Prompt | EngineError | None = None
 
     def run(self) -> None:
         """Make it, whatever comes of it."""
@@ -57,7 +55,7 @@ class Job(Generic[T]):
         """It cannot be made."""
         self._outcome, self.done = error, True
 
-    def result(self) -> T:
+    def result(self) -> Prompt:
         """What was made, once it is done. Raises EngineError."""
         if isinstance(self._outcome, EngineError):
             raise self._outcome
@@ -71,13 +69,13 @@ class Preparation:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._asked: dict[str, Job[Prompt]] = {}
-        self._running: Job[Prompt] | None = None
+        self._asked: dict[str, Job] = {}
+        self._running: Job | None = None
         self._thread: threading.Thread | None = None
         self._slow = False
         self._usual_switch = sys.getswitchinterval()
 
-    def begin(self, request: Generate | CountTokens) -> Job[Prompt] | None:
+    def begin(self, request: Generate | CountTokens) -> Job | None:
         """What is to be made in the thread; None where `build` takes no time worth speaking of."""
         if not self._takes_long(request):
             return None
@@ -92,7 +90,7 @@ class Preparation:
             if request.messages and not _has_files(request):  # files take their own time
                 self._slow = self._slow or time.monotonic() - started > SLOW
 
-    def ask(self, who: str, job: Job[Prompt]) -> None:
+    def ask(self, who: str, job: Job) -> None:
         """Let it be made when the thread is free; of each `who` the first that asks in a step comes first."""
         self._asked.setdefault(who, job)
 
@@ -117,7 +115,7 @@ class Preparation:
         self._running = self._thread = None
         sys.setswitchinterval(self._usual_switch)
 
-    def _start(self, job: Job[Prompt]) -> None:
+    def _start(self, job: Job) -> None:
         self._running, self._thread = job, threading.Thread(target=job.run, name="preparation", daemon=True)
         sys.setswitchinterval(SWITCH)
         try:

@@ -26,7 +26,7 @@ class Waiting:
         self.request, self.place = request, place
         self.received = time.monotonic()
         self.prompt: Prompt | None = None
-        self.job: Job[Prompt] | None = None
+        self.job: Job | None = None
 
 
 class RequestQueue:

@@ -72,7 +72,7 @@ class Roster:
         self.active: list[Work] = []
         self.paused: list[Work] = []
         self.crowded = False
-        """Whether there is less room than was thought: nobody comes in until one of those who run has ended."""
+        """Whether there is less room than was thought: nobody comes in until one who runs has ended or had its turn."""
 
     @property
     def everyone(self) -> list[Work]:
@@ -138,7 +138,7 @@ class Roster:
         self._end(one)
 
     def refuse(self, request_id: str, error: EngineError) -> None:
-        """Answer a request that has not begun with a failure."""
+        """Answer a request with a failure; one that has begun is to be ended as well, see `fail`."""
         self.cancelled.discard(request_id)
         failed = RequestFailed(request_id=request_id, failure=error.failure)
         self.outbox.add(failed, request_id=request_id, last=True)

@@ -37,7 +37,10 @@ class Place:
 
 
 class Turn:
-    """A request that has begun. place: where it waits while it is paused; limit: seconds that a turn of it may take."""
+    """A request that has begun. place: where it waits while it is paused; scales: see Turns.
+
+    limit: seconds that a turn of it may take. began: its turn; insists_until: it is not sent away for a person before.
+    """
 
     def __init__(self, place: Place, *, scales: tuple[float, ...], limit: float, now: float) -> None:
         self.place, self.scales, self.limit = place, scales, limit
@@ -93,6 +96,7 @@ class Turns:
         """Those whose turn is over for the first in the line, who could not come in; the longest first.
 
         Nobody before that one has waited a whole slice in which nobody ended: an ordinary queue moves on by itself.
+        The first call for it notes since when it is the first.
         """
         now = self.now()
         if first.first_since is None:
