@@ -52,12 +52,15 @@ class EngineProcess(asyncio.SubprocessProtocol):
         """Start a child. Raises OSError where it cannot be started."""
         pipe, loop = asyncio.subprocess.PIPE, asyncio.get_running_loop()
         command, options = child_command("engine"), child_options()
-        _transport, process = await loop.subprocess_exec(
-            lambda: cls(on_message=on_message, on_end=on_end), *command, stdin=pipe, stdout=pipe, stderr=pipe, **options
-        )
+        process = cls(on_message=on_message, on_end=on_end)
+        try:
+            await loop.subprocess_exec(lambda: process, *command, stdin=pipe, stdout=pipe, stderr=pipe, **options)
+        except asyncio.CancelledError:
+            process._expected = True  # the loop has killed it, and nobody asked for another
+            raise
         end_with_this_process(process.pid)
         process._begun = True
-        process._read(b"")  # what it said before anybody knew of it
+        loop.call_soon(process._read, b"")  # what it said before anybody knew of it
         return process
 
     @property
@@ -100,8 +103,8 @@ class EngineProcess(asyncio.SubprocessProtocol):
             if sys.platform == "win32":
                 self._transport.kill()  # which is all there is
             elif self._transport.get_returncode() is None:
-                # Not the transport's kill(): before Python 3.12.8 that reaps a child that has just died (gh-127049), so that
-                # its exit code is lost.
+                # Not the transport's kill(): before Python 3.12.8 that reaps a child that has just died (gh-127049), so
+                # that its exit code is lost.
                 os.kill(self.pid, signal.Signals[name])
 
     async def _wait_for_end(self) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -229,6 +231,41 @@ async def test_starting_twice_at_once_starts_one_child(child_does: Script) -> No
     await asyncio.gather(client.start(), client.start())
     assert [state.phase for state in states] == [EnginePhase.STARTING, EnginePhase.READY]
     await client.stop()
+
+
+@pytest.mark.parametrize("turns", range(1, 9))
+async def test_a_start_that_is_given_up_is_no_crash_and_brings_no_other_child(child_does: Script, turns: int) -> None:
+    child_does(SERVE)
+    client, states = EngineClient(), list[EngineState]()
+    client.subscribe(states.append)
+    starting = asyncio.create_task(client.start())
+    for _ in range(turns):  # of the event loop, in which the child is made and its pipes are connected
+        await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait([starting])
+    await asyncio.sleep(0.1)
+    assert [state.phase for state in states] == [EnginePhase.STARTING]
+    await client.stop()
+
+
+async def test_words_before_anybody_knows_of_the_child_are_heard(
+    child_does: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its pipes are connected, something else takes long."""
+    child_does("hello(version=99); time.sleep(60)")
+    loop = asyncio.get_running_loop()
+    connect, connected = loop.connect_read_pipe, asyncio.Event()
+
+    async def late(*arguments: Any) -> Any:
+        if connected.is_set():
+            time.sleep(0.5)  # noqa: ASYNC251 - as a window that is drawn
+            await asyncio.sleep(0.01)
+        connected.set()
+        return await connect(*arguments)
+
+    monkeypatch.setattr(loop, "connect_read_pipe", late)
+    async with asyncio.timeout(10):
+        await _start_fails(VersionMismatch)
 
 
 async def test_the_real_child_answers_garbage_and_goes_on() -> None:
