@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from desktop.engine.protocol import (
+    ChosenToken,
     ContextShifted,
     Done,
     FinishReason,
@@ -57,7 +58,8 @@ class Generation:
         self._token, self._made, self._discarded = -1, 0, 0
         self._row, self._decoding = 0, list[int]()
         self._calls: set[int] = set()
-        self._unread, self._spoke = list[int](), False
+        self._unread, self._described = list[int](), list[ChosenToken]()
+        self._spoke = False
         self._saved: SavedSequence | None = None
 
     # --- what the scheduler asks -----------------------------------------------------------------------------------
@@ -123,6 +125,7 @@ class Generation:
 
     def suspend(self) -> None:
         """Give the sequence up for a while; its state waits here."""
+        self._read_out()  # nobody is to wait for these words until its turn comes again
         self._saved = self._pool.save(self.sequence)
 
     def resume(self) -> bool:
@@ -187,12 +190,11 @@ class Generation:
             return "stop"
         self._made += 1
         if self.request.sampling.logprobs >= 0:
-            described = self._sampler.describe(self._model.context, row, token)
-            self._outbox.add_token(self.request_id, described)
+            self._described.append(self._sampler.describe(self._model.context, row, token))
         self._unread.append(token)
         # Tokens are read together, just before their text crosses: that is warm work where one by one is cold. What can
         # end the reply is looked for at once, and the first word is waited for.
-        if self._reader.may_stop or not self._spoke or self._outbox.is_due:
+        if self._reader.may_stop or not self._spoke or self._outbox.awaits(self.request_id):
             self._read_out()
         if self._reader.stopped or self._sampler.ended:
             return "stop"
@@ -201,10 +203,13 @@ class Generation:
         return None
 
     def _read_out(self) -> None:
-        for token in self._unread:
+        for place, token in enumerate(self._unread):
+            if self._described:  # each crosses with its own text
+                self._outbox.add_token(self.request_id, self._described[place])
             for part in self._reader.feed(token):
                 self._say(part)
         self._unread.clear()
+        self._described.clear()
 
     def _say(self, part: Part) -> None:
         self._spoke = True

@@ -36,7 +36,7 @@ class Outbox:
         self._ready: list[EngineMessage] = []
         self._open: dict[str, _Stretch] = {}
         self._tokens: dict[str, list[ChosenToken]] = {}  # whose text has not come yet
-        self._begun: set[str] = set()
+        self._told: dict[str, float] = {}  # when text of a reply was last handed over, by those who have begun to speak
         self._urgent = False
         self._last = 0.0
 
@@ -49,8 +49,8 @@ class Outbox:
             self._close(request_id)
             self._open[request_id] = stretch = _Stretch(part)
         stretch.tokens += self._tokens.pop(request_id, ())
-        if request_id not in self._begun:
-            self._begun.add(request_id)
+        if request_id not in self._told:
+            self._told[request_id] = 0.0
             self._urgent = True
 
     def add_token(self, request_id: str, token: ChosenToken) -> None:
@@ -65,16 +65,18 @@ class Outbox:
         self._ready.append(message)
         self._urgent = True
         if last:
-            self._begun.discard(request_id)
+            self._told.pop(request_id, None)
 
-    @property
-    def is_due(self) -> bool:
-        """Whether the next flush writes what there is."""
-        return self._urgent or time.monotonic() - self._last >= INTERVAL
+    def awaits(self, request_id: str) -> bool:
+        """Whether text of this request should be here by the next flush: it is the first, or INTERVAL is over.
+
+        The time of each is its own: what others have to say in every step (how far a prompt is read) puts no text off.
+        """
+        return self._urgent or time.monotonic() - self._told.get(request_id, 0.0) >= INTERVAL
 
     def flush(self, *, now: bool = False) -> None:
         """Write what is due; everything with `now`."""
-        if not (now or self.is_due):
+        if not (now or self._urgent or time.monotonic() - self._last >= INTERVAL):
             return
         for request_id in list(self._open):
             self._close(request_id)
@@ -87,6 +89,7 @@ class Outbox:
     def _close(self, request_id: str) -> None:
         stretch = self._open.pop(request_id, None)
         if stretch is not None:
+            self._told[request_id] = time.monotonic()
             self._ready.append(_delta(request_id, stretch))
 
 

@@ -1,4 +1,8 @@
-"""What crosses together, and with which tokens."""
+"""What crosses together, with which tokens, and when."""
+
+from types import SimpleNamespace
+
+import pytest
 
 from desktop.engine.protocol import (
     ChosenToken,
@@ -6,11 +10,13 @@ from desktop.engine.protocol import (
     Done,
     EngineMessage,
     GenerationStats,
+    PromptProgress,
     ReasoningDelta,
     TextDelta,
     TokenLogprob,
     ToolCallDelta,
 )
+from desktop.runtime.batching import outbox
 from desktop.runtime.batching.outbox import Outbox
 from desktop.runtime.replies.parts import Part
 
@@ -99,3 +105,45 @@ def test_tokens_alone_cross_at_the_end() -> None:
     told = Told()
     told.step(1)
     assert told.end() == [TextDelta(request_id="a", text="", tokens=(token(1),))]
+
+
+# --- when -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """One number, the time."""
+    now = [1000.0]
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_the_first_words_cross_at_once_and_the_others_after_the_interval(clock: list[float]) -> None:
+    told = Told()
+    assert told.outbox.awaits("a")
+    told.outbox.add_part("a", Part("text", "One"))
+    told.outbox.flush()
+    assert len(told.messages) == 1
+    told.outbox.add_part("a", Part("text", " two"))
+    clock[0] += outbox.INTERVAL / 2
+    told.outbox.flush()
+    assert not told.outbox.awaits("a")
+    assert len(told.messages) == 1
+    clock[0] += outbox.INTERVAL
+    assert told.outbox.awaits("a")
+    told.outbox.flush()
+    assert told.messages[1:] == [TextDelta(request_id="a", text=" two")]
+
+
+def test_what_another_has_to_say_in_every_step_puts_no_text_off(clock: list[float]) -> None:
+    """A reply whose tokens are read when their text is awaited, beside a prompt that is read in short steps."""
+    told = Told()
+    told.outbox.add_part("a", Part("text", "One"))
+    told.outbox.flush()
+    for step in range(10):
+        clock[0] += outbox.INTERVAL / 4
+        if told.outbox.awaits("a"):
+            told.outbox.add_part("a", Part("text", f" {step}"))
+        told.outbox.add(PromptProgress(request_id="b", done=step, total=10), request_id="b")
+        told.outbox.flush()
+    assert [message.text for message in told.messages if isinstance(message, TextDelta)] == ["One", " 3", " 7"]

@@ -239,13 +239,14 @@ async def test_the_name_of_a_call_crosses_before_its_arguments_are_written(tmp_p
 
 
 async def test_every_token_of_a_call_is_told_once_and_with_its_text(tmp_path: Path) -> None:
-    pieces = ["Well. ", "<tool_call>", '{"name": "add", ', '"arguments": ', '{"a": ', "1}}", "</tool_call>"]
+    pieces = ["Well. ", "Now. ", "<tool_call>", '{"name": "add", ', '"arguments": ', '{"a": ', "1}}", "</tool_call>"]
     said = await say_scripted(tmp_path, pieces)
     assert len(said.chosen) == said.stats.completion_tokens == len(pieces)
     calls = [event for event in said.events if isinstance(event, ToolCallDelta)]
     told = "".join(token.chosen.text for call in calls for token in call.tokens)
     assert '{"name": "add", "arguments": {"a": 1}}' in told
     assert "Well" not in told
+    assert "Now" not in told
 
 
 async def test_a_call_that_is_cut_by_max_length_is_taken_back_and_comes_as_text(tmp_path: Path) -> None:
