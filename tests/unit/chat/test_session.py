@@ -71,7 +71,7 @@ async def test_the_model_is_told_the_whole_conversation(store: ChatStore) -> Non
         ("user", "3?"),
     ]
     assert engine.requests[-1].sampling == SAMPLING
-    # By this name the engine forgets it when it is deleted.
+    # By this name the engine can forget it.
     assert {request.options["conversation"] for request in engine.requests} == {session.conversation_id}
 
 
