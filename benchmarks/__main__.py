@@ -18,6 +18,7 @@ ALL: dict[str, tuple[str, ...]] = {
     "startup": QUICK[:2],
     "decode": (*QUICK, "Q4_1"),
     "prompt": (*QUICK, "Q4_0"),
+    "beside_idle": (*QUICK, "Q4_0"),
     "clients8": (*QUICK, "Q4_1"),
     "shared_prefix": (*QUICK, "Q4_0"),
     "gaps": (*QUICK, "Q4_0"),

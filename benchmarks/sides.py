@@ -12,8 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from desktop.engine.client import EngineClient
-from desktop.engine.protocol import Done, GenerationStats, LoadPlan, PromptMessage, Role, Sampling, TextDelta
+from desktop.engine.protocol import (
+    CacheLimits,
+    Done,
+    GenerationStats,
+    LoadPlan,
+    PromptMessage,
+    Role,
+    Sampling,
+    TextDelta,
+)
 from desktop.library.starter import starter_model
+from desktop.settings import CACHE_RAM
 
 FTYPES = {"Q4_0": 2, "Q8_0": 7}  # enum llama_ftype
 STARTER = "Q4_1"
@@ -45,13 +55,22 @@ def messages_of(turns: Sequence[Turn]) -> list[PromptMessage]:
     return [PromptMessage(role=role, content=content) for role, content in turns]
 
 
-async def ask(client: EngineClient, turns: Sequence[Turn], sampling: Sampling, *, continue_last: bool = False) -> Reply:
-    """Wait for a whole reply."""
+async def ask(
+    client: EngineClient,
+    turns: Sequence[Turn],
+    sampling: Sampling,
+    *,
+    continue_last: bool = False,
+    conversation: str = "",
+) -> Reply:
+    """Wait for a whole reply. conversation: its name, for what is to be forgotten of it."""
     words: list[str] = []
     deltas: list[float] = []
     stats = GenerationStats()
     sent = time.perf_counter()
-    async for event in client.generate(messages=messages_of(turns), sampling=sampling, continue_last=continue_last):
+    async for event in client.generate(
+        messages=messages_of(turns), sampling=sampling, continue_last=continue_last, conversation=conversation
+    ):
         if isinstance(event, TextDelta):
             deltas.append(time.perf_counter())
             words.append(event.text)
@@ -61,9 +80,13 @@ async def ask(client: EngineClient, turns: Sequence[Turn], sampling: Sampling, *
 
 
 def plan_for(path: Path, *, n_ctx: int, threads: int, **changes: Any) -> LoadPlan:
-    """A plan that the bare loop can match: threads are fixed and nothing is speculated, unless `changes` say so."""
+    """A plan that the bare loop can match: threads are fixed and nothing is speculated, unless `changes` say so.
+
+    Conversations wait in as much memory as the app gives them by default.
+    """
     fields: dict[str, Any] = {"model_path": str(path), "model_name": path.stem, "n_ctx": n_ctx, "n_threads": threads}
-    fields |= {"adapt_threads": False, "speculation": "off", **changes}
+    fields |= {"adapt_threads": False, "speculation": "off", "cache": CacheLimits(ram_bytes=CACHE_RAM.default)}
+    fields |= changes
     # libllama reserves a row per sequence and ends the process when it may not (GGML_ASSERT in output_reserve).
     fields["n_outputs_max"] = max(fields.get("n_outputs_max", 1), fields.get("n_seq_max", 1))
     return LoadPlan(**fields)
@@ -110,9 +133,12 @@ class Bare:
         """Answer of benchmarks/bare_loop.py to one request."""
         return await asyncio.to_thread(self._call, request)
 
-    async def answer(self, prompt: str, *, tokens: int, temperature: float = 0.0, seed: int = 0) -> dict[str, Any]:
+    async def answer(
+        self, prompt: str, *, tokens: int, temperature: float = 0.0, seed: int = 0, ignore_end: bool = False
+    ) -> dict[str, Any]:
         """One reply."""
-        return await self.call(do="answer", prompt=prompt, tokens=tokens, temperature=temperature, seed=seed)
+        sampling = {"tokens": tokens, "temperature": temperature, "seed": seed, "ignore_end": ignore_end}
+        return await self.call(do="answer", prompt=prompt, **sampling)
 
     async def first_token(self, prompt: str) -> float:
         """Seconds from a request to its first token, with nothing of its prompt known before."""

@@ -42,13 +42,7 @@ class Admission:
 
     def submit(self, request: Generate) -> None:
         """Take a request into the queue. Raises EngineError(QUEUE_FULL)."""
-        request_id = request.request_id
-        if self._roster.knows(request_id) or request_id in self._queue:
-            # Not answered with its own id: the owner would take that for the end of the first.
-            detail = f"a request {request_id} is being answered already"
-            self._roster.refuse("", EngineError(FailureKind.BAD_REQUEST, detail))
-        else:
-            self._queue.add(request)
+        self._queue.add(request)
 
     def admit(self) -> None:
         """Let go on and begin what can now."""

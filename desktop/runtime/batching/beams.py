@@ -139,7 +139,9 @@ class BeamSearch:
 
     def suspend(self) -> None:
         """Give all sequences up for a while."""
-        self._saved = [self._pool.save(beam.sequence) for beam in self._beams]
+        self._saved = [self._pool.save(beam.sequence) for beam in self._beams]  # all of them, or none
+        for beam in self._beams:
+            self._pool.give_up(beam.sequence)
 
     def resume(self) -> bool:
         """Take as many sequences again; False where there is no room yet."""

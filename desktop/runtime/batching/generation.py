@@ -127,6 +127,7 @@ class Generation:
         """Give the sequence up for a while; its state waits here."""
         self._read_out()  # nobody is to wait for these words until its turn comes again
         self._saved = self._pool.save(self.sequence)
+        self._pool.give_up(self.sequence)
 
     def resume(self) -> bool:
         """Take a sequence again; False where there is no room yet."""

@@ -75,6 +75,11 @@ class Preparation:
         self._slow = False
         self._usual_switch = sys.getswitchinterval()
 
+    @property
+    def works(self) -> bool:
+        """Whether the thread is there, if only to be collected by the next `advance`."""
+        return self._running is not None
+
     def begin(self, request: Generate | CountTokens) -> Job | None:
         """What is to be made in the thread; None where `build` takes no time worth speaking of."""
         if not self._takes_long(request):

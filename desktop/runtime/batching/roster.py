@@ -52,7 +52,7 @@ class Work(Protocol):
         """The step failed: drop what it may have left in the cache; False where that cannot be done."""
 
     def suspend(self) -> None:
-        """Give the room in the cache up for a while."""
+        """Give the room in the cache up for a while. Raises MemoryError, and has given nothing up then."""
 
     def resume(self) -> bool:
         """Take it again; False where there is none yet."""
@@ -93,17 +93,22 @@ class Roster:
         self.active.append(one)
         self.turns.begin(one.request_id, place, scales=scales, endless=endless)
 
-    def pause(self, one: Work) -> None:
-        """Let others have its room; its turn comes again."""
-        one.suspend()
+    def pause(self, one: Work) -> bool:
+        """Let others have its room; its turn comes again. False where it ends instead: what it holds cannot be kept."""
+        try:
+            one.suspend()
+        except Exception as error:  # noqa: BLE001 - see as_engine_error
+            self.fail(one, as_engine_error(error))
+            return False
         self.active.remove(one)
         self.paused.append(one)
         self.turns.pause(one.request_id)
+        return True
 
     def end_turn(self, one: Work) -> None:
         """Pause one that ran for long; it goes on when those had their turn who wait now."""
-        self.pause(one)
-        self.turns.go_behind(one.request_id)
+        if self.pause(one):
+            self.turns.go_behind(one.request_id)
         self.crowded = False
 
     def pause_last(self) -> None:

@@ -93,12 +93,22 @@ class Scheduler:
     @property
     def busy(self) -> bool:
         """Whether `step` has something to do."""
-        return bool(self._roster.active or self._roster.paused or len(self._queue) or len(self._counting))
+        return bool(self._roster.active) or self._others_wait
+
+    @property
+    def _others_wait(self) -> bool:
+        """Whether anything but those who run needs steps: every kind of work that may wait has to be named here."""
+        return bool(self._queue or self._roster.paused or self._counting or self._preparation.works)
 
     def submit(self, request: AppMessage) -> None:
         """Take a request."""
+        request_id = getattr(request, "request_id", "")
         try:
-            if isinstance(request, Generate):
+            if self.knows(request_id):
+                detail = f"a request {request_id} is being answered already"
+                # Not answered with its own id: the owner would take that for the end of the first.
+                self._roster.refuse("", EngineError(FailureKind.BAD_REQUEST, detail))
+            elif isinstance(request, Generate):
                 self._admission.submit(request)
             elif isinstance(request, CountTokens):
                 self._counting.submit(request)
@@ -108,8 +118,8 @@ class Scheduler:
             else:
                 detail = "a chat model neither embeds nor ranks"
                 raise EngineError(FailureKind.WRONG_PURPOSE, detail)
-        except EngineError as error:
-            self._roster.refuse(getattr(request, "request_id", ""), error)
+        except Exception as error:  # noqa: BLE001 - see as_engine_error
+            self._roster.refuse(request_id, as_engine_error(error))
         self._outbox.flush()
 
     def knows(self, request_id: str) -> bool:
@@ -135,7 +145,7 @@ class Scheduler:
         through them), where each function that is not called saves microseconds.
         """
         roster, active = self._roster, self._roster.active
-        if len(active) != 1 or self._queue or roster.paused or roster.cancelled or self._counting:
+        if len(active) != 1 or roster.cancelled or self._others_wait:
             return None
         one, room = active[0], self._pool.ledger.free
         return None if one.reading.left or one.context_is_full or room < self._batch.capacity else one
@@ -150,7 +160,7 @@ class Scheduler:
             self._decode()
         self._queue.tell_positions(self._outbox)
         if not self._roster.active:
-            self._outbox.flush(now=True)
+            self._outbox.flush(now=True)  # before the rest: it may be what somebody waits for
             self._preparation.rest()
 
     def rest(self) -> float | None:

@@ -10,7 +10,7 @@ import itertools
 import sys
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
@@ -37,11 +37,11 @@ WORTH_CLEARING = 256
 
 Attention goes over all cells up to the last one in use, if only to find them masked: reading 1,000 tokens beside 1,000
 idle ones took 1.04 to 1.19 times as long with 135 million parameters on a CPU, beside 3,000 1.2 to 1.5 times
-(`python -m benchmarks.idle_cells`). Moving 1,000 out takes as long as reading some ten.
+(`python -m benchmarks.beside_idle` measures it). Moving 1,000 out takes as long as reading some ten.
 """
 
 # "The contents of the new bytes object are uninitialized": that is how CPython's own readers make one and fill it.
-_new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
+_new_bytes = ctypes.pythonapi["PyBytes_FromStringAndSize"]
 _new_bytes.argtypes, _new_bytes.restype = [ctypes.c_char_p, ctypes.c_ssize_t], ctypes.py_object
 
 
@@ -156,7 +156,7 @@ class SequencePool:
     def remember(self, sequence: KvSequence) -> None:
         """Copy a state into the RAM tier: a checkpoint to come back to, for models that cannot cut theirs."""
         if len(sequence.tokens) >= WORTH_KEEPING and sequence.keeping.wanted:
-            self._keep(sequence)
+            self._hand_over(sequence, self._tiers.keep)
 
     def make_room(self, cells: int) -> bool:
         """Move idle sequences out until `cells` are free; False when that was not enough."""
@@ -170,11 +170,9 @@ class SequencePool:
         return self._evict(protect=None)
 
     def save(self, sequence: KvSequence) -> SavedSequence:
-        """Take what a busy sequence holds, and the sequence back."""
+        """What a busy sequence holds; it is given up by itself. Raises MemoryError."""
         state, tokens = self.state_of(sequence), list(sequence.tokens)
-        saved = SavedSequence(tokens, sequence.adapters, state, sequence.exact, sequence.keeping)
-        self.give_up(sequence)
-        return saved
+        return SavedSequence(tokens, sequence.adapters, state, sequence.exact, sequence.keeping)
 
     def restore(self, saved: SavedSequence) -> KvSequence | None:
         """A sequence with what was saved; None where there is no room yet."""
@@ -238,13 +236,7 @@ class SequencePool:
                 if not self._tiers.wait_for_place(ended - time.monotonic()):
                     return False
                 sequence.persisted = len(sequence.tokens)
-                self._tiers.persist(
-                    sequence.tokens,
-                    sequence.adapters,
-                    self.state_of(sequence),
-                    whole=self.keeps_whole_states,
-                    conversation=sequence.keeping.conversation,
-                )
+                self._hand_over(sequence, self._tiers.persist)
         return True
 
     def forget(self, whose: Whose) -> Forgotten:
@@ -259,7 +251,7 @@ class SequencePool:
         return Forgotten(entries, size)
 
     def state_of(self, sequence: KvSequence) -> bytes:
-        """The native state of a sequence."""
+        """The native state of a sequence. Raises MemoryError."""
         size = self._state_size(sequence)
         # Written into where it stays: a buffer and a copy of it would take five times as long.
         state: bytes = _new_bytes(None, size)
@@ -355,14 +347,20 @@ class SequencePool:
 
     def _move_out(self, sequence: KvSequence) -> None:
         if len(sequence.tokens) >= WORTH_KEEPING and not self._is_contained(sequence):
-            self._keep(sequence)
+            self._hand_over(sequence, self._tiers.keep)
         self._drop(sequence)
 
-    def _keep(self, sequence: KvSequence) -> None:
-        self._tiers.keep(
+    def _hand_over(self, sequence: KvSequence, keep: Callable[..., object]) -> None:
+        """Give a state to a tier. What there is no memory for is read again some day: nobody is answered with less."""
+        try:
+            state = self.state_of(sequence)
+        except MemoryError:
+            sys.stderr.write("a conversation was not kept: there is no memory for a copy of it\n")
+            return
+        keep(
             sequence.tokens,
             sequence.adapters,
-            self.state_of(sequence),
+            state,
             whole=self.keeps_whole_states,
             conversation=sequence.keeping.conversation,
         )

@@ -62,7 +62,7 @@ def test_what_cannot_fit_is_refused_before_it_is_tokenized(run: Any) -> None:
 
 
 def test_a_cancel_is_answered_while_the_thread_works_on(run: Any) -> None:
-    assert run("cancelled") == {"still": True, "reasons": ["cancelled", "cancelled"]}
+    assert run("cancelled") == {"still": True, "reasons": ["cancelled", "cancelled"], "switches": True}
 
 
 def test_a_small_request_behind_a_large_one_does_not_wait_for_it(run: Any) -> None:

@@ -1,0 +1,43 @@
+"""Where there is no memory for the copy of a state, it is let go or its request fails: the engine goes on."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.models.decoders import write_dense, write_recurrent
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.mark.parametrize(
+    ("write", "case", "ends"),
+    [
+        # Two that fill the cache: one was to wait, and cannot.
+        (write_dense, "full", {"a": "context_full", "b": "out_of_memory"}),
+        # An idle conversation gives way to another.
+        (write_dense, "idle", {"a": "length", "b": "length"}),
+        # A batch request was to wait for a person.
+        (write_dense, "person", {"a": "out_of_memory", "b": "length"}),
+        # At rest, and where states are kept at the end of each reply.
+        (write_dense, "rest", {"a": "length"}),
+        (write_recurrent, "rest", {"a": "length"}),
+    ],
+)
+def test_the_engine_goes_on(
+    write: Callable[..., Path], case: str, ends: dict[str, str], tmp_path: Path, project_root: Path
+) -> None:
+    model = write(tmp_path, kind="f32")
+    child = subprocess.run(
+        [sys.executable, "-m", "tests.support.no_memory_child", str(model), case],
+        cwd=project_root,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr[-3000:]
+    assert json.loads(child.stdout) == ends
