@@ -141,9 +141,8 @@ def cancelled(path: Path) -> Any:
     engine.step()
     still = engine.prepares
     answers = [engine.ended(name) for name in ("one", "two")]
-    while engine.prepares:
+    while engine.scheduler._preparation.works:  # it is collected, though only the endless reply is left
         engine.step()
-    engine.step()  # the thread is collected, though only the endless reply is left
     reasons = [getattr(answer, "finish_reason", "") for answer in answers]
     return {"still": still, "reasons": reasons, "switches": sys.getswitchinterval() == usual}
 
