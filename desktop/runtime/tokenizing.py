@@ -45,7 +45,7 @@ def answer_tokens(words: Vocabulary, request: Tokenize | Detokenize) -> Tokenize
 
 def _check_length(length: int, field: str) -> None:
     if length > MOST_AT_ONCE:
-        detail = f"{field} has a length of {length}, and at most {MOST_AT_ONCE} are read at once: ask in pieces"
+        detail = f"{field}: it has a length of {length}, and at most {MOST_AT_ONCE} are read at once; ask in pieces"
         raise EngineError(FailureKind.BAD_REQUEST, detail)
 
 

@@ -155,8 +155,8 @@
         <translation>猜中 {accepted}/{drafted}</translation>
     </message>
     <message>
-        <source>{drafted} tokens were guessed ahead (speculative decoding), and the model agreed with {accepted} of them. The text is the same as without guesses.</source>
-        <translation>提前猜测了 {drafted} 个 token（推测解码），模型认可了其中 {accepted} 个。文字与不猜测时相同。</translation>
+        <source>{drafted} tokens were guessed ahead (speculative decoding), and the model agreed with {accepted} of them. Guesses change how fast the reply comes, not how the model chooses.</source>
+        <translation>提前猜测了 {drafted} 个 token（推测解码），模型认可了其中 {accepted} 个。猜测只影响回复的速度，不影响模型的选择方式。</translation>
     </message>
     <message>
         <source>first word {seconds} s</source>

@@ -104,7 +104,7 @@ class Tokenize(Command, frozen=True):
     """The tokens of a text, of whatever kind the loaded model is; answered by Tokenized or RequestFailed.
 
     add_special: with what the model wants around every text (BOS, SEP). parse_special: control tokens are recognised
-    in it; otherwise all of it is what a person wrote.
+    in it; otherwise all of it is what a person wrote. More than a million characters are refused: ask in pieces.
     """
 
     request_id: str

@@ -59,7 +59,7 @@ def guesses_hint(stats: GenerationStats) -> str:
     words = QCoreApplication.translate(
         "ChatWords",
         "{drafted} tokens were guessed ahead (speculative decoding), and the model agreed with {accepted} of them. "
-        "The text is the same as without guesses.",
+        "Guesses change how fast the reply comes, not how the model chooses.",
     )
     return words.format(drafted=stats.drafted, accepted=stats.accepted)
 
