@@ -16,7 +16,7 @@ import pytest
 
 from desktop.engine.client import EngineClient
 from desktop.engine.failure import EngineError
-from desktop.engine.protocol import Sampling, TextDelta
+from desktop.engine.protocol import FailureKind, Sampling, TextDelta
 from desktop.engine.state import EnginePhase, EngineState
 from tests.support.engine_replies import loaded_client, plan_for, reply_of, user
 from tests.support.event_loop import EventLoopGap
@@ -200,6 +200,22 @@ async def test_without_memory_a_request_fails_in_words_and_with_memory_the_next_
         if client.pid == victim:  # it lived through that, and must be none the worse for it
             _free_memory(client)
         assert (await reply_of(client, user("Hi."), SHORT)).text == "".join(WORDS[:10])
+
+
+@pytest.mark.parametrize("spare", [0, 1 << 20])
+async def test_a_child_without_memory_for_many_tokens_is_explained_and_the_next_one_answers(
+    tmp_path: Path, spare: int
+) -> None:
+    """A count is made whatever the context holds: a reply of that size is refused before its tokens take memory."""
+    path = write_scripted(tmp_path, WORDS, endless=True)
+    states: list[EngineState] = []
+    async with loaded_client(path, **PLAN) as client:
+        client.subscribe(states.append)
+        _limit_memory(client, spare)
+        tokens, _context = await client.count_tokens(user("x" * 8_000_000))
+        deaths = [state.failure.kind for state in states if state.failure and state.phase == EnginePhase.CRASHED]
+        assert deaths == [FailureKind.OUT_OF_MEMORY]
+        assert tokens > 8_000_000
 
 
 async def test_a_model_for_which_there_is_no_memory_is_refused_in_words(tmp_path: Path) -> None:

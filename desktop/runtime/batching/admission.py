@@ -40,10 +40,6 @@ class Admission:
         self._model, self._pool, self._queue, self._roster = model, pool, queue, roster
         self._preparation, self._step_seconds = preparation, step_seconds
 
-    def submit(self, request: Generate) -> None:
-        """Take a request into the queue. Raises EngineError(QUEUE_FULL)."""
-        self._queue.add(request)
-
     def admit(self) -> None:
         """Let go on and begin what can now."""
         if not self._queue and not self._roster.paused:
@@ -168,7 +164,7 @@ class Admission:
     def _is_endless(self, request: Generate) -> bool:
         """Whether it may go on longer than its context holds."""
         sampling, model = request.sampling, self._model
-        shifts = request.context_shift and model.can_shift and not model.is_recurrent and sampling.beams <= 1
+        shifts = request.context_shift and model.can_shift and sampling.beams <= 1
         return shifts and (not sampling.max_length or sampling.max_length > model.n_ctx)
 
     def _has_room_for(self, request: Generate, tokens: int) -> bool:

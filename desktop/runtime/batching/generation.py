@@ -58,7 +58,7 @@ class Generation:
         self._token, self._made, self._discarded = -1, 0, 0
         self._row, self._decoding = 0, list[int]()
         self._calls: set[int] = set()
-        self._unread, self._described = list[int](), list[ChosenToken]()
+        self._unread: list[tuple[int, ChosenToken | None]] = []
         self._spoke = False
         self._saved: SavedSequence | None = None
 
@@ -190,9 +190,8 @@ class Generation:
         if self._model.vocabulary.ends_generation(token):
             return "stop"
         self._made += 1
-        if self.request.sampling.logprobs >= 0:
-            self._described.append(self._sampler.describe(self._model.context, row, token))
-        self._unread.append(token)
+        told = self.request.sampling.logprobs >= 0
+        self._unread.append((token, self._sampler.describe(self._model.context, row, token) if told else None))
         # Tokens are read together, just before their text crosses: that is warm work where one by one is cold. What can
         # end the reply is looked for at once, and the first word is waited for.
         if self._reader.may_stop or not self._spoke or self._outbox.awaits(self.request_id):
@@ -204,13 +203,12 @@ class Generation:
         return None
 
     def _read_out(self) -> None:
-        for place, token in enumerate(self._unread):
-            if self._described:  # each crosses with its own text
-                self._outbox.add_token(self.request_id, self._described[place])
+        for token, described in self._unread:
+            if described is not None:  # each crosses with its own text
+                self._outbox.add_token(self.request_id, described)
             for part in self._reader.feed(token):
                 self._say(part)
         self._unread.clear()
-        self._described.clear()
 
     def _say(self, part: Part) -> None:
         self._spoke = True
@@ -228,8 +226,7 @@ class Generation:
 
     @property
     def _may_shift(self) -> bool:
-        # A recurrent state has no oldest part that it could forget, and refuses to be cut.
-        return self.request.context_shift and self._model.can_shift and not self._model.is_recurrent
+        return self.request.context_shift and self._model.can_shift
 
     def _shift(self) -> int:
         """Forget the older half of what may go; return the new position."""

@@ -109,7 +109,7 @@ class Scheduler:
                 # Not answered with its own id: the owner would take that for the end of the first.
                 self._roster.refuse("", EngineError(FailureKind.BAD_REQUEST, detail))
             elif isinstance(request, Generate):
-                self._admission.submit(request)
+                self._queue.add(request)
             elif isinstance(request, CountTokens):
                 self._counting.submit(request)
             elif isinstance(request, ForgetConversations):

@@ -35,9 +35,8 @@ WORTH_LOADING = 32
 WORTH_CLEARING = 256
 """Tokens that are to be read for which idle conversations leave the KV cache, though there is room beside them.
 
-Attention goes over all cells up to the last one in use, if only to find them masked: reading 1,000 tokens beside 1,000
-idle ones took 1.04 to 1.19 times as long with 135 million parameters on a CPU, beside 3,000 1.2 to 1.5 times
-(`python -m benchmarks.beside_idle` measures it). Moving 1,000 out takes as long as reading some ten.
+Attention goes over all cells up to the last one in use, if only to find them masked, so that a prompt is read more
+slowly beside idle ones (`python -m benchmarks.beside_idle`). A copy of them takes as long as reading a few tokens.
 """
 
 # "The contents of the new bytes object are uninitialized": that is how CPython's own readers make one and fill it.

@@ -115,7 +115,12 @@ class Model:
 
     @functools.cached_property
     def can_shift(self) -> bool:
-        """Whether positions in the KV cache can be moved."""
+        """Whether the oldest part of a context can be forgotten: positions in the KV cache can be moved, and it is one.
+
+        A recurrent state has no oldest part, and refuses to be cut.
+        """
+        if self.is_recurrent:
+            return False
         memory = llama.llama_get_memory(self.context)
         return bool(memory) and bool(llama.llama_memory_can_shift(memory))
 

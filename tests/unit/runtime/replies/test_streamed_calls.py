@@ -11,6 +11,7 @@ from desktop.runtime.replies.formats import ReplyFormat, find_format
 from desktop.runtime.replies.parts import Part
 from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.replies.values import Signatures, calls_of
+from tests.support.characters import Characters
 
 HERMES = find_format("", ())
 LLAMA = find_format("<|python_tag|>", ())
@@ -61,19 +62,6 @@ AROUND: dict[str, tuple[ReplyFormat, str, str]] = {
     "functionary-3.2": (FUNCTIONARY, "f\n \n", "\n\n"),
     "gpt-oss": (HARMONY, "<|channel|>commentary to=functions.f <|constrain|>json<|message|> ", " \n<|call|>"),
 }
-
-
-class Characters:
-    """A vocabulary of one text: its tokens are the places in it."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def piece(self, token: int) -> bytes:
-        return self._text[token].encode()
-
-    def tokenize(self, text: str, *, add_bos: bool = False, parse_special: bool = False) -> list[int]:
-        return [0, 0]
 
 
 def steps(text: str, reply_format: ReplyFormat, names: tuple[str, ...] = ("f", "g")) -> list[list[Part]]:

@@ -8,6 +8,7 @@ import pytest
 from desktop.engine.protocol import PromptMessage, Tool, ToolCall
 from desktop.runtime.replies.reader import ReplyReader
 from desktop.runtime.templates.template import ChatTemplate
+from tests.support.characters import Characters
 
 FOLDER = Path(__file__).parent / "chat_templates"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.jinja"))
@@ -50,19 +51,6 @@ def test_a_conversation_with_a_tool_is_written_whole(name: str) -> None:
     assert "Tell the weather" in text
     asked = text.rindex("Weather in Paris?")
     assert all(word in text[asked:] for word in ("get_weather", "city", "Rainy"))
-
-
-class Characters:
-    """A vocabulary of one text: its tokens are the places in it."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def piece(self, token: int) -> bytes:
-        return self._text[token].encode()
-
-    def tokenize(self, text: str, *, add_bos: bool = False, parse_special: bool = False) -> list[int]:
-        return [0, 0]
 
 
 @pytest.mark.parametrize("name", NAMES)

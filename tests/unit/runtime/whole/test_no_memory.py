@@ -1,13 +1,11 @@
 """Where there is no memory for the copy of a state, it is let go or its request fails: the engine goes on."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.json_child import run_child
 from tests.support.models.decoders import write_dense, write_recurrent
 
 pytestmark = pytest.mark.timeout(120)
@@ -27,17 +25,6 @@ pytestmark = pytest.mark.timeout(120)
         (write_recurrent, "rest", {"a": "length"}),
     ],
 )
-def test_the_engine_goes_on(
-    write: Callable[..., Path], case: str, ends: dict[str, str], tmp_path: Path, project_root: Path
-) -> None:
+def test_the_engine_goes_on(write: Callable[..., Path], case: str, ends: dict[str, str], tmp_path: Path) -> None:
     model = write(tmp_path, kind="f32")
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.support.no_memory_child", str(model), case],
-        cwd=project_root,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr[-3000:]
-    assert json.loads(child.stdout) == ends
+    assert run_child("no_memory_child", model, case) == ends

@@ -1,13 +1,12 @@
 """Text that runs goes on while a large prompt is prepared, and the request that it belongs to can be stopped."""
 
-import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.json_child import run_child
 from tests.support.models.decoders import write_dense
 from tests.support.models.vocabulary import CHATML
 
@@ -24,22 +23,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(model: Path, project_root: Path) -> Any:
+def run(model: Path) -> Callable[[str], Any]:
     """Runs a case of the child, and returns what it tells."""
-
-    def run(case: str) -> Any:
-        child = subprocess.run(
-            [sys.executable, "-m", "tests.support.preparation_child", str(model), case],
-            cwd=project_root,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        assert child.returncode == 0, child.stderr[-3000:]
-        return json.loads(child.stdout)
-
-    return run
+    return lambda case: run_child("preparation_child", model, case)
 
 
 def test_a_reply_goes_on_while_a_large_conversation_is_counted(run: Any) -> None:
