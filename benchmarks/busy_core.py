@@ -16,7 +16,7 @@ from desktop.engine.protocol import Sampling
 from tests.support.busy_core import busy_core
 
 BOUND = Bound(least=2.0)
-N_CTX, TOKENS = 1024, 32
+N_CTX, TOKENS = 1024, 96
 WARM_UP = 3  # replies, in which the engine may notice its neighbour
 
 
