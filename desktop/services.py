@@ -192,11 +192,10 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
 
 def cache_limits(services: Services) -> CacheLimits:
     """Where conversations wait that are not in the KV cache, as the settings say."""
-    disk = services.settings.get(CACHE_DISK)
     return CacheLimits(
         ram_bytes=services.settings.get(CACHE_RAM),
-        disk_folder=str(services.paths.conversations_cache) if disk else "",
-        disk_bytes=disk,
+        disk_folder=str(services.paths.conversations_cache),
+        disk_bytes=services.settings.get(CACHE_DISK),
     )
 
 

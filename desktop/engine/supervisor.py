@@ -79,7 +79,7 @@ class EngineSupervisor:
         self._heartbeat: asyncio.Task[None] | None = None
         self._revival: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
-        self._missed = 0
+        self._missed = self._starting = 0
         self._load_ids = itertools.count(1)
         self._start_lock, self._spawn_lock, self._load_lock = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
 
@@ -159,8 +159,16 @@ class EngineSupervisor:
 
     async def _start_by_hand(self) -> EngineInfo:
         self.breaker.reset()
-        await self._end_revival()
-        return await self._launch()
+        self._starting += 1
+        try:
+            await self._end_revival()
+            return await self._launch()
+        except asyncio.CancelledError:
+            if self._starting == 1:
+                self._start_was_given_up()
+            raise
+        finally:
+            self._starting -= 1
 
     async def _launch(self) -> EngineInfo:
         async with self._start_lock:
@@ -172,6 +180,20 @@ class EngineSupervisor:
                 await self._spawn()
             self.info = await self._wait_for_hello(self._hello)
             return self.info
+
+    def _start_was_given_up(self) -> None:
+        """Nobody waits for the child any more; the state says what becomes of it all the same."""
+        if self._process is None:
+            self._hello = None
+            self._set(EngineState(phase=EnginePhase.STOPPED))
+        elif self.info is None and self._hello is not None:
+            self._hello.add_done_callback(self._greet_nobody)
+
+    def _greet_nobody(self, hello: asyncio.Future[EngineInfo]) -> None:
+        """The child of a start that was given up is there, where nobody else has asked for it meanwhile."""
+        if hello is self._hello and not self._starting and hello.exception() is None:
+            self.info = hello.result()
+            self._set(EngineState(phase=EnginePhase.READY))
 
     async def _spawn(self) -> None:
         try:
@@ -336,5 +358,4 @@ async def _cancel(task: asyncio.Task[None] | None) -> None:
     if task is None or task is asyncio.current_task():
         return
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task])  # whoever waits here can be cancelled as well, and has to notice

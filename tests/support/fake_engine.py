@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, NamedTuple
 
 from desktop.engine.protocol import (
+    ConversationsForgotten,
     Done,
     FinishReason,
     GenerationStats,
@@ -63,6 +64,8 @@ class FakeEngine:
         self.replies = deque(replies)
         self.requests: list[Request] = []
         self.cancelled = 0
+        self.forgotten: list[Sequence[str] | None] = []
+        self.forget_fails: Exception | None = None
         self.loaded: LoadedModel | None = _loaded(model)
 
     async def generate(
@@ -104,6 +107,13 @@ class FakeEngine:
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
             raise
+
+    async def forget_conversations(self, conversations: Sequence[str] | None) -> ConversationsForgotten:
+        """Note what was to be forgotten."""
+        if self.forget_fails is not None:
+            raise self.forget_fails
+        self.forgotten.append(conversations)
+        return ConversationsForgotten(request_id="", entries=0, size=0)
 
 
 def _loaded(name: str) -> LoadedModel:

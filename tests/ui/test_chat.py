@@ -202,6 +202,7 @@ def test_deleting_can_be_undone(chat: Chat) -> None:
     person.reply()
     person.view.header.delete_requested.emit()
     person.until("an empty list", lambda: person.view.sidebar.titles() == [])
+    person.until("what the engine forgets", lambda: len(person.engine.forgotten) == 1)
     undo = person.notices[-1].on_action
     assert undo is not None
     undo()

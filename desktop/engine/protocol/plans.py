@@ -36,7 +36,7 @@ class CacheLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Where conversations wait that are not in the KV cache, so that they need not be read again.
 
     ram_bytes: of the first tier; 0 turns it off. disk_folder: of the second, shared by all models; empty turns it
-    off. disk_bytes: the most that folder may hold.
+    off. disk_bytes: the most that folder may hold; with 0 it is turned off, and what was kept there is removed.
     """
 
     ram_bytes: int = 0

@@ -96,7 +96,9 @@ class SequencePool:
         if lease is not None:
             sequence = lease.sequence
             sequence.busy, sequence.adapters, sequence.pending = True, adapters, lease.prompt
-            sequence.used, sequence.keeping = next(self._clock), Keeping(conversation_key(conversation))
+            sequence.used = next(self._clock)
+            # Who has no name goes on under the one of what is continued, see conversation_key.
+            sequence.keeping = Keeping(conversation_key(conversation) or sequence.keeping.conversation)
             self._keepings.add(sequence.keeping)
             if len(lease.prompt) - lease.cached >= WORTH_CLEARING:
                 self._clear_the_way()
@@ -345,7 +347,10 @@ class SequencePool:
         return True
 
     def _move_out(self, sequence: KvSequence) -> None:
-        if len(sequence.tokens) >= WORTH_KEEPING and not self._is_contained(sequence):
+        container = self._container_of(sequence)
+        if container is not None:
+            container.keeping.conversation = container.keeping.conversation or sequence.keeping.conversation
+        elif len(sequence.tokens) >= WORTH_KEEPING:
             self._hand_over(sequence, self._tiers.keep)
         self._drop(sequence)
 
@@ -368,15 +373,13 @@ class SequencePool:
         """Bytes of a sequence's native state."""
         return int(llama.llama_state_seq_get_size(self._model.context, sequence.id))
 
-    def _is_contained(self, sequence: KvSequence) -> bool:
-        """Whether another sequence holds all of it."""
-        return any(
-            other is not sequence
-            and other.adapters == sequence.adapters
-            and len(other.tokens) >= len(sequence.tokens)
-            and other.tokens[: len(sequence.tokens)] == sequence.tokens
-            for other in self._all
-        )
+    def _container_of(self, sequence: KvSequence) -> KvSequence | None:
+        """Another sequence that holds all of it."""
+        for other in self._all:
+            long_enough = other.adapters == sequence.adapters and len(other.tokens) >= len(sequence.tokens)
+            if other is not sequence and long_enough and other.tokens[: len(sequence.tokens)] == sequence.tokens:
+                return other
+        return None
 
     def _drop(self, sequence: KvSequence) -> None:
         sequence.clear()

@@ -62,7 +62,12 @@ class DiskTier:
         """Have a state written, where it is worth it; returns whether it is, or will be, on the disk."""
         if entry.held_bytes > self._largest:
             return False
-        stored = next((stored for stored in self.entries() if stored.covers(entry, whole=entry.whole)), None)
+        there = [*self.pending, *self.entries()]
+        for old in there:
+            if entry.covers(old, whole=entry.whole):
+                entry.inherit(old)
+        needless = (old for old in there if isinstance(old, StoredEntry) and old.stands_for(entry, whole=entry.whole))
+        stored = next(needless, None)
         if stored is not None and self._touch(stored):
             return True
         return self._writer.submit(entry)
@@ -146,12 +151,19 @@ class DiskTier:
                 self.lost += 1
 
     def _add(self, held: HeldEntry, stem: str) -> None:
-        needless = [old.name for old in self._index.values() if held.covers(old, whole=held.whole)]
+        # A longer one without a name goes as well: it was not enough, and would keep what is to be forgotten.
+        needless = [
+            old.name
+            for old in self._index.values()
+            if held.covers(old, whole=held.whole) or (old.covers(held, whole=held.whole) and not old.conversation)
+        ]
         for name in needless:
             del self._index[name]
         if needless:
             self._writer.discard(needless)
-        self._index[stem] = StoredEntry(held.key, held.adapters, held.size, held.used, name=stem)
+        self._index[stem] = StoredEntry(
+            held.key, held.adapters, held.size, held.used, name=stem, conversation=held.conversation
+        )
 
     def _look(self) -> None:
         """Bring the index to what the folder holds, where that has changed."""
@@ -205,7 +217,14 @@ class DiskTier:
             say(f"{file.name} cannot be read: {error.strerror}")
         else:
             about = head.description
-            return StoredEntry(head.key, about.adapters, about.state_bytes, file.modified, name=file.stem)
+            return StoredEntry(
+                head.key,
+                about.adapters,
+                about.state_bytes,
+                file.modified,
+                name=file.stem,
+                conversation=about.conversation,
+            )
         return None
 
     def _sweep(self, files: list[CacheFile]) -> None:

@@ -23,15 +23,19 @@ class CacheMiss(Exception):
 
 
 class Entry:
-    """Tokens of a sequence under one set of adapters. key: the tokens, packed; size: bytes of the state."""
+    """Tokens of a sequence under one set of adapters.
 
-    __slots__ = ("adapters", "key", "size", "used")
+    key: the tokens, packed; size: bytes of the state. conversation: the key of whose it is, see conversation_key.
+    """
 
-    def __init__(self, key: bytes, adapters: str, size: int, used: float) -> None:
+    __slots__ = ("adapters", "conversation", "key", "size", "used")
+
+    def __init__(self, key: bytes, adapters: str, size: int, used: float, *, conversation: str) -> None:
         self.key = key
         self.adapters = adapters
         self.size = size
         self.used = used  # seconds since the epoch, as files have them
+        self.conversation = conversation
 
     @property
     def tokens(self) -> int:
@@ -44,19 +48,26 @@ class Entry:
             return False
         return self.key == other.key if whole else self.key.startswith(other.key)
 
+    def stands_for(self, other: "Entry", *, whole: bool) -> bool:
+        """Whether `other` is needless, and what it holds can be forgotten by a name all the same."""
+        return self.covers(other, whole=whole) and bool(self.conversation or not other.conversation)
+
+    def inherit(self, other: "Entry") -> None:
+        """Take the place of an entry that this one covers: what had a name keeps one."""
+        self.conversation = self.conversation or other.conversation
+
 
 class HeldEntry(Entry):
-    """An entry whose state is in memory. whole: it can only be used with all its tokens. conversation: its key."""
+    """An entry whose state is in memory. whole: it can only be used with all its tokens."""
 
-    __slots__ = ("conversation", "state", "whole")
+    __slots__ = ("state", "whole")
 
     def __init__(
         self, key: bytes, adapters: str, state: bytes, used: float, *, whole: bool, conversation: str = ""
     ) -> None:
-        super().__init__(key, adapters, len(state), used)
+        super().__init__(key, adapters, len(state), used, conversation=conversation)
         self.state = state
         self.whole = whole
-        self.conversation = conversation
 
     @property
     def held_bytes(self) -> int:
@@ -69,8 +80,8 @@ class StoredEntry(Entry):
 
     __slots__ = ("name",)
 
-    def __init__(self, key: bytes, adapters: str, size: int, used: float, *, name: str) -> None:
-        super().__init__(key, adapters, size, used)
+    def __init__(self, key: bytes, adapters: str, size: int, used: float, *, name: str, conversation: str = "") -> None:
+        super().__init__(key, adapters, size, used, conversation=conversation)
         self.name = name
 
 
@@ -111,7 +122,8 @@ def conversation_key(name: str) -> str:
     """Return what is kept of a conversation's name beside its states: 32 hex, whatever the name is; "" for none.
 
     An entry belongs to the conversation that was answered last with it: all its tokens are of that one's prompt and
-    reply, whoever had begun like this before.
+    reply, whoever had begun like this before. A request without a name takes it from nobody, though: else what it
+    went on with could not be forgotten any more.
     """
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32] if name else ""
 

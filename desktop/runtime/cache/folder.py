@@ -176,6 +176,16 @@ class CacheFolder:
             ]
 
 
+def empty_folder(root: Path) -> None:
+    """Remove what is kept of any model: nothing is to be kept any more. Says so where that cannot be done."""
+    try:
+        CacheFolder(root, "").keep_to(0)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        say(f"what was kept on the disk could not be removed: {error.strerror}")
+
+
 def remove(path: Path) -> bool:
     """Remove a file that may have gone already; says so where it cannot be removed. Returns whether it is gone."""
     try:

@@ -34,6 +34,7 @@ class RamTier:
     def add(self, entry: HeldEntry) -> list[HeldEntry]:
         """Keep an entry instead of those it covers; returns what had to leave for it, itself where it is too large."""
         for old in [old for old in self if entry.covers(old, whole=entry.whole)]:
+            entry.inherit(old)
             self.remove(old)
         self._entries[id(entry)] = entry
         self.bytes += entry.held_bytes

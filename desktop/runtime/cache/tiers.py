@@ -23,6 +23,7 @@ from desktop.runtime.cache.entries import (
     find_longest,
     pack_tokens,
 )
+from desktop.runtime.cache.folder import empty_folder
 from desktop.runtime.cache.ram import RamTier
 
 __all__ = ["CacheMiss", "Figures", "Hit", "Tiers"]
@@ -62,6 +63,8 @@ class Tiers:
             self._disk = DiskTier(
                 Path(limits.disk_folder), limits.disk_bytes, model_key=model_key, engine=engine, clock=clock
             )
+        elif limits.disk_folder:
+            empty_folder(Path(limits.disk_folder))
 
     def find(self, tokens: Sequence[int], adapters: str, *, whole: bool) -> Hit | None:
         """Return the entry that begins with the most of `tokens`, None where none shares one.
@@ -112,6 +115,7 @@ class Tiers:
         entry = self._held(tokens, adapters, state, whole=whole, conversation=conversation)
         covering = self._ram.covering(entry)
         if covering is not None:
+            covering.inherit(entry)
             self._ram.use(covering, entry.used)
             return
         for left in self._ram.add(entry):

@@ -65,7 +65,7 @@ class Writer:
         with self._changed:
             if self._ending or self._clock() < self._quiet_until:
                 return False
-            if any(job.covers(entry, whole=entry.whole) for job in self._jobs):
+            if any(job.stands_for(entry, whole=entry.whole) for job in self._jobs):
                 return True
             for job in [job for job in list(self._jobs)[1:] if entry.covers(job, whole=entry.whole)]:
                 self._jobs.remove(job)

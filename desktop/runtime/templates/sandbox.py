@@ -4,9 +4,10 @@ import ctypes
 import datetime as dt
 import json
 import re
+import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -21,9 +22,14 @@ from desktop.engine.protocol import FailureKind
 from desktop.runtime.failures import EngineError
 
 TIME_LIMIT = 2.0
-"""Seconds that a template may take."""
+"""Seconds that a template may compute."""
+PATIENCE = 8
+"""How many times as long it may take by the clock on the wall: beside running replies it waits for the interpreter, and
+beside other programs for a core."""
 OUTPUT_LIMIT = 16 * 1024 * 1024
 """Characters that a template may write, beyond what the messages hold."""
+_LOOK_AGAIN = 0.005
+"""Seconds between two looks at a thread whose time is nearly over."""
 # An even number of backslashes before it means that the text itself had "\ufdd0" in it.
 _ESCAPED_MARK = re.compile(r"\\(?:\\|u(fdd[0-2]))")
 
@@ -96,13 +102,13 @@ def compile_template(source: str) -> jinja2.Template:
 
 
 def run_template(template: jinja2.Template, values: Mapping[str, Any], *, limit: int, deadline: float) -> str:
-    """Return what the template writes; `limit` is in characters, `deadline` a time of the monotonic clock.
+    """Return what the template writes; `limit` is in characters, `deadline` a time of this thread's CPU clock.
 
     Raises TemplateRefusedError where it says no itself, MemoryError where the machine has no memory for it,
     EngineError(BAD_CHAT_TEMPLATE) for everything else.
     """
     try:
-        with time_limit(max(deadline - time.monotonic(), 0.001)):
+        with time_limit(max(deadline - time.thread_time(), 0.001)):
             return _bounded(template.generate(**values), limit)
     except (EngineError, TemplateRefusedError, MemoryError):
         raise  # a template is bounded in what it can build: memory that is missing is no fault of its own
@@ -125,34 +131,51 @@ def _bounded(pieces: Iterator[str], limit: int) -> str:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TemplateTooSlowError in this thread, between two bytecodes, when the block takes longer; on every system.
+    """Raise TemplateTooSlowError in this thread, between two bytecodes, when the block computes for longer.
 
-    One call into native code cannot be interrupted; the heartbeat ends a child that hangs there. Raises MemoryError
-    where the system has no room for the clock's thread.
+    Where another thread cannot ask how long this one has computed (Windows, macOS), and in any case after PATIENCE
+    times as long, the clock on the wall decides. One call into native code cannot be interrupted; the heartbeat ends a
+    child that hangs there. Raises MemoryError where the system has no room for the watching thread.
     """
-    thread, lock, over = threading.get_ident(), threading.Lock(), False
+    thread, lock, over = threading.get_ident(), threading.Lock(), threading.Event()
+    left = _time_left(thread, seconds)
 
-    def interrupt() -> None:
+    def watch() -> None:
+        while (wait := left()) > 0:
+            if over.wait(max(wait, _LOOK_AGAIN)):
+                return
         with lock:
-            if not over:
+            if not over.is_set():
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(thread), ctypes.py_object(TemplateTooSlowError)
                 )
 
-    timer = threading.Timer(seconds, interrupt)
-    timer.daemon = True
+    watcher = threading.Thread(target=watch, name="template clock", daemon=True)
     try:
-        timer.start()
+        watcher.start()
     except RuntimeError as error:  # "can't start new thread", as Python words it
         raise MemoryError(str(error)) from error
     try:
         yield
     finally:
         with lock:
-            over = True
-        timer.cancel()
+            over.set()
         # Takes back an exception that was sent but has not arrived.
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+
+
+def _time_left(thread: int, seconds: float) -> Callable[[], float]:
+    """What tells the seconds after which a thread may be over its time; 0 or less once it is."""
+    began = time.monotonic()
+    if sys.platform in ("win32", "darwin"):
+        return lambda: seconds * PATIENCE - (time.monotonic() - began)
+    clock = time.pthread_getcpuclockid(thread)
+    computed = time.clock_gettime(clock)
+
+    def left() -> float:
+        return min(seconds - (time.clock_gettime(clock) - computed), seconds * PATIENCE - (time.monotonic() - began))
+
+    return left
 
 
 def _to_json(

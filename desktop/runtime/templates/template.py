@@ -133,13 +133,13 @@ class ChatTemplate:
 
     @functools.cached_property
     def _shape(self) -> Shape:
-        deadline = time.monotonic() + TIME_LIMIT  # for all attempts together
+        deadline = time.thread_time() + TIME_LIMIT  # for all attempts together
 
         def attempt(turns: list[Turn], values: dict[str, Any]) -> str | None:
             try:
                 return self._run(turns, _extras() | values | {"add_generation_prompt": False}, OUTPUT_LIMIT, deadline)
             except (EngineError, TemplateRefusedError):
-                if time.monotonic() >= deadline:
+                if time.thread_time() >= deadline:
                     raise
                 return None  # that is the answer: it does not take this
 
@@ -168,7 +168,7 @@ class ChatTemplate:
         """Render; where the template itself refuses, bend the conversation step by step into what it may take."""
         if not self._shape.system:
             turns = fold_system(turns, keep_first=False)
-        deadline = time.monotonic() + TIME_LIMIT
+        deadline = time.thread_time() + TIME_LIMIT
         try:
             return self._run(self._wrap(turns), values, limit, deadline)
         except TemplateRefusedError as error:

@@ -243,8 +243,27 @@ async def test_a_start_that_is_given_up_is_no_crash_and_brings_no_other_child(ch
         await asyncio.sleep(0)
     starting.cancel()
     await asyncio.wait([starting])
+    async with asyncio.timeout(10):
+        while client.state.phase == EnginePhase.STARTING:
+            await asyncio.sleep(0.01)
+    there = client.pid is not None
+    assert [state.phase for state in states[1:]] == [EnginePhase.READY if there else EnginePhase.STOPPED]
+    assert states[-1].failure is None
+    await client.start()
+    assert client.state.phase == EnginePhase.READY
+    await client.stop()
+
+
+async def test_a_start_that_one_gives_up_and_another_waits_for_goes_on(child_does: Script) -> None:
+    child_does("time.sleep(0.3)\n" + SERVE)
+    client, states = EngineClient(), list[EngineState]()
+    client.subscribe(states.append)
+    given_up, waited_for = asyncio.create_task(client.start()), asyncio.create_task(client.start())
     await asyncio.sleep(0.1)
-    assert [state.phase for state in states] == [EnginePhase.STARTING]
+    given_up.cancel()
+    await waited_for
+    assert given_up.cancelled()
+    assert [state.phase for state in states] == [EnginePhase.STARTING, EnginePhase.READY]
     await client.stop()
 
 

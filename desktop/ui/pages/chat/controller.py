@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from PySide6.QtCore import QObject, QTimer
 
+from desktop.chat.forgetting import forget_deleted
 from desktop.chat.messages import Conversation, Message
 from desktop.chat.session import ReplyStarted
 from desktop.chat.store import ChatStore
@@ -227,6 +228,7 @@ class ChatController(QObject):
             self._draft_timer.stop()
             await self._show(None)
         await self._list()
+        self._start(self._forget_deleted())
         self._shell.notify(
             NoticeWish(
                 text=self.tr("“{title}” was deleted.").format(title=conversation.title or self.tr("New chat")),
@@ -350,6 +352,10 @@ class ChatController(QObject):
 
     def _on_model_loaded(self, _model: LoadedModel) -> None:
         self._show_meter()
+        self._start(self._forget_deleted())
+
+    async def _forget_deleted(self) -> None:
+        await forget_deleted(await self._store(), self._services.engine)
 
     def _show_meter(self) -> None:
         model = self._services.engine.loaded

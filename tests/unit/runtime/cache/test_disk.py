@@ -295,3 +295,22 @@ def test_a_state_that_another_process_removed_is_written_again(open_tiers: OpenT
     write_entry(tiers, [1]).unlink()
     write_entry(tiers, [1])
     assert suffixes(cache_root) == [".kv"]
+
+
+def test_what_was_kept_goes_when_nothing_is_to_be_kept(open_tiers: OpenTiers, cache_root: Path) -> None:
+    write_entry(open_tiers(), [1])
+    write_entry(open_tiers(model_key="other"), [2])
+    note = cache_root / "note.txt"
+    note.write_text("a person's own")
+    open_tiers(disk=0)
+    assert suffixes(cache_root) == [".txt"]
+    open_tiers(disk=0, root=cache_root / "missing")
+    assert not (cache_root / "missing").exists()
+
+
+def test_what_cannot_be_removed_then_is_said(
+    open_tiers: OpenTiers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    open_tiers(disk=0, root=tmp_path / "file")
+    assert "could not be removed" in capsys.readouterr().err

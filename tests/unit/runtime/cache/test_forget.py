@@ -67,6 +67,55 @@ def test_what_another_conversation_goes_on_with_is_its_own(open_tiers: OpenTiers
     assert finds(tiers, [1, 2])
 
 
+def test_what_nobody_had_a_name_for_becomes_that_of_whoever_says_it(open_tiers: OpenTiers, cache_root: Path) -> None:
+    tiers = open_tiers(ram=MIB)
+    for keep in (tiers.keep, tiers.persist):
+        keep([1, 2, 3], "", state_of([1, 2, 3]))
+        assert tiers.flush(10)
+        keep([1, 2], "", state_of([1, 2]), conversation=ANN)
+        assert tiers.flush(10)
+    assert tiers.forget(ANNS).entries == 2
+    assert not finds(tiers, [1])
+    assert suffixes(cache_root) == []
+
+
+def test_a_name_is_not_lost_to_who_goes_on_without_one(open_tiers: OpenTiers, cache_root: Path) -> None:
+    tiers = open_tiers(ram=MIB)
+    for keep in (tiers.keep, tiers.persist):
+        keep([1, 2], "", state_of([1, 2]), conversation=ANN)
+        assert tiers.flush(10)
+        keep([1, 2, 3], "", state_of([1, 2, 3]))
+        assert tiers.flush(10)
+    assert (tiers.figures.ram_entries, tiers.figures.disk_entries) == (1, 1)
+    assert tiers.forget(ANNS).entries == 2
+    assert not finds(tiers, [1])
+    assert suffixes(cache_root) == []
+
+
+def test_a_name_is_not_lost_while_it_is_being_written(open_tiers: OpenTiers, cache_root: Path, gate: "Gate") -> None:
+    tiers = open_tiers()
+    assert tiers.persist([1, 2], "", state_of([1, 2]), conversation=ANN)
+    assert gate.reached.wait(10)
+    assert tiers.persist([1, 2, 3], "", state_of([1, 2, 3]))
+    gate.opened.set()
+    assert tiers.flush(10)
+    assert tiers.forget(ANNS).entries == 1
+    assert suffixes(cache_root) == []
+
+
+def test_a_name_comes_to_what_is_being_written_without_one(
+    open_tiers: OpenTiers, cache_root: Path, gate: "Gate"
+) -> None:
+    tiers = open_tiers()
+    assert tiers.persist([1, 2, 3], "", state_of([1, 2, 3]))
+    assert gate.reached.wait(10)
+    assert tiers.persist([1, 2], "", state_of([1, 2]), conversation=ANN)
+    gate.opened.set()
+    assert tiers.flush(10)
+    assert tiers.forget(ANNS).entries == 1
+    assert suffixes(cache_root) == []
+
+
 def test_files_of_which_nobody_can_tell_whose_they_are_go_with_any(open_tiers: OpenTiers, cache_root: Path) -> None:
     tiers = open_tiers()
     for token in (1, 2, 3):

@@ -1,6 +1,7 @@
 """One physical core per thread, and a thread less for each core that others keep busy."""
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from tests.support.busy_core import busy_core
 from tests.support.engine_replies import loaded_client
 from tests.support.models.decoders import write_dense
 
+IN_EARNEST = pytest.mark.skipif(
+    hasattr(os, "nice") and os.nice(0) > 0, reason="programs of a low priority, as these tests start, are not counted"
+)
 STAT = b"cpu  100 50 20 900 7 1 2 3 0 0\ncpu0 60 50 10 400 7 1 1 3 0 0\ncpu1 40 0 10 500 0 0 1 0 0 0\nintr 5\n"
 
 
@@ -127,6 +131,7 @@ def test_a_look_costs_next_to_nothing() -> None:
 
 
 @pytest.mark.skipif(open_clock()() is None, reason="this system does not tell its CPU times")
+@IN_EARNEST
 def test_the_governor_sees_a_program_that_keeps_a_core_busy() -> None:
     governor = ThreadGovernor(64, cores=64)
 
@@ -143,6 +148,7 @@ def test_the_governor_sees_a_program_that_keeps_a_core_busy() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.skipif(physical_cores() < 2 or open_clock()() is None, reason="there is no thread to give up")
+@IN_EARNEST
 async def test_a_reply_gives_a_core_up_to_another_program(tmp_path: Path) -> None:
     async with loaded_client(write_dense(tmp_path), n_threads=physical_cores(), n_ctx=4096) as client:
         asked = [PromptMessage(role="user", content="Tell me a story.")]

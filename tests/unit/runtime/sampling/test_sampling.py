@@ -342,3 +342,53 @@ def test_logprobs_are_told_as_far_as_they_are_asked_for(child: Samplers) -> None
     some = child.generate(logprobs=3, temperature=0)["logprobs"]
     assert all(entry["top"][0] == entry["chosen"] for entry in some)
     assert all(len(entry["top"]) == 3 for entry in some)
+
+
+# --- beside others ---------------------------------------------------------------------------------------------------
+
+ANY_CHOICE = [
+    {},
+    {"top_k": 1},
+    {"top_k": 300, "top_p": 1.0},
+    {"top_k": 20, "min_p": 0.2, "temperature": 1.5},
+    {"top_k": 60, "typical_p": 0.7},
+    {"top_k": 40, "xtc_probability": 0.8, "xtc_threshold": 0.05},
+    {"top_k": 40, "dynamic_temperature": 0.5},
+    {"ignore_end": True, "temperature": 0.0},
+    {"min_length": 20, "temperature": 1.2},
+]
+
+
+@pytest.mark.parametrize("changes", ANY_CHOICE)
+def test_beside_others_the_choice_is_the_same_as_alone(child: Samplers, changes: dict[str, Any]) -> None:
+    for seed in (3, 4):
+        sampling = {"temperature": 0.8, "seed": seed, **changes}
+        alone = child.ask("generate", sampling=sampling)
+        beside = child.ask("generate", sampling=sampling, together=8)
+        assert beside["tokens"] == alone["tokens"]
+        assert alone["shortly"] == 0
+        assert beside["shortly"] >= len(beside["tokens"]) * 3 // 4  # the more are enough, the more often two are equal
+
+
+@pytest.mark.parametrize("changes", [{"top_k": 0}, {"mirostat": 2}, {"repeat_penalty": 1.2}, {"top_n_sigma": 1.0}])
+def test_what_needs_the_whole_vocabulary_gets_it_beside_others_too(child: Samplers, changes: dict[str, Any]) -> None:
+    sampling = {"temperature": 0.8, "seed": 3, **changes}
+    beside = child.ask("generate", sampling=sampling, together=8)
+    assert beside["tokens"] == child.ask("generate", sampling=sampling)["tokens"]
+    assert beside["shortly"] == 0
+
+
+def test_the_shortlist_holds_the_likeliest(child: Samplers, logits: Floats) -> None:
+    for spread in (0.3, 1.0, 30.0):
+        values = (logits * spread).astype(np.float32)
+        found = child.ask("shortlist", logits=values.tolist(), enough=5)
+        assert set(np.argsort(-values)[:5].tolist()) <= set(found)
+
+
+def test_the_shortlist_leaves_alone_what_it_cannot_tell(child: Samplers) -> None:
+    falling = [-float(place) for place in range(SIZE)]
+    assert child.ask("shortlist", logits=falling, enough=5) is not None
+    assert child.ask("shortlist", logits=[*falling[:-1], -3.0], enough=5) is None
+    assert child.ask("shortlist", logits=falling, enough=SIZE + 1) is None
+    assert child.ask("shortlist", logits=[float("nan"), *falling[1:]], enough=5) is None
+    assert child.ask("shortlist", logits=[float("-inf")] * SIZE, enough=5) is None

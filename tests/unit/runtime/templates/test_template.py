@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from desktop.engine.protocol import Attachment, FailureKind, PromptMessage, Tool, ToolCall
 from desktop.runtime.failures import EngineError
-from desktop.runtime.templates.sandbox import compile_template, run_template, time_limit
+from desktop.runtime.templates.sandbox import TemplateTooSlowError, compile_template, run_template, time_limit
 from desktop.runtime.templates.template import CHATML, ChatTemplate, Stretch, fallback_source
 
 SPECIAL = ("<|im_start|>", "<|im_end|>")
@@ -127,20 +128,56 @@ def test_a_template_in_time_is_left_alone() -> None:
     time.sleep(0.1)
 
 
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="another thread's computing is not told there")
+def test_what_a_template_waits_for_is_not_counted() -> None:
+    over = threading.Event()
+    others = [threading.Thread(target=_spin, args=(over,)) for _ in range(3)]
+    for other in others:
+        other.start()
+    try:
+        began, computed = time.monotonic(), time.thread_time()
+        with time_limit(0.4):
+            while time.thread_time() - computed < 0.2:
+                pass
+        assert time.monotonic() - began > 0.4  # the others had the interpreter too
+    finally:
+        over.set()
+        for other in others:
+            other.join()
+
+
+def test_a_template_that_only_waits_is_ended_too() -> None:
+    began = time.monotonic()
+    with pytest.raises(TemplateTooSlowError):
+        _wait_within(0.05)
+    assert time.monotonic() - began < 10
+
+
+def _wait_within(seconds: float) -> None:
+    with time_limit(seconds):
+        for _ in range(2000):
+            time.sleep(0.01)
+
+
+def _spin(over: threading.Event) -> None:
+    while not over.is_set():
+        pass
+
+
 def test_memory_that_is_missing_is_no_fault_of_the_template() -> None:
     def build() -> str:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        run_template(compile_template("{{ build() }}"), {"build": build}, limit=100, deadline=time.monotonic() + 2)
+        run_template(compile_template("{{ build() }}"), {"build": build}, limit=100, deadline=time.thread_time() + 2)
 
 
 def test_a_clock_that_gets_no_thread_is_missing_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(_timer: threading.Timer) -> None:
+    def start(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     shared = template()
-    monkeypatch.setattr(threading.Timer, "start", start)
+    monkeypatch.setattr(threading.Thread, "start", start)
     with pytest.raises(MemoryError, match="thread"):
         shared.render(user("hi"))
     monkeypatch.undo()

@@ -66,6 +66,15 @@ async def test_one_conversation_is_forgotten_and_the_others_go_on(path: Path) ->
         assert (await client.forget_conversations(["nobody"])).entries == 0
 
 
+async def test_who_goes_on_without_a_name_does_not_keep_what_is_forgotten(path: Path) -> None:
+    async with engine(path) as client:
+        said = await say(client, prompt("ann"), SHORT, conversation="ann")
+        follow_up = f"{prompt('ann')}{said.text}<|im_end|>\n{ask('and then')}"
+        assert (await say(client, follow_up, SHORT)).stats.cached_in in ("memory", "ram")
+        assert (await client.forget_conversations(["ann"])).entries >= 1
+        assert await found(client, "ann") == "none"
+
+
 async def test_everything_is_forgotten_also_what_has_no_name(path: Path) -> None:
     async with engine(path) as client:
         for name in ("ann", "", "bob"):

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from desktop.engine.client import EngineClient
 from desktop.engine.failure import BadRequest, ContextFull, NoModel, WrongPurpose
-from desktop.engine.protocol import Done, PromptMessage, Sampling, TextDelta
+from desktop.engine.protocol import Done, PromptMessage, Sampling
 from tests.support.bare_engine import Bare, bare_engine
 from tests.support.engine_replies import loaded_client
 from tests.support.engine_talk import NO_CACHE, check_reply, exact_plan, greedy, say
@@ -221,12 +221,20 @@ async def test_what_no_answer_can_hold_is_refused(client: EngineClient) -> None:
 
 
 async def test_it_is_answered_while_a_reply_is_made(client: EngineClient) -> None:
-    running = client.generate(prompt=PROMPT, sampling=greedy(600))
-    await anext(running)
+    begun, events = asyncio.Event(), []
+
+    async def listen() -> None:
+        async for event in client.generate(prompt=PROMPT, sampling=greedy(1500)):
+            events.append(event)
+            begun.set()
+
+    reply = asyncio.create_task(listen())
+    await begun.wait()
     assert await client.detokenize(await tokens_of(client, PROMPT)) == PROMPT
-    after = [event async for event in running]
-    assert sum(isinstance(event, TextDelta) for event in after) > 5
-    assert isinstance(after[-1], Done)
+    assert not any(isinstance(event, Done) for event in events)  # the reply was still being made
+    await reply
+    assert isinstance(events[-1], Done)
+    assert events[-1].stats.completion_tokens == 1500
 
 
 async def test_without_a_model_there_is_no_tokenizer() -> None:
