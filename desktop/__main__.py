@@ -28,6 +28,10 @@ def _run_role(role: str, arguments: list[str]) -> int:
         from desktop.runtime.child import run_engine_child
 
         return run_engine_child()
+    if role == "dry-run":
+        from desktop.runtime.dry_run.child import run_dry_run_child
+
+        return run_dry_run_child()
     if role == "rpc-worker" and arguments:
         from desktop.runtime.devices.rpc import run_rpc_worker
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any, Literal
 
-ChildRole = Literal["engine", "hardware", "sampler", "rpc-worker"]
+ChildRole = Literal["engine", "hardware", "sampler", "rpc-worker", "dry-run"]
 _OWNER = "SNUG_OWNER"
 """Names the owner's process id to the child."""
 

@@ -56,6 +56,11 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
         return self.cache / "conversations"
 
     @property
+    def stubs(self) -> Path:
+        """Headers of models without their words, for the engine's dry runs (gguf/stub.py)."""
+        return self.cache / "stubs"
+
+    @property
     def models_folder(self) -> Path:
         """Where downloads land unless a setting says otherwise."""
         return self.data / "models"

@@ -12,6 +12,7 @@ from desktop.errors import WrongUsage
 from desktop.sizes import gb, gib
 
 if TYPE_CHECKING:
+    from desktop.fit.cards import Card
     from desktop.fit.types import Choice, Recommendation
     from desktop.hardware.types import HardwareProfile
     from desktop.services import Services
@@ -30,11 +31,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--context", metavar="N", type=int, help="tokens of context that must fit (default: 8192)")
     parser.add_argument(
         "--gpu",
-        metavar="SIZE",
+        metavar="CARD",
         nargs="+",
         action="extend",
         default=[],
-        help="think of graphics cards with this memory instead, for example 16GB 8GB",
+        help='think of these graphics cards instead, by memory or by name, for example 16GB "RTX 3060 12GB"',
     )
     parser.add_argument("--ram", metavar="SIZE", help="think of this much main memory instead, for example 32GB")
     parser.add_argument("--min-speed", metavar="T", type=float, help="least tokens per second (default: 10)")
@@ -53,7 +54,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     from desktop.services import recommend_models
 
     _check(arguments)
-    gpus = [parse_size("--gpu", text) for text in arguments.gpu]
+    gpus = [parse_card(text) for text in arguments.gpu]
     ram = parse_size("--ram", arguments.ram) if arguments.ram else None
     profile = await _profile(services, gpus, ram)
     rank = partial(recommend_models, context=arguments.context, minimum_speed=arguments.min_speed)
@@ -77,6 +78,14 @@ def parse_size(option: str, text: str) -> int:
     return int(size)
 
 
+def parse_card(text: str) -> "Card":
+    """Turn "16GB" or "RTX 3060 12GB" into a card; raises WrongUsage."""
+    from desktop.fit.cards import card_of_size, find_card
+
+    looks_like_a_size = _SIZE.match(text.strip()) or not any(letter.isalpha() for letter in text)
+    return card_of_size(parse_size("--gpu", text)) if looks_like_a_size else find_card(text)
+
+
 def as_json(answer: "Recommendation") -> dict[str, Any]:
     """Return the answer as docs/cli.md describes it; every Phrase is a sentence."""
     return {
@@ -88,15 +97,20 @@ def as_json(answer: "Recommendation") -> dict[str, Any]:
     }
 
 
+def check_context(context: int | None) -> None:
+    """Raise WrongUsage for what cannot be a context."""
+    if context is not None and not 1 <= context <= _MOST_CONTEXT:
+        raise WrongUsage(reason=f"--context {context} is not a number of tokens that a model could have")
+
+
 def _check(arguments: argparse.Namespace) -> None:
-    if arguments.context is not None and not 1 <= arguments.context <= _MOST_CONTEXT:
-        raise WrongUsage(reason=f"--context {arguments.context} is not a number of tokens that a model could have")
+    check_context(arguments.context)
     speed = arguments.min_speed
     if speed is not None and not (math.isfinite(speed) and speed >= 0):
         raise WrongUsage(reason=f"--min-speed {speed} is not a speed in tokens per second")
 
 
-async def _profile(services: "Services", gpus: list[int], ram: int | None) -> "HardwareProfile":
+async def _profile(services: "Services", gpus: "list[Card]", ram: int | None) -> "HardwareProfile":
     from desktop.fit.what_if import imagine
     from desktop.services import survey
 

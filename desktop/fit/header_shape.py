@@ -57,7 +57,7 @@ def _sum_tensors(header: GgufHeader, tensors: Sequence[TensorInfo]) -> dict[int 
     places: dict[int | str, int] = dict.fromkeys(range(header.n_layer), 0)
     places |= {"head": 0, "input": 0, "shared": 0}
     for tensor in tensors:
-        place = _place(tensor)
+        place = place_of(tensor)
         if place not in places:
             reason = f'the tensor "{tensor.name}" belongs to a layer that is not there'
             raise CorruptGguf(path=header.source or header.text("general.name"), reason=reason)
@@ -65,7 +65,8 @@ def _sum_tensors(header: GgufHeader, tensors: Sequence[TensorInfo]) -> dict[int 
     return places
 
 
-def _place(tensor: TensorInfo) -> int | str:
+def place_of(tensor: TensorInfo) -> int | str:
+    """Return the layer a tensor belongs to, or "input", "head", or "shared" (every device has its own copy)."""
     layer = tensor.layer
     if layer is not None:
         return layer

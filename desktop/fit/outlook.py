@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.fit.cards import card_of_size
 from desktop.fit.quality import MUCH_LOSS
 from desktop.fit.ranking import Priced, by_capability, is_candidate
 from desktop.fit.what_if import imagine
@@ -44,7 +45,7 @@ _NOT_ASKED = QT_TRANSLATE_NOOP(
 def one_step_up(profile: HardwareProfile) -> HardwareProfile:
     """Return the machine with ONE_STEP_MORE of graphics memory, in a new card or in the largest it has."""
     if not any(gpu.backend for gpu in profile.gpus):
-        return imagine(profile, gpus=[ONE_STEP_MORE])
+        return imagine(profile, gpus=[card_of_size(ONE_STEP_MORE)])
     largest = max((gpu for gpu in profile.gpus if gpu.backend), key=lambda gpu: gpu.vram_total)
     larger = msgspec.structs.replace(
         largest, vram_total=largest.vram_total + ONE_STEP_MORE, vram_free=largest.vram_free + ONE_STEP_MORE

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from desktop.engine.protocol import DeviceMemory, KvType, Placement
+from desktop.engine.protocol import DeviceMemory, KvType, LoadPlan, Placement
 from desktop.fit.shape import ModelShape
 
 CPU = "CPU"
@@ -41,6 +41,20 @@ class Request(NamedTuple):
     n_seq_max: int = 1
     n_outputs_max: int = 1
     kv_unified: bool = True
+
+
+def request_of(plan: LoadPlan) -> Request:
+    """Return the request that a plan fulfils."""
+    return Request(
+        plan.n_ctx,
+        plan.type_k,
+        plan.type_v,
+        n_ubatch=plan.n_ubatch,
+        n_parallel=plan.n_parallel,
+        n_seq_max=plan.n_seq_max,
+        n_outputs_max=plan.n_outputs_max,
+        kv_unified=plan.kv_unified,
+    )
 
 
 def request_for(shape: ModelShape, *, n_ctx: int, type_k: KvType, type_v: KvType, parallel: int) -> Request:

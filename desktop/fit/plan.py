@@ -135,24 +135,25 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     margin: int = MARGIN,
     reclaimed: Sequence[DeviceMemory] = (),
     parallel: int = 1,
+    refuse: bool = True,
 ) -> LoadPlan:
-    """Plan how to load the file at `path`, whose header was read already. Every device is checked at the end.
+    """Plan how to load the file at `path`; every device is checked at the end.
 
     devices: the engine's own, in its order; empty means CPU only. context: tokens that must be had; None takes
     `wanted_context` (at most what the model was trained for) and lowers it until everything fits, with a reason.
     gpu_layers, tensor_split: what the person fixed, None to let the plan choose. margin: bytes to stay free on each
-    device. reclaimed: what a loaded model holds that this one replaces. parallel: replies at once (or one).
+    device. reclaimed: what a loaded model holds that this one replaces. parallel: replies at once (or one). Without
+    `refuse` what does not fit is planned all the same.
 
-    Raises DoesNotFit (DoesNotFitAtThisContext when a shorter context would do), WrongUsage for a tensor split that
-    the devices cannot follow, and what reading the other shards of a split file raises.
+    Raises DoesNotFit (DoesNotFitAtThisContext where a shorter one would do), WrongUsage, and what read_header raises.
     """
     budgets = with_reclaimed(budgets_of_devices(profile, devices, margin=margin), reclaimed)
-    shape = shape_of_header(header, shards=_other_shards(path))
-    layers = _asked_layers(gpu_layers, tensor_split)
-    problem = _Problem(name, shape, budgets, layers, tuple(tensor_split or ())).checked()
-    length = context or min(wanted_context, header.context_length or wanted_context)
-    wanted = request_for(shape, n_ctx=length, type_k=type_k, type_v=type_v, parallel=parallel)
-    candidate, lowered = _decide(problem, wanted, may_lower=context is None)
+    shape = shape_of_header(header, shards=other_headers(path))
+    asked = _asked_layers(gpu_layers, tensor_split)
+    problem = _Problem(name, shape, budgets, asked, tuple(tensor_split or ())).checked()
+    n_ctx = context or min(wanted_context, header.context_length or wanted_context)
+    wanted = request_for(shape, n_ctx=n_ctx, type_k=type_k, type_v=type_v, parallel=parallel)
+    candidate, lowered = _decide(problem, wanted, may_lower=context is None, refuse=refuse)
     reasons = (_placement_reason(candidate, problem), *lowered, *_remarks(candidate.request, wanted, header))
     return _load_plan(candidate, problem, path, reasons=reasons, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
 
@@ -169,9 +170,9 @@ def _remarks(request: Request, wanted: Request, header: GgufHeader) -> list[Phra
     return [*remarks, Phrase.of(_ESTIMATE)]
 
 
-def _decide(problem: _Problem, request: Request, *, may_lower: bool) -> tuple[_Candidate, list[Phrase]]:
+def _decide(problem: _Problem, request: Request, *, may_lower: bool, refuse: bool) -> tuple[_Candidate, list[Phrase]]:
     candidate = problem.attempt(request)
-    if candidate.fits:
+    if candidate.fits or not refuse:
         return candidate, []
     lower = problem.longest_context(request)
     if lower is None or not may_lower:
@@ -244,7 +245,8 @@ def _load_plan(
     )
 
 
-def _other_shards(path: Path) -> tuple[GgufHeader, ...]:
+def other_headers(path: Path) -> tuple[GgufHeader, ...]:
+    """Read the headers of a split model's other parts; raises as read_header."""
     return tuple(read_header(shard) for shard in all_shards(path) if shard != path)
 
 

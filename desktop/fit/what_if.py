@@ -4,34 +4,37 @@ from collections.abc import Sequence
 
 import msgspec
 
+from desktop.fit.cards import Card
 from desktop.hardware.types import Gpu, HardwareProfile
 
-_GIB = 1 << 30
-_SYSTEM_BASE = 2 * _GIB  # a desktop with a browser open takes about 2 GiB and a sixteenth of a larger memory
+_SYSTEM_BASE = 2 << 30  # a desktop with a browser open takes about 2 GiB and a sixteenth of a larger memory
 _SYSTEM_PART = 16
 _VRAM_PART = 32  # what a driver and a display keep of a card: 24 GiB report 23.3 GiB free
 
 
-def imagine(profile: HardwareProfile, *, gpus: Sequence[int] = (), ram: int | None = None) -> HardwareProfile:
-    """Return the profile of a machine with these graphics cards (bytes of memory each) and this RAM (bytes).
+def imagine(profile: HardwareProfile, *, gpus: Sequence[Card] = (), ram: int | None = None) -> HardwareProfile:
+    """Return the profile of a machine with these graphics cards and this RAM (bytes).
 
     Without `gpus` the cards stay as they are, without `ram` the memory. What an imagined device has free is an
     assumption: 31/32 of a card; the RAM less 2 GiB and a sixteenth.
     """
-    cards = tuple(_imagined_card(index, size) for index, size in enumerate(gpus)) if gpus else profile.gpus
+    cards = tuple(_imagined_card(index, card) for index, card in enumerate(gpus)) if gpus else profile.gpus
     backends = tuple(card.backend or "" for card in cards) if gpus else profile.backends
     memory = profile.ram
+    ram = ram or max((card.memory for card in gpus if card.unified), default=None)
     if ram is not None:
         available = max(ram - _SYSTEM_BASE - ram // _SYSTEM_PART, 0)
         memory = msgspec.structs.replace(memory, total=ram, available=available)
     return msgspec.structs.replace(profile, gpus=cards, ram=memory, backends=backends)
 
 
-def _imagined_card(index: int, size: int) -> Gpu:
+def _imagined_card(index: int, card: Card) -> Gpu:
     return Gpu(
-        name=f"GPU {index + 1} ({size / _GIB:.0f} GiB)",
-        vendor="other",
-        vram_total=size,
-        vram_free=size - size // _VRAM_PART,
+        name=card.name,
+        vendor=card.vendor,
+        vram_total=card.memory,
+        vram_free=card.memory - card.memory // _VRAM_PART,
         backend=f"GPU{index}",
+        bandwidth=card.bandwidth,
+        uses_ram=card.unified,
     )

@@ -31,6 +31,7 @@ _MAX_ELEMENTS = 1 << 24
 _MAX_TEXTS = 1 << 22
 _MAX_NAME = 1 << 16
 _MAX_DIMENSIONS = 4
+_ALIGNMENT = 32  # GGUF_DEFAULT_ALIGNMENT of gguf.h
 _MAX_WEIGHTS = 1 << 62
 _KEPT_NUMBERS = 4096  # arrays up to here hold one figure per layer or the like; larger ones belong to the vocabulary
 _TEXT, _ARRAY, _BOOL = 8, 9, 7
@@ -74,15 +75,23 @@ class TensorInfo(NamedTuple):
 class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What a model file says about itself.
 
+    entries: where each metadata entry lies in the file, from its key to behind its value, in bytes.
     data_offset: where the tensor data begins, in bytes. file_size: bytes of the file. source: where it was read from.
     """
 
     version: int
     metadata: dict[str, MetadataValue]
+    entries: dict[str, tuple[int, int]]
     tensors: tuple[TensorInfo, ...]
     data_offset: int
     file_size: int
     source: str = ""
+
+    @property
+    def alignment(self) -> int:
+        """Bytes to a multiple of which each tensor begins; checked to be a power of two."""
+        value = self.metadata.get("general.alignment", _ALIGNMENT)
+        return value if isinstance(value, int) else _ALIGNMENT
 
     @property
     def architecture(self) -> str:
@@ -155,13 +164,19 @@ def parse_header(stream: BinaryIO, *, size: int, name: str) -> GgufHeader:
     version = _read_version(reader, name)
     tensor_count = reader.count("tensors", least=24, most=_MAX_TENSORS)
     key_count = reader.count("metadata entries", least=12, most=_MAX_KEYS)
-    metadata = _read_metadata(reader, key_count)
+    metadata, entries = _read_metadata(reader, key_count)
     infos = [_read_tensor(reader, name) for _ in range(tensor_count)]
     alignment = _alignment(reader, metadata)
     data_offset = _padded(reader.position, alignment)
     _check_tensors(reader, infos, data_offset=data_offset, size=size, alignment=alignment)
     header = GgufHeader(
-        version=version, metadata=metadata, tensors=tuple(infos), data_offset=data_offset, file_size=size, source=name
+        version=version,
+        metadata=metadata,
+        entries=entries,
+        tensors=tuple(infos),
+        data_offset=data_offset,
+        file_size=size,
+        source=name,
     )
     if not 0 <= header.n_layer <= MAX_LAYERS:
         reader.corrupt(f"it states {header.n_layer} layers")
@@ -187,14 +202,17 @@ def _read_version(reader: BoundedReader, name: str) -> int:
     return version
 
 
-def _read_metadata(reader: BoundedReader, count: int) -> dict[str, MetadataValue]:
+def _read_metadata(reader: BoundedReader, count: int) -> tuple[dict[str, MetadataValue], dict[str, tuple[int, int]]]:
     metadata: dict[str, MetadataValue] = {}
+    entries: dict[str, tuple[int, int]] = {}
     for _ in range(count):
+        begin = reader.position
         key = reader.text("a metadata key", most=_MAX_NAME)
         if key in metadata:
             reader.corrupt(f'the metadata entry "{key}" is there twice')
         metadata[key] = _read_value(reader, reader.u32(key), key)
-    return metadata
+        entries[key] = begin, reader.position
+    return metadata, entries
 
 
 def _read_value(reader: BoundedReader, kind: int, key: str) -> MetadataValue:
@@ -249,7 +267,7 @@ def _read_tensor(reader: BoundedReader, path: str) -> TensorInfo:
 
 
 def _alignment(reader: BoundedReader, metadata: dict[str, MetadataValue]) -> int:
-    value = metadata.get("general.alignment", 32)
+    value = metadata.get("general.alignment", _ALIGNMENT)
     if not isinstance(value, int) or value <= 0 or value & (value - 1):
         reader.corrupt("its alignment is not a power of two")
     return value

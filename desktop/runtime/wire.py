@@ -15,6 +15,7 @@ from desktop.engine.protocol import (
     EngineFailure,
     EngineMessage,
     FailureKind,
+    FitAnswer,
     Load,
     Ping,
     Pong,
@@ -42,11 +43,11 @@ class Wire:
         self._encoder = msgspec.json.Encoder()
         self._lock = threading.Lock()
 
-    def send(self, event: EngineMessage) -> None:
+    def send(self, event: EngineMessage | FitAnswer) -> None:
         """Write one line; callable from any thread. Ends the process when the owner is gone."""
         self.send_all((event,))
 
-    def send_all(self, events: Sequence[EngineMessage]) -> None:
+    def send_all(self, events: Sequence[EngineMessage | FitAnswer]) -> None:
         """Write a line each, in one piece."""
         line = memoryview(b"".join([self._encoder.encode(event) + b"\n" for event in events]))
         try:

@@ -64,9 +64,11 @@ from desktop.engine.protocol.messages import (
 )
 from desktop.engine.protocol.plans import (
     CacheLimits,
+    CacheSize,
     FitAnswer,
     FitQuestion,
     FlashAttention,
+    ImaginedDevice,
     KvType,
     LoadedModel,
     LoadPlan,
@@ -110,6 +112,7 @@ __all__ = [
     "Attachment",
     "Beams",
     "CacheLimits",
+    "CacheSize",
     "CachedIn",
     "Cancel",
     "CancelLoad",
@@ -139,6 +142,7 @@ __all__ = [
     "Generate",
     "GenerationStats",
     "Hello",
+    "ImaginedDevice",
     "KvType",
     "Load",
     "LoadFailed",

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from desktop.engine.protocol.devices import DeviceMemory, Placement
+from desktop.engine.protocol.failures import EngineFailure
 from desktop.errors import Phrase
 
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
@@ -135,17 +136,52 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[Phrase, ...] = ()
 
 
-class FitQuestion(msgspec.Struct, frozen=True, kw_only=True):
-    """What would this plan need? For the engine's dry run over a header-only file; no message carries it yet."""
+class ImaginedDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A graphics card that need not be there: the engine plans for it as for a real one, and computes nothing.
 
-    question_id: str
+    offloads: whether it takes large products of layers that stay on the CPU, as cards do and RPC devices do not.
+    """
+
+    name: str
+    memory_total: int
+    memory_free: int
+    offloads: bool = True
+
+
+class FitQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What would this plan need? Asked of a child of the role "dry-run", a JSON line each.
+
+    plan: its model_path names a stub (gguf/stub.py) or a whole model. imagined: devices that the plan names and that
+    are not there.
+    """
+
+    question_id: int
     plan: LoadPlan
+    imagined: tuple[ImaginedDevice, ...] = ()
+
+
+class CacheSize(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the engine's caches (full attention, a window, a recurrent state): the device of each of its layers.
+
+    size: bytes over all its layers, to 0.01 MiB.
+    """
+
+    size: int
+    layers: tuple[str, ...]
 
 
 class FitAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Memory per device and placement for a FitQuestion; `exact` when the engine itself answered."""
+    """What the engine said to a FitQuestion: an answer or a failure.
 
-    question_id: str
-    memory: tuple[DeviceMemory, ...]
-    placement: Placement
-    exact: bool
+    layers: the device of each layer, the output head last. caches: see there. compute: bytes per device.
+    n_ctx: tokens that the context really has. seconds: what the answer took. engine: its version.
+    """
+
+    question_id: int
+    engine: str
+    layers: tuple[str, ...] = ()
+    caches: tuple[CacheSize, ...] = ()
+    compute: tuple[DeviceMemory, ...] = ()
+    n_ctx: int = 0
+    seconds: float = 0.0
+    failure: EngineFailure | None = None

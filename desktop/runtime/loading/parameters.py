@@ -1,7 +1,7 @@
 """From a LoadPlan to the structs that libllama is given: nothing is left to libllama's own choice."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import llama_cpp.llama_cpp as llama
@@ -33,13 +33,17 @@ class _TensorOverride(ctypes.Structure):
 
 
 class ModelParameters:
-    """llama_model_params, and the memory it points to: to be kept for as long as the model is."""
+    """llama_model_params, and the memory it points to: to be kept for as long as the model is.
 
-    def __init__(self, plan: LoadPlan, ggml: Ggml) -> None:
+    imagined: handles of devices that only a dry run knows, by name.
+    """
+
+    def __init__(self, plan: LoadPlan, ggml: Ggml, *, imagined: Mapping[str, int] | None = None) -> None:
         self._keep: list[Any] = []
         self.native = llama.llama_model_default_params()
         # A list with nothing but its end means: no device but the CPU. NULL would mean: all there are.
-        devices = [find_device(ggml, name) for name in plan.devices]
+        known = imagined or {}
+        devices = [known.get(name) or find_device(ggml, name) for name in plan.devices]
         self.native.devices = self._hold((ctypes.c_void_p * (len(devices) + 1))(*devices, None))
         self.native.n_gpu_layers = plan.n_gpu_layers
         self.native.split_mode = _SPLIT_MODES[plan.split_mode]
@@ -50,7 +54,7 @@ class ModelParameters:
             self._keep.append(split)
             self.native.tensor_split = split
         if plan.tensor_overrides:
-            self.native.tensor_buft_overrides = self._hold(_overrides(plan.tensor_overrides, ggml))
+            self.native.tensor_buft_overrides = self._hold(_overrides(plan.tensor_overrides, ggml, known))
 
     def on_progress(self, callback: Any) -> None:
         """Have `callback(fraction, data) -> go on` called while the weights are read."""
@@ -61,11 +65,11 @@ class ModelParameters:
         return ctypes.cast(array, ctypes.c_void_p)
 
 
-def _overrides(overrides: Sequence[TensorOverride], ggml: Ggml) -> Any:
+def _overrides(overrides: Sequence[TensorOverride], ggml: Ggml, known: Mapping[str, int]) -> Any:
     array = (_TensorOverride * (len(overrides) + 1))()
     for entry, override in zip(array, overrides, strict=False):
         entry.pattern = override.pattern.encode()
-        entry.buft = ggml.dev_buffer_type(find_device(ggml, override.device))
+        entry.buft = ggml.dev_buffer_type(known.get(override.device) or find_device(ggml, override.device))
     return array
 
 

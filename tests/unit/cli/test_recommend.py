@@ -107,6 +107,16 @@ def test_cards_that_are_not_there_can_be_asked_about(capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.usefixtures("here")
+def test_cards_can_be_asked_about_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("--gpu", "RTX 3060 12GB", "16GB", "--json") == 0
+    devices = json.loads(capsys.readouterr().out)["devices"]
+    assert [device["label"] for device in devices][1:] == ["NVIDIA GeForce RTX 3060", "GPU (16.0 GiB)"]
+    assert [device["bandwidth"] for device in devices][1:] == [360e9, None]
+    with pytest.raises(WrongUsage, match="Voodoo"):
+        _run("--gpu", "Voodoo 2")
+
+
+@pytest.mark.usefixtures("here")
 def test_the_wanted_speed_and_context_are_followed(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("--min-speed", "1", "--context", "2048", "--json") == 0
     answer = json.loads(capsys.readouterr().out)

@@ -10,6 +10,7 @@ from desktop.catalog.types import (
     TaskClass,
 )
 from desktop.engine.protocol import DeviceKind, EngineDevice
+from desktop.fit.cards import card_of_size
 from desktop.fit.what_if import imagine
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
 
@@ -40,7 +41,7 @@ def machine(
         disk=Disk(path="/", total=2000 * GIB, free=1000 * GIB),
         backends=("CPU",),
     )
-    return imagine(profile, gpus=[int(size * GIB) for size in gpus])
+    return imagine(profile, gpus=[card_of_size(int(size * GIB)) for size in gpus])
 
 
 def device(name: str, free: float, *, backend: str = "CUDA", kind: DeviceKind = DeviceKind.GPU) -> EngineDevice:

@@ -1,0 +1,120 @@
+"""`snug fit MODEL`: what a model file needs on each device, and whether it fits."""
+
+import argparse
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from desktop.cli.output import print_json, print_table
+from desktop.cli.recommend import check_context, parse_size
+from desktop.errors import WrongUsage
+from desktop.sizes import gib
+
+if TYPE_CHECKING:
+    from desktop.engine.protocol import ImaginedDevice
+    from desktop.fit.report import FitReport
+    from desktop.services import Services
+
+_SETTINGS = (
+    "n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_outputs_max", "flash_attention", "swa_full", "kv_unified",
+    "type_k", "type_v", "n_gpu_layers", "tensor_split",
+)  # fmt: skip
+_NAME = re.compile(r"[A-Za-z][\w. -]{0,40}")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Declare the verb."""
+    parser = subparsers.add_parser("fit", help="show what a model file needs on each device, and whether it fits")
+    parser.add_argument("model", metavar="MODEL", help="a path to a GGUF, or what `snug models` lists as installed")
+    parser.add_argument("--context", metavar="N", type=int, help="tokens of context (default: as for a load)")
+    parser.add_argument("--kv", choices=("f16", "q8_0", "q4_0"), help="type of the KV cache (default: as for a load)")
+    parser.add_argument("--gpu-layers", metavar="N", type=int, help="layers that leave the processor, the last first")
+    parser.add_argument("--tensor-split", metavar="A,B", help="layers per device, for example 20,13")
+    parser.add_argument(
+        "--device",
+        metavar="NAME=SIZE",
+        action="append",
+        help="think of a card of this memory instead of those at hand, for example GPU0=16GB; may be repeated",
+    )
+    parser.add_argument("--exact", action="store_true", help="ask the engine itself in a dry run, without the weights")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+async def run(arguments: argparse.Namespace, services: "Services") -> int:
+    """Print a row per device. The exit code is 0 whether it fits or not.
+
+    Raises WrongUsage for figures that cannot be, and what services.fit_model raises.
+    """
+    from desktop.fit.report import FitWish
+    from desktop.services import fit_model
+
+    check_context(arguments.context)
+    wish = FitWish(
+        context=arguments.context,
+        kv=arguments.kv,
+        gpu_layers=arguments.gpu_layers,
+        tensor_split=_parse_split(arguments.tensor_split),
+        imagined=tuple(map(_parse_device, arguments.device)) if arguments.device else None,
+    )
+    report = await fit_model(services, arguments.model, wish=wish, exact=arguments.exact)
+    if arguments.json:
+        print_json(as_json(report))
+    else:
+        _print_report(report)
+    return 0
+
+
+def as_json(report: "FitReport") -> dict[str, Any]:
+    """Return the report as docs/cli.md describes it."""
+    plan: dict[str, Any] = msgspec.to_builtins(report.plan)
+    speed: dict[str, Any] = msgspec.to_builtins(report.speed)
+    layers = report.plan.placement.layers if report.plan.placement else ()
+    return {
+        "model": report.plan.model_name,
+        "devices": msgspec.to_builtins(report.devices),
+        "exact": report.exact,
+        "settings": {name: plan[name] for name in _SETTINGS},
+        "fits": report.fits,
+        "speed": speed | {"decode": report.speed.decode},
+        "bytes_fetched": 0,
+        "layers_per_device": {device.name: layers.count(device.name) for device in report.devices},
+    }
+
+
+def _parse_split(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise WrongUsage(reason=f'--tensor-split "{text}" is not a list of layers; write it like 20,13') from None
+
+
+def _parse_device(text: str) -> "ImaginedDevice":
+    from desktop.fit.report import imagine_card
+
+    name, separator, size = text.partition("=")
+    if not separator or not _NAME.fullmatch(name) or name.upper() == "CPU":
+        raise WrongUsage(reason=f'--device "{text}" is not a name and a size; write it like GPU0=16GB')
+    return imagine_card(name, parse_size("--device", size))
+
+
+def _print_report(report: "FitReport") -> None:
+    plan = report.plan
+    answer = "fits" if report.fits else "does not fit"
+    source = "the engine's own dry run" if report.exact else "computed; compute buffers are a careful estimate"
+    print(f"{plan.model_name} {answer} with {plan.n_ctx} tokens of context ({source})")
+    rows: list[tuple[str, ...]] = [("DEVICE", "LAYERS", "WEIGHTS", "KV", "COMPUTE", "OVERHEAD", "NEEDED", "FREE", "")]
+    layers = plan.placement.layers if plan.placement else ()
+    for device in report.devices:
+        needed = device.weights + device.kv + device.compute + device.overhead
+        sizes = (device.weights, device.kv, device.compute, device.overhead, needed, device.free)
+        verdict = "fits" if device.fits else "does not fit"
+        rows.append((device.name, str(layers.count(device.name)), *map(gib, sizes), verdict))
+    print_table(rows, right=(1, 2, 3, 4, 5, 6, 7))
+    speed = report.speed
+    print(f"{speed.decode_low:.0f} to {speed.decode_high:.0f} tokens/s (estimate)")
+    for reason in plan.reasons if not report.exact else plan.reasons[:-1]:
+        print(reason.render())

@@ -1,0 +1,100 @@
+"""One dry run: the engine plans a model as for a load, without its weights, and its log tells what it would need."""
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+
+import llama_cpp.llama_cpp as llama
+import msgspec
+
+from desktop.engine.protocol import CacheSize, EngineFailure, FailureKind, FitAnswer, FitQuestion, LoadPlan
+from desktop.runtime.devices.backends import Ggml, list_devices
+from desktop.runtime.devices.rpc import register_workers, rpc_buffer_names
+from desktop.runtime.dry_run.imagined import ImaginedDevices
+from desktop.runtime.engine_log import MIB, EngineLog, assigned_layers, buffer_sizes
+from desktop.runtime.failures import EngineError
+from desktop.runtime.loading.parameters import ModelParameters, context_parameters, embedding_parameters
+from desktop.runtime.loading.plan_checks import check_file, check_plan
+from desktop.runtime.loading.weights import create_context, load_weights
+
+# As "llama_kv_cache: layer   0: dev = CUDA0", and "llama_memory_recurrent, layer ..." of recurrent states.
+_CACHE_LAYER = re.compile(r"^(?P<cache>llama_\w+)[:,]\s+layer\s+\d+: dev = (?P<device>.+)$")
+# As "llama_kv_cache: size =   90.00 MiB (  1024 cells,  30 layers, ...", at the end of each cache.
+_CACHE_SIZE = re.compile(r"^(?P<cache>llama_\w+): size =\s+(?P<size>[\d.]+) MiB")
+
+
+class DryRuns:
+    """Answers questions, one after the other."""
+
+    def __init__(self, ggml: Ggml, log: EngineLog) -> None:
+        self._ggml, self._log = ggml, log
+        self._imagined: ImaginedDevices | None = None
+        self._engine = llama.llama_version().decode()
+
+    def answer(self, question: FitQuestion) -> FitAnswer:
+        """Ask the engine; what it refuses is an answer too."""
+        started = time.monotonic()
+        try:
+            answer = self._run(question)
+        except EngineError as error:
+            answer = self._failed(question, error.failure)
+        except OSError as error:
+            answer = self._failed(question, EngineFailure(kind=FailureKind.LOAD_FAILED, detail=str(error)[:1000]))
+        return msgspec.structs.replace(answer, seconds=time.monotonic() - started)
+
+    def _failed(self, question: FitQuestion, failure: EngineFailure) -> FitAnswer:
+        return FitAnswer(question_id=question.question_id, engine=self._engine, failure=failure)
+
+    def _run(self, question: FitQuestion) -> FitAnswer:
+        plan = question.plan
+        check_file(plan.model_path)
+        check_plan(plan)
+        register_workers(self._ggml, plan.rpc_endpoints)
+        parameters = ModelParameters(plan, self._ggml, imagined=self._find(question))
+        # Anything but LLAMA_LOAD_MODE_NONE aborts the process where nothing is allocated.
+        parameters.native.no_alloc, parameters.native.load_mode = True, 0
+        mark = self._log.mark()
+        model = load_weights(plan.model_path, parameters, log=self._log, on_progress=lambda _fraction: True)
+        try:
+            native = embedding_parameters(plan, n_ubatch=plan.n_ubatch) if plan.purpose != "chat" else None
+            context = create_context(model, native or context_parameters(plan), log=self._log, path=plan.model_path)
+            n_ctx = int(llama.llama_n_ctx(context))
+            llama.llama_free(context)
+        finally:
+            llama.llama_model_free(model)
+        return self._read(question, plan, self._log.since(mark), n_ctx)
+
+    def _find(self, question: FitQuestion) -> Mapping[str, int]:
+        if not question.imagined:
+            return {}
+        if self._imagined is None:
+            self._imagined = ImaginedDevices(self._ggml)
+        return self._imagined.find(question.imagined)
+
+    def _read(self, question: FitQuestion, plan: LoadPlan, lines: list[str], n_ctx: int) -> FitAnswer:
+        layers = assigned_layers(lines)
+        if not layers:
+            raise EngineError(FailureKind.INTERNAL, "the engine's log does not tell where the layers went")
+        aliases = rpc_buffer_names(list_devices(self._ggml)) if plan.rpc_endpoints else {}
+        return FitAnswer(
+            question_id=question.question_id,
+            engine=self._engine,
+            layers=layers,
+            caches=read_caches(lines),
+            # Of what was not allocated the log states 0; compute buffers are measured all the same.
+            compute=buffer_sizes(lines, aliases),
+            n_ctx=n_ctx,
+        )
+
+
+def read_caches(lines: Iterable[str]) -> tuple[CacheSize, ...]:
+    """The engine's caches, as its log tells of them: the devices of the layers, then the size of all."""
+    caches: list[CacheSize] = []
+    devices: dict[str, list[str]] = {}
+    for line in lines:
+        if match := _CACHE_LAYER.search(line):
+            devices.setdefault(match["cache"], []).append(match["device"].strip())
+        elif match := _CACHE_SIZE.search(line):
+            layers = tuple(devices.pop(match["cache"], ()))
+            caches.append(CacheSize(size=round(float(match["size"]) * MIB), layers=layers))
+    return tuple(caches)

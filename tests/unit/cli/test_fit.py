@@ -1,0 +1,87 @@
+"""`snug fit`, with the real engine in its dry run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from desktop.cli.main import run_command_line
+from tests.support.gguf_writer import dense_model, write_gguf
+
+GIB = 1 << 30
+pytestmark = pytest.mark.usefixtures("snug_home")
+
+
+def fit(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert run_command_line(["fit", *words, "--json"]) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return answer
+
+
+def test_the_engine_answers_for_cards_that_are_not_there(
+    capsys: pytest.CaptureFixture[str], starter_model: Path
+) -> None:
+    words = (str(starter_model), "--context", "4096", "--device", "GPU0=1GB", "--device", "GPU1=2GB")
+    computed, exact = fit(capsys, *words), fit(capsys, *words, "--exact")
+    assert (computed["exact"], exact["exact"]) == (False, True)
+    for one, other in zip(computed["devices"], exact["devices"], strict=True):
+        assert (one["name"], one["weights"], one["kv"]) == (other["name"], other["weights"], other["kv"])
+        assert other["compute"] <= one["compute"]
+    assert exact["fits"]
+    assert [device["total"] for device in exact["devices"]][1:] == [GIB, 2 * GIB]
+    assert sum(exact["layers_per_device"].values()) == 31
+    assert exact["settings"]["tensor_split"] == [exact["layers_per_device"][name] for name in ("GPU0", "GPU1")]
+    assert set(exact["settings"]) == {
+        "n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_outputs_max", "flash_attention", "swa_full", "kv_unified",
+        "type_k", "type_v", "n_gpu_layers", "tensor_split",
+    }  # fmt: skip
+    assert exact["settings"]["n_ctx"] == 4096
+    assert exact["bytes_fetched"] == 0
+    assert exact["speed"]["decode_low"] < exact["speed"]["decode"] < exact["speed"]["decode_high"]
+
+
+def test_what_does_not_fit_is_shown_with_its_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "m.gguf", *dense_model(n_layer=40, n_embd=4096, n_head=32, n_ff=14336, vocab=128256))
+    answer = fit(capsys, str(path), "--device", "GPU0=4GB", "--gpu-layers", "41", "--exact")
+    card = answer["devices"][1]
+    assert not answer["fits"]
+    assert not card["fits"]
+    assert card["weights"] > 4 * GIB
+    assert answer["layers_per_device"]["GPU0"] == 41
+
+
+def test_people_get_a_table(capsys: pytest.CaptureFixture[str], starter_model: Path) -> None:
+    assert run_command_line(["fit", str(starter_model), "--exact", "--kv", "q8_0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "fits with" in lines[0]
+    assert "the engine's own dry run" in lines[0]
+    assert lines[1].split()[:3] == ["DEVICE", "LAYERS", "WEIGHTS"]
+    assert lines[2].startswith("CPU")
+    assert "estimate" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("--device", "GPU0"), "write it like GPU0=16GB"),
+        (("--device", "cpu=16GB"), "write it like GPU0=16GB"),
+        (("--device", "GPU0=banana"), "16GB"),
+        (("--tensor-split", "a,b"), "20,13"),
+        (("--tensor-split", "1,2,3", "--device", "GPU0=16GB"), "3 parts for 1 devices"),
+        (("--context", "0"), "--context 0"),
+    ],
+)
+def test_figures_that_cannot_be_are_refused(
+    capsys: pytest.CaptureFixture[str], starter_model: Path, words: tuple[str, ...], hint: str
+) -> None:
+    assert run_command_line(["fit", str(starter_model), *words]) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_a_file_of_an_architecture_that_the_engine_does_not_know(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = write_gguf(tmp_path / "m.gguf", *dense_model(architecture="tomorrow"))
+    assert run_command_line(["fit", str(path), "--exact"]) == 1
+    assert "tomorrow" in capsys.readouterr().err

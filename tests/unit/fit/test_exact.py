@@ -1,0 +1,166 @@
+"""The engine's dry run over a stub against real loads: weights and KV cache to the byte, compute never under."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from desktop.engine.failure import BadRequest, EngineKilled, EngineUnresponsive, UnsupportedArchitecture
+from desktop.engine.protocol import ImaginedDevice, LoadPlan, TensorOverride
+from desktop.fit import exact
+from desktop.fit.exact import DryRuns, ExactFit, exact_fit
+from desktop.gguf.header import read_header
+from desktop.gguf.stub import stub_of_file
+from tests.support.gguf_writer import dense_model, write_gguf
+from tests.unit.fit import architectures
+from tests.unit.fit.architectures import Described
+from tests.unit.fit.engine_answers import ask_engine
+
+pytestmark = pytest.mark.asyncio
+MIB = 1 << 20
+LARGEST_OVER = 8 * MIB
+_KV_CODES = {"f16": 1, "q8_0": 8, "q4_0": 2}
+CARDS = tuple(ImaginedDevice(name=f"GPU{n}", memory_total=24 << 30, memory_free=23 << 30) for n in range(2))
+
+
+@pytest_asyncio.fixture
+async def runs() -> AsyncIterator[DryRuns]:
+    async with DryRuns() as runs:
+        yield runs
+
+
+def plan_of(path: Path, **changes: Any) -> LoadPlan:
+    fields: dict[str, Any] = {"model_path": str(path), "model_name": path.stem, "n_ctx": 512, "flash_attention": "on"}
+    return LoadPlan(**fields | changes)
+
+
+async def ask(runs: DryRuns, path: Path, *, cards: Sequence[ImaginedDevice] = (), **changes: Any) -> ExactFit:
+    """What the engine says of the model's stub."""
+    header = read_header(path)
+    stub = path.with_name(f"{path.stem}-stub.gguf")
+    stub_of_file(path, header).write(stub)
+    plan = plan_of(stub, **changes)
+    return exact_fit(header, await runs.ask(plan, imagined=cards), plan)
+
+
+async def child_of(runs: DryRuns) -> int:
+    """The process that answers, once it is there."""
+    while (child := runs._child) is None:
+        await asyncio.sleep(0)
+    return child.pid
+
+
+def bytes_of(fit: ExactFit, device: str) -> dict[str, int]:
+    part = next(part for part in fit.memory if part.device == device)
+    return {"weights": part.weights, "kv": part.kv, "compute": part.compute}
+
+
+def check(predicted: Mapping[str, int], actual: Mapping[str, int], device: str) -> None:
+    assert predicted["weights"] == actual[f"{device} weights"]
+    assert predicted["kv"] == actual[f"{device} kv"]
+    assert 0 <= predicted["compute"] - actual[f"{device} compute"] <= LARGEST_OVER
+
+
+SHAPES: dict[str, Callable[[], Described]] = {
+    "dense": dense_model,
+    "untied": lambda: dense_model(tied=False, kind="q4_K", vocab=4096),
+    "experts": architectures.mixture_of_experts,
+    "window": architectures.sliding_window,
+    "convolutions": architectures.short_convolutions,
+    "latent": architectures.latent_attention,
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the engine's breakdown is readable on Linux only")
+@pytest.mark.parametrize("name", SHAPES)
+async def test_the_processor_takes_what_the_dry_run_says(runs: DryRuns, name: str, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *SHAPES[name]())
+    asked = [(512, "f16"), (5000, "q8_0")] if name != "latent" else [(512, "f16"), (5000, "f16")]
+    questions = [
+        {"path": str(path), "n_ctx": n, "type_k": _KV_CODES[kind], "type_v": _KV_CODES[kind], "dry": False}
+        for n, kind in asked
+    ]
+    for (n_ctx, kind), actual in zip(asked, await asyncio.to_thread(ask_engine, questions), strict=True):
+        fit = await ask(runs, path, n_ctx=n_ctx, type_k=kind, type_v=kind)
+        assert fit.by_arithmetic
+        check(bytes_of(fit, "CPU"), actual, "CPU")
+
+
+async def test_a_stub_answers_as_the_whole_model_does(runs: DryRuns, starter_model: Path, tmp_path: Path) -> None:
+    header = read_header(starter_model)
+    stub_of_file(starter_model, header).write(tmp_path / "stub.gguf")
+    options: dict[str, Any] = {"n_ctx": 4096, "n_gpu_layers": 25, "devices": ("GPU0", "GPU1"), "tensor_split": (10, 15)}
+    fits = []
+    for path in (starter_model, tmp_path / "stub.gguf"):
+        plan = plan_of(path, **options)
+        fits.append(exact_fit(header, await runs.ask(plan, imagined=CARDS), plan))
+    assert fits[0] == fits[1]
+    assert fits[0].layers == ("CPU",) * 6 + ("GPU0",) * 10 + ("GPU1",) * 15
+    assert [part.device for part in fits[0].memory] == ["CPU", "GPU0", "GPU1"]
+    assert all(part.weights and part.kv and part.compute for part in fits[0].memory)
+
+
+async def test_experts_may_stay_on_the_processor(runs: DryRuns, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *architectures.mixture_of_experts())
+    all_layers: dict[str, Any] = {"n_gpu_layers": 5, "devices": ("GPU0",), "tensor_split": (5,), "cards": CARDS[:1]}
+    whole = await ask(runs, path, **all_layers)
+    experts = TensorOverride(pattern=r"\.ffn_(up|down|gate)_exps", device="CPU")
+    moved = await ask(runs, path, **all_layers, tensor_overrides=(experts,))
+    size = sum(tensor.size for tensor in read_header(path).tensors if "_exps" in tensor.name)
+    assert size > MIB
+    assert bytes_of(whole, "GPU0")["weights"] - bytes_of(moved, "GPU0")["weights"] == size
+    assert bytes_of(moved, "CPU")["weights"] - bytes_of(whole, "CPU")["weights"] == size
+    assert bytes_of(moved, "GPU0")["kv"] == bytes_of(whole, "GPU0")["kv"]
+
+
+async def test_an_answer_is_remembered_and_takes_no_second_question(runs: DryRuns, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *dense_model())
+    first = await runs.ask(plan_of(path), stub_key="a")
+    assert await runs.ask(plan_of(tmp_path / "elsewhere.gguf"), stub_key="a") is first
+    assert (await runs.ask(plan_of(path, n_ctx=1024), stub_key="a")).n_ctx == 1024
+    assert (await runs.ask(plan_of(path), stub_key="b")).question_id != first.question_id
+
+
+async def test_what_the_engine_does_not_know_is_said_as_such(runs: DryRuns, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *dense_model(architecture="tomorrow"))
+    with pytest.raises(UnsupportedArchitecture, match="tomorrow"):
+        await ask(runs, path)
+    with pytest.raises(BadRequest, match="no device is named"):
+        await ask(runs, write_gguf(tmp_path / "other.gguf", *dense_model()), n_gpu_layers=3)
+
+
+async def test_a_child_that_dies_or_hangs_is_explained_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *dense_model())
+    async with DryRuns() as runs:
+        good = await runs.ask(plan_of(path))
+        pid = await child_of(runs)
+        psutil.Process(pid).send_signal(signal.SIGSTOP)
+        with monkeypatch.context() as patch:
+            patch.setattr(exact, "TIMEOUT", 0.3)
+            with pytest.raises(EngineUnresponsive):
+                await runs.ask(plan_of(path))
+        assert not psutil.pid_exists(pid)
+        asked = asyncio.create_task(runs.ask(plan_of(path)))
+        psutil.Process(await child_of(runs)).kill()
+        with pytest.raises(EngineKilled):
+            await asked
+        again = await runs.ask(plan_of(path))
+        assert (again.layers, again.compute) == (good.layers, good.compute)
+
+
+async def test_a_question_that_is_given_up_leaves_no_answer_for_the_next(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *dense_model())
+    async with DryRuns() as runs:
+        given_up = asyncio.create_task(runs.ask(plan_of(path, n_ctx=2048)))
+        await child_of(runs)
+        given_up.cancel()
+        await asyncio.wait([given_up])
+        assert (await runs.ask(plan_of(path, n_ctx=1024))).n_ctx == 1024
