@@ -193,7 +193,10 @@ CACHE_DISK: Setting[int] = Setting(
     since="0.1",
     section=MEMORY,
     title=QT_TRANSLATE_NOOP("core", "Disk space for conversations"),
-    help=QT_TRANSLATE_NOOP("core", "Bytes that let long conversations go on at once after a restart. 0: none."),
+    help=QT_TRANSLATE_NOOP(
+        "core",
+        "Bytes that let long conversations go on at once after a restart. 0: none, and what is there is removed.",
+    ),
     minimum=0,
     maximum=1024 * 1024 * MIB,
 )

@@ -20,7 +20,7 @@ class ForgetfulEngine(Protocol):
         """The model that answers."""
 
     async def forget_conversations(self, conversations: Sequence[str] | None) -> ConversationsForgotten:
-        """Drop what is kept of these. Raises AppError."""
+        """Drop what is kept of these. Raises EngineError."""
 
 
 async def forget_deleted(store: ChatStore, engine: ForgetfulEngine) -> None:
@@ -40,9 +40,6 @@ async def forget_deleted(store: ChatStore, engine: ForgetfulEngine) -> None:
     except EngineError as error:
         _log.warning("deleted conversations are forgotten when a model is loaded next: %s", error)
     else:
-        _log.info(
-            "%d kept states of deleted conversations were dropped (%d bytes), %d could not be",
-            forgotten.entries,
-            forgotten.size,
-            forgotten.left,
-        )
+        _log.info("%d kept states of deleted conversations were dropped", forgotten.entries)
+        if forgotten.left:
+            _log.warning("%d files with words of deleted conversations could not be removed", forgotten.left)

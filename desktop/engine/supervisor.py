@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from desktop.engine.breaker import Breaker
@@ -79,7 +79,8 @@ class EngineSupervisor:
         self._heartbeat: asyncio.Task[None] | None = None
         self._revival: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
-        self._missed = self._starting = 0
+        self._missed = 0
+        self._waiting = 0  # callers that want the child there
         self._load_ids = itertools.count(1)
         self._start_lock, self._spawn_lock, self._load_lock = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
 
@@ -108,7 +109,8 @@ class EngineSupervisor:
         if self._revival is not None and not self._revival.done():
             self.breaker.reset()
             self._hurry.set()
-            return await self._launch()
+            with self._waits_for_child():
+                return await self._launch()
         info = await self._start_by_hand()
         if self.state.phase == EnginePhase.STARTING:
             self._set(EngineState(phase=EnginePhase.READY))
@@ -159,43 +161,49 @@ class EngineSupervisor:
 
     async def _start_by_hand(self) -> EngineInfo:
         self.breaker.reset()
-        self._starting += 1
-        try:
+        with self._waits_for_child():
             await self._end_revival()
             return await self._launch()
-        except asyncio.CancelledError:
-            if self._starting == 1:
-                self._start_was_given_up()
-            raise
-        finally:
-            self._starting -= 1
 
     async def _launch(self) -> EngineInfo:
         async with self._start_lock:
             if self._process is not None and self.info is not None:
                 return self.info
-            if self._process is None or self._hello is None:
+            hello = self._hello
+            if self._process is None or hello is None:
                 self._set(EngineState(phase=EnginePhase.STARTING))
-                self._hello = asyncio.get_running_loop().create_future()
-                await self._spawn()
-            self.info = await self._wait_for_hello(self._hello)
+                self._hello = hello = asyncio.get_running_loop().create_future()
+                await self._spawn(hello)
+            self.info = await asyncio.shield(hello)
             return self.info
 
-    def _start_was_given_up(self) -> None:
-        """Nobody waits for the child any more; the state says what becomes of it all the same."""
+    @contextlib.contextmanager
+    def _waits_for_child(self) -> Iterator[None]:
+        """When the last who waits gives up, the state says all the same what becomes of the child."""
+        self._waiting += 1
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._waiting == 1 and self.state.phase == EnginePhase.STARTING:
+                self._leave_child_alone()
+            raise
+        finally:
+            self._waiting -= 1
+
+    def _leave_child_alone(self) -> None:
         if self._process is None:
             self._hello = None
             self._set(EngineState(phase=EnginePhase.STOPPED))
-        elif self.info is None and self._hello is not None:
-            self._hello.add_done_callback(self._greet_nobody)
+        elif self._hello is not None:
+            self._hello.add_done_callback(self._adopt)
 
-    def _greet_nobody(self, hello: asyncio.Future[EngineInfo]) -> None:
-        """The child of a start that was given up is there, where nobody else has asked for it meanwhile."""
-        if hello is self._hello and not self._starting and hello.exception() is None:
+    def _adopt(self, hello: asyncio.Future[EngineInfo]) -> None:
+        """A child is there for which nobody waits any more; it serves who comes next."""
+        if hello is self._hello and not self._waiting and hello.exception() is None:
             self.info = hello.result()
             self._set(EngineState(phase=EnginePhase.READY))
 
-    async def _spawn(self) -> None:
+    async def _spawn(self, hello: asyncio.Future[EngineInfo]) -> None:
         try:
             async with self._spawn_lock:
                 self._process = await EngineProcess.spawn(on_message=self._on_message, on_end=self._on_end)
@@ -204,15 +212,14 @@ class EngineSupervisor:
             self._set(EngineState(phase=EnginePhase.CRASHED, failure=failure))
             raise explain_failure(failure) from error
         self._process.send(Open())
+        timeout = asyncio.get_running_loop().call_later(HELLO_TIMEOUT, self._end_silent, self._process)
+        hello.add_done_callback(lambda _hello: timeout.cancel())
         self._missed = 0
         self._heartbeat = asyncio.create_task(self._beat(self._process), name="engine heartbeat")
 
-    async def _wait_for_hello(self, hello: asyncio.Future[EngineInfo]) -> EngineInfo:
-        try:
-            return await asyncio.wait_for(asyncio.shield(hello), HELLO_TIMEOUT)
-        except TimeoutError:
-            self.kill(EngineFailure(kind=FailureKind.UNRESPONSIVE, detail=f"no hello within {HELLO_TIMEOUT:g} s"))
-            return await hello  # fails as soon as the child has ended
+    def _end_silent(self, process: EngineProcess) -> None:
+        """Nobody need wait for a child to end one that never says hello; who does hears of its end."""
+        process.kill(EngineFailure(kind=FailureKind.UNRESPONSIVE, detail=f"no hello within {HELLO_TIMEOUT:g} s"))
 
     async def _load(self, plan: LoadPlan, on_progress: Callable[[float], None] | None) -> LoadedModel:
         self._set(EngineState(phase=EnginePhase.LOADING))
@@ -327,7 +334,8 @@ class EngineSupervisor:
             await asyncio.wait_for(self._hurry.wait(), delay)
         plan = self.plan
         try:
-            await self._launch()
+            with self._waits_for_child():
+                await self._launch()
             if plan is None:
                 self._set(EngineState(phase=EnginePhase.READY))
                 return
@@ -358,4 +366,6 @@ async def _cancel(task: asyncio.Task[None] | None) -> None:
     if task is None or task is asyncio.current_task():
         return
     task.cancel()
-    await asyncio.wait([task])  # whoever waits here can be cancelled as well, and has to notice
+    await asyncio.wait([task])  # unlike `await task`: who waits here can be cancelled as well, and has to notice
+    if not task.cancelled():
+        task.result()  # raises what went wrong inside

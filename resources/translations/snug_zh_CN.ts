@@ -2498,8 +2498,8 @@ Log: {log}</source>
         <translation>用于对话的磁盘空间</translation>
     </message>
     <message>
-        <source>Bytes that let long conversations go on at once after a restart. 0: none.</source>
-        <translation>使长对话在重启后能立即继续的字节数。0 表示不保留。</translation>
+        <source>Bytes that let long conversations go on at once after a restart. 0: none, and what is there is removed.</source>
+        <translation>使长对话在重启后能立即继续的字节数。0 表示不保留，并删除已有的内容。</translation>
     </message>
     <message>
         <source>CPU threads</source>

@@ -78,21 +78,6 @@ def samplers(model: Path) -> Iterator[Samplers]:
 # --- the child -----------------------------------------------------------------------------------------------------
 
 
-def _count_found(chain: Any) -> list[None]:
-    """A list that grows with each row of which the shortlist could tell the likeliest tokens."""
-    found: list[None] = []
-    find = chain._shortlist.find
-
-    def counted(*arguments: Any) -> Any:
-        answer = find(*arguments)
-        if answer is not None:
-            found.append(None)
-        return answer
-
-    chain._shortlist.find = counted
-    return found
-
-
 class _Bench:
     def __init__(self, path: str) -> None:
         import llama_cpp.llama_cpp as llama
@@ -145,10 +130,8 @@ class _Bench:
         self._prefill(prompt)
         return [float(value) for value in self._logits()]
 
-    def generate(
-        self, sampling: dict[str, Any], prompt: str = "", limit: int = 48, together: int = 1
-    ) -> dict[str, Any]:
-        """A reply: text, tokens, seed, and milliseconds per choice; shortly: how many were made from a shortlist."""
+    def generate(self, sampling: dict[str, Any], prompt: str = "", limit: int = 48) -> dict[str, Any]:
+        """A reply: text, tokens, seed, and milliseconds per choice."""
         seen = self._prefill(prompt or "<|im_start|>user\nTell me about the sea.<|im_end|>\n<|im_start|>assistant\n")
         started = time.perf_counter()
         chain = self._chain(sampling)
@@ -156,11 +139,10 @@ class _Bench:
         chain.see_prompt(seen)
         tokens: list[int] = []
         told, times = [], []
-        shortly = _count_found(chain)
         try:
             while len(tokens) < limit and not chain.ended:
                 started = time.perf_counter()
-                token = chain.sample(self._context, -1, together=together)
+                token = chain.sample(self._context, -1)
                 times.append(1000 * (time.perf_counter() - started))
                 tokens.append(token)
                 if sampling.get("logprobs", -1) >= 0:
@@ -177,7 +159,6 @@ class _Bench:
                 "logprobs": told,
                 "milliseconds": times,
                 "ready": ready,
-                "shortly": len(shortly),
             }
         finally:
             chain.close()
@@ -221,15 +202,6 @@ class _Bench:
             return int(chain.sample(self._context, -1))
         finally:
             chain.close()
-
-    def shortlist(self, logits: list[float], enough: int) -> list[int] | None:
-        """The likeliest tokens as the shortlist finds them."""
-        import numpy as np
-
-        from desktop.runtime.sampling.candidates import Shortlist
-
-        found = Shortlist().find(np.array(logits, dtype=np.float32), enough)
-        return None if found is None else [int(token) for token in found[0]]
 
     def _candidates(self, logits: list[float]) -> Any:
         import numpy as np

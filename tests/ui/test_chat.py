@@ -202,9 +202,12 @@ def test_deleting_can_be_undone(chat: Chat) -> None:
     person.reply()
     person.view.header.delete_requested.emit()
     person.until("an empty list", lambda: person.view.sidebar.titles() == [])
-    person.until("what the engine forgets", lambda: len(person.engine.forgotten) == 1)
+    deleted = [conversation.id for conversation in person.services.store.conversations(trashed=True)]
+    person.until("what the engine forgets", lambda: person.engine.forgotten == [deleted])
     undo = person.notices[-1].on_action
     assert undo is not None
+    person.shell.loader.loaded.emit(person.engine.loaded)
+    person.until("what the engine forgets with the next model", lambda: person.engine.forgotten == [deleted, deleted])
     undo()
     person.until("the chat", lambda: person.view.header.title() == "What colour is the sea?")
     assert person.reply().visible_text() == "Blue."

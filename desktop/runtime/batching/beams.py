@@ -120,7 +120,7 @@ class BeamSearch:
         ]
         return len(self._rows)
 
-    def take(self, together: int) -> FinishReason | None:
+    def take(self) -> FinishReason | None:
         """Let the beams grow; return why the search ends, or None."""
         if self.reading.left:
             return self._take_prompt()

@@ -108,12 +108,12 @@ class Generation:
         self._row = batch.add(self._decoding, position, self.sequence.id, logits=True)
         return len(self._decoding)
 
-    def take(self, together: int) -> FinishReason | None:
+    def take(self) -> FinishReason | None:
         """Use the logits of the rows that were decoded; return why the reply ends, or None."""
         if self.reading.left:
             return self._take_prompt()
         self.sequence.extend(self._decoding)
-        return self._take_tokens(self._row, self._decoding[1:], together)
+        return self._take_tokens(self._row, self._decoding[1:])
 
     def perceive(self, medium: MediaChunk, go_on: Callable[[], bool]) -> int:
         """Read the image or recording that is next; see Reading."""
@@ -163,16 +163,16 @@ class Generation:
         if self._pool.keeps_whole_states:
             self._pool.remember(self.sequence)
         self.reading.end()
-        return self._take_tokens(self._row, (), 1)
+        return self._take_tokens(self._row, ())
 
     # --- tokens ----------------------------------------------------------------------------------------------------
 
-    def _take_tokens(self, row: int, guesses: Sequence[int], together: int) -> FinishReason | None:
+    def _take_tokens(self, row: int, guesses: Sequence[int]) -> FinishReason | None:
         """Choose a token at `row`, and at the rows behind it as long as the guesses turn out right."""
         chosen: list[int] = []
         reason: FinishReason | None = None
         for place in range(len(guesses) + 1):
-            token = self._sampler.sample(self._model.context, row + place, together=together)
+            token = self._sampler.sample(self._model.context, row + place)
             chosen.append(token)
             reason = self._accept(token, row + place)
             if reason is not None or place == len(guesses) or guesses[place] != token:

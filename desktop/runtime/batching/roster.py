@@ -42,8 +42,8 @@ class Work(Protocol):
     def fill(self, batch: Batch, budget: int, *, draft: int = 0) -> int:
         """Add rows: at most `budget` of the prompt, or the next token and up to `draft` guesses; return how many."""
 
-    def take(self, together: int) -> FinishReason | None:
-        """Use what was decoded, in a step of so many requests; return why it ends, or None. Raises EngineError."""
+    def take(self) -> FinishReason | None:
+        """Use what was decoded; return why it ends, or None. Raises EngineError."""
 
     def perceive(self, medium: MediaChunk, go_on: Callable[[], bool]) -> int:
         """Read the image or recording that is next; see Projector.encode_into. Raises EngineError."""

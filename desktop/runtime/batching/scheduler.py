@@ -334,7 +334,7 @@ class Scheduler:
     def _take(self, taking_part: Sequence[Work]) -> None:
         for one in taking_part:
             try:
-                reason = one.take(len(taking_part))
+                reason = one.take()
             except Exception as error:  # noqa: BLE001 - see as_engine_error
                 self._roster.fail(one, as_engine_error(error))
                 continue

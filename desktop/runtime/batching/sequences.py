@@ -97,7 +97,7 @@ class SequencePool:
             sequence = lease.sequence
             sequence.busy, sequence.adapters, sequence.pending = True, adapters, lease.prompt
             sequence.used = next(self._clock)
-            # Who has no name goes on under the one of what is continued, see conversation_key.
+            # A request without a name leaves the name as it is, see conversation_key.
             sequence.keeping = Keeping(conversation_key(conversation) or sequence.keeping.conversation)
             self._keepings.add(sequence.keeping)
             if len(lease.prompt) - lease.cached >= WORTH_CLEARING:
@@ -328,6 +328,7 @@ class SequencePool:
             if self.ledger.used == 0:  # with an empty cache it was not for want of room
                 self._tiers.reject(hit, "the engine did not take it")
             return False
+        sequence.keeping = Keeping(hit.entry.conversation)
         if hit.tier == "disk":
             self._unconfirmed.append(hit)
         return hit.common == len(hit.tokens) or sequence.truncate(hit.common)
@@ -349,7 +350,9 @@ class SequencePool:
     def _move_out(self, sequence: KvSequence) -> None:
         container = self._container_of(sequence)
         if container is not None:
-            container.keeping.conversation = container.keeping.conversation or sequence.keeping.conversation
+            if sequence.keeping.conversation and not container.keeping.conversation:
+                container.keeping.conversation = sequence.keeping.conversation
+                container.persisted = 0  # what was written of it has no name
         elif len(sequence.tokens) >= WORTH_KEEPING:
             self._hand_over(sequence, self._tiers.keep)
         self._drop(sequence)

@@ -62,12 +62,11 @@ class DiskTier:
         """Have a state written, where it is worth it; returns whether it is, or will be, on the disk."""
         if entry.held_bytes > self._largest:
             return False
-        there = [*self.pending, *self.entries()]
-        for old in there:
+        stored_entries = self.entries()
+        for old in (*self.pending, *stored_entries):
             if entry.covers(old, whole=entry.whole):
                 entry.inherit(old)
-        needless = (old for old in there if isinstance(old, StoredEntry) and old.stands_for(entry, whole=entry.whole))
-        stored = next(needless, None)
+        stored = next((old for old in stored_entries if old.stands_for(entry, whole=entry.whole)), None)
         if stored is not None and self._touch(stored):
             return True
         return self._writer.submit(entry)
@@ -155,7 +154,8 @@ class DiskTier:
         needless = [
             old.name
             for old in self._index.values()
-            if held.covers(old, whole=held.whole) or (old.covers(held, whole=held.whole) and not old.conversation)
+            if held.covers(old, whole=held.whole)
+            or (old.covers(held, whole=held.whole) and not old.stands_for(held, whole=held.whole))
         ]
         for name in needless:
             del self._index[name]

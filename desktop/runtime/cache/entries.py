@@ -49,11 +49,11 @@ class Entry:
         return self.key == other.key if whole else self.key.startswith(other.key)
 
     def stands_for(self, other: "Entry", *, whole: bool) -> bool:
-        """Whether `other` is needless, and what it holds can be forgotten by a name all the same."""
+        """Whether this one covers `other`, and has a name if `other` has one."""
         return self.covers(other, whole=whole) and bool(self.conversation or not other.conversation)
 
     def inherit(self, other: "Entry") -> None:
-        """Take the place of an entry that this one covers: what had a name keeps one."""
+        """Take over the name of `other`, where this one has none."""
         self.conversation = self.conversation or other.conversation
 
 
@@ -122,8 +122,8 @@ def conversation_key(name: str) -> str:
     """Return what is kept of a conversation's name beside its states: 32 hex, whatever the name is; "" for none.
 
     An entry belongs to the conversation that was answered last with it: all its tokens are of that one's prompt and
-    reply, whoever had begun like this before. A request without a name takes it from nobody, though: else what it
-    went on with could not be forgotten any more.
+    reply, whoever had begun like this before. A request without a name leaves the name as it is, though: else what
+    it went on with could not be forgotten any more.
     """
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32] if name else ""
 

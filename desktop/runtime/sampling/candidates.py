@@ -17,11 +17,6 @@ Tokens = npt.NDArray[np.int32]
 
 _ENTRY = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])  # struct llama_token_data
 
-# In logits, of which the likeliest tokens of most rows lie 5 to 12 apart.
-_FIRST_BELOW, _WIDER, _NARROWER, _TRIES = 10.0, 1.4, 0.7, 12
-_PLENTY, _FEW = 8, 200
-"""More than so many times what is enough, and so many besides, are too many to be looked at one by one."""
-
 # As the bindings have it, but for the address as a plain number: a pointer object is made and thrown away for each.
 _address_of_logits = llama._lib["llama_get_logits_ith"]
 _address_of_logits.argtypes, _address_of_logits.restype = [ctypes.c_void_p, ctypes.c_int32], ctypes.c_void_p
@@ -62,32 +57,6 @@ def check_numbers(logits: Logits, *, thoroughly: bool) -> None:
         likeliest(logits)  # an infinity may be meant: only the highest logit has to be a number
         if np.isnan(logits).any():
             raise EngineError(FailureKind.INTERNAL, "the model's logits are not numbers (nan)")
-
-
-class Shortlist:
-    """Finds the likeliest tokens of a row by a threshold below the highest logit, which follows the rows before."""
-
-    def __init__(self) -> None:
-        self._below = _FIRST_BELOW
-
-    def find(self, logits: Logits, enough: int) -> tuple[Tokens, Logits] | None:
-        """At least `enough` of the likeliest tokens, and their logits; None where it cannot tell which they are.
-
-        That is so where logits are no numbers, and where two are equal: whoever sorts them decides which comes first.
-        """
-        peak = logits.max()
-        for _ in range(_TRIES):
-            tokens = (logits >= peak - self._below).nonzero()[0]
-            if len(tokens) < enough:
-                self._below *= _WIDER
-                continue
-            if len(tokens) > _PLENTY * enough + _FEW:
-                self._below *= _NARROWER
-                continue
-            values = logits[tokens]
-            in_order = np.sort(values)
-            return None if (in_order[1:] == in_order[:-1]).any() else (tokens.astype(np.int32), values)
-        return None
 
 
 class Candidates:

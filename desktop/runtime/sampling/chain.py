@@ -9,15 +9,7 @@ import numpy as np
 
 from desktop.engine.protocol import ChosenToken, Sampling
 from desktop.runtime.sampling import logprobs
-from desktop.runtime.sampling.candidates import (
-    Candidates,
-    Logits,
-    Shortlist,
-    Tokens,
-    check_numbers,
-    likeliest,
-    read_logits,
-)
+from desktop.runtime.sampling.candidates import Candidates, Logits, Tokens, check_numbers, likeliest, read_logits
 from desktop.runtime.sampling.grammar.elements import refused
 from desktop.runtime.sampling.grammar.watch import GrammarWatch
 from desktop.runtime.sampling.json_schema import schema_to_grammar
@@ -33,9 +25,6 @@ from desktop.runtime.sampling.ranges import NEVER, check_ranges
 from desktop.runtime.vocabulary import Vocabulary
 
 _NO_SEED = 0xFFFFFFFF  # LLAMA_DEFAULT_SEED: libllama would draw one and not tell
-_MANY_ROWS = 3
-"""Rows of a step from which on the likeliest tokens are looked for first."""
-_SHORT = 512  # more are not looked for so
 _FIRST_TRIED = 1024  # of the likeliest tokens, before a grammar is tried on the whole vocabulary
 
 
@@ -53,7 +42,6 @@ class SamplerChain:
         self._look_back = look_back(sampling, n_ctx)
         self._grammar = self._read_grammar()
         self._candidates: Candidates | None = None
-        self._shortlist = Shortlist()
         # One chain of three: the ban of ends is taken out when the reply is long enough, and a grammar comes between
         # what changes single tokens and what cuts.
         self._chain, self._adjust, self._choose = new_chain(), new_chain(), new_chain()
@@ -80,8 +68,8 @@ class SamplerChain:
         for token in tokens[max(len(tokens) - self._look_back, 0) :]:
             llama.llama_sampler_accept(self._adjust, token)
 
-    def sample(self, context: Any, row: int = -1, *, together: int = 1) -> int:
-        """Choose and accept the token after output `row` of the last decode, in which so many rows are sampled.
+    def sample(self, context: Any, row: int = -1) -> int:
+        """Choose and accept the token after output `row` of the last decode.
 
         Raises EngineError(INTERNAL) where the model's numbers are not numbers, EngineError(BAD_GRAMMAR) where no token
         fits the grammar.
@@ -93,8 +81,7 @@ class SamplerChain:
             llama.llama_sampler_accept(self._chain, token)
         elif self._adjusted or self._end_banned or not self._greedy:
             check_numbers(logits, thoroughly=not self._made)
-            shortly = self._sample_shortly(logits) if together >= _MANY_ROWS else None
-            token = int(llama.llama_sampler_sample(self._chain, context, row)) if shortly is None else shortly
+            token = int(llama.llama_sampler_sample(self._chain, context, row))
         else:
             token = likeliest(logits)
         self._made += 1
@@ -112,33 +99,6 @@ class SamplerChain:
         if self._chain is not None:
             llama.llama_sampler_free(self._chain)
             self._chain = self._adjust = self._choose = None
-
-    def _sample_shortly(self, logits: Logits) -> int | None:
-        """Choose among the likeliest tokens only; None where that may not be the choice among all.
-
-        libllama writes the whole vocabulary down for each row, 0.6 MB for 50,000 tokens, and each chain has memory of
-        its own for it: beside others that is twice as slow as to look for the likeliest first. Alone it is not.
-        """
-        enough = self._enough()
-        if self._adjusted or not 0 < enough <= _SHORT:
-            return None
-        if self._end_banned:
-            enough += len(self._vocabulary.end_tokens)
-        found = self._shortlist.find(logits, enough)
-        if found is None:
-            return None
-        tokens, values = found
-        candidates = self._buffer()
-        candidates.fill(values, tokens)
-        candidates.apply(self._chain)
-        token, _ = candidates.chosen()
-        llama.llama_sampler_accept(self._chain, token)
-        return token
-
-    def _buffer(self) -> Candidates:
-        if self._candidates is None:
-            self._candidates = Candidates(self._vocabulary.size)
-        return self._candidates
 
     # --- ends ------------------------------------------------------------------------------------------------------
 
@@ -167,12 +127,13 @@ class SamplerChain:
     def _sample_bound(self, logits: Logits, grammar: GrammarWatch) -> int:
         """Choose freely first: most tokens fit, and trying a grammar on a whole vocabulary takes milliseconds."""
         grammar.begin_token()
-        candidates = self._buffer()
-        candidates.fill(logits)
-        candidates.apply(self._chain)
-        token, logit = candidates.chosen()
+        if self._candidates is None:
+            self._candidates = Candidates(self._vocabulary.size)
+        self._candidates.fill(logits)
+        self._candidates.apply(self._chain)
+        token, logit = self._candidates.chosen()
         if not np.isfinite(logit) or not grammar.allows(token):
-            token = self._sample_among_fitting(logits, grammar, candidates)
+            token = self._sample_among_fitting(logits, grammar, self._candidates)
         grammar.accept(token)
         return token
 

@@ -1,5 +1,6 @@
 """Where a chat template runs: jinja2's immutable sandbox, with bounds on time, output and products."""
 
+import contextlib
 import ctypes
 import datetime as dt
 import json
@@ -8,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import jinja2
@@ -23,9 +23,10 @@ from desktop.runtime.failures import EngineError
 
 TIME_LIMIT = 2.0
 """Seconds that a template may compute."""
-PATIENCE = 8
-"""How many times as long it may take by the clock on the wall: beside running replies it waits for the interpreter, and
-beside other programs for a core."""
+_WALL_FACTOR = 2 if sys.platform in ("win32", "darwin") else 8
+"""How many times as long it may take by the clock on the wall, which is all there is where another thread cannot ask
+how long this one has computed: beside running replies a template waits for the interpreter, and beside other programs
+for a core."""
 OUTPUT_LIMIT = 16 * 1024 * 1024
 """Characters that a template may write, beyond what the messages hold."""
 _LOOK_AGAIN = 0.005
@@ -113,7 +114,7 @@ def run_template(template: jinja2.Template, values: Mapping[str, Any], *, limit:
     except (EngineError, TemplateRefusedError, MemoryError):
         raise  # a template is bounded in what it can build: memory that is missing is no fault of its own
     except TemplateTooSlowError as error:
-        raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, f"it takes longer than {TIME_LIMIT:g} s") from error
+        raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, f"it computes longer than {TIME_LIMIT:g} s") from error
     # A template can raise whatever Python can: TypeError, KeyError, OverflowError, RecursionError ...
     except Exception as error:
         raise EngineError(FailureKind.BAD_CHAT_TEMPLATE, f"{type(error).__name__}: {error}") from error
@@ -129,21 +130,22 @@ def _bounded(pieces: Iterator[str], limit: int) -> str:
     return "".join(out)
 
 
-@contextmanager
+@contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TemplateTooSlowError in this thread, between two bytecodes, when the block computes for longer.
 
-    Where another thread cannot ask how long this one has computed (Windows, macOS), and in any case after PATIENCE
-    times as long, the clock on the wall decides. One call into native code cannot be interrupted; the heartbeat ends a
-    child that hangs there. Raises MemoryError where the system has no room for the watching thread.
+    The clock on the wall ends it too, after _WALL_FACTOR times as long. One call into native code cannot be
+    interrupted; the heartbeat ends a child that hangs there. Raises MemoryError where the system has no room for the
+    watching thread.
     """
     thread, lock, over = threading.get_ident(), threading.Lock(), threading.Event()
     left = _time_left(thread, seconds)
 
     def watch() -> None:
-        while (wait := left()) > 0:
-            if over.wait(max(wait, _LOOK_AGAIN)):
-                return
+        with contextlib.suppress(OSError):  # the clock of a thread that has just ended: the block is over, then
+            while (wait := left()) > 0:
+                if over.wait(max(wait, _LOOK_AGAIN)):
+                    return
         with lock:
             if not over.is_set():
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
@@ -168,12 +170,14 @@ def _time_left(thread: int, seconds: float) -> Callable[[], float]:
     """What tells the seconds after which a thread may be over its time; 0 or less once it is."""
     began = time.monotonic()
     if sys.platform in ("win32", "darwin"):
-        return lambda: seconds * PATIENCE - (time.monotonic() - began)
+        return lambda: seconds * _WALL_FACTOR - (time.monotonic() - began)
     clock = time.pthread_getcpuclockid(thread)
     computed = time.clock_gettime(clock)
 
     def left() -> float:
-        return min(seconds - (time.clock_gettime(clock) - computed), seconds * PATIENCE - (time.monotonic() - began))
+        return min(
+            seconds - (time.clock_gettime(clock) - computed), seconds * _WALL_FACTOR - (time.monotonic() - began)
+        )
 
     return left
 

@@ -1,6 +1,6 @@
 """Chat templates: from a conversation to the prompt, as the model's own GGUF describes it.
 
-A template is a program that came with a file from the internet; it runs in a sandbox (template_sandbox.py).
+A template is a program that came with a file from the internet; it runs in a sandbox (sandbox.py).
 
 What a person or a model wrote must not become a control token ("<|im_end|>" in a message would end the turn). So each
 such text in a message is replaced by a placeholder before the template runs; the prompt is cut at the placeholders,
@@ -24,6 +24,7 @@ from desktop.runtime.templates.sandbox import (
     OUTPUT_LIMIT,
     TIME_LIMIT,
     TemplateRefusedError,
+    TemplateTooSlowError,
     compile_template,
     run_template,
 )
@@ -138,8 +139,8 @@ class ChatTemplate:
         def attempt(turns: list[Turn], values: dict[str, Any]) -> str | None:
             try:
                 return self._run(turns, _extras() | values | {"add_generation_prompt": False}, OUTPUT_LIMIT, deadline)
-            except (EngineError, TemplateRefusedError):
-                if time.thread_time() >= deadline:
+            except (EngineError, TemplateRefusedError) as error:
+                if isinstance(error.__cause__, TemplateTooSlowError) or time.thread_time() >= deadline:
                     raise
                 return None  # that is the answer: it does not take this
 

@@ -1,6 +1,8 @@
 """A child that misbehaves in every way there is; the owner explains it and goes on."""
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -259,12 +261,58 @@ async def test_a_start_that_one_gives_up_and_another_waits_for_goes_on(child_doe
     client, states = EngineClient(), list[EngineState]()
     client.subscribe(states.append)
     given_up, waited_for = asyncio.create_task(client.start()), asyncio.create_task(client.start())
-    await asyncio.sleep(0.1)
+    while client.pid is None:
+        await asyncio.sleep(0.01)
     given_up.cancel()
     await waited_for
     assert given_up.cancelled()
     assert [state.phase for state in states] == [EnginePhase.STARTING, EnginePhase.READY]
     await client.stop()
+
+
+async def test_a_silent_child_of_a_start_that_was_given_up_is_ended_all_the_same(
+    child_does: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "HELLO_TIMEOUT", 0.3)
+    child_does("time.sleep(60)")
+    client = EngineClient()
+    starting = asyncio.create_task(client.start())
+    while client.pid is None:
+        await asyncio.sleep(0.01)
+    starting.cancel()
+    await asyncio.wait([starting])
+    async with asyncio.timeout(10):
+        while client.state.phase != EnginePhase.CRASHED:
+            await asyncio.sleep(0.01)
+    assert client.state.failure is not None
+    assert client.state.failure.kind == FailureKind.UNRESPONSIVE
+    await client.stop()
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_load_that_is_given_up_while_another_brings_the_child_back_leaves_that_alone(
+    child_does: Script, turns: int
+) -> None:
+    child_does(SERVE)
+    client = EngineClient()
+    await client.start()
+    assert client.pid is not None
+    os.kill(client.pid, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while client.state.restart_in is None:
+            await asyncio.sleep(0.001)
+    started, loading = asyncio.create_task(client.start()), asyncio.create_task(client.load(plan_for(Path("/m.gguf"))))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    loading.cancel()
+    await asyncio.wait([loading])
+    await started
+    async with asyncio.timeout(10):
+        while client.state.phase != EnginePhase.READY:
+            await asyncio.sleep(0.001)
+    assert client.pid is not None
+    await client.stop()
+    assert client.pid is None
 
 
 async def test_words_before_anybody_knows_of_the_child_are_heard(

@@ -135,6 +135,21 @@ def test_the_first_words_cross_at_once_and_the_others_after_the_interval(clock: 
     assert told.messages[1:] == [TextDelta(request_id="a", text=" two")]
 
 
+@pytest.mark.parametrize(("replies", "intervals"), [(1, 1.0), (4, 1.0), (6, 1.5), (8, 2.0), (32, 2.0)])
+def test_text_of_many_crosses_less_often(clock: list[float], replies: int, intervals: float) -> None:
+    told = Told()
+    for number in range(replies):
+        told.outbox.add_part(f"{number}", Part("text", "One"))
+    told.outbox.flush()
+    told.outbox.add_part("0", Part("text", " two"))
+    clock[0] += outbox.INTERVAL * (intervals - 0.1)
+    told.outbox.flush()
+    assert len(told.messages) == replies
+    clock[0] += outbox.INTERVAL * 0.2
+    told.outbox.flush()
+    assert len(told.messages) == replies + 1
+
+
 def test_what_another_has_to_say_in_every_step_puts_no_text_off(clock: list[float]) -> None:
     """A reply whose tokens are read when their text is awaited, beside a prompt that is read in short steps."""
     told = Told()

@@ -11,6 +11,7 @@ import pytest
 
 from desktop.engine.protocol import Attachment, FailureKind, PromptMessage, Tool, ToolCall
 from desktop.runtime.failures import EngineError
+from desktop.runtime.templates import sandbox
 from desktop.runtime.templates.sandbox import TemplateTooSlowError, compile_template, run_template, time_limit
 from desktop.runtime.templates.template import CHATML, ChatTemplate, Stretch, fallback_source
 
@@ -111,7 +112,7 @@ def test_a_template_that_reaches_out_has_no_effect(
 def test_a_template_that_never_ends_is_ended_after_two_seconds() -> None:
     endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     started = time.process_time()
-    with pytest.raises(EngineError, match="longer than 2 s"):
+    with pytest.raises(EngineError, match="computes longer than 2 s"):
         template(endless).render(user("hi"))
     assert time.process_time() - started < 4
 
@@ -129,7 +130,8 @@ def test_a_template_in_time_is_left_alone() -> None:
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="another thread's computing is not told there")
-def test_what_a_template_waits_for_is_not_counted() -> None:
+def test_what_a_template_waits_for_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_WALL_FACTOR", 1000)  # however busy the machine is
     over = threading.Event()
     others = [threading.Thread(target=_spin, args=(over,)) for _ in range(3)]
     for other in others:

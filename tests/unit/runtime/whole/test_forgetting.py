@@ -75,6 +75,19 @@ async def test_who_goes_on_without_a_name_does_not_keep_what_is_forgotten(path: 
         assert await found(client, "ann") == "none"
 
 
+async def test_nor_does_who_goes_on_without_a_name_with_what_waited_in_ram(tmp_path: Path) -> None:
+    """Six conversations, four sequences: the first had to leave the cache."""
+    path = write_dense(tmp_path, kind="f32", layers=2)
+    async with engine(path) as client:
+        said = await say(client, prompt("ann"), SHORT, conversation="ann")
+        for name in ("bob", "cat", "dan", "eve", "fay"):
+            await say(client, prompt(name), SHORT, conversation=name)
+        follow_up = f"{prompt('ann')}{said.text}<|im_end|>\n{ask('and then')}"
+        assert (await say(client, follow_up, SHORT)).stats.cached_in == "ram"
+        await client.forget_conversations(["ann"])
+        assert await found(client, "ann") == "none"
+
+
 async def test_everything_is_forgotten_also_what_has_no_name(path: Path) -> None:
     async with engine(path) as client:
         for name in ("ann", "", "bob"):
