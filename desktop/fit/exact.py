@@ -131,10 +131,12 @@ class DryRuns:
 def exact_fit(header: GgufHeader, answer: FitAnswer, plan: LoadPlan, *, shards: Sequence[GgufHeader] = ()) -> ExactFit:
     """Add up what the engine's answer means in bytes per device. `shards`: headers of the other parts."""
     tensors = [tensor for part in (header, *shards) for tensor in part.tensors]
-    weights = _weights(tensors, answer.layers, plan)
+    weights = _weights(tensors, answer.layers, plan, header.architecture)
     kv, by_arithmetic = _kv(shape_of_header(header, shards=shards), answer, plan)
-    # Rounded to the nearest in the log, and of several lines: what is needed is never stated as less.
-    compute = {part.device: part.compute + 2 * _ROUNDING for part in answer.compute if part.compute}
+    # Rounded to the nearest in the log, "0.00" too, and of several lines: what is needed is never stated as less.
+    compute = dict.fromkeys((CPU, *answer.layers), 2 * _ROUNDING)
+    for part in answer.compute:
+        compute[part.device] = compute.get(part.device, 0) + part.compute
     devices = dict.fromkeys([CPU, *plan.devices, *weights, *kv, *compute])
     return ExactFit(
         memory=tuple(
@@ -148,18 +150,20 @@ def exact_fit(header: GgufHeader, answer: FitAnswer, plan: LoadPlan, *, shards: 
     )
 
 
-def _weights(tensors: Sequence[TensorInfo], layers: Sequence[str], plan: LoadPlan) -> dict[str, int]:
+def _weights(tensors: Sequence[TensorInfo], layers: Sequence[str], plan: LoadPlan, architecture: str) -> dict[str, int]:
     """Bytes of weights per device (llama-model.cpp, load_tensors)."""
     sums: dict[str, int] = {}
     tied = not any(tensor.name == "output.weight" for tensor in tensors)
     for tensor in tensors:
-        for device in _devices_of(tensor, layers, plan, tied=tied):
+        place = place_of(tensor, architecture)
+        for device in _devices_of(tensor, place, layers, plan, tied=tied):
             sums[device] = sums.get(device, 0) + tensor.size
     return sums
 
 
-def _devices_of(tensor: TensorInfo, layers: Sequence[str], plan: LoadPlan, *, tied: bool) -> list[str]:
-    place = place_of(tensor)
+def _devices_of(
+    tensor: TensorInfo, place: int | str, layers: Sequence[str], plan: LoadPlan, *, tied: bool
+) -> list[str]:
     if place == "shared":  # every device with a layer has its own
         return list(dict.fromkeys(layers[:-1]))
     if place == "head":

@@ -57,7 +57,7 @@ def _sum_tensors(header: GgufHeader, tensors: Sequence[TensorInfo]) -> dict[int 
     places: dict[int | str, int] = dict.fromkeys(range(header.n_layer), 0)
     places |= {"head": 0, "input": 0, "shared": 0}
     for tensor in tensors:
-        place = place_of(tensor)
+        place = place_of(tensor, header.architecture)
         if place not in places:
             reason = f'the tensor "{tensor.name}" belongs to a layer that is not there'
             raise CorruptGguf(path=header.source or header.text("general.name"), reason=reason)
@@ -65,11 +65,13 @@ def _sum_tensors(header: GgufHeader, tensors: Sequence[TensorInfo]) -> dict[int 
     return places
 
 
-def place_of(tensor: TensorInfo) -> int | str:
+def place_of(tensor: TensorInfo, architecture: str) -> int | str:
     """Return the layer a tensor belongs to, or "input", "head", or "shared" (every device has its own copy)."""
     layer = tensor.layer
     if layer is not None:
         return layer
+    if architecture.startswith("lfm2") and tensor.name.startswith("token_embd_norm"):
+        return "head"  # LLM_TENSOR_OUTPUT_NORM_LFM2: the norm before the output, under the name of another
     if "token_embd" in tensor.name or tensor.name.startswith(("position_embd", "token_types")):
         return "input"
     return "shared" if tensor.name.startswith("rope_") else "head"

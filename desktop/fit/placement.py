@@ -125,10 +125,16 @@ def cells(n_ctx: int) -> int:
     return -(-n_ctx // _PAD) * _PAD
 
 
+def cells_full(request: Request) -> int:
+    """Cells of a layer that keeps everything, of one stream: the context, or each sequence's part of it."""
+    whole = cells(request.n_ctx)
+    return whole if request.kv_unified else cells(whole // request.n_seq_max)
+
+
 def cells_sliding(request: Request, window: int) -> int:
     """Cells of a sliding layer with swa_full=False: the window of every sequence and one batch, padded to 256."""
     sequences = request.n_seq_max if request.kv_unified else 1
-    return cells(min(request.n_ctx, window * sequences + request.n_ubatch))
+    return cells(min(cells_full(request), window * sequences + request.n_ubatch))
 
 
 class Costs:
@@ -139,7 +145,7 @@ class Costs:
         self.shape = shape
         self.request = request
         self._kv = shape.kv_sums(request.type_k, request.type_v).running(
-            full=cells(request.n_ctx) * streams,
+            full=cells_full(request) * streams,
             sliding=cells_sliding(request, shape.window) * streams if shape.window else 0,
             sequences=request.n_seq_max,
         )

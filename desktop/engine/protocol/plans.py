@@ -139,13 +139,13 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
 class ImaginedDevice(msgspec.Struct, frozen=True, kw_only=True):
     """A graphics card that need not be there: the engine plans for it as for a real one, and computes nothing.
 
-    offloads: whether it takes large products of layers that stay on the CPU, as cards do and RPC devices do not.
+    remote: as the device of an RPC worker is, which takes over no products of layers that stay on the CPU.
     """
 
     name: str
     memory_total: int
     memory_free: int
-    offloads: bool = True
+    remote: bool = False
 
 
 class FitQuestion(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,6 +69,8 @@ class Ggml:
         self.dev_reg = _bind(base, "ggml_backend_dev_backend_reg", pointer, pointer)
         self.dev_buffer_type = _bind(base, "ggml_backend_dev_buffer_type", pointer, pointer)
         self.reg_name = _bind(base, "ggml_backend_reg_name", text, pointer)
+        self.cpu_buffer_type = _bind(base, "ggml_backend_cpu_buffer_type", pointer)
+        self.alloc_buffer = _bind(base, "ggml_backend_buft_alloc_buffer", pointer, pointer, size)
         self.nbytes = _bind(base, "ggml_nbytes", size, pointer)
         self.row_size = _bind(base, "ggml_row_size", size, ctypes.c_int, ctypes.c_int64)
         self.is_quantized = _bind(base, "ggml_is_quantized", ctypes.c_bool, ctypes.c_int)

@@ -1,8 +1,9 @@
 """Graphics cards that are not there, as ggml devices whose functions are written here.
 
 libllama asks a device for its name, its memory, its kind of buffers and what it can compute; with these answers it
-plans as for a real card. Nothing is ever allocated or computed on one (llama_model_params.no_alloc). The structs are
-those of ggml-backend-impl.h at API version 2 (ggml 0.25.3); another version is refused.
+plans as for a real card. Nothing is ever computed on one, and nothing allocated (llama_model_params.no_alloc) but the
+states of recurrent layers, which libllama allocates all the same: they get main memory. The structs are those of
+ggml-backend-impl.h at API version 2 (ggml 0.25.3); another version is refused.
 """
 
 import ctypes
@@ -18,6 +19,7 @@ API_VERSION = 2
 _ALIGNMENT = 128  # of a CUDA buffer (ggml-cuda.cu); Vulkan's and RPC's are not larger
 _ROW_PADDING = 512  # MATRIX_ROW_PADDING of ggml-cuda/common.cuh: quantized rows end on it
 _LARGE_BATCH = 32  # rows from which on a card takes a product over (ggml_backend_cuda_device_offload_op)
+_BUFFER_WORDS = 32  # pointers at the beginning of struct ggml_backend_buffer, among which its type is
 _GPU = 1  # GGML_BACKEND_DEVICE_TYPE_GPU
 
 _Pointer, _Size = ctypes.c_void_p, ctypes.c_size_t
@@ -156,7 +158,7 @@ class ImaginedDevices:
     """
 
     def __init__(self, ggml: Ggml) -> None:
-        self._functions = _Functions(ggml)
+        self._functions, self._ggml = _Functions(ggml), ggml
         self._keep: list[Any] = []
         self._devices: dict[ImaginedDevice, int] = {}
         self._check_version(ggml)
@@ -217,7 +219,7 @@ class ImaginedDevices:
         two = (_Pointer, _Pointer)
         interface.supports_op = self._function(ctypes.c_bool, two, lambda _device, _op: True)
         interface.supports_buft = self._function(ctypes.c_bool, two, lambda _device, buffers: buffers == own)
-        offloads = about.offloads
+        offloads = not about.remote
         interface.offload_op = self._function(
             ctypes.c_bool, two, lambda _device, op: offloads and functions.batch_rows(op) >= _LARGE_BATCH
         )
@@ -228,11 +230,24 @@ class ImaginedDevices:
         buffers.device = device
         interface = buffers.interface
         interface.get_name = get_name
-        interface.alloc_buffer = self._function(_Pointer, (_Pointer, _Size), lambda _type, _size: None)
+        interface.alloc_buffer = self._function(_Pointer, (_Pointer, _Size), self._allocate)
         interface.get_alignment = self._function(_Size, one, lambda _type: _ALIGNMENT)
         interface.get_alloc_size = self._function(
             _Size, (_Pointer, _Pointer), lambda _type, tensor: functions.alloc_size(tensor)
         )
+
+    def _allocate(self, own_type: int, size: int) -> int | None:
+        """Main memory that says it is of this type; None where it cannot be had, as a device that is full."""
+        plain = self._ggml.cpu_buffer_type()
+        buffer: int | None = self._ggml.alloc_buffer(plain, size + _ALIGNMENT)  # it may begin at less than that
+        if buffer is None:
+            return None
+        words = (_Pointer * _BUFFER_WORDS).from_address(buffer)
+        place = next((place for place in range(_BUFFER_WORDS) if words[place] == plain), None)
+        if place is None:
+            return None
+        words[place] = own_type
+        return buffer
 
     def _backend(self, device: int, get_name: int) -> int:
         backend = _Backend(device=device)

@@ -5,6 +5,7 @@ Linux only: the memory breakdown is a C++ map by value, read through its layout 
 
 import ctypes
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import Any
 _registered: list[str] = []
 
 
-def ask_engine(questions: list[dict[str, Any]]) -> list[dict[str, int]]:
-    """Return bytes per buffer and kind for each question: {"CPU weights": 1, "CPU kv": 2, "RPC0[...] compute": 3}.
+def ask_engine(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return bytes per buffer and kind for each question: {"CPU weights": 1, "CPU kv": 2, "RPC0[...] compute": 3},
+    and in "layers" the device of each layer.
 
     A question has path, n_ctx, type_k, type_v, dry, and optionally sequences and outputs (1 unless told), workers (RPC
-    endpoints) and split (layers on each).
+    endpoints), split (layers on each), ubatch, flash ("on" unless told) and unified.
     """
     answer = subprocess.run(
         [sys.executable, __file__],
@@ -28,7 +30,7 @@ def ask_engine(questions: list[dict[str, Any]]) -> list[dict[str, int]]:
         check=False,
     )
     assert answer.returncode == 0, answer.stderr[-2000:]
-    found: list[dict[str, int]] = json.loads(answer.stdout)
+    found: list[dict[str, Any]] = json.loads(answer.stdout)
     return found
 
 
@@ -47,7 +49,7 @@ def _main() -> None:
     print(json.dumps(answers))
 
 
-def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, int]:
+def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, Any]:
     log.clear()
     model_parameters = engine.llama_model_default_params()
     split = question.get("split", ())
@@ -57,12 +59,12 @@ def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, 
     model_parameters.no_alloc = question["dry"]
     parameters = engine.llama_context_default_params()
     parameters.n_ctx = question["n_ctx"]
-    parameters.n_batch = parameters.n_ubatch = 512
+    parameters.n_batch, parameters.n_ubatch = 512, question.get("ubatch", 512)
     parameters.n_seq_max, parameters.n_outputs_max = question.get("sequences", 1), question.get("outputs", 1)
     parameters.swa_full = False
-    parameters.kv_unified = True
+    parameters.kv_unified = question.get("unified", True)
     parameters.type_k, parameters.type_v = question["type_k"], question["type_v"]
-    parameters.flash_attn_type = 1
+    parameters.flash_attn_type = {"on": 1, "off": 0}[question.get("flash", "on")]
     model = engine.llama_model_load_from_file(question["path"].encode(), model_parameters)
     context = engine.llama_init_from_model(model, parameters) if model else None
     if not context:
@@ -71,12 +73,19 @@ def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, 
     engine.llama_free(context)
     engine.llama_model_free(model)
     del kept
-    found: dict[str, int] = {}
+    found: dict[str, Any] = {"layers": _layers(log)}
     for name, *sizes in rows:
         device = "CPU" if name.startswith("CPU") else name
         for kind, size in zip(("weights", "kv", "compute"), sizes, strict=True):
             found[f"{device} {kind}"] = found.get(f"{device} {kind}", 0) + size
     return found
+
+
+def _layers(log: list[str]) -> list[str]:
+    """The device of each layer, as the engine's log assigns it."""
+    lines = "".join(log).splitlines()
+    found = (re.search(r"load_tensors: layer\s+(\d+) assigned to device ([^,]+),", line) for line in lines)
+    return [match[2] for match in sorted((match for match in found if match), key=lambda match: int(match[1]))]
 
 
 def _library(name: str) -> Any:
@@ -95,11 +104,11 @@ def _use_workers(engine: Any, parameters: Any, workers: list[str], split: list[i
     ggml.ggml_backend_register.argtypes = [ctypes.c_void_p]
     ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
     ggml.ggml_backend_dev_get.restype, ggml.ggml_backend_dev_get.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
-    for endpoint in workers[len(_registered) :]:
+    for endpoint in (one for one in workers if one not in _registered):
         ggml.ggml_backend_register(rpc.ggml_backend_rpc_add_server(endpoint.encode()))
         _registered.append(endpoint)
-    count = ggml.ggml_backend_dev_count()
-    found = [ggml.ggml_backend_dev_get(index) for index in range(count - len(workers), count)]
+    first = ggml.ggml_backend_dev_count() - len(_registered)
+    found = [ggml.ggml_backend_dev_get(first + _registered.index(endpoint)) for endpoint in workers]
     devices = (ctypes.c_void_p * (len(found) + 1))(*found, None)
     parts = (ctypes.c_float * engine.llama_max_devices())(*split)
     parameters.devices = ctypes.cast(devices, ctypes.c_void_p)

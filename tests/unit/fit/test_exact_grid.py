@@ -1,0 +1,153 @@
+"""Cases of chance: the dry run on imagined cards against real loads on RPC workers, which are real devices.
+
+Weights and KV cache to the byte on each device, every layer where it was said to be, compute never under and at most
+8 MiB over (and four copies of the hidden state on the later of several devices). `make campaign` runs 600 cases.
+"""
+
+import asyncio
+import contextlib
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from desktop.engine.protocol import ImaginedDevice, LoadPlan
+from desktop.fit.exact import DryRuns, ExactFit, exact_fit
+from desktop.gguf.header import read_header
+from desktop.gguf.stub import stub_of_file
+from tests.support.engine_workers import rpc_worker
+from tests.support.gguf_writer import dense_model, write_gguf
+from tests.unit.fit import architectures
+from tests.unit.fit.architectures import Described
+from tests.unit.fit.engine_answers import ask_engine
+
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(sys.platform != "linux", reason="the engine's breakdown is readable on Linux only"),
+]
+CASES = 24
+LARGEST_OVER = 8 << 20
+_KV_CODES = {"f16": 1, "q8_0": 8, "q4_0": 2}
+SHAPES: dict[str, Callable[[], Described]] = {
+    "dense": lambda: dense_model(n_layer=9, n_embd=512, n_head=8, n_head_kv=4, vocab=2000),
+    "untied": lambda: dense_model(n_layer=6, n_embd=1024, n_head=16, n_head_kv=2, tied=False, kind="q4_K", vocab=4096),
+    "experts": architectures.mixture_of_experts,
+    "window": architectures.sliding_window,
+    "convolutions": architectures.short_convolutions,
+    "latent": architectures.latent_attention,
+}
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[list[str]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(rpc_worker()) for _ in range(3)]
+
+
+async def test_imagined_cards_take_what_real_devices_take(
+    workers: list[str], tmp_path: Path, campaign_factor: int
+) -> None:
+    chance = random.Random(7)
+    paths = {name: write_gguf(tmp_path / f"{name}.gguf", *shape()) for name, shape in SHAPES.items()}
+    cases = [_case(chance, paths) for _ in range(CASES * campaign_factor)]
+    questions = [_question(case, workers) for case in cases]
+    actual = await asyncio.to_thread(ask_engine, questions)
+    async with DryRuns() as runs:
+        for case, answer in zip(cases, actual, strict=True):
+            _check(case, await _predict(case, runs), answer, workers[: len(case["split"])])
+
+
+def _case(chance: random.Random, paths: dict[str, Path]) -> dict[str, Any]:
+    name = chance.choice(list(paths))
+    count = read_header(paths[name]).n_layer + 1
+    flash = chance.choice(["on", "on", "off"])
+    # Quantized V needs flash attention, and rows of the small models' other caches are no whole blocks.
+    kinds = ["f16", "q8_0", "q4_0"] if flash == "on" and name in ("dense", "untied", "experts", "window") else ["f16"]
+    sequences = chance.choice([1, 1, 4])
+    return {
+        "name": name,
+        "path": paths[name],
+        "n_ctx": chance.choice([512, 1000, 2048, 5000]),
+        "kind": chance.choice(kinds),
+        "flash": flash,
+        "ubatch": chance.choice([64, 128, 512]),
+        "sequences": sequences,
+        "outputs": sequences,
+        "unified": chance.random() < 0.8,
+        "split": _split(chance, count),
+    }
+
+
+def _split(chance: random.Random, layers: int) -> list[int]:
+    """Layers for one to three devices, all of them or some."""
+    left = layers if chance.random() < 0.5 else chance.randrange(1, layers)
+    parts = []
+    for more in reversed(range(min(chance.randrange(1, 4), left))):
+        parts.append(left if not more else chance.randrange(1, left - more + 1))
+        left -= parts[-1]
+    return parts
+
+
+def _question(case: dict[str, Any], workers: list[str]) -> dict[str, Any]:
+    code = _KV_CODES[case["kind"]]
+    plain = {key: case[key] for key in ("n_ctx", "flash", "ubatch", "sequences", "outputs", "unified", "split")}
+    return {
+        **plain,
+        "path": str(case["path"]),
+        "type_k": code,
+        "type_v": code,
+        "dry": False,
+        "workers": workers[: len(case["split"])],
+    }
+
+
+async def _predict(case: dict[str, Any], runs: DryRuns) -> ExactFit:
+    path = case["path"]
+    header = read_header(path)
+    stub = path.with_suffix(".stub")
+    stub_of_file(path, header).write(stub)
+    names = tuple(f"GPU{number}" for number in range(len(case["split"])))
+    plan = LoadPlan(
+        model_path=str(stub),
+        model_name=case["name"],
+        n_ctx=case["n_ctx"],
+        n_ubatch=case["ubatch"],
+        n_seq_max=case["sequences"],
+        n_outputs_max=case["outputs"],
+        type_k=case["kind"],
+        type_v=case["kind"],
+        flash_attention=case["flash"],
+        kv_unified=case["unified"],
+        n_gpu_layers=sum(case["split"]),
+        devices=names,
+        tensor_split=tuple(case["split"]),
+    )
+    cards = [ImaginedDevice(name=one, memory_total=8 << 30, memory_free=8 << 30, remote=True) for one in names]
+    return exact_fit(header, await runs.ask(plan, imagined=cards), plan)
+
+
+def _check(case: dict[str, Any], fit: ExactFit, actual: dict[str, Any], workers: list[str]) -> None:
+    # The second worker's device is called "RPC1" where layers are told, and "RPC0[127.0.0.1:50052]" where buffers are.
+    buffers = {key.rpartition(" ")[0] for key in actual if key != "layers"}
+    real = {f"GPU{n}": next(one for one in buffers if endpoint in one) for n, endpoint in enumerate(workers)}
+    assert [name.replace("GPU", "RPC") for name in fit.layers] == actual["layers"], case
+    for part in fit.memory:
+        name = real.get(part.device, part.device)
+        assert part.weights == actual.get(f"{name} weights", 0), (case, part)
+        assert part.kv == actual.get(f"{name} kv", 0), (case, part)
+        over = part.compute - actual.get(f"{name} compute", 0)
+        assert 0 <= over <= LARGEST_OVER + _copies(case, part.device), (case, part, actual)
+
+
+def _copies(case: dict[str, Any], device: str) -> int:
+    """Where all layers are on several devices, the dry run counts what comes from the device before once too often."""
+    header = read_header(case["path"])
+    pipelined = len(case["split"]) > 1 and sum(case["split"]) == header.n_layer + 1
+    if not pipelined or device in ("CPU", "GPU0"):
+        return 0
+    rows: int = case["ubatch"]
+    return 4 * 4 * rows * header.number("embedding_length")  # four copies, F32
