@@ -171,7 +171,7 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
     header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=True))
     if found.engine is None:
         raise found.failure or AppError(reason="the engine did not start")
-    kv, speculation = services.settings.get(KV_TYPE), services.settings.get(SPECULATION)
+    defaults, speculation = fit_defaults(services), services.settings.get(SPECULATION)
     plan = make_plan(
         path=path,
         name=model.name,
@@ -179,12 +179,12 @@ async def plan_model(services: Services, model: "InstalledModel", *, context: in
         profile=found.profile,
         devices=found.engine.devices,
         context=context,
-        wanted_context=services.settings.get(WANTED_CONTEXT),
-        type_k=kv,
-        type_v=kv,
+        wanted_context=defaults.context,
+        type_k=defaults.kv,
+        type_v=defaults.kv,
         threads=services.settings.get(ENGINE_THREADS),
-        margin=services.settings.get(MEMORY_MARGIN),
-        parallel=services.settings.get(ENGINE_PARALLEL),
+        margin=defaults.margin,
+        parallel=defaults.parallel,
         # The engine unloads before it loads, so what is loaded now is room for what comes.
         reclaimed=services.engine.loaded.memory if services.engine.loaded else (),
     )

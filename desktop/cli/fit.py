@@ -116,5 +116,5 @@ def _print_report(report: "FitReport") -> None:
     print_table(rows, right=(1, 2, 3, 4, 5, 6, 7))
     speed = report.speed
     print(f"{speed.decode_low:.0f} to {speed.decode_high:.0f} tokens/s (estimate)")
-    for reason in plan.reasons if not report.exact else plan.reasons[:-1]:
+    for reason in plan.reasons:
         print(reason.render())

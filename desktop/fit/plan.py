@@ -38,7 +38,7 @@ _BEYOND_TRAINING = QT_TRANSLATE_NOOP(
 _ONE_AT_A_TIME = QT_TRANSLATE_NOOP(
     "core", "Replies come one at a time: with this model each further one would need memory of its own."
 )
-_ESTIMATE = QT_TRANSLATE_NOOP(
+ESTIMATE = QT_TRANSLATE_NOOP(
     "core", "Weights and KV cache are computed exactly; the compute buffers are a careful estimate."
 )
 GEMMA_KV = QT_TRANSLATE_NOOP("core", "Models of the Gemma family lose much quality with a quantized KV cache.")
@@ -167,7 +167,7 @@ def _remarks(request: Request, wanted: Request, header: GgufHeader) -> list[Phra
         remarks.append(Phrase.of(_BEYOND_TRAINING, trained=header.context_length))
     if header.architecture.startswith("gemma") and (request.type_k, request.type_v) != ("f16", "f16"):
         remarks.append(Phrase.of(GEMMA_KV))
-    return [*remarks, Phrase.of(_ESTIMATE)]
+    return [*remarks, Phrase.of(ESTIMATE)]
 
 
 def _decide(problem: _Problem, request: Request, *, may_lower: bool, refuse: bool) -> tuple[_Candidate, list[Phrase]]:

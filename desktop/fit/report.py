@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, ImaginedDevice, KvType, LoadPlan
+from desktop.errors import Phrase
 from desktop.fit.budget import MARGIN, budgets_of_devices
+from desktop.fit.cards import free_of_card
 from desktop.fit.exact import DryRuns, ExactFit, exact_fit
 from desktop.fit.header_shape import shape_of_header
 from desktop.fit.placement import Costs, request_of, spans_of
-from desktop.fit.plan import DEFAULT_CONTEXT, make_plan, other_headers
+from desktop.fit.plan import DEFAULT_CONTEXT, ESTIMATE, make_plan, other_headers
 from desktop.fit.quality import quant_figures
 from desktop.fit.speed import SpeedModel
+from desktop.fit.split import headroom
 from desktop.fit.types import DeviceBudget, Speed
 from desktop.gguf.header import GgufHeader
 from desktop.gguf.stub import stub_of_file
@@ -23,8 +26,6 @@ from desktop.hardware.types import HardwareProfile
 
 if TYPE_CHECKING:
     from desktop.library.types import InstalledModel
-
-_FREE_PART = 32  # of an imagined card 31/32 are free, as in what_if
 
 
 class FitWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +100,8 @@ async def report_fit(
     if dry_runs is not None:
         exact = await _ask(dry_runs, plan, header, shards, imagined=wish.imagined or (), folder=folder)
         memory = _with_overheads(exact.memory, plan.predicted)
+        reasons = tuple(reason for reason in plan.reasons if reason != Phrase.of(ESTIMATE))
+        plan = msgspec.structs.replace(plan, predicted=memory, exact=True, reasons=reasons)
     shape = shape_of_header(header, shards=shards)
     costs = Costs(shape, request_of(plan))
     spans = spans_of(plan.placement.layers if plan.placement else ())
@@ -170,16 +173,13 @@ def _with_overheads(memory: Sequence[DeviceMemory], planned: Sequence[DeviceMemo
 
 
 def _rows(memory: Sequence[DeviceMemory], budgets: Sequence[DeviceBudget]) -> tuple[FitDevice, ...]:
-    parts = {part.device: part for part in memory}
-    on_shared = sum(parts[one.name].total for one in budgets if one.shares_ram and one.name in parts)
-    return tuple(
-        _row(budget, parts.get(budget.name, DeviceMemory(device=budget.name)), 0 if budget.is_gpu else on_shared)
-        for budget in budgets
-    )
+    known = {part.device: part for part in memory}
+    parts = [known.get(budget.name, DeviceMemory(device=budget.name)) for budget in budgets]
+    left = headroom(parts, budgets)
+    return tuple(_row(budget, part, fits=left[budget.name] >= 0) for budget, part in zip(budgets, parts, strict=True))
 
 
-def _row(budget: DeviceBudget, part: DeviceMemory, beside: int) -> FitDevice:
-    """beside: what devices hold that share this one's memory."""
+def _row(budget: DeviceBudget, part: DeviceMemory, *, fits: bool) -> FitDevice:
     return FitDevice(
         name=budget.name,
         label=budget.label,
@@ -189,7 +189,7 @@ def _row(budget: DeviceBudget, part: DeviceMemory, beside: int) -> FitDevice:
         overhead=part.overhead,
         total=budget.total,
         free=budget.free,
-        fits=part.total + beside + budget.margin <= budget.free,
+        fits=fits,
     )
 
 
@@ -205,5 +205,5 @@ def _as_engine_device(card: ImaginedDevice) -> EngineDevice:
 
 
 def imagine_card(name: str, size: int) -> ImaginedDevice:
-    """A card of `size` bytes of which a driver and a display keep a 32nd."""
-    return ImaginedDevice(name=name, memory_total=size, memory_free=size - size // _FREE_PART)
+    """An idle card of `size` bytes."""
+    return ImaginedDevice(name=name, memory_total=size, memory_free=free_of_card(size))

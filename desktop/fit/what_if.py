@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from desktop.fit.cards import Card
+from desktop.fit.cards import Card, free_of_card
 from desktop.hardware.types import Gpu, HardwareProfile
 
 _SYSTEM_BASE = 2 << 30  # a desktop with a browser open takes about 2 GiB and a sixteenth of a larger memory
 _SYSTEM_PART = 16
-_VRAM_PART = 32  # what a driver and a display keep of a card: 24 GiB report 23.3 GiB free
 
 
 def imagine(profile: HardwareProfile, *, gpus: Sequence[Card] = (), ram: int | None = None) -> HardwareProfile:
@@ -33,7 +32,7 @@ def _imagined_card(index: int, card: Card) -> Gpu:
         name=card.name,
         vendor=card.vendor,
         vram_total=card.memory,
-        vram_free=card.memory - card.memory // _VRAM_PART,
+        vram_free=free_of_card(card.memory),
         backend=f"GPU{index}",
         bandwidth=card.bandwidth,
         uses_ram=card.unified,

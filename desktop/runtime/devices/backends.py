@@ -17,7 +17,7 @@ from desktop.engine.protocol import DeviceKind, EngineDevice, EngineInfo
 _KINDS = {0: DeviceKind.CPU, 1: DeviceKind.GPU, 2: DeviceKind.INTEGRATED, 3: DeviceKind.ACCELERATOR}
 
 
-class _Capabilities(ctypes.Structure):
+class Capabilities(ctypes.Structure):
     """struct ggml_backend_dev_caps of ggml-backend.h (ggml 0.25.3)."""
 
     _fields_ = [
@@ -29,7 +29,7 @@ class _Capabilities(ctypes.Structure):
     ]
 
 
-class _Properties(ctypes.Structure):
+class Properties(ctypes.Structure):
     """struct ggml_backend_dev_props of ggml-backend.h (ggml 0.25.3)."""
 
     _fields_ = [
@@ -39,7 +39,7 @@ class _Properties(ctypes.Structure):
         ("memory_total", ctypes.c_size_t),
         ("type", ctypes.c_int),
         ("device_id", ctypes.c_char_p),
-        ("caps", _Capabilities),
+        ("caps", Capabilities),
         # Room to grow: a newer ggml writes into what we hand over.
         ("reserved", ctypes.c_byte * 64),
     ]
@@ -65,7 +65,7 @@ class Ggml:
         self.dev_by_name = _bind(registry, "ggml_backend_dev_by_name", pointer, text)
         self.reg_by_name = _bind(registry, "ggml_backend_reg_by_name", pointer, text)
         self.register = _bind(registry, "ggml_backend_register", None, pointer)
-        self.dev_props = _bind(base, "ggml_backend_dev_get_props", None, pointer, ctypes.POINTER(_Properties))
+        self.dev_props = _bind(base, "ggml_backend_dev_get_props", None, pointer, ctypes.POINTER(Properties))
         self.dev_reg = _bind(base, "ggml_backend_dev_backend_reg", pointer, pointer)
         self.dev_buffer_type = _bind(base, "ggml_backend_dev_buffer_type", pointer, pointer)
         self.reg_name = _bind(base, "ggml_backend_reg_name", text, pointer)
@@ -90,7 +90,7 @@ def list_devices(ggml: Ggml) -> tuple[EngineDevice, ...]:
 
 
 def _describe(ggml: Ggml, device: int) -> EngineDevice:
-    properties = _Properties()
+    properties = Properties()
     ggml.dev_props(device, ctypes.byref(properties))
     return EngineDevice(
         name=_text(properties.name),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from desktop.engine.protocol import FailureKind, ImaginedDevice
-from desktop.runtime.devices.backends import Ggml
+from desktop.runtime.devices.backends import Capabilities, Ggml, Properties
 from desktop.runtime.failures import EngineError
 
 API_VERSION = 2
@@ -82,26 +82,6 @@ class _Reg(ctypes.Structure):
     """struct ggml_backend_reg."""
 
     _fields_ = [("api_version", ctypes.c_int), ("interface", _RegInterface), ("context", _Pointer)]
-
-
-class _Capabilities(ctypes.Structure):
-    """struct ggml_backend_dev_caps of ggml-backend.h."""
-
-    _fields_ = [(name, ctypes.c_bool) for name in ("async_", "host_buffer", "from_host_ptr", "events", "mmap_support")]
-
-
-class _Properties(ctypes.Structure):
-    """struct ggml_backend_dev_props of ggml-backend.h."""
-
-    _fields_ = [
-        ("name", ctypes.c_char_p),
-        ("description", ctypes.c_char_p),
-        ("memory_free", _Size),
-        ("memory_total", _Size),
-        ("type", ctypes.c_int),
-        ("device_id", ctypes.c_char_p),
-        ("caps", _Capabilities),
-    ]
 
 
 class _TensorHead(ctypes.Structure):
@@ -199,11 +179,11 @@ class ImaginedDevices:
             _Size.from_address(total).value = about.memory_total
 
         def tell_properties(_device: int, address: int) -> None:
-            properties = _Properties.from_address(address)
+            properties = Properties.from_address(address)
             properties.memory_free, properties.memory_total = about.memory_free, about.memory_total
             properties.type, properties.device_id = _GPU, None
-            properties.caps = _Capabilities(async_=True, events=True, mmap_support=True)
-            for field, text in ((_Properties.name, name), (_Properties.description, described)):
+            properties.caps = Capabilities(async_=True, events=True, mmap_support=True)
+            for field, text in ((Properties.name, name), (Properties.description, described)):
                 _Pointer.from_address(address + field.offset).value = text
 
         interface, one = device.interface, (_Pointer,)

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+KV_CODES = {"f16": 1, "q8_0": 8, "q4_0": 2}
+"""enum ggml_type of ggml.h, for the questions' type_k and type_v."""
 _registered: list[str] = []
 
 

@@ -1,27 +1,22 @@
 """The arithmetic against libllama itself, asked in a child: weights and KV cache to the byte, compute never under."""
 
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from desktop.childprocess import child_command, child_options
 from desktop.fit.header_shape import shape_of_header
 from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, memory_of, request_for, spans_of
 from desktop.gguf.header import read_header
+from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit import architectures
 from tests.unit.fit.architectures import Described
-from tests.unit.fit.engine_answers import ask_engine
+from tests.unit.fit.engine_answers import KV_CODES, ask_engine
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine's breakdown is readable on Linux only")
-
-_KV_CODES: dict[str, int] = {"f16": 1, "q8_0": 8, "q4_0": 2}
 
 
 def _predict(path: Path, context: int, kind: str) -> dict[str, int]:
@@ -33,7 +28,7 @@ def _predict(path: Path, context: int, kind: str) -> dict[str, int]:
 
 def _compare(path: Path, asked: list[tuple[int, str, bool]]) -> None:
     questions: list[dict[str, Any]] = [
-        {"path": str(path), "n_ctx": n, "type_k": _KV_CODES[kind], "type_v": _KV_CODES[kind], "dry": dry}
+        {"path": str(path), "n_ctx": n, "type_k": KV_CODES[kind], "type_v": KV_CODES[kind], "dry": dry}
         for n, kind, dry in asked
     ]
     for (context, kind, _), actual in zip(asked, ask_engine(questions), strict=True):
@@ -109,24 +104,8 @@ def test_sequences_with_memory_of_their_own_take_what_was_predicted(
 @pytest.fixture(scope="module")
 def workers() -> Iterator[list[str]]:
     """Two RPC workers on loopback: real devices on a machine without a card."""
-    endpoints = [f"127.0.0.1:{port}" for port in (_free_port(), _free_port())]
-    children = [
-        subprocess.Popen(
-            child_command("rpc-worker", endpoint),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **child_options(),
-        )
-        for endpoint in endpoints
-    ]
-    try:
-        for endpoint in endpoints:
-            _wait_for(endpoint)
-        yield endpoints
-    finally:
-        for child in children:
-            child.communicate(timeout=20)  # the end of its stdin ends a worker
+    with rpc_worker() as first, rpc_worker() as second:
+        yield [first, second]
 
 
 @pytest.mark.parametrize("split", [(20, 11), (4, 9), (1, 1)])
@@ -142,21 +121,3 @@ def test_layers_split_over_two_workers_take_what_was_predicted_on_each(
     for part, name in zip(predicted, ["CPU", *names], strict=True):
         assert (part.weights, part.kv) == (actual[f"{name} weights"], actual[f"{name} kv"]), name
         assert actual[f"{name} compute"] <= part.compute, name
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(endpoint: str) -> None:
-    host, _, port = endpoint.rpartition(":")
-    for _ in range(300):
-        try:
-            socket.create_connection((host, int(port)), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"no worker answers at {endpoint}")

@@ -20,12 +20,11 @@ from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit import architectures
 from tests.unit.fit.architectures import Described
-from tests.unit.fit.engine_answers import ask_engine
+from tests.unit.fit.engine_answers import KV_CODES, ask_engine
 
 pytestmark = pytest.mark.asyncio
 MIB = 1 << 20
 LARGEST_OVER = 8 * MIB
-_KV_CODES = {"f16": 1, "q8_0": 8, "q4_0": 2}
 CARDS = tuple(ImaginedDevice(name=f"GPU{n}", memory_total=24 << 30, memory_free=23 << 30) for n in range(2))
 
 
@@ -83,7 +82,7 @@ async def test_the_processor_takes_what_the_dry_run_says(runs: DryRuns, name: st
     path = write_gguf(tmp_path / "model.gguf", *SHAPES[name]())
     asked = [(512, "f16"), (5000, "q8_0")] if name != "latent" else [(512, "f16"), (5000, "f16")]
     questions = [
-        {"path": str(path), "n_ctx": n, "type_k": _KV_CODES[kind], "type_v": _KV_CODES[kind], "dry": False}
+        {"path": str(path), "n_ctx": n, "type_k": KV_CODES[kind], "type_v": KV_CODES[kind], "dry": False}
         for n, kind in asked
     ]
     for (n_ctx, kind), actual in zip(asked, await asyncio.to_thread(ask_engine, questions), strict=True):

@@ -22,7 +22,7 @@ from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit import architectures
 from tests.unit.fit.architectures import Described
-from tests.unit.fit.engine_answers import ask_engine
+from tests.unit.fit.engine_answers import KV_CODES, ask_engine
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -31,7 +31,6 @@ pytestmark = [
 ]
 CASES = 24
 LARGEST_OVER = 8 << 20
-_KV_CODES = {"f16": 1, "q8_0": 8, "q4_0": 2}
 SHAPES: dict[str, Callable[[], Described]] = {
     "dense": lambda: dense_model(n_layer=9, n_embd=512, n_head=8, n_head_kv=4, vocab=2000),
     "untied": lambda: dense_model(n_layer=6, n_embd=1024, n_head=16, n_head_kv=2, tied=False, kind="q4_K", vocab=4096),
@@ -93,7 +92,7 @@ def _split(chance: random.Random, layers: int) -> list[int]:
 
 
 def _question(case: dict[str, Any], workers: list[str]) -> dict[str, Any]:
-    code = _KV_CODES[case["kind"]]
+    code = KV_CODES[case["kind"]]
     plain = {key: case[key] for key in ("n_ctx", "flash", "ubatch", "sequences", "outputs", "unified", "split")}
     return {
         **plain,
