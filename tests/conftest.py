@@ -8,9 +8,9 @@ import pytest
 
 from desktop.library import starter
 from tests.support.leaks import no_leaks, qt_garbage
-from tests.support.loud_log import loud_log
+from tests.support.loud_log import log_as_before, loud_log
 
-__all__ = ["loud_log", "no_leaks", "qt_garbage"]
+__all__ = ["log_as_before", "loud_log", "no_leaks", "qt_garbage"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from desktop.log import LogFile
+
 
 class LoudLog(logging.Handler):
     """Collects the warnings and errors of one test; `allow` names the lines that belong to it."""
@@ -42,3 +44,17 @@ def loud_log(request: pytest.FixtureRequest) -> Iterator[LoudLog]:
     root.removeHandler(handler)
     if lines := handler.unexpected():
         pytest.fail("Unexpected log lines:\n" + "\n".join(lines), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """Undo `configure_logging`: a file of the log that stays would take the lines of the next test."""
+    root = logging.getLogger()
+    names = ("", "desktop", "httpx2", "httpcore2", "asyncio", "markdown_it")
+    levels = {name: logging.getLogger(name).level for name in names}
+    yield
+    for handler in [handler for handler in root.handlers if isinstance(handler, LogFile)]:
+        root.removeHandler(handler)
+        handler.close()
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)

@@ -1,25 +1,11 @@
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from desktop.log import LogFile, Private, configure_logging, redact
 from desktop.paths import Paths, user_paths
-
-
-@pytest.fixture(autouse=True)
-def _log_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    names = ("", "desktop", "httpx2", "httpcore2", "asyncio", "markdown_it")
-    levels = {name: logging.getLogger(name).level for name in names}
-    yield
-    for handler in [handler for handler in root.handlers if isinstance(handler, LogFile)]:
-        root.removeHandler(handler)
-        handler.close()
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture
