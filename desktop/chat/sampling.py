@@ -4,7 +4,8 @@ import msgspec
 
 from desktop.catalog.types import SamplingDefaults
 from desktop.engine.protocol import Sampling
-from desktop.settings import MAX_LENGTH, MODEL_SAMPLING, TEMPERATURE, TOP_P, SamplingOverrides, SettingsStore
+from desktop.settings import MAX_LENGTH, MODEL_SAMPLING, TEMPERATURE, TOP_P, SamplingOverrides
+from desktop.settings_store import SettingsStore
 
 
 def resolve_sampling(

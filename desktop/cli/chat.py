@@ -118,9 +118,10 @@ def _overrides(arguments: argparse.Namespace) -> Any:
 
 
 async def _load(arguments: argparse.Namespace, services: "Services", overrides: Any) -> "_Chat":
+    from desktop.actions.load import load_model
+    from desktop.actions.models import find_model
     from desktop.chat.sampling import resolve_sampling
     from desktop.database import clean_text
-    from desktop.services import find_model, load_model
     from desktop.settings import SYSTEM_PROMPT
 
     model = await asyncio.to_thread(find_model, services, arguments.model)

@@ -23,8 +23,8 @@ def add_parser(subparsers: Any) -> None:
 
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """Print every check. The exit code is 0 whatever they found: looking succeeded; scripts read `status`."""
+    from desktop.actions.survey import survey
     from desktop.doctor.run import run_checks
-    from desktop.services import survey
 
     found = await survey(services)
     checks = await run_checks(

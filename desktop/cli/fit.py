@@ -47,8 +47,8 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
 
     Raises WrongUsage for figures that cannot be, and what services.fit_model raises.
     """
+    from desktop.actions.fit import fit_model
     from desktop.fit.report import FitWish
-    from desktop.services import fit_model
 
     check_context(arguments.context)
     wish = FitWish(

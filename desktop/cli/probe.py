@@ -22,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
 
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """Print the hardware, and which of it the engine uses. A part that fails is told, and the rest is printed."""
-    from desktop.services import survey
+    from desktop.actions.survey import survey
 
     found = await survey(services)
     profile = found.profile

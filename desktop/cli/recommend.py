@@ -51,7 +51,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     import asyncio
     from functools import partial
 
-    from desktop.services import recommend_models
+    from desktop.actions.fit import recommend_models
 
     _check(arguments)
     gpus = [parse_card(text) for text in arguments.gpu]
@@ -111,8 +111,8 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 async def _profile(services: "Services", gpus: "list[Card]", ram: int | None) -> "HardwareProfile":
+    from desktop.actions.survey import survey
     from desktop.fit.what_if import imagine
-    from desktop.services import survey
 
     found = await survey(services)
     if found.failure is not None and not gpus:

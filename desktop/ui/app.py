@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtWidgets import QApplication
 
 from desktop.paths import Paths, user_paths
-from desktop.settings import LANGUAGE, THEME, WELCOME_DONE, WINDOW_STATE, SettingsStore
+from desktop.settings import LANGUAGE, THEME, WELCOME_DONE, WINDOW_STATE
+from desktop.settings_store import SettingsStore
 from desktop.ui.garbage import MainThreadCollector
 from desktop.ui.language import install_language
 from desktop.ui.main_window import MainWindow

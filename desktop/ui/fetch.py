@@ -2,12 +2,13 @@
 
 from PySide6.QtCore import QObject
 
+from desktop.actions.models import queue_download
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY, DownloadStopped
 from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.library.types import InstalledModel, model_key
-from desktop.services import Services, queue_download
+from desktop.services import Services
 from desktop.ui.bridge import explain, render
 from desktop.ui.figures import gb
 from desktop.ui.shell import NoticeWish, Shell

@@ -101,7 +101,8 @@ class ModelLoader(QObject):
         self._unsubscribe()
 
     async def _load(self, reference: str, context: int | None, plan: LoadPlan | None) -> LoadedModel:
-        from desktop.services import find_model, load_model
+        from desktop.actions.load import load_model
+        from desktop.actions.models import find_model
         from desktop.settings import LAST_MODEL
 
         self.began.emit()
@@ -172,7 +173,7 @@ class ModelLoader(QObject):
 
     def _smaller_context(self, kind: FailureKind) -> int | None:
         """Half the context of the plan that crashed, in tokens, where too little memory may have been the reason."""
-        from desktop.services import smaller_context
+        from desktop.actions.load import smaller_context
 
         plan = self._services.engine.plan
         return smaller_context(plan) if plan is not None and kind in _PERHAPS_MEMORY else None

@@ -15,7 +15,8 @@ from PySide6.QtWidgets import QApplication
 from desktop.errors import AppError
 from desktop.log import configure_logging
 from desktop.paths import Paths
-from desktop.settings import WINDOW_STATE, SettingsStore
+from desktop.settings import WINDOW_STATE
+from desktop.settings_store import SettingsStore
 from desktop.ui.bridge import render
 from desktop.ui.crash import install_crash_hook
 from desktop.ui.main_window import MainWindow

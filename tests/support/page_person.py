@@ -13,7 +13,7 @@ from desktop.errors import AppError
 from desktop.hardware.types import HardwareProfile
 from desktop.paths import user_paths
 from desktop.services import Services, Survey
-from desktop.settings import SettingsStore
+from desktop.settings_store import SettingsStore
 from desktop.ui.page_list import PAGES
 from desktop.ui.shell import Controller, NoticeWish, Shell
 from desktop.ui.tasks import Tasks

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 from desktop.engine.client import EngineClient
 from desktop.paths import user_paths
 from desktop.services import Services
-from desktop.settings import SettingsStore
+from desktop.settings_store import SettingsStore
 from desktop.ui.main_window import MainWindow
 from desktop.ui.model_loader import ModelLoader
 from desktop.ui.page_list import PAGES

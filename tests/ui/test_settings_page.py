@@ -34,8 +34,8 @@ from desktop.settings import (
     TEMPERATURE,
     THEME,
     WANTED_CONTEXT,
-    SettingsStore,
 )
+from desktop.settings_store import SettingsStore
 from desktop.ui.pages.settings.view import SettingRow, SettingsView
 from desktop.ui.widgets.buttons import IconButton
 from tests.support.looks import clipped, guessing, nameless

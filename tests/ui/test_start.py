@@ -25,7 +25,7 @@ HEAVY = ("asyncio", "qasync", "apsw", "httpx2", "huggingface_hub", "markdown_it"
 LOOK = """
 import json, sys
 from desktop.paths import user_paths
-from desktop.settings import SettingsStore
+from desktop.settings_store import SettingsStore
 from desktop.ui import app
 application = app.make_application([])
 window, shell = app.open_window(application, SettingsStore.open(user_paths().settings_file))

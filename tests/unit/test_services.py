@@ -9,6 +9,9 @@ import msgspec
 import pytest
 
 from desktop import services as root
+from desktop.actions.fit import cache_limits, plan_model, recommend_models
+from desktop.actions.models import NotInstalled, find_model, queue_download
+from desktop.actions.survey import survey
 from desktop.engine.client import EngineClient
 from desktop.engine.protocol import EngineInfo, LoadedModel
 from desktop.errors import AppError
@@ -16,17 +19,7 @@ from desktop.hardware import probe
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
 from desktop.library.errors import UnknownModel
 from desktop.paths import user_paths
-from desktop.services import (
-    NotInstalled,
-    Services,
-    cache_limits,
-    create_services,
-    find_model,
-    plan_model,
-    queue_download,
-    recommend_models,
-    survey,
-)
+from desktop.services import Services, create_services
 from desktop.settings import (
     CACHE_DISK,
     CACHE_RAM,
@@ -39,8 +32,8 @@ from desktop.settings import (
     OFFLINE,
     SPECULATION,
     WANTED_CONTEXT,
-    SettingsStore,
 )
+from desktop.settings_store import SettingsStore
 from tests.support.catalogs import tiny_catalog
 
 GIB = 1 << 30

@@ -27,9 +27,9 @@ from desktop.settings import (
     WANTED_CONTEXT,
     WINDOW_STATE,
     SamplingOverrides,
-    SettingsStore,
     WindowState,
 )
+from desktop.settings_store import SettingsStore
 from tests.support.settings_document import DOCUMENT, settings_document
 
 
@@ -170,7 +170,8 @@ def test_two_open_stores_keep_each_others_changes(path: Path) -> None:
 _WRITER = """
 import sys
 from pathlib import Path
-from desktop.settings import ALL_SETTINGS, SettingsStore
+from desktop.settings import ALL_SETTINGS
+from desktop.settings_store import SettingsStore
 store = SettingsStore.open(Path(sys.argv[1]))
 setting = next(s for s in ALL_SETTINGS if s.key == sys.argv[2])
 for number in range(25):

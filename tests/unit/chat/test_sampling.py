@@ -5,7 +5,8 @@ import pytest
 from desktop.catalog.types import SamplingDefaults
 from desktop.chat.sampling import resolve_sampling
 from desktop.engine.protocol import Sampling
-from desktop.settings import MAX_LENGTH, MODEL_SAMPLING, TEMPERATURE, SamplingOverrides, SettingsStore
+from desktop.settings import MAX_LENGTH, MODEL_SAMPLING, TEMPERATURE, SamplingOverrides
+from desktop.settings_store import SettingsStore
 
 
 @pytest.fixture

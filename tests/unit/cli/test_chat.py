@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from desktop import services as services_module
+from desktop.actions import load as load_module
+from desktop.actions import models as models_module
 from desktop.catalog.catalog import load_catalog
 from desktop.catalog.types import Catalog
 from desktop.cli import chat
@@ -19,7 +20,8 @@ from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import EngineFailure, FailureKind
 from desktop.errors import AppError, WrongUsage
 from desktop.library.types import InstalledModel
-from desktop.settings import MODEL_SAMPLING, SYSTEM_PROMPT, TEMPERATURE, SamplingOverrides, SettingsStore
+from desktop.settings import MODEL_SAMPLING, SYSTEM_PROMPT, TEMPERATURE, SamplingOverrides
+from desktop.settings_store import SettingsStore
 from tests.support.fake_engine import FakeEngine, Finish, Thought
 
 
@@ -41,8 +43,8 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     model = InstalledModel(
         id="fake:Q4_0", model_id="fake", name="Fake 1B", quantization="Q4_0", path="/models/fake.gguf", size=1
     )
-    monkeypatch.setattr(services_module, "load_model", load_model)
-    monkeypatch.setattr(services_module, "find_model", find_model)
+    monkeypatch.setattr(load_module, "load_model", load_model)
+    monkeypatch.setattr(models_module, "find_model", find_model)
     engine = FakeEngine(["Hello ", "there."])
     engine.loads = loads  # type: ignore[attr-defined]
     return engine

@@ -16,6 +16,8 @@ import pytest
 _SCRIPT = """
 import asyncio, sys
 from types import SimpleNamespace
+import desktop.actions.load as loading
+import desktop.actions.models as models
 import desktop.services as services
 from desktop.catalog.types import Catalog
 from desktop.cli.main import run_command_line
@@ -34,8 +36,8 @@ async def load_model(*_, **__):
     pass
 
 create, services.create_services = services.create_services, create_services
-services.load_model = load_model
-services.find_model = lambda *_: SimpleNamespace(name="Fake", model_id="", sampling_id="fake")
+loading.load_model = load_model
+models.find_model = lambda *_: SimpleNamespace(name="Fake", model_id="", sampling_id="fake")
 sys.exit(run_command_line(["chat", *sys.argv[1:]]))
 """
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from desktop import services as composition
+from desktop.actions import survey as looking
 from desktop.catalog.types import Catalog
 from desktop.cli import recommend as verb
 from desktop.errors import WrongUsage
 from desktop.hardware.types import HardwareProfile
 from desktop.paths import user_paths
-from desktop.settings import SettingsStore
+from desktop.settings_store import SettingsStore
 from tests.unit.fit.builders import GIB, catalog, machine, model
 
 
@@ -42,7 +42,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     async def survey(_services: object) -> _Survey:
         return _Survey(machine())
 
-    monkeypatch.setattr(composition, "survey", survey)
+    monkeypatch.setattr(looking, "survey", survey)
 
 
 def _run(*words: str) -> int:

@@ -1,9 +1,10 @@
 """Looks at the machine, runs the doctor, follows the samples."""
 
+from desktop.actions.survey import survey
 from desktop.doctor.run import run_checks
 from desktop.errors import AppError
 from desktop.hardware.types import HardwareSample
-from desktop.services import Services, survey
+from desktop.services import Services
 from desktop.ui.bridge import explain
 from desktop.ui.looking import tell_look_failure
 from desktop.ui.pages.hardware.view import HardwareView

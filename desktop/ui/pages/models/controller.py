@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from desktop.actions.fit import recommend_models
+from desktop.actions.survey import survey
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY
 from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.library.types import InstalledModel
-from desktop.services import Services, Survey, recommend_models, survey
+from desktop.services import Services, Survey
 from desktop.settings import KV_TYPE, MINIMUM_SPEED, WANTED_CONTEXT, KvCacheType
 from desktop.ui.bridge import Coalescer, explain
 from desktop.ui.fetch import Fetch

@@ -2,9 +2,11 @@
 
 import asyncio
 
+from desktop.actions.fit import recommend_models
+from desktop.actions.survey import survey
 from desktop.errors import AppError
 from desktop.fit.types import Choice
-from desktop.services import Services, recommend_models, survey
+from desktop.services import Services
 from desktop.settings import OFFLINE, WELCOME_DONE
 from desktop.ui.bridge import explain
 from desktop.ui.fetch import Fetch

@@ -1,0 +1,73 @@
+"""Naming, finding and getting models."""
+
+from typing import TYPE_CHECKING
+
+from desktop.catalog.catalog import CatalogUnreadable
+from desktop.errors import QT_TRANSLATE_NOOP, AppError
+from desktop.services import Services
+from desktop.settings import DEFAULT_MODEL, LAST_MODEL
+
+if TYPE_CHECKING:
+    from desktop.catalog.types import Catalog
+    from desktop.download.record import Download
+    from desktop.library.types import CatalogChoice, InstalledModel
+
+
+class NotInstalled(AppError):
+    """The model is known but not on this disk."""
+
+    message = QT_TRANSLATE_NOOP("core", "{name} is not on this disk yet.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", 'Download it on the Models page, or choose one that "snug models" shows as installed.'
+    )
+
+
+def find_model(services: Services, reference: str | None) -> "InstalledModel":
+    """Return the installed model that `reference` names; None is the person's default. Blocking.
+
+    The default: what the setting names, else what was used last and is still there, else the starter.
+    Raises UnknownModel and its kin (with the nearest names), NotInstalled, ModelFileGone, StarterModelMissing, and the
+    errors of gguf.header for a path.
+    """
+    from desktop.library.starter import starter_model
+    from desktop.library.types import InstalledModel
+
+    reference = reference or services.settings.get(DEFAULT_MODEL)
+    if not reference:
+        last = services.settings.get(LAST_MODEL)
+        installed = services.library.installed() if last else ()
+        return next((model for model in installed if model.id == last and not model.missing), None) or starter_model()
+    found = _resolve(services, reference)
+    if isinstance(found, InstalledModel):
+        return found
+    raise NotInstalled(name=found.id)
+
+
+def _resolve(services: Services, reference: str) -> "InstalledModel | CatalogChoice":
+    from desktop.library.errors import UnknownModel
+
+    try:
+        catalog = services.catalog
+    except CatalogUnreadable as error:
+        try:
+            return services.library.find(reference)  # what is on this disk works without the catalog
+        except UnknownModel:
+            raise error from None
+    return services.library.resolve(reference, catalog)
+
+
+def queue_download(services: Services, *, model_id: str, quantization: str) -> "Download":
+    """Queue one quantization of a catalog model; a download that is under way is returned as it is.
+
+    Raises UnknownModel and UnknownQuantization; what happens later is told by the download.
+    """
+    return services.downloads.start(_catalog_choice(services.catalog, model_id, quantization))
+
+
+def _catalog_choice(catalog: "Catalog", model_id: str, quantization: str) -> "CatalogChoice":
+    from desktop.library.references import catalog_choice, unknown_model
+
+    choice = catalog_choice(f"{model_id}:{quantization}", catalog)
+    if choice is None:
+        raise unknown_model(model_id, [model.id for model in catalog.models])
+    return choice
