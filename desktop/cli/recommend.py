@@ -51,7 +51,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     import asyncio
     from functools import partial
 
-    from desktop.actions.fit import recommend_models
+    from desktop.actions.recommend import recommend_models
 
     _check(arguments)
     gpus = [parse_card(text) for text in arguments.gpu]

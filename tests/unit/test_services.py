@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from desktop import services as root
-from desktop.actions.fit import cache_limits, plan_model, recommend_models
+from desktop.actions.load import cache_limits, plan_model
 from desktop.actions.models import NotInstalled, find_model, queue_download
+from desktop.actions.recommend import recommend_models
 from desktop.actions.survey import survey
 from desktop.engine.client import EngineClient
 from desktop.engine.protocol import EngineInfo, LoadedModel

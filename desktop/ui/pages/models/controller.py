@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from desktop.actions.fit import recommend_models
+from desktop.actions.recommend import recommend_models
 from desktop.actions.survey import survey
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY

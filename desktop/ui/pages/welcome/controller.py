@@ -2,7 +2,7 @@
 
 import asyncio
 
-from desktop.actions.fit import recommend_models
+from desktop.actions.recommend import recommend_models
 from desktop.actions.survey import survey
 from desktop.errors import AppError
 from desktop.fit.types import Choice
