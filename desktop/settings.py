@@ -154,6 +154,19 @@ MEMORY_MARGIN: Setting[int] = Setting(
     minimum=0,
     maximum=64 * 1024 * MIB,
 )
+MEMORY_GUARD: Setting[bool] = Setting(
+    key="memory.guard",
+    type=bool,
+    default=True,
+    since="0.1",
+    section=MEMORY,
+    title=QT_TRANSLATE_NOOP("core", "Check the memory before loading"),
+    help=QT_TRANSLATE_NOOP(
+        "core",
+        "A model that does not fit is refused, or loaded with a shorter context. Off: it is tried exactly as asked, "
+        "which may fail or make the machine slow.",
+    ),
+)
 KV_TYPE: Setting[KvCacheType] = Setting(
     key="memory.kv_type",
     type=KvCacheType,

@@ -3,6 +3,7 @@
 Rules and defaults are those of llama.cpp's llama-hparams.cpp, llama-kv-cache.cpp and models/*.cpp.
 """
 
+import re
 from collections.abc import Sequence
 
 from desktop.fit.shape import LayerCache, ModelShape
@@ -21,6 +22,12 @@ _BOTH_SIDE_BY_SIDE = frozenset({"falcon-h1"})
 _DEFAULT_FULL_INTERVAL = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4}
 _GEMMA3N_LAYERS_WITH_CACHE = 20
 _F32 = 4
+
+EXPERTS = r"blk\.{layers}\.ffn_(up|down|gate_up|gate)_(ch|)exps"
+"""Names of routed experts' tensors (LLM_FFN_EXPS_REGEX of llama.cpp's common/common.h); for str.format(layers=...)."""
+
+FEED_FORWARD = r"blk\.{layers}\.ffn_(up|down|gate)\."
+"""Names of the tensors of a dense feed-forward step."""
 
 
 def shape_of_header(header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) -> ModelShape:
@@ -41,6 +48,8 @@ def shape_of_header(header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) ->
         tied_weights=table if tied else 0,
         input_weights=by_place["input"],
         shared_weights=by_place["shared"],
+        layer_experts=_sum_layers(header, tensors, EXPERTS),
+        layer_feed_forward=_sum_layers(header, tensors, FEED_FORWARD),
         layers=layers,
         window=_window(header),
         n_embd=header.number("embedding_length"),
@@ -75,6 +84,16 @@ def place_of(tensor: TensorInfo, architecture: str) -> int | str:
     if "token_embd" in tensor.name or tensor.name.startswith(("position_embd", "token_types")):
         return "input"
     return "shared" if tensor.name.startswith("rope_") else "head"
+
+
+def _sum_layers(header: GgufHeader, tensors: Sequence[TensorInfo], pattern: str) -> tuple[int, ...]:
+    """Bytes per layer of the tensors whose names match."""
+    matches = re.compile(pattern.format(layers=r"\d+")).match
+    sums = [0] * header.n_layer
+    for tensor in tensors:
+        if tensor.layer is not None and matches(tensor.name):
+            sums[tensor.layer] += tensor.size
+    return tuple(sums)
 
 
 def _layer_caches(header: GgufHeader) -> tuple[LayerCache, ...]:

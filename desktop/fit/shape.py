@@ -71,6 +71,8 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     0 when the head has its own. input_weights: bytes that always stay on the CPU (token embeddings).
     shared_weights: bytes that every device with a layer gets a copy of (rope tables).
     layer_active: share of the layers' bytes that one token reads (experts used of all).
+    layer_experts: bytes of the routed experts in each block, layer_feed_forward: those of its dense feed-forward step;
+    both are part of layer_weights, and can be kept on the CPU while the rest of the block is not. () where unknown.
     ff_width: values per token of the widest feed-forward step. attention_width: values per token of Q, K and V.
     """
 
@@ -85,6 +87,8 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     attention_width: int
     n_vocab: int
     shared_weights: int = 0
+    layer_experts: tuple[int, ...] = ()
+    layer_feed_forward: tuple[int, ...] = ()
     layer_active: float = 1.0
     exact: bool = False
 
