@@ -89,6 +89,15 @@ def quality_of(model: CatalogModel, quantization: str) -> Quality:
     return Quality(kld=kld, word=quality_word(kld))
 
 
+def kv_may_be_lowered(architecture: str) -> bool:
+    """Whether the program may itself go from an f16 KV cache to q8_0, when memory is short.
+
+    Not in the Gemma family, where q8_0 was measured to cost a hundred times what it costs a Llama; see docs/quality.md.
+    Types below q8_0 are never chosen by the program.
+    """
+    return "gemma" not in architecture
+
+
 def quality_word(kld: float) -> QualityWord:
     """Say a mean KL divergence (nats) in words."""
     return next((word for limit, word in _WORDS if kld < limit), "poor")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from desktop.fit.quality import quality_of, quality_word, quant_figures, quant_table, size_factor
+from desktop.fit.quality import kv_may_be_lowered, quality_of, quality_word, quant_figures, quant_table, size_factor
 from tests.unit.fit.builders import model
 
 
@@ -50,3 +50,11 @@ def test_the_format_a_model_was_trained_in_costs_nothing() -> None:
 def test_q4_1_is_known_to_be_slow_on_processors() -> None:
     assert quant_figures("Q4_1").cpu_efficiency < quant_figures("Q4_0").cpu_efficiency
     assert all(0 < row.cpu_efficiency <= 1 and 0 < row.gpu_efficiency <= 1 for row in quant_table().values())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "may"),
+    [("llama", True), ("qwen3moe", True), ("gpt-oss", True), ("gemma2", False), ("gemma4", False), ("t5gemma", False)],
+)
+def test_the_kv_cache_of_a_gemma_is_not_lowered_by_the_program(architecture: str, may: bool) -> None:
+    assert kv_may_be_lowered(architecture) is may
