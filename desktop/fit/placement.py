@@ -170,30 +170,40 @@ class Costs:
         return totals
 
 
-def compute_bytes(shape: ModelShape, request: Request, *, pipelined: bool = False, spilled: bool = False) -> int:
+def copied_bytes(layer_weights: Sequence[int]) -> int:
+    """Bytes of the largest tensor among layers on the CPU, which is copied to a GPU while a prompt is read."""
+    return int(max(layer_weights, default=0) * _LARGEST_TENSOR)
+
+
+def compute_bytes(shape: ModelShape, request: Request, *, pipelined: bool = False, copied: int = 0) -> int:
     """Estimate the compute buffer of one device, in bytes, flash attention on; meant never to be too small.
 
     Per token of a micro-batch: the widest feed-forward step three times (gate, up, product), the residual stream
     four times, queries, keys and values twice, all F32; the attention masks in F16, one per kind of cache, four
     times over when pipelined; the logits that are asked for. 15 % and 4 MiB on top. Over
     30 dry runs of libllama on the CPU it was never under, 1.3 to 3 times the truth (median 1.5) and at most 54 MiB
-    over; no real GPU was at hand. spilled: some layers are on the CPU, whose weights are copied to a GPU one tensor at
-    a time while a prompt is read.
+    over; no real GPU was at hand. copied: bytes of the largest tensor on the CPU that is copied to a GPU while a prompt
+    is read (see copied_bytes).
     """
     values = 3 * shape.ff_width + 4 * shape.n_embd + 2 * shape.attention_width
     masks = cells(request.n_ctx) + (cells_sliding(request, shape.window) if shape.window else 0)
     copies = _PIPELINE_COPIES if pipelined else 1
     size = request.n_ubatch * (_F32 * values + _MASK_BYTES * masks * copies)
     size += request.n_outputs_max * shape.n_vocab * _F32
-    extra = int(max(shape.layer_weights) * _LARGEST_TENSOR) if spilled else 0
-    return int(size * _COMPUTE_SAFETY) + _COMPUTE_FLOOR + extra
+    return int(size * _COMPUTE_SAFETY) + _COMPUTE_FLOOR + copied
 
 
-def memory_of(costs: Costs, spans: Sequence[Span], *, overheads: dict[str, int]) -> tuple[DeviceMemory, ...]:
-    """What each device needs, the CPU first (it always holds the token embeddings and its own compute buffer)."""
+def memory_of(
+    costs: Costs, spans: Sequence[Span], *, overheads: dict[str, int], copied: int = 0
+) -> tuple[DeviceMemory, ...]:
+    """What each device needs, the CPU first (it always holds the token embeddings and its own compute buffer).
+
+    copied: as compute_bytes has it, where tensors of layers off the CPU stay on it; else it is worked out here.
+    """
     off_cpu = [span for span in spans if span.device != CPU]
     spilled = bool(off_cpu) and off_cpu[0].begin > 0
-    pipelined = len(off_cpu) > 1 and not spilled
+    pipelined = len(off_cpu) > 1 and not spilled and not copied
+    copied = max(copied, copied_bytes(costs.shape.layer_weights) if spilled else 0)
     on_cpu = off_cpu[0].begin if off_cpu else costs.shape.n_layer + 1
     cpu = DeviceMemory(
         device=CPU,
@@ -202,7 +212,7 @@ def memory_of(costs: Costs, spans: Sequence[Span], *, overheads: dict[str, int])
         compute=compute_bytes(costs.shape, costs.request),
         overhead=overheads.get(CPU, 0),
     )
-    compute = compute_bytes(costs.shape, costs.request, pipelined=pipelined, spilled=spilled) if off_cpu else 0
+    compute = compute_bytes(costs.shape, costs.request, pipelined=pipelined, copied=copied) if off_cpu else 0
     return (
         cpu,
         *(

@@ -4,34 +4,35 @@ import bisect
 from collections.abc import Sequence
 
 from desktop.engine.protocol import DeviceMemory
-from desktop.fit.placement import CPU, Costs, Span, compute_bytes, memory_of
+from desktop.fit.placement import CPU, Costs, Span, compute_bytes, copied_bytes, memory_of
 from desktop.fit.types import DeviceBudget
 
 
-def best_spans(costs: Costs, budgets: Sequence[DeviceBudget]) -> tuple[Span, ...]:
+def best_spans(costs: Costs, budgets: Sequence[DeviceBudget], *, copied: int = 0) -> tuple[Span, ...]:
     """Put as many layers as fit on the GPUs, shared out in proportion to what each may hold.
 
     budgets: the CPU first, then the GPUs in the engine's order. The rest stays on the CPU, whether it fits or not:
-    `headroom` tells.
+    `headroom` tells. copied: as memory_of has it.
     """
     gpus = [budget for budget in budgets if budget.is_gpu]
     everything = costs.shape.n_layer + 1
     if not gpus:
         return (Span(CPU, 0, everything),)
     running = costs.running()
-    rooms = _rooms(costs, gpus, whole=True)
+    rooms = _rooms(costs, gpus, whole=True, copied=copied)
     spans = _proportional(running, rooms, gpus) or _packed(running, rooms, gpus)
     if spans and spans[0].begin == 0:
         return spans
-    spans = _packed(running, _rooms(costs, gpus, whole=False), gpus)
+    spans = _packed(running, _rooms(costs, gpus, whole=False, copied=copied), gpus)
     first = spans[0].begin if spans else everything
     return (Span(CPU, 0, first), *spans)
 
 
-def _rooms(costs: Costs, gpus: Sequence[DeviceBudget], *, whole: bool) -> list[int]:
+def _rooms(costs: Costs, gpus: Sequence[DeviceBudget], *, whole: bool, copied: int) -> list[int]:
     """Bytes for layers on each GPU: what may be used, minus the compute buffer."""
-    pipelined = whole and len(gpus) > 1
-    compute = compute_bytes(costs.shape, costs.request, pipelined=pipelined, spilled=not whole)
+    pipelined = whole and len(gpus) > 1 and not copied
+    copied = max(copied, 0 if whole else copied_bytes(costs.shape.layer_weights))
+    compute = compute_bytes(costs.shape, costs.request, pipelined=pipelined, copied=copied)
     shared = costs.shape.shared_weights
     return [max(gpu.usable - compute - shared, 0) for gpu in gpus]
 

@@ -1,0 +1,156 @@
+"""Ways to place one model on several devices, each with what it needs and how fast it would be.
+
+Whole layers are shared out over the graphics cards (all of them, or one alone); where they do not all fit, the last
+layers leave the processor, or all layers do while the experts or the feed-forward steps of the first ones stay on it.
+Neither of the two is always faster: what a token reads and the conversation's length decide.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from desktop.engine.protocol import DeviceMemory, TensorOverride
+from desktop.fit.header_shape import EXPERTS, FEED_FORWARD
+from desktop.fit.placement import CPU, Costs, Span, copied_bytes, memory_of
+from desktop.fit.shape import LayerCache, ModelShape
+from desktop.fit.split import best_spans, headroom
+from desktop.fit.types import DeviceBudget
+
+Kind = Literal["experts", "feed_forward"]
+_PATTERNS: dict[Kind, str] = {"experts": EXPERTS, "feed_forward": FEED_FORWARD}
+
+
+class Kept(NamedTuple):
+    """Tensors of the first `blocks` blocks that stay on the CPU though their blocks are on a graphics card."""
+
+    kind: Kind
+    blocks: int
+
+
+class Layout(NamedTuple):
+    """Where each layer goes; `kept` is what stays behind."""
+
+    spans: tuple[Span, ...]
+    kept: Kept | None = None
+
+    @property
+    def offloaded(self) -> int:
+        """Layers off the CPU, the output head among them."""
+        return sum(span.end - span.begin for span in self.spans if span.device != CPU)
+
+    @property
+    def overrides(self) -> tuple[TensorOverride, ...]:
+        """What a plan says of the tensors that stay behind."""
+        if self.kept is None:
+            return ()
+        layers = "|".join(map(str, range(self.kept.blocks)))
+        return (TensorOverride(pattern=_PATTERNS[self.kept.kind].format(layers=f"({layers})"), device=CPU),)
+
+
+def layouts(costs: Costs, budgets: Sequence[DeviceBudget]) -> Iterator[Layout]:
+    """Yield the ways that are worth a price, the one over all graphics cards first; whether they fit is not asked.
+
+    budgets: the CPU first, then the graphics cards in the engine's order.
+    """
+    whole = Layout(best_spans(costs, budgets))
+    yield whole
+    cards = [budget for budget in budgets if budget.is_gpu]
+    if len(cards) > 1:
+        for card in cards:
+            yield Layout(best_spans(costs, [budgets[0], card]))
+    if cards and whole.spans[0].device == CPU:
+        for kind in ("experts", "feed_forward"):
+            yield from _staying_behind(costs, budgets, kind)
+
+
+def layout_memory(costs: Costs, layout: Layout, *, overheads: dict[str, int]) -> tuple[DeviceMemory, ...]:
+    """What each device needs, in bytes; what stays behind counts on the CPU."""
+    if layout.kept is None:
+        return memory_of(costs, layout.spans, overheads=overheads)
+    lighter = Costs(_without(costs.shape, layout.kept), costs.request)
+    cpu, *others = memory_of(
+        lighter, layout.spans, overheads=overheads, copied=copied_bytes(behind_of(costs.shape, layout.kept))
+    )
+    behind = sum(behind_of(costs.shape, layout.kept))
+    return (msgspec.structs.replace(cpu, weights=cpu.weights + behind), *others)
+
+
+def rest_of(shape: ModelShape, kept: Kept) -> ModelShape:
+    """The model without what stays behind, its active share made right: what the graphics cards read."""
+    lighter = _without(shape, kept)
+    if kept.kind == "feed_forward" or shape.layer_active == 1.0 or not lighter.weight_sums[-1]:
+        return lighter
+    active = shape.weight_sums[-1] * shape.layer_active - sum(behind_of(shape, kept)) * _experts_used(shape)
+    return msgspec.structs.replace(lighter, layer_active=min(max(active / lighter.weight_sums[-1], 0.0), 1.0))
+
+
+def behind_shape(shape: ModelShape, kept: Kept) -> ModelShape:
+    """A model of nothing but what stays behind: what the CPU reads for each token."""
+    nothing = (LayerCache(),) * kept.blocks
+    share = _experts_used(shape) if kept.kind == "experts" else 1.0
+    return msgspec.structs.replace(
+        shape,
+        layer_weights=behind_of(shape, kept),
+        layers=nothing,
+        head_weights=0,
+        tied_weights=0,
+        input_weights=0,
+        shared_weights=0,
+        layer_experts=(),
+        layer_feed_forward=(),
+        layer_active=share,
+    )
+
+
+def behind_of(shape: ModelShape, kept: Kept) -> tuple[int, ...]:
+    """Bytes that stay behind, per block."""
+    return _movable(shape, kept.kind)[: kept.blocks]
+
+
+def _experts_used(shape: ModelShape) -> float:
+    """Share of the experts' bytes that one token reads: layer_active, with everything else read whole."""
+    experts = sum(shape.layer_experts)
+    if not experts:
+        return 1.0
+    return min(max(1 - shape.weight_sums[-1] * (1 - shape.layer_active) / experts, 0.0), 1.0)
+
+
+def _staying_behind(costs: Costs, budgets: Sequence[DeviceBudget], kind: Kind) -> Iterator[Layout]:
+    """All layers on the cards, and as few tensors of a kind on the CPU as let them, where that is enough."""
+    if not any(_movable(costs.shape, kind)):
+        return
+    low, high = 1, costs.shape.n_layer
+    best: Layout | None = None
+    while low <= high:
+        count = (low + high) // 2
+        layout = _with_kept(costs, budgets, Kept(kind, count))
+        if layout is None:
+            low = count + 1
+        else:
+            best, high = layout, count - 1
+    if best is not None:
+        yield best
+
+
+def _with_kept(costs: Costs, budgets: Sequence[DeviceBudget], kept: Kept) -> Layout | None:
+    lighter = Costs(_without(costs.shape, kept), costs.request)
+    spans = best_spans(lighter, budgets, copied=copied_bytes(behind_of(costs.shape, kept)))
+    if spans[0].device == CPU:
+        return None
+    layout = Layout(spans, kept)
+    memory = layout_memory(costs, layout, overheads={budget.name: budget.overhead for budget in budgets})
+    left = headroom([part for part in memory if part.device != CPU], budgets)
+    return layout if min(left.values()) >= 0 else None
+
+
+def _movable(shape: ModelShape, kind: Kind) -> tuple[int, ...]:
+    return shape.layer_experts if kind == "experts" else shape.layer_feed_forward
+
+
+def _without(shape: ModelShape, kept: Kept) -> ModelShape:
+    behind = behind_of(shape, kept)
+    lighter = tuple(
+        weights - (behind[index] if index < kept.blocks else 0) for index, weights in enumerate(shape.layer_weights)
+    )
+    return msgspec.structs.replace(shape, layer_weights=lighter, layer_experts=(), layer_feed_forward=())
