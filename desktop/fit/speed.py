@@ -43,7 +43,8 @@ _GPU_BY_MEMORY = (
 _GPU_LARGE = Bandwidth(600 * _GB, 1792 * _GB)
 _KV_EFFICIENCY = 0.5  # attention reads the cache in smaller pieces than weights are read
 _LAYER_SECONDS = {True: 30e-6, False: 20e-6}  # starting the operations of one layer, on a GPU and on a CPU
-_HOP_SECONDS = 50e-6  # handing the hidden state on to the next device
+HOP_SECONDS = 50e-6
+"""Handing the hidden state on to the next device."""
 
 
 class SpeedModel:
@@ -52,11 +53,11 @@ class SpeedModel:
     def __init__(self, profile: HardwareProfile, budgets: Sequence[DeviceBudget]) -> None:
         self._bandwidth = {budget.name: _assumed(budget, profile) for budget in budgets}
 
-    def decode(self, costs: Costs, spans: Sequence[Span], figures: QuantFigures) -> Speed:
-        """Estimate the decode speed at DEPTH tokens of conversation, in tokens per second."""
-        if costs.request.n_ctx > DEPTH:
-            costs = Costs(costs.shape, costs.request._replace(n_ctx=DEPTH))
-        fast = slow = _HOP_SECONDS * (len(spans) - 1)
+    def decode(self, costs: Costs, spans: Sequence[Span], figures: QuantFigures, *, depth: int = DEPTH) -> Speed:
+        """Estimate the decode speed at `depth` tokens of conversation, in tokens per second."""
+        if costs.request.n_ctx > depth:
+            costs = Costs(costs.shape, costs.request._replace(n_ctx=depth))
+        fast = slow = HOP_SECONDS * (len(spans) - 1)
         for span in spans:
             off_cpu = span.device != CPU
             efficiency = figures.gpu_efficiency if off_cpu else figures.cpu_efficiency
