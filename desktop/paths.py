@@ -46,6 +46,11 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
         return self.data / "library.sqlite3"
 
     @property
+    def observed_database(self) -> Path:
+        """What this machine's own runs have taught."""
+        return self.data / "observed.sqlite3"
+
+    @property
     def known_good_file(self) -> Path:
         """Plans that led to a reply (JSON)."""
         return self.data / "known_good.json"

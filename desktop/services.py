@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from desktop.catalog.types import Catalog
     from desktop.chat.store import ChatStore
     from desktop.download.queue import DownloadQueue
+    from desktop.fit.observed import Observed
     from desktop.hardware.types import HardwareProfile
     from desktop.library.library import Library
 
@@ -77,6 +78,13 @@ class Services:
         return Library.open(self.paths.library_database, self.models_folder)
 
     @cached_property
+    def observed(self) -> "Observed":
+        """What this machine's own runs have taught. Blocking."""
+        from desktop.fit.observed import Observed
+
+        return Observed.open(self.paths.observed_database)
+
+    @cached_property
     def hub(self) -> "Hub":
         """The Hugging Face Hub, or the mirror the person chose."""
         from desktop.catalog.hub import Hub
@@ -99,7 +107,7 @@ class Services:
     async def close(self) -> None:
         """End the engine and close what was opened."""
         await self.engine.stop()
-        for name in ("downloads", "library", "store"):
+        for name in ("downloads", "library", "store", "observed"):
             if name in self.__dict__:
                 result = getattr(self, name).close()
                 if asyncio.iscoroutine(result):

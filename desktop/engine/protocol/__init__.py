@@ -99,6 +99,7 @@ from desktop.engine.protocol.requests import (
     Tool,
     ToolCall,
 )
+from desktop.engine.protocol.speeds import DeviceSpeeds, TypeSpeed
 
 __all__ = [
     "EXIT_ENGINE_MISSING",
@@ -125,6 +126,7 @@ __all__ = [
     "Detokenized",
     "DeviceKind",
     "DeviceMemory",
+    "DeviceSpeeds",
     "Done",
     "Embed",
     "Embedded",
@@ -185,4 +187,5 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "TypeSpeed",
 ]

@@ -1,0 +1,238 @@
+"""What this machine's own runs have taught: speeds, what a driver takes for itself, and what could be loaded.
+
+Everything here is a gain where it is known and no loss where it is not, so that nothing here raises: a database that
+is damaged is moved aside (`notices` says so) and begun anew, and what cannot be read or written otherwise is told in
+the log and taken as not known. Two processes may use it. Everything blocks: async callers use asyncio.to_thread.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import msgspec
+
+from desktop.database import Database, DatabaseUnreadable, Parameters, open_database
+from desktop.engine.protocol import DeviceSpeeds, KvType
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
+from desktop.files import locked, move_aside
+from desktop.fit.migrations import MIGRATIONS
+
+Outcome = Literal["loaded", "out_of_memory"]
+MOST_RUNS = 2000
+"""Rows kept over all models; the oldest go first."""
+MOST_OUTCOMES = 1000
+MOST_OVERHEADS = 200
+_LAST_OVERHEADS = 5  # the largest of so many: what a driver takes varies with what else uses the card
+
+_MOVED = QT_TRANSLATE_NOOP(
+    "core", "What Snug had learned of this machine could not be read ({reason}); it was kept as {path} and begins anew."
+)
+_UNUSABLE = "what was learned of this machine cannot be used: %s"
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured run. Speeds in tokens per second, 0 where not measured or not predicted.
+
+    placement: which devices hold how many layers (`placement_key`). model: identifies the header. depth: tokens of
+    conversation before it. predicted_*: what the speed model said before any correction by runs.
+    """
+
+    engine: str
+    placement: str
+    model: str
+    quantization: str
+    depth: int
+    decode: float = 0.0
+    prefill: float = 0.0
+    predicted_decode: float = 0.0
+    predicted_prefill: float = 0.0
+    at: float = 0.0
+
+
+class LoadOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a load ended, and with which plan. at: seconds since 1970."""
+
+    outcome: Outcome
+    context: int
+    type_k: KvType
+    type_v: KvType
+    n_gpu_layers: int
+    n_parallel: int
+    at: float = 0.0
+
+
+class Observed:
+    """The database of what was learned. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened; use `open`."""
+        self._path = path
+        self._database: Database | None = None
+        self._lock = threading.RLock()
+        self.notices: tuple[Phrase, ...] = ()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open or create the database at `path`; a damaged one is moved aside first, and `notices` says so."""
+        observed = cls(path)
+        observed._open()
+        return observed
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            database, self._database = self._database, None
+        if database is not None:
+            database.close()
+
+    def note_probe(self, speeds: DeviceSpeeds, *, driver: str, engine: str) -> None:
+        """Remember what the probe measured on one device; what was known of it is replaced."""
+        values = (speeds.description, driver, engine, speeds.threads, msgspec.json.encode(speeds), time.time())
+        self._write("INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def probe(self, *, device: str, driver: str, engine: str, threads: int) -> DeviceSpeeds | None:
+        """What the probe measured; None where this device was not, or with another driver, engine or threads."""
+        rows = self._read(
+            "SELECT figures FROM probes WHERE device = ? AND driver = ? AND engine = ? AND threads = ?",
+            (device, driver, engine, threads),
+        )
+        try:
+            return msgspec.json.decode(rows[0][0], type=DeviceSpeeds) if rows else None
+        except msgspec.MsgspecError as error:
+            _log.info("a probe of %s is of another version of the program: %s", device, error)
+            return None
+
+    def note_run(self, run: Run) -> None:
+        """Remember a run, as one that ended now."""
+        columns = "engine, placement, model, quantization, depth, decode, prefill, predicted_decode, predicted_prefill"
+        values = (*msgspec.structs.astuple(run)[:-1], time.time())
+        self._write(
+            f"INSERT INTO runs ({columns}, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
+            values,
+            trim=("runs", MOST_RUNS),
+        )
+
+    def runs(self, *, engine: str, placement: str) -> tuple[Run, ...]:
+        """Runs of any model with this engine on these devices, the newest first."""
+        rows = self._read(
+            "SELECT engine, placement, model, quantization, depth, decode, prefill, predicted_decode, "
+            "predicted_prefill, at FROM runs WHERE engine = ? AND placement = ? ORDER BY id DESC LIMIT 200",
+            (engine, placement),
+        )
+        return tuple(Run(**dict(zip(Run.__struct_fields__, row, strict=True))) for row in rows)
+
+    def note_overhead(self, device: str, driver: str, engine: str, size: int) -> None:
+        """Remember what a device really lost beside weights, KV cache and compute buffers, in bytes.
+
+        device: its description; engine: the version of the build.
+        """
+        self._write(
+            "INSERT INTO overheads (device, driver, engine, size, at) VALUES (?, ?, ?, ?, ?)",
+            (device, driver, engine, size, time.time()),
+            trim=("overheads", MOST_OVERHEADS),
+        )
+
+    def overhead(self, device: str, driver: str, engine: str) -> int | None:
+        """The largest of the last overheads of this device, in bytes; None where none was seen."""
+        rows = self._read(
+            "SELECT size FROM overheads WHERE device = ? AND driver = ? AND engine = ? ORDER BY id DESC LIMIT ?",
+            (device, driver, engine, _LAST_OVERHEADS),
+        )
+        return max((size for (size,) in rows), default=None)
+
+    def note_outcome(self, model: str, outcome: LoadOutcome) -> None:
+        """Remember how a load ended, as one that ended now. model: identifies the file and the devices."""
+        values = (model, *msgspec.structs.astuple(outcome)[:-1], time.time())
+        self._write(
+            "INSERT INTO outcomes (model, outcome, context, type_k, type_v, n_gpu_layers, n_parallel, at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+            trim=("outcomes", MOST_OUTCOMES),
+        )
+
+    def outcomes(self, model: str) -> tuple[LoadOutcome, ...]:
+        """How loads of this model ended, the newest first."""
+        rows = self._read(
+            "SELECT outcome, context, type_k, type_v, n_gpu_layers, n_parallel, at FROM outcomes WHERE model = ? "
+            "ORDER BY id DESC LIMIT 100",
+            (model,),
+        )
+        return tuple(LoadOutcome(**dict(zip(LoadOutcome.__struct_fields__, row, strict=True))) for row in rows)
+
+    def _read(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        return self._guarded(lambda database: database.read(sql, parameters), otherwise=[])
+
+    def _write(self, sql: str, values: Parameters, *, trim: tuple[str, int] | None = None) -> None:
+        def work(database: Database) -> None:
+            with database.transaction():
+                database.execute(sql, values)
+                if trim is not None:
+                    table, most = trim
+                    database.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - {most}")  # noqa: S608 - constants
+
+        self._guarded(work, otherwise=None)
+
+    def _guarded(self, work: Callable[[Database], _T], *, otherwise: _T) -> _T:
+        """Do `work`; once more with a new database where the old one turns out to be damaged."""
+        with self._lock:
+            for _ in range(2):
+                if self._database is None:
+                    return otherwise
+                try:
+                    return work(self._database)
+                except DatabaseUnreadable as error:
+                    self._database.close()
+                    self._begin_anew(error)
+                except AppError as error:
+                    _log.warning(_UNUSABLE, error)
+                    return otherwise
+            return otherwise
+
+    def _open(self) -> None:
+        try:
+            self._database = self._opened()
+        except DatabaseUnreadable as error:
+            self._begin_anew(error)
+        except AppError as error:
+            _log.warning(_UNUSABLE, error)
+
+    def _opened(self) -> Database:
+        return open_database(self._path, name="observed", migrations=MIGRATIONS)
+
+    def _begin_anew(self, error: DatabaseUnreadable) -> None:
+        """Move the damaged file aside, unless another process has done so already."""
+        self._database = None
+        try:
+            with locked(self._path):
+                self._database = self._replaced_by_another()
+                if self._database is None:
+                    self._move_aside(error)
+                    self._database = self._opened()
+        except (AppError, OSError) as problem:
+            _log.warning(_UNUSABLE, problem)
+
+    def _replaced_by_another(self) -> Database | None:
+        """The database where it is whole: another process has begun it anew; None where it is not."""
+        try:
+            database = self._opened()
+        except DatabaseUnreadable:
+            return None
+        with contextlib.suppress(DatabaseUnreadable):
+            if database.read("PRAGMA quick_check(1)") == [("ok",)]:
+                return database
+        database.close()
+        return None
+
+    def _move_aside(self, error: DatabaseUnreadable) -> None:
+        kept = move_aside(self._path)
+        for ending in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+        notice = Phrase.of(_MOVED, reason=error.arguments["reason"], path=str(kept))
+        self.notices += (notice,)
+        _log.warning("%s", notice.render())
