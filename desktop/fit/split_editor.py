@@ -1,0 +1,229 @@
+"""A split that a person moves by hand: what each device would hold, as arithmetic, at every step of the mouse.
+
+The n_layer + 1 layers are a line (the output head is the last one): the first part belongs to the CPU, then follow the
+graphics cards in the engine's order. A boundary per card says at which layer its part begins. Whole layers move, as
+libllama's layer split does it; the engine's own dry run then says the same exactly (`with_exact`).
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import msgspec
+
+from desktop.engine.protocol import DeviceMemory, KvType
+from desktop.fit.placement import CPU, Costs, Request, Span, request_for
+from desktop.fit.quality import QuantFigures
+from desktop.fit.shape import ModelShape
+from desktop.fit.speed import SpeedModel
+from desktop.fit.split import best_spans, headroom, memory_for
+from desktop.fit.types import DeviceBudget, Speed
+
+Boundaries = tuple[int, ...]
+"""For each graphics card the layer at which its part begins, 0 to n_layer + 1, never falling."""
+
+Room = Literal["fits", "tight", "does_not_fit"]
+"""fits: with its margin; tight: only without the margin; does_not_fit."""
+
+_WORTH_A_WORD = 1.05
+
+
+class DeviceLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """One device under a split. Sizes are bytes.
+
+    others: what other programs use now. overhead: what the driver, or the engine's process itself, takes. first, last:
+    its layers, last < first where it has none. missing: bytes that would have to be free in addition, the margin kept.
+    """
+
+    name: str
+    label: str
+    is_gpu: bool
+    total: int
+    others: int
+    weights: int
+    kv: int
+    compute: int
+    overhead: int
+    first: int
+    last: int
+    room: Room
+    missing: int
+
+    @property
+    def needed(self) -> int:
+        """Bytes of the model on this device, with the overhead."""
+        return self.weights + self.kv + self.compute + self.overhead
+
+    @property
+    def free(self) -> int:
+        """Bytes that would stay free; 0 where there is less than needed."""
+        return max(self.total - self.others - self.needed, 0)
+
+    @property
+    def layers(self) -> int:
+        """How many layers it has."""
+        return max(self.last - self.first + 1, 0)
+
+
+class Alone(msgspec.Struct, frozen=True, kw_only=True):
+    """One card that holds everything, and how many times as fast that would be."""
+
+    label: str
+    factor: float
+
+
+class SplitDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A split and what it comes to. exact: the engine answered. memory: bytes per device, those without layers too."""
+
+    boundaries: Boundaries
+    devices: tuple[DeviceLoad, ...]
+    parallel: int
+    speed: Speed
+    alone: Alone | None = None
+    exact: bool = False
+
+    @property
+    def room(self) -> Room:
+        """The worst of all devices."""
+        order: tuple[Room, ...] = ("fits", "tight", "does_not_fit")
+        return max((device.room for device in self.devices), key=order.index)
+
+
+class SplitProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be split over which devices.
+
+    budgets: the CPU first, then the graphics cards in the engine's order, less what other programs hold. context:
+    tokens. parallel: replies at once, as many as a plan would allow at most.
+    """
+
+    shape: ModelShape
+    budgets: tuple[DeviceBudget, ...]
+    context: int
+    kv: KvType
+    figures: QuantFigures
+    speeds: SpeedModel
+    parallel: int = 1
+
+    @property
+    def layers(self) -> int:
+        """Layers to share out, the output head among them."""
+        return self.shape.n_layer + 1
+
+    @property
+    def cards(self) -> tuple[DeviceBudget, ...]:
+        """The graphics cards."""
+        return tuple(budget for budget in self.budgets if budget.is_gpu)
+
+    def request(self, parallel: int) -> Request:
+        """What is asked of the model with so many replies at once."""
+        return request_for(self.shape, n_ctx=self.context, type_k=self.kv, type_v=self.kv, parallel=parallel)
+
+
+def draft_of(problem: SplitProblem, boundaries: Boundaries) -> SplitDraft:
+    """Say what a split comes to. As in a plan, replies come one at a time where several would not fit."""
+    draft = _draft(problem, boundaries, problem.parallel)
+    if problem.parallel > 1 and problem.shape.sequences_cost and draft.room != "fits":
+        alone = _draft(problem, boundaries, 1)
+        return alone if alone.room == "fits" else draft
+    return draft
+
+
+def with_exact(problem: SplitProblem, draft: SplitDraft, memory: Sequence[DeviceMemory]) -> SplitDraft:
+    """The same split with the engine's own figures (bytes per device, overhead included)."""
+    devices = _loads(problem, draft.boundaries, memory)
+    return msgspec.structs.replace(draft, devices=devices, exact=True)
+
+
+def moved(problem: SplitProblem, boundaries: Boundaries, index: int, layer: int) -> Boundaries:
+    """Move one boundary; it stops at its neighbours and at the ends of the line."""
+    low = boundaries[index - 1] if index else 0
+    high = boundaries[index + 1] if index + 1 < len(boundaries) else problem.layers
+    return (*boundaries[:index], min(max(layer, low), high), *boundaries[index + 1 :])
+
+
+def boundaries_of(layers: Sequence[str], cards: Sequence[DeviceBudget]) -> Boundaries:
+    """The boundaries of layers that are placed: one device name per layer, cards in their order."""
+    found = []
+    begin = len(layers) - sum(layers.count(card.name) for card in cards)
+    for card in cards:
+        found.append(begin)
+        begin += layers.count(card.name)
+    return tuple(found)
+
+
+def shared_out(problem: SplitProblem) -> Boundaries:
+    """Whole layers over all cards as Snug would share them out by itself."""
+    spans = best_spans(Costs(problem.shape, problem.request(problem.parallel)), problem.budgets)
+    layers = [span.device for span in spans for _ in range(span.begin, span.end)]
+    return boundaries_of(layers, problem.cards)
+
+
+def tensor_split_of(problem: SplitProblem, boundaries: Boundaries) -> tuple[int, ...]:
+    """Layers per card, 0 where it has none: what a plan is asked for."""
+    ends = (*boundaries[1:], problem.layers)
+    return tuple(end - begin for begin, end in zip(boundaries, ends, strict=True)) if boundaries else ()
+
+
+def _draft(problem: SplitProblem, boundaries: Boundaries, parallel: int) -> SplitDraft:
+    costs = Costs(problem.shape, problem.request(parallel))
+    spans = _spans(problem, boundaries)
+    speed = problem.speeds.decode(costs, spans, problem.figures)
+    return SplitDraft(
+        boundaries=boundaries,
+        devices=_loads(problem, boundaries, memory_for(costs, spans, problem.budgets)),
+        parallel=parallel,
+        speed=speed,
+        alone=_faster_alone(problem, costs, speed, spans),
+    )
+
+
+def _spans(problem: SplitProblem, boundaries: Boundaries) -> tuple[Span, ...]:
+    borders = (0, *boundaries, problem.layers)
+    names = (CPU, *(card.name for card in problem.cards))
+    parts = zip(names, pairwise(borders), strict=True)
+    return tuple(Span(name, begin, end) for name, (begin, end) in parts if end > begin)
+
+
+def _loads(problem: SplitProblem, boundaries: Boundaries, memory: Sequence[DeviceMemory]) -> tuple[DeviceLoad, ...]:
+    known = {part.device: part for part in memory}
+    parts = [known.get(budget.name, DeviceMemory(device=budget.name)) for budget in problem.budgets]
+    kept = headroom(parts, problem.budgets)
+    left = headroom(parts, problem.budgets, margin=False)
+    borders = (0, *boundaries, problem.layers)
+    return tuple(
+        _load(budget, part, (begin, end - 1), kept=kept[budget.name], left=left[budget.name])
+        for budget, part, (begin, end) in zip(problem.budgets, parts, pairwise(borders), strict=True)
+    )
+
+
+def _load(budget: DeviceBudget, part: DeviceMemory, layers: tuple[int, int], *, kept: int, left: int) -> DeviceLoad:
+    """kept, left: bytes free beyond the need, with and without the margin; what shares the RAM counts there too."""
+    idle = budget.is_gpu and not part.total  # nothing goes there, so its margin is nobody's concern
+    return DeviceLoad(
+        name=budget.name,
+        label=budget.label or budget.name,
+        is_gpu=budget.is_gpu,
+        total=budget.total,
+        others=max(budget.total - left - part.total, 0),
+        weights=part.weights,
+        kv=part.kv,
+        compute=part.compute,
+        overhead=part.overhead,
+        first=layers[0],
+        last=layers[1],
+        room="fits" if kept >= 0 or idle else "tight" if left >= 0 else "does_not_fit",
+        missing=0 if idle else max(-kept, 0),
+    )
+
+
+def _faster_alone(problem: SplitProblem, costs: Costs, speed: Speed, spans: Sequence[Span]) -> Alone | None:
+    """A single card that holds everything with its margin and would clearly be faster than these spans."""
+    best: Alone | None = None
+    for card in problem.cards:
+        whole = (Span(card.name, 0, problem.layers),)
+        if len(spans) == 1 or min(headroom(memory_for(costs, whole, problem.budgets), problem.budgets).values()) < 0:
+            continue
+        factor = problem.speeds.decode(costs, whole, problem.figures).decode / speed.decode
+        if factor >= max(_WORTH_A_WORD, best.factor if best else 0):
+            best = Alone(label=card.label or card.name, factor=factor)
+    return best

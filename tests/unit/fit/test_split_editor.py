@@ -1,0 +1,209 @@
+"""A split that is moved by hand."""
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+
+from desktop.engine.protocol import DeviceMemory
+from desktop.fit.placement import CPU, Costs, assign_layers
+from desktop.fit.quality import quant_figures
+from desktop.fit.shape import LayerCache, ModelShape
+from desktop.fit.speed import SpeedModel
+from desktop.fit.split import best_spans, headroom, memory_for
+from desktop.fit.split_editor import (
+    SplitProblem,
+    boundaries_of,
+    draft_of,
+    moved,
+    shared_out,
+    tensor_split_of,
+    with_exact,
+)
+from desktop.fit.types import DeviceBudget
+from tests.unit.fit.builders import GIB, machine
+
+MIB = 1 << 20
+
+
+def budget(name: str, total: float, *, used: float = 0.0, bandwidth: float | None = None, **more: Any) -> DeviceBudget:
+    """A device with sizes in GiB; its overhead is 512 MiB, its margin 256 MiB."""
+    standard: dict[str, Any] = {"overhead": 512 * MIB, "margin": 256 * MIB, "is_gpu": name != CPU}
+    size = int(total * GIB)
+    free = size - int(used * GIB)
+    return DeviceBudget(
+        name=name, label=f"Card {name}", total=size, free=free, bandwidth=bandwidth, **(standard | more)
+    )
+
+
+def shape(n_layer: int = 36, *, layer: int = 120, head: int = 300, **more: Any) -> ModelShape:
+    """A model whose blocks have `layer` MiB each."""
+    standard: dict[str, Any] = {
+        "layer_weights": (layer * MIB,) * n_layer,
+        "head_weights": head * MIB,
+        "tied_weights": 0,
+        "input_weights": head * MIB,
+        "layers": (LayerCache(1024, 1024),) * n_layer,
+        "window": 0,
+        "n_embd": 4096,
+        "ff_width": 12288,
+        "attention_width": 6144,
+        "n_vocab": 128_000,
+    }
+    return ModelShape(**(standard | more))
+
+
+def problem(*budgets: DeviceBudget, context: int = 8192, **more: Any) -> SplitProblem:
+    devices = budgets or (budget(CPU, 32, used=6), budget("G0", 12, used=1), budget("G1", 8, used=0.5))
+    standard: dict[str, Any] = {
+        "shape": shape(),
+        "budgets": devices,
+        "context": context,
+        "kv": "f16",
+        "figures": quant_figures("Q4_K_M"),
+        "speeds": SpeedModel(machine(), devices),
+    }
+    return SplitProblem(**(standard | more))
+
+
+def test_the_parts_of_every_device_come_to_its_size() -> None:
+    given = problem()
+    draft = draft_of(given, (0, 27))
+    for device, expected in zip(draft.devices, given.budgets, strict=True):
+        parts = device.weights + device.kv + device.compute + device.overhead + device.others + device.free
+        assert parts == expected.total == device.total
+        assert device.others == expected.total - expected.free
+        assert device.room == "fits"
+    assert [device.layers for device in draft.devices] == [0, 27, 10]
+    assert (draft.devices[1].first, draft.devices[1].last) == (0, 26)
+    assert draft.devices[2].weights == 9 * 120 * MIB + 300 * MIB, "nine blocks and the output head"
+
+
+def test_the_figures_are_those_of_a_plan_with_the_same_layers() -> None:
+    generator = random.Random(5)
+    given = problem()
+    for _ in range(200):
+        split = tuple(sorted(generator.randint(0, given.layers) for _ in range(2)))
+        layers = assign_layers(
+            n_layer=given.shape.n_layer,
+            n_gpu_layers=sum(tensor_split_of(given, split)),
+            tensor_split=tensor_split_of(given, split),
+            devices=["G0", "G1"],
+        )
+        counted = [layers.count(name) for name in (CPU, "G0", "G1")]
+        assert [device.layers for device in draft_of(given, split).devices] == counted
+        if sum(tensor_split_of(given, split)):
+            assert boundaries_of(layers, given.cards)[0] == split[0]
+
+
+def test_moving_a_boundary_moves_both_sides_and_nothing_else() -> None:
+    given = problem(budget(CPU, 32), budget("G0", 12), budget("G1", 8), budget("G2", 8))
+    before = draft_of(given, (0, 20, 30))
+    after = draft_of(given, moved(given, before.boundaries, 1, 25))
+    assert after.boundaries == (0, 25, 30)
+    assert after.devices[1].weights - before.devices[1].weights == 5 * 120 * MIB
+    assert before.devices[2].weights - after.devices[2].weights == 5 * 120 * MIB
+    assert (after.devices[0], after.devices[3]) == (before.devices[0], before.devices[3])
+
+
+def test_a_boundary_stops_at_its_neighbours_and_at_the_ends() -> None:
+    given = problem()
+    assert moved(given, (4, 20), 0, 30) == (20, 20)
+    assert moved(given, (4, 20), 0, -3) == (0, 20)
+    assert moved(given, (4, 20), 1, 2) == (4, 4)
+    assert moved(given, (4, 20), 1, 99) == (4, 37)
+
+
+def test_an_overfull_card_says_what_is_missing_and_a_tight_one_is_no_failure() -> None:
+    given = problem(budget(CPU, 32), budget("G0", 4), budget("G1", 12))
+    over = draft_of(given, (0, 30))
+    need = over.devices[1].needed
+    assert over.devices[1].room == over.room == "does_not_fit"
+    assert over.devices[1].missing == need - 4 * GIB + 256 * MIB
+    assert over.devices[1].free == 0
+    tight = problem(budget(CPU, 32), budget("G0", (need + 100 * MIB) / GIB), budget("G1", 12))
+    draft = draft_of(tight, (0, 30))
+    assert draft.devices[1].room == draft.room == "tight"
+    assert draft.devices[1].missing == pytest.approx(156 * MIB, abs=2)
+
+
+def test_a_card_without_layers_needs_nothing_and_has_no_opinion() -> None:
+    given = problem(budget(CPU, 32), budget("G0", 12), budget("G1", 8, used=7.9))
+    idle = draft_of(given, (0, 37)).devices[2]
+    assert (idle.layers, idle.needed, idle.room, idle.missing) == (0, 0, "fits", 0)
+
+
+def test_what_shares_the_main_memory_counts_there_too() -> None:
+    given = problem(budget(CPU, 8), budget("G0", 8, shares_ram=True))
+    draft = draft_of(given, (0,))
+    assert draft.devices[0].others == draft.devices[1].needed
+    assert draft.devices[0].room == "does_not_fit" or draft.devices[0].free < 8 * GIB - draft.devices[1].needed
+
+
+def test_a_longer_context_and_a_smaller_cache_type_are_seen_on_every_device() -> None:
+    short, long = draft_of(problem(), (6, 27)), draft_of(problem(context=32768), (6, 27))
+    small = draft_of(problem(context=32768, kv="q8_0"), (6, 27))
+    for one, two, three in zip(short.devices, long.devices, small.devices, strict=True):
+        assert two.kv == 4 * one.kv
+        assert three.kv == two.kv * 34 // 64
+        assert one.weights == two.weights == three.weights
+
+
+def test_replies_come_one_at_a_time_where_several_would_not_fit() -> None:
+    states = shape(layers=(LayerCache(state=40 * MIB),) * 36)
+    plenty = problem(budget(CPU, 64), budget("G0", 48), shape=states, parallel=4)
+    assert draft_of(plenty, (0,)).parallel == 4
+    little = problem(budget(CPU, 64), budget("G0", 8.5), shape=states, parallel=4)
+    assert draft_of(little, (0,)).parallel == 1
+    assert draft_of(little, (0,)).room == "fits"
+    nothing = problem(budget(CPU, 64), budget("G0", 2), shape=states, parallel=4)
+    assert draft_of(nothing, (0,)).parallel == 4, "it fits neither way"
+
+
+def test_snugs_own_split_is_the_planners() -> None:
+    generator = random.Random(3)
+    for _ in range(100):
+        cards = [budget(f"G{i}", generator.choice((4, 6, 8, 12))) for i in range(generator.randint(0, 3))]
+        given = problem(budget(CPU, 64), *cards, context=generator.choice((2048, 16384)))
+        costs = Costs(given.shape, given.request(1))
+        spans = best_spans(costs, given.budgets)
+        draft = draft_of(given, shared_out(given))
+        expected = {span.device: span.end - span.begin for span in spans}
+        assert {device.name: device.layers for device in draft.devices if device.layers} == expected
+        left = headroom(memory_for(costs, spans, given.budgets), given.budgets)
+        assert (draft.room == "fits") == (min(left.values()) >= 0)
+
+
+def test_one_card_that_would_be_clearly_faster_is_named() -> None:
+    fast, slow = budget("G0", 12, bandwidth=504e9), budget("G1", 12, bandwidth=120e9)
+    draft = draft_of(problem(budget(CPU, 32), fast, slow), (0, 18))
+    assert draft.alone is not None
+    assert draft.alone.label == "Card G0"
+    assert draft.alone.factor > 1.5
+    assert draft_of(problem(budget(CPU, 32), fast, slow), (0, 37)).alone is None, "it has everything already"
+    small = budget("G0", 4, bandwidth=504e9)
+    assert draft_of(problem(budget(CPU, 32), small, slow), (0, 9)).alone is None, "it cannot hold everything"
+
+
+def test_the_engines_figures_take_the_place_of_the_arithmetic() -> None:
+    given = problem()
+    draft = draft_of(given, (0, 27))
+    assert not draft.exact
+    memory = [
+        DeviceMemory(device=device.name, weights=device.weights, kv=device.kv, compute=MIB, overhead=device.overhead)
+        for device in draft.devices
+    ]
+    exact = with_exact(given, draft, memory)
+    assert exact.exact
+    assert [device.compute for device in exact.devices] == [MIB] * 3
+    assert msgspec.structs.replace(exact, devices=draft.devices, exact=False) == draft
+
+
+def test_without_a_graphics_card_there_is_one_part_and_no_boundary() -> None:
+    given = problem(budget(CPU, 16, used=4))
+    draft = draft_of(given, shared_out(given))
+    assert draft.boundaries == tensor_split_of(given, ()) == ()
+    (cpu,) = draft.devices
+    assert (cpu.first, cpu.last) == (0, 36)
+    assert cpu.room == "fits"
