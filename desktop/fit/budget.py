@@ -1,6 +1,6 @@
 """How much of each device may be used: what is free now, minus what the driver takes, minus a margin."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -35,12 +35,22 @@ def budgets_of_profile(profile: HardwareProfile, *, margin: int = MARGIN) -> tup
 
 
 def budgets_of_devices(
-    profile: HardwareProfile, devices: Sequence[EngineDevice], *, margin: int = MARGIN
+    profile: HardwareProfile,
+    devices: Sequence[EngineDevice],
+    *,
+    margin: int = MARGIN,
+    overheads: Mapping[str, int] = {},
 ) -> tuple[DeviceBudget, ...]:
-    """The CPU's budget, then those of the engine's own devices, in its order (integrated ones only when alone)."""
+    """The CPU's budget, then those of the engine's own devices, in its order (integrated ones only when alone).
+
+    overheads: what a device's driver was seen to take here, in bytes, by the device's name; else a cautious constant.
+    """
     gpus = [device for device in devices if _is_rpc(device) or device.kind == DeviceKind.GPU]
     chosen = gpus or [device for device in devices if device.kind == DeviceKind.INTEGRATED]
-    return (_cpu_budget(profile, margin), *(_device_budget(device, profile, margin) for device in chosen))
+    budgets = (_cpu_budget(profile, margin), *(_device_budget(device, profile, margin) for device in chosen))
+    return tuple(
+        msgspec.structs.replace(budget, overhead=overheads.get(budget.name, budget.overhead)) for budget in budgets
+    )
 
 
 def with_reclaimed(budgets: Sequence[DeviceBudget], held: Sequence[DeviceMemory]) -> tuple[DeviceBudget, ...]:

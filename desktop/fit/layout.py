@@ -13,9 +13,11 @@ import msgspec
 from desktop.engine.protocol import DeviceMemory, TensorOverride
 from desktop.fit.header_shape import EXPERTS, FEED_FORWARD
 from desktop.fit.placement import CPU, Costs, Span, copied_bytes, memory_of
+from desktop.fit.quality import QuantFigures
 from desktop.fit.shape import LayerCache, ModelShape
+from desktop.fit.speed import DEPTH, HOP_SECONDS, SpeedModel
 from desktop.fit.split import best_spans, headroom
-from desktop.fit.types import DeviceBudget
+from desktop.fit.types import DeviceBudget, Speed
 
 Kind = Literal["experts", "feed_forward"]
 _PATTERNS: dict[Kind, str] = {"experts": EXPERTS, "feed_forward": FEED_FORWARD}
@@ -68,7 +70,7 @@ def layout_memory(costs: Costs, layout: Layout, *, overheads: dict[str, int]) ->
     """What each device needs, in bytes; what stays behind counts on the CPU."""
     if layout.kept is None:
         return memory_of(costs, layout.spans, overheads=overheads)
-    lighter = Costs(_without(costs.shape, layout.kept), costs.request)
+    lighter = costs.of(_without(costs.shape, layout.kept))
     cpu, *others = memory_of(
         lighter, layout.spans, overheads=overheads, copied=copied_bytes(behind_of(costs.shape, layout.kept))
     )
@@ -134,7 +136,7 @@ def _staying_behind(costs: Costs, budgets: Sequence[DeviceBudget], kind: Kind) -
 
 
 def _with_kept(costs: Costs, budgets: Sequence[DeviceBudget], kept: Kept) -> Layout | None:
-    lighter = Costs(_without(costs.shape, kept), costs.request)
+    lighter = costs.of(_without(costs.shape, kept))
     spans = best_spans(lighter, budgets, copied=copied_bytes(behind_of(costs.shape, kept)))
     if spans[0].device == CPU:
         return None
@@ -154,3 +156,23 @@ def _without(shape: ModelShape, kept: Kept) -> ModelShape:
         weights - (behind[index] if index < kept.blocks else 0) for index, weights in enumerate(shape.layer_weights)
     )
     return msgspec.structs.replace(shape, layer_weights=lighter, layer_experts=(), layer_feed_forward=())
+
+
+def layout_speed(
+    model: SpeedModel, costs: Costs, layout: Layout, figures: QuantFigures, *, depth: int = DEPTH
+) -> Speed:
+    """Expected speed of a layout at `depth` tokens of conversation.
+
+    What stays behind is read by the CPU, between two hops for each of its blocks.
+    """
+    if layout.kept is None:
+        return model.decode(costs, layout.spans, figures, depth=depth)
+    cards = model.decode(costs.of(rest_of(costs.shape, layout.kept)), layout.spans, figures, depth=depth)
+    behind = (Span(CPU, 0, layout.kept.blocks),)
+    cpu = model.decode(costs.of(behind_shape(costs.shape, layout.kept)), behind, figures, depth=depth)
+    hops = 2 * HOP_SECONDS * layout.kept.blocks
+    return Speed(
+        decode_low=1 / (1 / cards.decode_low + 1 / cpu.decode_low + hops),
+        decode_high=1 / (1 / cards.decode_high + 1 / cpu.decode_high + hops),
+        measured=cards.measured and cpu.measured,
+    )

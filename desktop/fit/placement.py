@@ -7,9 +7,10 @@ the engine's own dry run takes its place.
 
 import bisect
 import itertools
+import math
 import operator
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -140,7 +141,9 @@ def cells_sliding(request: Request, window: int) -> int:
 class Costs:
     """Bytes of any run of layers, weights and KV cache, for one shape and one request."""
 
-    def __init__(self, shape: ModelShape, request: Request) -> None:
+    def __init__(self, shape: ModelShape, request: Request, *, corrections: Mapping[str, float] = {}) -> None:
+        """corrections: by which the estimate of a device's compute buffer is multiplied."""
+        self.corrections = corrections
         streams = 1 if request.kv_unified else request.n_seq_max
         self.shape = shape
         self.request = request
@@ -162,6 +165,15 @@ class Costs:
         if end > shape.n_layer:
             total += shape.head_weights + (0 if on_cpu else shape.tied_weights)
         return total
+
+    def of(self, shape: ModelShape) -> "Costs":
+        """The same request of another shape."""
+        return Costs(shape, self.request, corrections=self.corrections)
+
+    def compute(self, device: str, *, pipelined: bool = False, copied: int = 0) -> int:
+        """Bytes of a device's compute buffer; see compute_bytes."""
+        estimate = compute_bytes(self.shape, self.request, pipelined=pipelined, copied=copied)
+        return math.ceil(estimate * self.corrections.get(device, 1.0))
 
     def running(self) -> list[int]:
         """Bytes off the CPU of the first i layers, i from 0 to n_layer + 1; grows with i."""
@@ -209,10 +221,9 @@ def memory_of(
         device=CPU,
         weights=costs.weights(0, on_cpu, on_cpu=True) + costs.shape.input_weights,
         kv=costs.kv(0, on_cpu),
-        compute=compute_bytes(costs.shape, costs.request),
+        compute=costs.compute(CPU),
         overhead=overheads.get(CPU, 0),
     )
-    compute = compute_bytes(costs.shape, costs.request, pipelined=pipelined, copied=copied) if off_cpu else 0
     return (
         cpu,
         *(
@@ -220,7 +231,7 @@ def memory_of(
                 device=span.device,
                 weights=costs.weights(span.begin, span.end, on_cpu=False),
                 kv=costs.kv(span.begin, span.end),
-                compute=compute,
+                compute=costs.compute(span.device, pipelined=pipelined, copied=copied),
                 overhead=overheads.get(span.device, 0),
             )
             for span in off_cpu

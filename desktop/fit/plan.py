@@ -4,25 +4,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from desktop.engine.protocol import DeviceMemory, EngineDevice, KvType, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
 from desktop.fit.budget import MARGIN, budgets_of_devices, with_reclaimed
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, placement_of, request_for, spans_of
-from desktop.fit.shape import ModelShape
-from desktop.fit.split import best_spans, headroom, memory_for
-from desktop.fit.types import DeviceBudget
+from desktop.fit.placement import CPU, Request, placement_of
+from desktop.fit.quality import kv_may_be_lowered, quant_figures
+from desktop.fit.search import Candidate, Problem
+from desktop.fit.speed import SpeedModel
 from desktop.gguf.header import GgufHeader, read_header
 from desktop.gguf.shards import all_shards
 from desktop.hardware.types import HardwareProfile
+from desktop.library.references import quantization_of
 from desktop.sizes import gib
 
 DEFAULT_CONTEXT = 8192
 """Tokens of context when nobody asked for a number, and the model was trained for as many."""
-
-LEAST_CONTEXT = 1024
-"""Tokens below which a context is not lowered by itself."""
 
 _ON_ONE = QT_TRANSLATE_NOOP("core", "All {count} layers are on {device}.")
 _ON_SEVERAL = QT_TRANSLATE_NOOP("core", "All {count} layers are on graphics cards, split as {parts}.")
@@ -31,6 +31,22 @@ _SPILLED = QT_TRANSLATE_NOOP(
 )
 _LOWERED = QT_TRANSLATE_NOOP(
     "core", "The context was lowered from {wanted} to {context} tokens, so that everything fits into memory."
+)
+_LOWER_KV_INSTEAD = QT_TRANSLATE_NOOP(
+    "core", "With a KV cache in q8_0, {context} tokens would fit; it loses very little with this model."
+)
+_ONE_IS_FASTER = QT_TRANSLATE_NOOP("core", "One card is faster here than several, and it has room for the whole model.")
+_EXPERTS_KEPT = QT_TRANSLATE_NOOP(
+    "core",
+    "The experts of {blocks} layers stay on the processor; that is faster here than moving whole layers there.",
+)
+_FEED_FORWARD_KEPT = QT_TRANSLATE_NOOP(
+    "core",
+    "The feed-forward steps of {blocks} layers stay on the processor; that is faster here than moving whole layers "
+    "there.",
+)
+_UNGUARDED = QT_TRANSLATE_NOOP(
+    "core", "It may not fit: the memory check is switched off, so it is tried exactly as asked."
 )
 _BEYOND_TRAINING = QT_TRANSLATE_NOOP(
     "core", "The model was trained for {trained} tokens; with a longer context its answers get worse."
@@ -44,77 +60,45 @@ ESTIMATE = QT_TRANSLATE_NOOP(
 GEMMA_KV = QT_TRANSLATE_NOOP("core", "Models of the Gemma family lose much quality with a quantized KV cache.")
 
 
-class _Candidate(NamedTuple):
-    """One way to place the model, with the bytes left on each device."""
+class PlanTask(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be loaded on what, and what the person fixed.
 
-    request: Request
-    spans: tuple[Span, ...]
-    memory: tuple[DeviceMemory, ...]
-    left: dict[str, int]
+    quantization: as catalogs name it, for the speed; shards: headers of a split model's other parts. devices: the
+    engine's own, in its order; empty means CPU only. context: tokens that must be had; None takes `wanted_context` (at
+    most what the model was trained for) and lowers it until everything fits, with a reason. gpu_layers, tensor_split:
+    None and () let the plan choose. parallel: replies at once (or one). margin: bytes to stay free on each device;
+    overheads: what a device's driver takes of it, as learned here. reclaimed: what a loaded model holds that this one
+    replaces. Without `refuse` what does not fit is planned all the same, exactly as asked.
+    """
 
-    @property
-    def fits(self) -> bool:
-        return min(self.left.values()) >= 0
-
-    @property
-    def offloaded(self) -> int:
-        return sum(span.end - span.begin for span in self.spans if span.device != CPU)
-
-
-class _Problem(NamedTuple):
-    """What is to be planned, apart from the context."""
-
+    path: Path
     name: str
-    shape: ModelShape
-    budgets: tuple[DeviceBudget, ...]
-    gpu_layers: int | None
-    tensor_split: tuple[int, ...]
+    header: GgufHeader
+    quantization: str = ""
+    shards: tuple[GgufHeader, ...] = ()
+    profile: HardwareProfile
+    devices: tuple[EngineDevice, ...] = ()
+    context: int | None = None
+    wanted_context: int = DEFAULT_CONTEXT
+    type_k: KvType = "f16"
+    type_v: KvType = "f16"
+    gpu_layers: int | None = None
+    tensor_split: tuple[int, ...] = ()
+    threads: int = 0
+    rpc_endpoints: tuple[str, ...] = ()
+    margin: int = MARGIN
+    overheads: dict[str, int] = {}
+    reclaimed: tuple[DeviceMemory, ...] = ()
+    parallel: int = 1
+    refuse: bool = True
 
-    def checked(self) -> "_Problem":
-        """Return itself; raises WrongUsage for a tensor split that the devices cannot follow."""
-        gpus = sum(budget.is_gpu for budget in self.budgets)
-        if len(self.tensor_split) > gpus or any(part < 0 for part in self.tensor_split):
-            raise WrongUsage(reason=f"the tensor split has {len(self.tensor_split)} parts for {gpus} devices")
-        return self
 
-    def attempt(self, request: Request) -> _Candidate:
-        """Place the model for one request, whether it fits or not.
+class Decision(NamedTuple):
+    """What was chosen, what was wished for, and what a person should know of the way there."""
 
-        Where several replies at once keep it from fitting, or layers off a GPU, it is placed for one at a time.
-        """
-        shared = self._place(request)
-        if request.n_parallel == 1 or not self.shape.sequences_cost:
-            return shared
-        alone = self._place(self.request(request.n_ctx, request.type_k, request.type_v, parallel=1))
-        return alone if (alone.fits, alone.offloaded) > (shared.fits, shared.offloaded) else shared
-
-    def request(self, n_ctx: int, type_k: KvType, type_v: KvType, *, parallel: int) -> Request:
-        """What is asked of this model."""
-        return request_for(self.shape, n_ctx=n_ctx, type_k=type_k, type_v=type_v, parallel=parallel)
-
-    def _place(self, request: Request) -> _Candidate:
-        costs = Costs(self.shape, request)
-        spans = best_spans(costs, self.budgets) if self.gpu_layers is None else self._asked_spans()
-        memory = memory_for(costs, spans, self.budgets)
-        return _Candidate(request, spans, memory, headroom(memory, self.budgets))
-
-    def longest_context(self, request: Request) -> _Candidate | None:
-        """Halve the context until it fits; None when it never does."""
-        while request.n_ctx > LEAST_CONTEXT:
-            half = request.n_ctx // 2 // LEAST_CONTEXT * LEAST_CONTEXT
-            request = request._replace(n_ctx=max(half, LEAST_CONTEXT))
-            candidate = self.attempt(request)
-            if candidate.fits:
-                return candidate
-        return None
-
-    def _asked_spans(self) -> tuple[Span, ...]:
-        devices = [budget.name for budget in self.budgets if budget.is_gpu]
-        split = self.tensor_split or tuple(budget.usable >> 20 for budget in self.budgets if budget.is_gpu)
-        layers = assign_layers(
-            n_layer=self.shape.n_layer, n_gpu_layers=self.gpu_layers or 0, tensor_split=split, devices=devices
-        )
-        return spans_of(layers)
+    candidate: Candidate
+    wanted: Request
+    remarks: tuple[Phrase, ...] = ()
 
 
 def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
@@ -124,6 +108,7 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     header: GgufHeader,
     profile: HardwareProfile,
     devices: Sequence[EngineDevice],
+    shards: Sequence[GgufHeader] | None = None,
     context: int | None = None,
     type_k: KvType = "f16",
     type_v: KvType = "f16",
@@ -137,25 +122,113 @@ def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
     parallel: int = 1,
     refuse: bool = True,
 ) -> LoadPlan:
-    """Plan how to load the file at `path`; every device is checked at the end.
+    """Plan how to load the file at `path` by arithmetic; the wishes are those of PlanTask.
 
-    devices: the engine's own, in its order; empty means CPU only. context: tokens that must be had; None takes
-    `wanted_context` (at most what the model was trained for) and lowers it until everything fits, with a reason.
-    gpu_layers, tensor_split: what the person fixed, None to let the plan choose. margin: bytes to stay free on each
-    device. reclaimed: what a loaded model holds that this one replaces. parallel: replies at once (or one). Without
-    `refuse` what does not fit is planned all the same.
-
+    Reads the headers of a split model's other parts where `shards` is None.
     Raises DoesNotFit (DoesNotFitAtThisContext where a shorter one would do), WrongUsage, and what read_header raises.
     """
-    budgets = with_reclaimed(budgets_of_devices(profile, devices, margin=margin), reclaimed)
-    shape = shape_of_header(header, shards=other_headers(path))
-    asked = _asked_layers(gpu_layers, tensor_split)
-    problem = _Problem(name, shape, budgets, asked, tuple(tensor_split or ())).checked()
-    n_ctx = context or min(wanted_context, header.context_length or wanted_context)
-    wanted = request_for(shape, n_ctx=n_ctx, type_k=type_k, type_v=type_v, parallel=parallel)
-    candidate, lowered = _decide(problem, wanted, may_lower=context is None, refuse=refuse)
-    reasons = (_placement_reason(candidate, problem), *lowered, *_remarks(candidate.request, wanted, header))
-    return _load_plan(candidate, problem, path, reasons=reasons, threads=threads, rpc_endpoints=tuple(rpc_endpoints))
+    task = PlanTask(
+        path=path,
+        name=name,
+        header=header,
+        shards=tuple(other_headers(path) if shards is None else shards),
+        profile=profile,
+        devices=tuple(devices),
+        context=context,
+        wanted_context=wanted_context,
+        type_k=type_k,
+        type_v=type_v,
+        gpu_layers=gpu_layers,
+        tensor_split=tuple(tensor_split or ()),
+        threads=threads,
+        rpc_endpoints=tuple(rpc_endpoints),
+        margin=margin,
+        reclaimed=tuple(reclaimed),
+        parallel=parallel,
+        refuse=refuse,
+    )
+    problem = problem_of(task)
+    return plan_of(task, problem, decide(task, problem))
+
+
+def problem_of(task: PlanTask) -> Problem:
+    """Work out what is to be searched. Raises WrongUsage for a tensor split that the devices cannot follow."""
+    budgets = with_reclaimed(
+        budgets_of_devices(task.profile, task.devices, margin=task.margin, overheads=task.overheads), task.reclaimed
+    )
+    gpus = sum(budget.is_gpu for budget in budgets)
+    if len(task.tensor_split) > gpus or any(part < 0 for part in task.tensor_split):
+        raise WrongUsage(reason=f"the tensor split has {len(task.tensor_split)} parts for {gpus} devices")
+    fixed = sum(task.tensor_split) if task.gpu_layers is None and task.tensor_split else task.gpu_layers
+    return Problem(
+        name=task.name,
+        shape=shape_of_header(task.header, shards=task.shards),
+        budgets=budgets,
+        speed=SpeedModel(task.profile, budgets),
+        figures=quant_figures(task.quantization or quantization_of(task.path.name)),
+        gpu_layers=fixed,
+        tensor_split=task.tensor_split,
+    )
+
+
+def decide(task: PlanTask, problem: Problem) -> Decision:
+    """Choose by arithmetic. Raises DoesNotFit and DoesNotFitAtThisContext, unless the task does not want to refuse."""
+    n_ctx = task.context or min(task.wanted_context, task.header.context_length or task.wanted_context)
+    wanted = problem.request(n_ctx, task.type_k, task.type_v, parallel=task.parallel)
+    candidate = problem.attempt(wanted)
+    if candidate.fits:
+        return Decision(candidate, wanted)
+    if not task.refuse:
+        return Decision(candidate, wanted, (Phrase.of(_UNGUARDED),))
+    lower = problem.longest_context(wanted)
+    if lower is None or task.context is not None:
+        raise refusal(problem, candidate, lower)
+    remarks = [Phrase.of(_LOWERED, wanted=n_ctx, context=lower.request.n_ctx)]
+    smaller = wanted._replace(type_k="q8_0", type_v="q8_0")
+    if wanted.type_k == "f16" and kv_may_be_lowered(task.header.architecture) and problem.attempt(smaller).fits:
+        remarks.append(Phrase.of(_LOWER_KV_INSTEAD, context=n_ctx))
+    return Decision(lower, wanted, tuple(remarks))
+
+
+def plan_of(
+    task: PlanTask, problem: Problem, decision: Decision, *, memory: Sequence[DeviceMemory] | None = None
+) -> LoadPlan:
+    """Write a decision down. memory: what the engine itself said of it; without it the plan says "estimate"."""
+    candidate = decision.candidate
+    request, layout = candidate.request, candidate.layout
+    placement = placement_of(layout.spans)
+    reasons = (
+        _placement_reason(candidate, problem),
+        *_layout_remarks(candidate, problem),
+        *decision.remarks,
+        *_remarks(candidate.request, decision.wanted, task.header),
+        *(() if memory is not None else (Phrase.of(ESTIMATE),)),
+    )
+    return LoadPlan(
+        model_path=str(task.path),
+        model_name=task.name,
+        n_ctx=request.n_ctx,
+        n_ubatch=request.n_ubatch,
+        n_parallel=request.n_parallel,
+        n_seq_max=request.n_seq_max,
+        n_outputs_max=request.n_outputs_max,
+        n_threads=task.threads,
+        n_threads_batch=task.threads,
+        type_k=request.type_k,
+        type_v=request.type_v,
+        # A quantized V cache works with flash attention only; otherwise the engine asks each device.
+        flash_attention="on" if request.type_v not in ("f16", "f32", "bf16") else "auto",
+        kv_unified=request.kv_unified,
+        n_gpu_layers=sum(placement.tensor_split),
+        devices=tuple(span.device for span in layout.spans if span.device != CPU),
+        tensor_split=placement.tensor_split,
+        tensor_overrides=layout.overrides,
+        rpc_endpoints=task.rpc_endpoints,
+        placement=placement,
+        predicted=tuple(memory) if memory is not None else candidate.memory,
+        exact=memory is not None,
+        reasons=reasons,
+    )
 
 
 def _remarks(request: Request, wanted: Request, header: GgufHeader) -> list[Phrase]:
@@ -167,20 +240,20 @@ def _remarks(request: Request, wanted: Request, header: GgufHeader) -> list[Phra
         remarks.append(Phrase.of(_BEYOND_TRAINING, trained=header.context_length))
     if header.architecture.startswith("gemma") and (request.type_k, request.type_v) != ("f16", "f16"):
         remarks.append(Phrase.of(GEMMA_KV))
-    return [*remarks, Phrase.of(ESTIMATE)]
+    return remarks
 
 
-def _decide(problem: _Problem, request: Request, *, may_lower: bool, refuse: bool) -> tuple[_Candidate, list[Phrase]]:
-    candidate = problem.attempt(request)
-    if candidate.fits or not refuse:
-        return candidate, []
-    lower = problem.longest_context(request)
-    if lower is None or not may_lower:
-        raise _refusal(problem, candidate, lower)
-    return lower, [Phrase.of(_LOWERED, wanted=request.n_ctx, context=lower.request.n_ctx)]
+def _layout_remarks(candidate: Candidate, problem: Problem) -> list[Phrase]:
+    kept = candidate.layout.kept
+    if kept is not None:
+        return [Phrase.of(_EXPERTS_KEPT if kept.kind == "experts" else _FEED_FORWARD_KEPT, blocks=kept.blocks)]
+    used = {span.device for span in candidate.layout.spans}
+    alone = problem.gpu_layers is None and len(used) == 1 and CPU not in used
+    return [Phrase.of(_ONE_IS_FASTER)] if alone and sum(budget.is_gpu for budget in problem.budgets) > 1 else []
 
 
-def _refusal(problem: _Problem, candidate: _Candidate, lower: _Candidate | None) -> DoesNotFit:
+def refusal(problem: Problem, candidate: Candidate, lower: Candidate | None) -> DoesNotFit:
+    """What to raise for a candidate that does not fit; lower: one with a shorter context that does."""
     device = min(candidate.left, key=lambda name: candidate.left[name])
     budget = next(budget for budget in problem.budgets if budget.name == device)
     need = next(part.total for part in candidate.memory if part.device == device)
@@ -197,60 +270,19 @@ def _refusal(problem: _Problem, candidate: _Candidate, lower: _Candidate | None)
     return DoesNotFitAtThisContext(missing=missing, alternative=lower.request.n_ctx, detail=candidate, **arguments)
 
 
-def _placement_reason(candidate: _Candidate, problem: _Problem) -> Phrase:
+def _placement_reason(candidate: Candidate, problem: Problem) -> Phrase:
     count = problem.shape.n_layer + 1
     labels = {budget.name: budget.label or budget.name for budget in problem.budgets}
-    gpus = [span for span in candidate.spans if span.device != CPU]
+    spans = candidate.layout.spans
+    gpus = [span for span in spans if span.device != CPU]
     parts = ", ".join(f"{labels[span.device]}: {span.end - span.begin}" for span in gpus)
     if not gpus or (len(gpus) == 1 and gpus[0].begin == 0):
-        return Phrase.of(_ON_ONE, count=count, device=labels[candidate.spans[0].device])
+        return Phrase.of(_ON_ONE, count=count, device=labels[spans[0].device])
     if gpus[0].begin == 0:
         return Phrase.of(_ON_SEVERAL, count=count, parts=parts)
     return Phrase.of(_SPILLED, offloaded=count - gpus[0].begin, count=count, parts=parts)
 
 
-def _load_plan(
-    candidate: _Candidate,
-    problem: _Problem,
-    path: Path,
-    *,
-    reasons: tuple[Phrase, ...],
-    threads: int,
-    rpc_endpoints: tuple[str, ...],
-) -> LoadPlan:
-    request = candidate.request
-    placement = placement_of(candidate.spans)
-    return LoadPlan(
-        model_path=str(path),
-        model_name=problem.name,
-        n_ctx=request.n_ctx,
-        n_ubatch=request.n_ubatch,
-        n_parallel=request.n_parallel,
-        n_seq_max=request.n_seq_max,
-        n_outputs_max=request.n_outputs_max,
-        n_threads=threads,
-        n_threads_batch=threads,
-        type_k=request.type_k,
-        type_v=request.type_v,
-        # A quantized V cache works with flash attention only; otherwise the engine asks each device.
-        flash_attention="on" if request.type_v not in ("f16", "f32", "bf16") else "auto",
-        kv_unified=request.kv_unified,
-        n_gpu_layers=sum(placement.tensor_split),
-        devices=tuple(span.device for span in candidate.spans if span.device != CPU),
-        tensor_split=placement.tensor_split,
-        rpc_endpoints=rpc_endpoints,
-        placement=placement,
-        predicted=candidate.memory,
-        reasons=reasons,
-    )
-
-
 def other_headers(path: Path) -> tuple[GgufHeader, ...]:
     """Read the headers of a split model's other parts; raises as read_header."""
     return tuple(read_header(shard) for shard in all_shards(path) if shard != path)
-
-
-def _asked_layers(gpu_layers: int | None, tensor_split: Sequence[int] | None) -> int | None:
-    if gpu_layers is None and tensor_split:
-        return sum(tensor_split)
-    return gpu_layers

@@ -4,7 +4,7 @@ import bisect
 from collections.abc import Sequence
 
 from desktop.engine.protocol import DeviceMemory
-from desktop.fit.placement import CPU, Costs, Span, compute_bytes, copied_bytes, memory_of
+from desktop.fit.placement import CPU, Costs, Span, copied_bytes, memory_of
 from desktop.fit.types import DeviceBudget
 
 
@@ -32,9 +32,8 @@ def _rooms(costs: Costs, gpus: Sequence[DeviceBudget], *, whole: bool, copied: i
     """Bytes for layers on each GPU: what may be used, minus the compute buffer."""
     pipelined = whole and len(gpus) > 1 and not copied
     copied = max(copied, 0 if whole else copied_bytes(costs.shape.layer_weights))
-    compute = compute_bytes(costs.shape, costs.request, pipelined=pipelined, copied=copied)
     shared = costs.shape.shared_weights
-    return [max(gpu.usable - compute - shared, 0) for gpu in gpus]
+    return [max(gpu.usable - costs.compute(gpu.name, pipelined=pipelined, copied=copied) - shared, 0) for gpu in gpus]
 
 
 def _proportional(running: list[int], rooms: list[int], gpus: Sequence[DeviceBudget]) -> tuple[Span, ...]:

@@ -59,7 +59,7 @@ def test_a_card_with_room_takes_every_layer(large: tuple[Path, GgufHeader]) -> N
 
 def test_two_workers_share_the_layers_by_their_free_memory(large: tuple[Path, GgufHeader]) -> None:
     path, header = large
-    workers = [device("RPC0[a]", 9, backend="RPC"), device("RPC1[b]", 3.5, backend="RPC")]
+    workers = [device("RPC0[a]", 4.5, backend="RPC"), device("RPC1[b]", 2, backend="RPC")]
     plan = make_plan(
         path=path, name="Large", header=header, profile=machine(), devices=workers, rpc_endpoints=("a", "b")
     )
@@ -68,6 +68,18 @@ def test_two_workers_share_the_layers_by_their_free_memory(large: tuple[Path, Gg
     assert plan.tensor_split[0] > 2 * plan.tensor_split[1] > 0
     assert plan.rpc_endpoints == ("a", "b")
     assert "split as" in _words(plan.reasons)
+
+
+def test_one_card_that_has_room_for_everything_is_faster_than_several(large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    cards = [device("CUDA0", 9), device("CUDA1", 12)]
+    plan = make_plan(path=path, name="Large", header=header, profile=machine(), devices=cards)
+    assert len(plan.devices) == 1
+    assert plan.n_gpu_layers == 33
+    assert "One card is faster" in _words(plan.reasons)
+    fixed = make_plan(path=path, name="Large", header=header, profile=machine(), devices=cards, tensor_split=(16, 17))
+    assert fixed.devices == ("CUDA0", "CUDA1")
+    assert "One card" not in _words(fixed.reasons)
 
 
 def test_layers_that_do_not_fit_stay_on_the_processor(large: tuple[Path, GgufHeader]) -> None:

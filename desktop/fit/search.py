@@ -1,0 +1,110 @@
+"""Search for the best way to run one model on the devices at hand: layout, replies at once, context.
+
+What fits is preferred to what does not; of what fits, the fastest at the wanted context. All of it is arithmetic; the
+compute buffers are estimates, unless the engine's answer to an earlier question corrected them (`Problem.corrected`).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from desktop.engine.protocol import DeviceMemory, KvType
+from desktop.fit.layout import Layout, layout_memory, layout_speed, layouts
+from desktop.fit.placement import Costs, Request, assign_layers, request_for, spans_of
+from desktop.fit.quality import QuantFigures
+from desktop.fit.shape import ModelShape
+from desktop.fit.speed import DEPTH, SpeedModel
+from desktop.fit.split import headroom
+from desktop.fit.types import DeviceBudget, Speed
+
+LEAST_CONTEXT = 1024
+"""Tokens below which a context is not lowered by itself; contexts are lowered in steps of as many."""
+
+
+class Candidate(NamedTuple):
+    """One way to place the model, with the bytes left on each device after its margin."""
+
+    request: Request
+    layout: Layout
+    memory: tuple[DeviceMemory, ...]
+    left: dict[str, int]
+    speed: Speed
+
+    @property
+    def fits(self) -> bool:
+        """Whether every device keeps its margin."""
+        return min(self.left.values()) >= 0
+
+
+class Problem(NamedTuple):
+    """What is to be planned, apart from the context.
+
+    gpu_layers, tensor_split: what the person fixed; None and () leave it open. corrections: the engine's compute
+    buffer on a device over the estimate, as far as it was asked.
+    """
+
+    name: str
+    shape: ModelShape
+    budgets: tuple[DeviceBudget, ...]
+    speed: SpeedModel
+    figures: QuantFigures
+    gpu_layers: int | None = None
+    tensor_split: tuple[int, ...] = ()
+    corrections: Mapping[str, float] = {}
+
+    def corrected(self, corrections: Mapping[str, float]) -> "Problem":
+        """The same with what the engine said of its compute buffers."""
+        return self._replace(corrections={**self.corrections, **corrections})
+
+    def request(self, n_ctx: int, type_k: KvType, type_v: KvType, *, parallel: int) -> Request:
+        """What is asked of this model."""
+        return request_for(self.shape, n_ctx=n_ctx, type_k=type_k, type_v=type_v, parallel=parallel)
+
+    def attempt(self, request: Request) -> Candidate:
+        """The best way for one request, whether it fits or not.
+
+        Where several replies at once keep it from fitting, or layers off a GPU, it is placed for one at a time.
+        """
+        shared = self._best(request)
+        if request.n_parallel == 1 or not self.shape.sequences_cost:
+            return shared
+        alone = self._best(self.request(request.n_ctx, request.type_k, request.type_v, parallel=1))
+        more = (alone.fits, alone.layout.offloaded) > (shared.fits, shared.layout.offloaded)
+        return alone if more else shared
+
+    def longest_context(self, request: Request) -> Candidate | None:
+        """The longest context below the wanted one, in steps of LEAST_CONTEXT, that fits; None when none does."""
+        low, high = 1, (request.n_ctx - 1) // LEAST_CONTEXT
+        best = None
+        while low <= high:
+            steps = (low + high) // 2
+            candidate = self.attempt(request._replace(n_ctx=steps * LEAST_CONTEXT))
+            if candidate.fits:
+                best, low = candidate, steps + 1
+            else:
+                high = steps - 1
+        return best
+
+    def _best(self, request: Request) -> Candidate:
+        costs = Costs(self.shape, request, corrections=self.corrections)
+        if self.gpu_layers is not None:
+            return self._priced(costs, self._asked_layout(self.gpu_layers))
+        candidates = [self._priced(costs, layout) for layout in layouts(costs, self.budgets)]
+        fitting = [candidate for candidate in candidates if candidate.fits]
+        if len(fitting) > 1:
+            return max(fitting, key=lambda candidate: self._speed(costs, candidate.layout, costs.request.n_ctx).decode)
+        return next(iter(fitting), None) or max(candidates, key=lambda candidate: min(candidate.left.values()))
+
+    def _priced(self, costs: Costs, layout: Layout) -> Candidate:
+        overheads = {budget.name: budget.overhead for budget in self.budgets}
+        memory = layout_memory(costs, layout, overheads=overheads)
+        speed = self._speed(costs, layout, DEPTH)
+        return Candidate(costs.request, layout, memory, headroom(memory, self.budgets), speed)
+
+    def _speed(self, costs: Costs, layout: Layout, depth: int) -> Speed:
+        return layout_speed(self.speed, costs, layout, self.figures, depth=depth)
+
+    def _asked_layout(self, gpu_layers: int) -> Layout:
+        devices = [budget.name for budget in self.budgets if budget.is_gpu]
+        split = self.tensor_split or tuple(budget.usable >> 20 for budget in self.budgets if budget.is_gpu)
+        layers = assign_layers(n_layer=self.shape.n_layer, n_gpu_layers=gpu_layers, tensor_split=split, devices=devices)
+        return Layout(spans_of(layers))
