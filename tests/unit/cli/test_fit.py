@@ -22,7 +22,7 @@ def fit(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 def test_the_engine_answers_for_cards_that_are_not_there(
     capsys: pytest.CaptureFixture[str], starter_model: Path
 ) -> None:
-    words = (str(starter_model), "--context", "4096", "--device", "GPU0=1GB", "--device", "GPU1=2GB")
+    words = (str(starter_model), "--context", "4096", "--device", "GPU0=1GB", "--device", "GPU1=2GB", "--tensor-split", "10,21")
     computed, exact = fit(capsys, *words), fit(capsys, *words, "--exact")
     assert (computed["exact"], exact["exact"]) == (False, True)
     for one, other in zip(computed["devices"], exact["devices"], strict=True):
