@@ -1,4 +1,4 @@
-"""Hardware that is not here: the same profile with other graphics cards or another amount of RAM."""
+"""Hardware that is not here: the same profile with other graphics cards, other RAM, cards of other machines."""
 
 from collections.abc import Sequence
 
@@ -7,24 +7,49 @@ import msgspec
 from desktop.fit.cards import Card, free_of_card
 from desktop.hardware.types import Gpu, HardwareProfile
 
+REMOTE = "RPC"
+"""How the engine's names of devices in other machines begin."""
+
 _SYSTEM_BASE = 2 << 30  # a desktop with a browser open takes about 2 GiB and a sixteenth of a larger memory
 _SYSTEM_PART = 16
 
 
-def imagine(profile: HardwareProfile, *, gpus: Sequence[Card] = (), ram: int | None = None) -> HardwareProfile:
+def imagine(
+    profile: HardwareProfile,
+    *,
+    gpus: Sequence[Card] = (),
+    ram: int | None = None,
+    keep: bool = False,
+    remote: Sequence[Card] = (),
+) -> HardwareProfile:
     """Return the profile of a machine with these graphics cards and this RAM (bytes).
 
-    Without `gpus` the cards stay as they are, without `ram` the memory. What an imagined device has free is an
+    The cards take the place of those that are here; with `keep` they come in addition. remote: cards of other
+    machines, lent over the network; the engine has them before its own, and their machines' RAM is not counted.
+    Without cards those of the profile stay, without `ram` the memory. What an imagined device has free is an
     assumption: 31/32 of a card; the RAM less 2 GiB and a sixteenth.
     """
-    cards = tuple(_imagined_card(index, card) for index, card in enumerate(gpus)) if gpus else profile.gpus
-    backends = tuple(card.backend or "" for card in cards) if gpus else profile.backends
     memory = profile.ram
     ram = ram or max((card.memory for card in gpus if card.unified), default=None)
     if ram is not None:
         available = max(ram - _SYSTEM_BASE - ram // _SYSTEM_PART, 0)
         memory = msgspec.structs.replace(memory, total=ram, available=available)
+    if not gpus and not remote:
+        return msgspec.structs.replace(profile, ram=memory)
+    lent = tuple(_lent_card(index, card) for index, card in enumerate(remote))
+    here = used_cards(profile) if keep or not gpus else ()
+    new = tuple(_imagined_card(len(here) + index, card) for index, card in enumerate(gpus))
+    cards = (*lent, *here, *new)
+    backends = tuple(card.backend or "" for card in cards)
     return msgspec.structs.replace(profile, gpus=cards, ram=memory, backends=backends)
+
+
+def used_cards(profile: HardwareProfile) -> tuple[Gpu, ...]:
+    """The cards that the engine uses, each with a backend's name; while it was not asked, those that it may use."""
+    if profile.backends:
+        return tuple(gpu for gpu in profile.gpus if gpu.backend is not None)
+    usable = [gpu for gpu in profile.gpus if gpu.unused_reason is None and not gpu.uses_ram]
+    return tuple(msgspec.structs.replace(gpu, backend=gpu.backend or f"GPU{index}") for index, gpu in enumerate(usable))
 
 
 def _imagined_card(index: int, card: Card) -> Gpu:
@@ -37,3 +62,8 @@ def _imagined_card(index: int, card: Card) -> Gpu:
         bandwidth=card.bandwidth,
         uses_ram=card.unified,
     )
+
+
+def _lent_card(index: int, card: Card) -> Gpu:
+    lent = _imagined_card(index, card)
+    return msgspec.structs.replace(lent, name=f"{card.name} ({REMOTE})", backend=f"{REMOTE}{index}", uses_ram=False)
