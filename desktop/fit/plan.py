@@ -45,9 +45,7 @@ _FEED_FORWARD_KEPT = QT_TRANSLATE_NOOP(
     "The feed-forward steps of {blocks} layers stay on the processor; that is faster here than moving whole layers "
     "there.",
 )
-_UNGUARDED = QT_TRANSLATE_NOOP(
-    "core", "It may not fit: the memory check is switched off, so it is tried exactly as asked."
-)
+_AS_ASKED = QT_TRANSLATE_NOOP("core", "It does not fit with its margin; it was planned exactly as asked.")
 _BEYOND_TRAINING = QT_TRANSLATE_NOOP(
     "core", "The model was trained for {trained} tokens; with a longer context its answers get worse."
 )
@@ -171,23 +169,38 @@ def problem_of(task: PlanTask) -> Problem:
     )
 
 
+def wanted_request(task: PlanTask, problem: Problem) -> Request:
+    """What the person asked for, or what is usual."""
+    n_ctx = task.context or min(task.wanted_context, task.header.context_length or task.wanted_context)
+    return problem.request(n_ctx, task.type_k, task.type_v, parallel=task.parallel)
+
+
 def decide(task: PlanTask, problem: Problem) -> Decision:
     """Choose by arithmetic. Raises DoesNotFit and DoesNotFitAtThisContext, unless the task does not want to refuse."""
-    n_ctx = task.context or min(task.wanted_context, task.header.context_length or task.wanted_context)
-    wanted = problem.request(n_ctx, task.type_k, task.type_v, parallel=task.parallel)
+    wanted = wanted_request(task, problem)
     candidate = problem.attempt(wanted)
-    if candidate.fits:
-        return Decision(candidate, wanted)
-    if not task.refuse:
-        return Decision(candidate, wanted, (Phrase.of(_UNGUARDED),))
-    lower = problem.longest_context(wanted)
-    if lower is None or task.context is not None:
-        raise refusal(problem, candidate, lower)
-    remarks = [Phrase.of(_LOWERED, wanted=n_ctx, context=lower.request.n_ctx)]
+    if not candidate.fits and task.refuse:
+        lower = problem.longest_context(wanted)
+        if lower is None or task.context is not None:
+            raise refusal(problem, candidate, lower)
+        candidate = lower
+    remarks = remarks_on_lowering(task, problem, candidate, wanted, fits=candidate.fits)
+    return Decision(candidate, wanted, tuple(remarks))
+
+
+def remarks_on_lowering(
+    task: PlanTask, problem: Problem, candidate: Candidate, wanted: Request, *, fits: bool
+) -> list[Phrase]:
+    """What was given up so that it fits, and what could be given up instead."""
+    if not fits:
+        return [Phrase.of(_AS_ASKED)]
+    if candidate.request.n_ctx == wanted.n_ctx:
+        return []
+    remarks = [Phrase.of(_LOWERED, wanted=wanted.n_ctx, context=candidate.request.n_ctx)]
     smaller = wanted._replace(type_k="q8_0", type_v="q8_0")
     if wanted.type_k == "f16" and kv_may_be_lowered(task.header.architecture) and problem.attempt(smaller).fits:
-        remarks.append(Phrase.of(_LOWER_KV_INSTEAD, context=n_ctx))
-    return Decision(lower, wanted, tuple(remarks))
+        remarks.append(Phrase.of(_LOWER_KV_INSTEAD, context=wanted.n_ctx))
+    return remarks
 
 
 def plan_of(

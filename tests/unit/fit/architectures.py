@@ -14,6 +14,15 @@ def mixture_of_experts() -> Described:
     return metadata, [piece for tensor in tensors for piece in _as_experts(tensor)]
 
 
+def many_experts(*, n_layer: int, n_embd: int, n_ff: int, experts: int, used: int) -> Described:
+    """The same with sizes of one's own, Q4_0: large as a file, quick as a stub."""
+    metadata, tensors = dense_model(
+        n_layer=n_layer, n_embd=n_embd, n_head=16, n_head_kv=4, n_ff=n_ff, vocab=32000, kind="q4_0", context=131072
+    )
+    metadata |= {"llama.expert_count": experts, "llama.expert_used_count": used}
+    return metadata, [piece for tensor in tensors for piece in _as_experts(tensor, experts=experts)]
+
+
 def sliding_window() -> Described:
     """Gemma 3: five layers with a window, then one without."""
     metadata, tensors = dense_model(n_layer=8, n_embd=512, n_head=4, n_head_kv=2, architecture="gemma3")
@@ -82,12 +91,12 @@ def latent_attention() -> Described:
     return metadata, kept
 
 
-def _as_experts(tensor: Tensor) -> list[Tensor]:
+def _as_experts(tensor: Tensor, *, experts: int = 8) -> list[Tensor]:
     for part in ("ffn_gate", "ffn_up", "ffn_down"):
         if f".{part}." in tensor.name:
-            experts = Tensor(tensor.name.replace(part, f"{part}_exps"), (*tensor.shape, 8), tensor.kind)
-            router = Tensor(tensor.name.replace(part, "ffn_gate_inp"), (512, 8))
-            return [experts, router] if part == "ffn_gate" else [experts]
+            parts = Tensor(tensor.name.replace(part, f"{part}_exps"), (*tensor.shape, experts), tensor.kind)
+            router = Tensor(tensor.name.replace(part, "ffn_gate_inp"), (tensor.shape[0], experts))
+            return [parts, router] if part == "ffn_gate" else [parts]
     return [tensor]
 
 
