@@ -1,7 +1,6 @@
 """What one model file needs on the devices at hand or imagined, and whether it fits: the answer of `snug fit`."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,10 @@ import msgspec
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, ImaginedDevice, KvType, LoadPlan
 from desktop.errors import Phrase
+from desktop.fit.asking import ask_engine
 from desktop.fit.budget import MARGIN, budgets_of_devices
 from desktop.fit.cards import free_of_card
-from desktop.fit.exact import DryRuns, ExactFit, exact_fit
+from desktop.fit.exact import DryRuns
 from desktop.fit.header_shape import shape_of_header
 from desktop.fit.placement import Costs, request_of, spans_of
 from desktop.fit.plan import DEFAULT_CONTEXT, ESTIMATE, make_plan, other_headers
@@ -21,7 +21,6 @@ from desktop.fit.speed import SpeedModel
 from desktop.fit.split import headroom
 from desktop.fit.types import DeviceBudget, Speed
 from desktop.gguf.header import GgufHeader
-from desktop.gguf.stub import stub_of_file
 from desktop.hardware.types import HardwareProfile
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ async def report_fit(
     budgets = budgets_of_devices(profile, devices, margin=defaults.margin)
     memory = plan.predicted
     if dry_runs is not None:
-        exact = await _ask(dry_runs, plan, header, shards, imagined=wish.imagined or (), folder=folder)
+        exact = await ask_engine(dry_runs, plan, header, shards, imagined=wish.imagined or (), folder=folder)
         memory = _with_overheads(exact.memory, plan.predicted)
         reasons = tuple(reason for reason in plan.reasons if reason != Phrase.of(ESTIMATE))
         plan = msgspec.structs.replace(plan, predicted=memory, exact=True, reasons=reasons)
@@ -139,32 +138,6 @@ def _plan(
         margin=defaults.margin,
         refuse=False,
     )
-
-
-async def _ask(
-    dry_runs: DryRuns,
-    plan: LoadPlan,
-    header: GgufHeader,
-    shards: Sequence[GgufHeader],
-    *,
-    imagined: Sequence[ImaginedDevice],
-    folder: Path,
-) -> ExactFit:
-    path = await asyncio.to_thread(_write_stub, Path(plan.model_path), header, shards, folder)
-    asked = msgspec.structs.replace(plan, model_path=str(path))
-    return exact_fit(header, await dry_runs.ask(asked, stub_key=path.stem, imagined=imagined), plan, shards=shards)
-
-
-def _write_stub(model: Path, header: GgufHeader, shards: Sequence[GgufHeader], folder: Path) -> Path:
-    """Its name is its key, so that what is there need not be written again."""
-    stub = stub_of_file(model, header, shards=shards)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{stub.key}.gguf"
-    if not path.exists() or path.stat().st_size != stub.size:
-        unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-        stub.write(unfinished)
-        unfinished.replace(path)
-    return path
 
 
 def _with_overheads(memory: Sequence[DeviceMemory], planned: Sequence[DeviceMemory]) -> tuple[DeviceMemory, ...]:
