@@ -12,11 +12,13 @@ from typing import Literal
 import msgspec
 
 from desktop.engine.protocol import DeviceMemory, KvType
+from desktop.fit.layout import Kept
 from desktop.fit.placement import CPU, Costs, Request, Span, request_for
+from desktop.fit.plan import PlanTask, decide, problem_of
 from desktop.fit.quality import QuantFigures
 from desktop.fit.shape import ModelShape
 from desktop.fit.speed import SpeedModel
-from desktop.fit.split import best_spans, headroom, memory_for
+from desktop.fit.split import headroom, memory_for
 from desktop.fit.types import DeviceBudget, Speed
 
 Boundaries = tuple[int, ...]
@@ -73,13 +75,17 @@ class Alone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SplitDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A split and what it comes to. exact: the engine answered. memory: bytes per device, those without layers too."""
+    """A split and what it comes to.
+
+    kept: what stays on the CPU of layers that do not, in Snug's own split only. exact: the engine answered.
+    """
 
     boundaries: Boundaries
     devices: tuple[DeviceLoad, ...]
     parallel: int
     speed: Speed
     alone: Alone | None = None
+    kept: Kept | None = None
     exact: bool = False
 
     @property
@@ -93,7 +99,8 @@ class SplitProblem(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be split over which devices.
 
     budgets: the CPU first, then the graphics cards in the engine's order, less what other programs hold. context:
-    tokens. parallel: replies at once, as many as a plan would allow at most.
+    tokens. parallel: replies at once, as many as a plan would allow at most. corrections: what the engine said of
+    compute buffers, over their estimates.
     """
 
     shape: ModelShape
@@ -103,6 +110,7 @@ class SplitProblem(msgspec.Struct, frozen=True, kw_only=True):
     figures: QuantFigures
     speeds: SpeedModel
     parallel: int = 1
+    corrections: dict[str, float] = {}
 
     @property
     def layers(self) -> int:
@@ -118,6 +126,40 @@ class SplitProblem(msgspec.Struct, frozen=True, kw_only=True):
         """What is asked of the model with so many replies at once."""
         return request_for(self.shape, n_ctx=self.context, type_k=self.kv, type_v=self.kv, parallel=parallel)
 
+    def costs(self, parallel: int) -> Costs:
+        """What any run of layers needs."""
+        return Costs(self.shape, self.request(parallel), corrections=self.corrections)
+
+
+def split_problem(task: PlanTask) -> SplitProblem:
+    """The problem of a load that is to be planned by hand, at the task's own context. Raises WrongUsage."""
+    problem = problem_of(task)
+    return SplitProblem(
+        shape=problem.shape,
+        budgets=problem.budgets,
+        context=task.context or task.wanted_context,
+        kv=task.type_k,
+        figures=problem.figures,
+        speeds=problem.speed,
+        parallel=task.parallel,
+    )
+
+
+def snugs_draft(task: PlanTask, problem: SplitProblem) -> SplitDraft:
+    """What Snug itself would do, whether it fits or not; it may also keep tensors of a layer apart from the layer."""
+    searched = problem_of(task).corrected(problem.corrections)
+    open_task = msgspec.structs.replace(task, context=problem.context, gpu_layers=None, tensor_split=(), refuse=False)
+    candidate = decide(open_task, searched._replace(gpu_layers=None, tensor_split=())).candidate
+    layers = [span.device for span in candidate.layout.spans for _ in range(span.begin, span.end)]
+    boundaries = boundaries_of(layers, problem.cards)
+    return SplitDraft(
+        boundaries=boundaries,
+        devices=_loads(problem, boundaries, candidate.memory),
+        parallel=candidate.request.n_parallel,
+        speed=candidate.speed,
+        kept=candidate.layout.kept,
+    )
+
 
 def draft_of(problem: SplitProblem, boundaries: Boundaries) -> SplitDraft:
     """Say what a split comes to. As in a plan, replies come one at a time where several would not fit."""
@@ -132,6 +174,17 @@ def with_exact(problem: SplitProblem, draft: SplitDraft, memory: Sequence[Device
     """The same split with the engine's own figures (bytes per device, overhead included)."""
     devices = _loads(problem, draft.boundaries, memory)
     return msgspec.structs.replace(draft, devices=devices, exact=True)
+
+
+def learned(problem: SplitProblem, estimate: SplitDraft, exact: SplitDraft) -> SplitProblem:
+    """The problem with the engine's word on compute buffers, so that the next estimate comes closer."""
+    stated = {device.name: device.compute for device in estimate.devices if device.compute}
+    told = {
+        device.name: problem.corrections.get(device.name, 1.0) * device.compute / stated[device.name]
+        for device in exact.devices
+        if device.name in stated and device.compute
+    }
+    return msgspec.structs.replace(problem, corrections={**problem.corrections, **told})
 
 
 def moved(problem: SplitProblem, boundaries: Boundaries, index: int, layer: int) -> Boundaries:
@@ -151,13 +204,6 @@ def boundaries_of(layers: Sequence[str], cards: Sequence[DeviceBudget]) -> Bound
     return tuple(found)
 
 
-def shared_out(problem: SplitProblem) -> Boundaries:
-    """Whole layers over all cards as Snug would share them out by itself."""
-    spans = best_spans(Costs(problem.shape, problem.request(problem.parallel)), problem.budgets)
-    layers = [span.device for span in spans for _ in range(span.begin, span.end)]
-    return boundaries_of(layers, problem.cards)
-
-
 def tensor_split_of(problem: SplitProblem, boundaries: Boundaries) -> tuple[int, ...]:
     """Layers per card, 0 where it has none: what a plan is asked for."""
     ends = (*boundaries[1:], problem.layers)
@@ -165,7 +211,7 @@ def tensor_split_of(problem: SplitProblem, boundaries: Boundaries) -> tuple[int,
 
 
 def _draft(problem: SplitProblem, boundaries: Boundaries, parallel: int) -> SplitDraft:
-    costs = Costs(problem.shape, problem.request(parallel))
+    costs = problem.costs(parallel)
     spans = _spans(problem, boundaries)
     speed = problem.speeds.decode(costs, spans, problem.figures)
     return SplitDraft(

@@ -1,28 +1,33 @@
 """A split that is moved by hand."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from desktop.engine.protocol import DeviceMemory
-from desktop.fit.placement import CPU, Costs, assign_layers
+from desktop.fit.placement import CPU, assign_layers
+from desktop.fit.plan import PlanTask, make_plan
 from desktop.fit.quality import quant_figures
 from desktop.fit.shape import LayerCache, ModelShape
 from desktop.fit.speed import SpeedModel
-from desktop.fit.split import best_spans, headroom, memory_for
 from desktop.fit.split_editor import (
     SplitProblem,
     boundaries_of,
     draft_of,
+    learned,
     moved,
-    shared_out,
+    snugs_draft,
+    split_problem,
     tensor_split_of,
     with_exact,
 )
 from desktop.fit.types import DeviceBudget
+from desktop.gguf.header import read_header
 from tests.unit.fit.builders import GIB, machine
+from tests.unit.fit.builders import device as engine_device
 
 MIB = 1 << 20
 
@@ -161,18 +166,39 @@ def test_replies_come_one_at_a_time_where_several_would_not_fit() -> None:
     assert draft_of(nothing, (0,)).parallel == 4, "it fits neither way"
 
 
-def test_snugs_own_split_is_the_planners() -> None:
-    generator = random.Random(3)
-    for _ in range(100):
-        cards = [budget(f"G{i}", generator.choice((4, 6, 8, 12))) for i in range(generator.randint(0, 3))]
-        given = problem(budget(CPU, 64), *cards, context=generator.choice((2048, 16384)))
-        costs = Costs(given.shape, given.request(1))
-        spans = best_spans(costs, given.budgets)
-        draft = draft_of(given, shared_out(given))
-        expected = {span.device: span.end - span.begin for span in spans}
-        assert {device.name: device.layers for device in draft.devices if device.layers} == expected
-        left = headroom(memory_for(costs, spans, given.budgets), given.budgets)
-        assert (draft.room == "fits") == (min(left.values()) >= 0)
+@pytest.mark.parametrize("sizes", [(), (0.8,), (0.66, 0.7), (8, 4), (0.6,)])
+def test_snugs_own_split_is_the_plans(starter_model: Path, sizes: tuple[float, ...]) -> None:
+    devices = tuple(engine_device(f"CUDA{index}", size) for index, size in enumerate(sizes))
+    task = PlanTask(
+        path=starter_model, name="Starter", header=read_header(starter_model), profile=machine(), devices=devices,
+        context=4096, refuse=False,
+    )  # fmt: skip
+    given = split_problem(task)
+    draft = snugs_draft(task, given)
+    plan = make_plan(
+        path=starter_model, name="Starter", header=task.header, profile=machine(), devices=devices, context=4096,
+        refuse=False,
+    )  # fmt: skip
+    assert plan.placement is not None
+    assert [each.layers for each in draft.devices] == [plan.placement.layers.count(b.name) for b in given.budgets]
+    assert {each.name: each.needed for each in draft.devices if each.needed} == {
+        part.device: part.total for part in plan.predicted
+    }
+    if draft.kept is None:
+        assert draft_of(given, draft.boundaries).devices == draft.devices, "moving by hand begins where Snug ended"
+
+
+def test_what_the_engine_said_of_a_buffer_is_remembered_for_the_next_step() -> None:
+    given = problem()
+    draft = draft_of(given, (0, 27))
+    memory = [
+        DeviceMemory(device=each.name, weights=each.weights, kv=each.kv, compute=each.compute // 2, overhead=7)
+        for each in draft.devices
+    ]
+    wiser = learned(given, draft, with_exact(given, draft, memory))
+    for once, again in zip(draft_of(given, (0, 20)).devices, draft_of(wiser, (0, 20)).devices, strict=True):
+        assert again.compute == pytest.approx(once.compute / 2, rel=0.001)
+        assert (again.weights, again.kv) == (once.weights, once.kv)
 
 
 def test_one_card_that_would_be_clearly_faster_is_named() -> None:
@@ -202,7 +228,7 @@ def test_the_engines_figures_take_the_place_of_the_arithmetic() -> None:
 
 def test_without_a_graphics_card_there_is_one_part_and_no_boundary() -> None:
     given = problem(budget(CPU, 16, used=4))
-    draft = draft_of(given, shared_out(given))
+    draft = draft_of(given, ())
     assert draft.boundaries == tensor_split_of(given, ()) == ()
     (cpu,) = draft.devices
     assert (cpu.first, cpu.last) == (0, 36)
