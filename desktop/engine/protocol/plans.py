@@ -151,8 +151,8 @@ class ImaginedDevice(msgspec.Struct, frozen=True, kw_only=True):
 class FitQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """What would this plan need? Asked of a child of the role "dry-run", a JSON line each.
 
-    plan: its model_path names a stub (gguf/stub.py) or a whole model. imagined: devices that the plan names and that
-    are not there.
+    plan: its model_path, draft_path and mmproj_path name stubs (gguf/stub.py) or whole files. imagined: devices that
+    the plan names and that are not there.
     """
 
     question_id: int
@@ -175,6 +175,8 @@ class FitAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     layers: the device of each layer, the output head last. caches: see there. compute: bytes per device.
     n_ctx: tokens that the context really has. seconds: what the answer took. engine: its version.
+    draft: the same of the draft model, where the plan has one. projector: compute of the plan's projector per device.
+    Adapters take none of the engine's time: what they add is arithmetic.
     """
 
     question_id: int
@@ -184,4 +186,6 @@ class FitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     compute: tuple[DeviceMemory, ...] = ()
     n_ctx: int = 0
     seconds: float = 0.0
+    draft: "FitAnswer | None" = None
+    projector: tuple[DeviceMemory, ...] = ()
     failure: EngineFailure | None = None

@@ -11,9 +11,17 @@ from desktop.engine.protocol import CacheSize, EngineFailure, FailureKind, FitAn
 from desktop.runtime.devices.backends import Ggml, list_devices
 from desktop.runtime.devices.rpc import register_workers, rpc_buffer_names
 from desktop.runtime.dry_run.imagined import ImaginedDevices
+from desktop.runtime.dry_run.norms import norms_at_home
+from desktop.runtime.dry_run.projector import projector_compute
 from desktop.runtime.engine_log import MIB, EngineLog, assigned_layers, buffer_sizes
 from desktop.runtime.failures import EngineError
-from desktop.runtime.loading.parameters import ModelParameters, context_parameters, embedding_parameters
+from desktop.runtime.loading.draft import draft_plan
+from desktop.runtime.loading.parameters import (
+    ModelParameters,
+    context_parameters,
+    embedding_parameters,
+    find_device,
+)
 from desktop.runtime.loading.plan_checks import check_file, check_plan
 from desktop.runtime.loading.weights import create_context, load_weights
 
@@ -47,37 +55,53 @@ class DryRuns:
 
     def _run(self, question: FitQuestion) -> FitAnswer:
         plan = question.plan
+        register_workers(self._ggml, plan.rpc_endpoints)
+        imagined = self._find(question)
+        answer = self._plan_model(question.question_id, plan, imagined)
+        if plan.draft_path:
+            small = draft_plan(plan, check_file(plan.draft_path).n_layer)
+            draft = self._plan_model(question.question_id, small, imagined)
+            answer = msgspec.structs.replace(answer, draft=draft)
+        if plan.mmproj_path:
+            projector = projector_compute(plan, stand_in=self._devices().stand_in(), log=self._log)
+            answer = msgspec.structs.replace(answer, projector=projector)
+        return answer
+
+    def _plan_model(self, question_id: int, plan: LoadPlan, imagined: Mapping[str, int]) -> FitAnswer:
         check_file(plan.model_path)
         check_plan(plan)
-        register_workers(self._ggml, plan.rpc_endpoints)
-        parameters = ModelParameters(plan, self._ggml, imagined=self._find(question))
+        parameters = ModelParameters(plan, self._ggml, imagined=imagined)
         # Anything but LLAMA_LOAD_MODE_NONE aborts the process where nothing is allocated.
         parameters.native.no_alloc, parameters.native.load_mode = True, 0
         mark = self._log.mark()
         model = load_weights(plan.model_path, parameters, log=self._log, on_progress=lambda _fraction: True)
         try:
-            native = embedding_parameters(plan, n_ubatch=plan.n_ubatch) if plan.purpose != "chat" else None
-            context = create_context(model, native or context_parameters(plan), log=self._log, path=plan.model_path)
+            layers = assigned_layers(self._log.since(mark))
+            handles = {name: imagined.get(name) or find_device(self._ggml, name) for name in plan.devices}
+            with norms_at_home(self._ggml, handles, layers):
+                native = embedding_parameters(plan, n_ubatch=plan.n_ubatch) if plan.purpose != "chat" else None
+                context = create_context(model, native or context_parameters(plan), log=self._log, path=plan.model_path)
             n_ctx = int(llama.llama_n_ctx(context))
             llama.llama_free(context)
         finally:
             llama.llama_model_free(model)
-        return self._read(question, plan, self._log.since(mark), n_ctx)
+        return self._read(question_id, plan, self._log.since(mark), n_ctx)
 
     def _find(self, question: FitQuestion) -> Mapping[str, int]:
-        if not question.imagined:
-            return {}
+        return self._devices().find(question.imagined) if question.imagined else {}
+
+    def _devices(self) -> ImaginedDevices:
         if self._imagined is None:
             self._imagined = ImaginedDevices(self._ggml)
-        return self._imagined.find(question.imagined)
+        return self._imagined
 
-    def _read(self, question: FitQuestion, plan: LoadPlan, lines: list[str], n_ctx: int) -> FitAnswer:
+    def _read(self, question_id: int, plan: LoadPlan, lines: list[str], n_ctx: int) -> FitAnswer:
         layers = assigned_layers(lines)
         if not layers:
             raise EngineError(FailureKind.INTERNAL, "the engine's log does not tell where the layers went")
         aliases = rpc_buffer_names(list_devices(self._ggml)) if plan.rpc_endpoints else {}
         return FitAnswer(
-            question_id=question.question_id,
+            question_id=question_id,
             engine=self._engine,
             layers=layers,
             caches=read_caches(lines),

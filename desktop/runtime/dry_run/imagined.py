@@ -12,88 +12,32 @@ from typing import Any
 
 from desktop.engine.protocol import FailureKind, ImaginedDevice
 from desktop.runtime.devices.backends import Capabilities, Ggml, Properties
+from desktop.runtime.dry_run.structs import (
+    API_VERSION,
+    Backend,
+    BufferType,
+    Device,
+    Pointer,
+    Reg,
+    Size,
+    TensorHead,
+    api_version,
+)
 from desktop.runtime.failures import EngineError
 
-API_VERSION = 2
-"""GGML_BACKEND_API_VERSION of ggml-backend-impl.h."""
+STAND_IN = "stand-in"
+"""Name of a device that no plan has."""
 _ALIGNMENT = 128  # of a CUDA buffer (ggml-cuda.cu); Vulkan's and RPC's are not larger
 _ROW_PADDING = 512  # MATRIX_ROW_PADDING of ggml-cuda/common.cuh: quantized rows end on it
 _LARGE_BATCH = 32  # rows from which on a card takes a product over (ggml_backend_cuda_device_offload_op)
 _BUFFER_WORDS = 32  # pointers at the beginning of struct ggml_backend_buffer, among which its type is
+# Those of struct ggml_backend_buffer_i, with which struct ggml_backend_buffer begins; its type follows.
+_BUFFER_FUNCTIONS = (
+    *("free_buffer", "get_base", "init_tensor", "memset_tensor", "set_tensor", "get_tensor"),
+    *("set_tensor_2d", "get_tensor_2d", "cpy_tensor", "clear", "reset"),
+)
+_WRITES = ("memset_tensor", "set_tensor", "clear")  # what nobody reads need not be written: memory is not even given
 _GPU = 1  # GGML_BACKEND_DEVICE_TYPE_GPU
-
-_Pointer, _Size = ctypes.c_void_p, ctypes.c_size_t
-
-
-def _pointers(names: str) -> list[tuple[str, Any]]:
-    return [(name, _Pointer) for name in names.split()]
-
-
-class _DeviceInterface(ctypes.Structure):
-    """struct ggml_backend_device_i."""
-
-    _fields_ = _pointers(
-        "get_name get_description get_memory get_type get_props init_backend get_buffer_type get_host_buffer_type "
-        "buffer_from_host_ptr supports_op supports_buft offload_op event_new event_free event_synchronize"
-    )
-
-
-class _Device(ctypes.Structure):
-    """struct ggml_backend_device."""
-
-    _fields_ = [("interface", _DeviceInterface), ("reg", _Pointer), ("context", _Pointer)]
-
-
-class _BufferTypeInterface(ctypes.Structure):
-    """struct ggml_backend_buffer_type_i."""
-
-    _fields_ = _pointers("get_name alloc_buffer get_alignment get_max_size get_alloc_size is_host")
-
-
-class _BufferType(ctypes.Structure):
-    """struct ggml_backend_buffer_type."""
-
-    _fields_ = [("interface", _BufferTypeInterface), ("device", _Pointer), ("context", _Pointer)]
-
-
-class _BackendInterface(ctypes.Structure):
-    """struct ggml_backend_i."""
-
-    _fields_ = _pointers(
-        "get_name free set_tensor_async get_tensor_async set_tensor_2d_async get_tensor_2d_async cpy_tensor_async "
-        "synchronize graph_plan_create graph_plan_free graph_plan_update graph_plan_compute graph_compute "
-        "event_record event_wait graph_optimize"
-    )
-
-
-class _Backend(ctypes.Structure):
-    """struct ggml_backend."""
-
-    _fields_ = [("guid", _Pointer), ("interface", _BackendInterface), ("device", _Pointer), ("context", _Pointer)]
-
-
-class _RegInterface(ctypes.Structure):
-    """struct ggml_backend_reg_i."""
-
-    _fields_ = _pointers("get_name get_device_count get_device get_proc_address")
-
-
-class _Reg(ctypes.Structure):
-    """struct ggml_backend_reg."""
-
-    _fields_ = [("api_version", ctypes.c_int), ("interface", _RegInterface), ("context", _Pointer)]
-
-
-class _TensorHead(ctypes.Structure):
-    """The beginning of struct ggml_tensor (ggml.h)."""
-
-    _fields_ = [
-        ("type", ctypes.c_int),
-        ("buffer", _Pointer),
-        ("ne", ctypes.c_int64 * 4),
-        ("nb", _Size * 4),
-        ("op", ctypes.c_int),
-    ]
 
 
 class _Functions:
@@ -102,11 +46,11 @@ class _Functions:
     def __init__(self, ggml: Ggml) -> None:
         self.nbytes, self.row_size = ggml.nbytes, ggml.row_size
         self.is_quantized, self.op_name = ggml.is_quantized, ggml.op_name
-        self._rows: dict[int, Callable[[_TensorHead], int]] = {}
+        self._rows: dict[int, Callable[[TensorHead], int]] = {}
 
     def alloc_size(self, address: int) -> int:
         """Bytes that a tensor takes on a card: its quantized rows are padded."""
-        tensor = _TensorHead.from_address(address)
+        tensor = TensorHead.from_address(address)
         size = int(self.nbytes(address))
         left = tensor.ne[0] % _ROW_PADDING
         if left and self.is_quantized(tensor.type):
@@ -115,13 +59,13 @@ class _Functions:
 
     def batch_rows(self, address: int) -> int:
         """Rows that an operation treats at once, as ggml_backend_cuda_device_offload_op counts them."""
-        tensor = _TensorHead.from_address(address)
+        tensor = TensorHead.from_address(address)
         if tensor.op not in self._rows:
             self._rows[tensor.op] = _rows_by_name(self.op_name(tensor.op).decode())
         return self._rows[tensor.op](tensor)
 
 
-def _rows_by_name(name: str) -> Callable[[_TensorHead], int]:
+def _rows_by_name(name: str) -> Callable[[TensorHead], int]:
     if name == "GET_ROWS":
         return lambda _tensor: 0
     if name == "MUL_MAT":
@@ -141,14 +85,18 @@ class ImaginedDevices:
         self._functions, self._ggml = _Functions(ggml), ggml
         self._keep: list[Any] = []
         self._devices: dict[ImaginedDevice, int] = {}
-        self._check_version(ggml)
-        self._reg = _Reg(api_version=API_VERSION)
+        self._ignored = self._function(None, (), lambda: None)
+        found = api_version(ggml)
+        if found != API_VERSION:
+            detail = f"devices of this engine have the version {found}, known is {API_VERSION}"
+            raise EngineError(FailureKind.VERSION_MISMATCH, detail)
+        self._reg = Reg(api_version=API_VERSION)
         name = self._text("imagined")
-        self._reg.interface.get_name = self._function(_Pointer, (_Pointer,), lambda _reg: name)
-        self._reg.interface.get_device_count = self._function(_Size, (_Pointer,), lambda _reg: 0)
-        self._reg.interface.get_device = self._function(_Pointer, (_Pointer, _Size), lambda _reg, _index: None)
+        self._reg.interface.get_name = self._function(Pointer, (Pointer,), lambda _reg: name)
+        self._reg.interface.get_device_count = self._function(Size, (Pointer,), lambda _reg: 0)
+        self._reg.interface.get_device = self._function(Pointer, (Pointer, Size), lambda _reg, _index: None)
         self._reg.interface.get_proc_address = self._function(
-            _Pointer, (_Pointer, ctypes.c_char_p), lambda _reg, _name: None
+            Pointer, (Pointer, ctypes.c_char_p), lambda _reg, _name: None
         )
 
     def find(self, devices: Sequence[ImaginedDevice]) -> dict[str, int]:
@@ -158,25 +106,22 @@ class ImaginedDevices:
                 self._devices[device] = self._make(device)
         return {device.name: self._devices[device] for device in devices}
 
-    @staticmethod
-    def _check_version(ggml: Ggml) -> None:
-        reg = ggml.reg_by_name(b"CPU")
-        found = _Reg.from_address(reg).api_version if reg else None
-        if found != API_VERSION:
-            detail = f"devices of this engine have the version {found}, known is {API_VERSION}"
-            raise EngineError(FailureKind.VERSION_MISMATCH, detail)
+    def stand_in(self) -> int:
+        """The handle of one that takes in whatever it is given, and keeps nothing of it."""
+        about = ImaginedDevice(name=STAND_IN, memory_total=1 << 50, memory_free=1 << 50)
+        return self.find([about])[STAND_IN]
 
     def _make(self, about: ImaginedDevice) -> int:
-        device, buffers = _Device(reg=ctypes.addressof(self._reg)), _BufferType()
+        device, buffers = Device(reg=ctypes.addressof(self._reg)), BufferType()
         self._keep += [device, buffers]
         own, functions = ctypes.addressof(buffers), self._functions
         name, described = self._text(about.name), self._text("imagined")
-        get_name = self._function(_Pointer, (_Pointer,), lambda _self: name)
+        get_name = self._function(Pointer, (Pointer,), lambda _self: name)
         self._fill_buffers(buffers, ctypes.addressof(device), get_name)
 
         def tell_memory(_device: int, free: int, total: int) -> None:
-            _Size.from_address(free).value = about.memory_free
-            _Size.from_address(total).value = about.memory_total
+            Size.from_address(free).value = about.memory_free
+            Size.from_address(total).value = about.memory_total
 
         def tell_properties(_device: int, address: int) -> None:
             properties = Properties.from_address(address)
@@ -184,19 +129,19 @@ class ImaginedDevices:
             properties.type, properties.device_id = _GPU, None
             properties.caps = Capabilities(async_=True, events=True, mmap_support=True)
             for field, text in ((Properties.name, name), (Properties.description, described)):
-                _Pointer.from_address(address + field.offset).value = text
+                Pointer.from_address(address + field.offset).value = text
 
-        interface, one = device.interface, (_Pointer,)
+        interface, one = device.interface, (Pointer,)
         interface.get_name = get_name
-        interface.get_description = self._function(_Pointer, one, lambda _device: described)
-        interface.get_memory = self._function(None, (_Pointer, _Pointer, _Pointer), tell_memory)
+        interface.get_description = self._function(Pointer, one, lambda _device: described)
+        interface.get_memory = self._function(None, (Pointer, Pointer, Pointer), tell_memory)
         interface.get_type = self._function(ctypes.c_int, one, lambda _device: _GPU)
-        interface.get_props = self._function(None, (_Pointer, _Pointer), tell_properties)
+        interface.get_props = self._function(None, (Pointer, Pointer), tell_properties)
         interface.init_backend = self._function(
-            _Pointer, (_Pointer, _Pointer), lambda device, _parameters: self._backend(device, get_name)
+            Pointer, (Pointer, Pointer), lambda device, _parameters: self._backend(device, get_name)
         )
-        interface.get_buffer_type = self._function(_Pointer, one, lambda _device: own)
-        two = (_Pointer, _Pointer)
+        interface.get_buffer_type = self._function(Pointer, one, lambda _device: own)
+        two = (Pointer, Pointer)
         interface.supports_op = self._function(ctypes.c_bool, two, lambda _device, _op: True)
         interface.supports_buft = self._function(ctypes.c_bool, two, lambda _device, buffers: buffers == own)
         offloads = not about.remote
@@ -205,15 +150,15 @@ class ImaginedDevices:
         )
         return ctypes.addressof(device)
 
-    def _fill_buffers(self, buffers: _BufferType, device: int, get_name: int) -> None:
-        one, functions = (_Pointer,), self._functions
+    def _fill_buffers(self, buffers: BufferType, device: int, get_name: int) -> None:
+        one, functions = (Pointer,), self._functions
         buffers.device = device
         interface = buffers.interface
         interface.get_name = get_name
-        interface.alloc_buffer = self._function(_Pointer, (_Pointer, _Size), self._allocate)
-        interface.get_alignment = self._function(_Size, one, lambda _type: _ALIGNMENT)
+        interface.alloc_buffer = self._function(Pointer, (Pointer, Size), self._allocate)
+        interface.get_alignment = self._function(Size, one, lambda _type: _ALIGNMENT)
         interface.get_alloc_size = self._function(
-            _Size, (_Pointer, _Pointer), lambda _type, tensor: functions.alloc_size(tensor)
+            Size, (Pointer, Pointer), lambda _type, tensor: functions.alloc_size(tensor)
         )
 
     def _allocate(self, own_type: int, size: int) -> int | None:
@@ -222,17 +167,19 @@ class ImaginedDevices:
         buffer: int | None = self._ggml.alloc_buffer(plain, size + _ALIGNMENT)  # it may begin at less than that
         if buffer is None:
             return None
-        words = (_Pointer * _BUFFER_WORDS).from_address(buffer)
+        words = (Pointer * _BUFFER_WORDS).from_address(buffer)
         place = next((place for place in range(_BUFFER_WORDS) if words[place] == plain), None)
-        if place is None:
+        if place != len(_BUFFER_FUNCTIONS):
             return None
         words[place] = own_type
+        for name in _WRITES:
+            words[_BUFFER_FUNCTIONS.index(name)] = self._ignored
         return buffer
 
     def _backend(self, device: int, get_name: int) -> int:
-        backend = _Backend(device=device)
+        backend = Backend(device=device)
         backend.interface.get_name = get_name
-        backend.interface.free = backend.interface.synchronize = self._function(None, (_Pointer,), lambda _self: None)
+        backend.interface.free = backend.interface.synchronize = self._function(None, (Pointer,), lambda _self: None)
         self._keep.append(backend)
         return ctypes.addressof(backend)
 
@@ -245,6 +192,6 @@ class ImaginedDevices:
         """The address of a Python function for native code."""
         function = ctypes.CFUNCTYPE(result, *arguments)(call)
         self._keep.append(function)
-        address = ctypes.cast(function, _Pointer).value
+        address = ctypes.cast(function, Pointer).value
         assert address is not None  # noqa: S101 - ctypes made it a moment ago
         return address
