@@ -28,10 +28,14 @@ class Speed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """Loss by quantization: mean KL divergence to f16 (nats), and its word."""
+    """Loss by quantization: mean KL divergence to f16 (nats), and its word.
+
+    source: "mix" when the tensor types in the file's header were scored, "name" when only its quantization is known.
+    """
 
     kld: float
     word: QualityWord
+    source: Literal["mix", "name"] = "name"
 
 
 class DeviceBudget(msgspec.Struct, frozen=True, kw_only=True):
