@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from desktop.catalog.types import Catalog
     from desktop.chat.store import ChatStore
     from desktop.download.queue import DownloadQueue
+    from desktop.fit.exact import DryRuns
     from desktop.fit.observed import Observed
     from desktop.hardware.types import HardwareProfile
     from desktop.library.library import Library
@@ -85,6 +86,13 @@ class Services:
         return Observed.open(self.paths.observed_database)
 
     @cached_property
+    def dry_runs(self) -> "DryRuns":
+        """Who asks the engine what a plan would need; one child for all that ask."""
+        from desktop.fit.exact import DryRuns
+
+        return DryRuns()
+
+    @cached_property
     def hub(self) -> "Hub":
         """The Hugging Face Hub, or the mirror the person chose."""
         from desktop.catalog.hub import Hub
@@ -107,7 +115,7 @@ class Services:
     async def close(self) -> None:
         """End the engine and close what was opened."""
         await self.engine.stop()
-        for name in ("downloads", "library", "store", "observed"):
+        for name in ("dry_runs", "downloads", "library", "store", "observed"):
             if name in self.__dict__:
                 result = getattr(self, name).close()
                 if asyncio.iscoroutine(result):

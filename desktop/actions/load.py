@@ -1,65 +1,33 @@
-"""Planning a load, and loading a model."""
+"""Loading a model as planned; with less, step by step and never silently, where the memory turns out too small."""
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from desktop.actions.fit import fit_defaults
-from desktop.actions.survey import survey
-from desktop.engine.protocol import CacheLimits, LoadedModel, LoadPlan
-from desktop.errors import AppError
+from desktop.actions.plan import Planned, plan_model, predicted_memory
+from desktop.engine.failure import EngineError
+from desktop.engine.protocol import CacheLimits, DeviceMemory, FailureKind, LoadedModel, LoadPlan
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.services import Services
-from desktop.settings import CACHE_DISK, CACHE_RAM, ENGINE_THREADS, SPECULATION
+from desktop.settings import MEMORY_GUARD
+from desktop.sizes import gib
 
 if TYPE_CHECKING:
+    from desktop.fit.ladder import Freedom, Step
+    from desktop.fit.observed import Outcome
     from desktop.library.types import InstalledModel
 
 SMALLEST_CONTEXT = 1024
 """Tokens: no plan goes below by itself."""
 
+OnStep = Callable[[Phrase], None]
+_TOO_LITTLE_MEMORY = frozenset({FailureKind.OUT_OF_MEMORY, FailureKind.KILLED_FOR_MEMORY})
 
-async def plan_model(services: Services, model: "InstalledModel", *, context: int | None = None) -> LoadPlan:
-    """Plan an installed model's layers over the devices at hand.
-
-    Raises DoesNotFit when an explicit `context` cannot be had; otherwise the context is lowered, with its reason.
-    """
-    from desktop.fit.plan import make_plan
-    from desktop.gguf.header import read_header
-
-    path = Path(model.path)
-    header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=True))
-    if found.engine is None:
-        raise found.failure or AppError(reason="the engine did not start")
-    defaults, speculation = fit_defaults(services), services.settings.get(SPECULATION)
-    plan = make_plan(
-        path=path,
-        name=model.name,
-        header=header,
-        profile=found.profile,
-        devices=found.engine.devices,
-        context=context,
-        wanted_context=defaults.context,
-        type_k=defaults.kv,
-        type_v=defaults.kv,
-        threads=services.settings.get(ENGINE_THREADS),
-        margin=defaults.margin,
-        parallel=defaults.parallel,
-        # The engine unloads before it loads, so what is loaded now is room for what comes.
-        reclaimed=services.engine.loaded.memory if services.engine.loaded else (),
-    )
-    return msgspec.structs.replace(plan, speculation=speculation, cache=cache_limits(services))
-
-
-def cache_limits(services: Services) -> CacheLimits:
-    """Where conversations wait that are not in the KV cache, as the settings say."""
-    return CacheLimits(
-        ram_bytes=services.settings.get(CACHE_RAM),
-        disk_folder=str(services.paths.conversations_cache),
-        disk_bytes=services.settings.get(CACHE_DISK),
-    )
+log = logging.getLogger(__name__)
 
 
 async def load_model(
@@ -67,14 +35,147 @@ async def load_model(
     model: "InstalledModel",
     *,
     context: int | None = None,
+    gpu_layers: int | None = None,
+    tensor_split: Sequence[int] = (),
     on_progress: Callable[[float], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> LoadedModel:
-    """Plan `model` (what find_model gave) and load it as planned.
+    """Plan `model` (what find_model gave) and load it; after running out of memory, with less.
 
-    Raises what plan_model raises, and the errors of engine.failure.
+    What was given up stands in the plan's reasons and is told to `on_step` before it is tried; how each load ended is
+    remembered for the next. With the memory check switched off nothing is given up. Raises what plan_model raises, and
+    the errors of engine.failure; NothingLeftToGiveUp after the last step.
     """
-    plan = await plan_model(services, model, context=context)
-    return await services.engine.load(plan, on_progress)
+    planned = await plan_model(services, model, context=context, gpu_layers=gpu_layers, tensor_split=tensor_split)
+    loads = _Loads(services, model, planned, on_progress=on_progress, on_step=on_step)
+    return await loads.load(planned.plan)
+
+
+class NothingLeftToGiveUp(EngineError):
+    """The last step of the ladder ran out of memory too."""
+
+    message = QT_TRANSLATE_NOOP(
+        "core", "There is not enough memory for {model}, not even with {context} tokens of context."
+    )
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Choose a smaller quantization ({smaller}) or a smaller model, or close other programs."
+    )
+
+
+class _Loads:
+    """One model's way into memory."""
+
+    def __init__(
+        self,
+        services: Services,
+        model: "InstalledModel",
+        planned: Planned,
+        *,
+        on_progress: Callable[[float], None] | None,
+        on_step: OnStep | None,
+    ) -> None:
+        self._services = services
+        self._model = model
+        self._task = planned.task
+        self._on_progress = on_progress
+        self._on_step = on_step
+        devices = ",".join(device.name for device in planned.task.devices)
+        self._key = f"{model.path} {planned.task.header.file_size} {devices}"
+
+    async def load(self, plan: LoadPlan) -> LoadedModel:
+        if plan.devices:
+            await self._services.dry_runs.close()  # its drivers hold memory on the cards
+        if not self._services.settings.get(MEMORY_GUARD):
+            return await self._try(plan)
+        from desktop.fit.ladder import as_it_worked, freedom_of
+
+        freedom = freedom_of(self._task)
+        known = await asyncio.to_thread(self._services.observed.outcomes, self._key)
+        if (step := as_it_worked(plan, freedom, known)) is not None:
+            plan = await self._step_to(step)
+        return await self._try_with_less(plan, freedom)
+
+    async def _try_with_less(self, plan: LoadPlan, freedom: "Freedom") -> LoadedModel:
+        from desktop.fit.ladder import steps_down
+
+        try:
+            return await self._try(plan)
+        except EngineError as error:
+            if not _is_memory(error):
+                raise
+            failed = error
+        for step in steps_down(plan, freedom, device=str(failed.arguments.get("device") or "CPU")):
+            plan = await self._step_to(step)
+            try:
+                return await self._try(plan)
+            except EngineError as error:
+                if not _is_memory(error):
+                    raise
+                failed = error
+        smaller = await asyncio.to_thread(_smaller_quantizations, self._services, self._model)
+        raise NothingLeftToGiveUp(
+            model=self._model.name, context=plan.n_ctx, smaller=smaller, detail=failed
+        ) from failed
+
+    async def _step_to(self, step: "Step") -> LoadPlan:
+        """Tell what is given up, and have the engine say what is needed then."""
+        log.warning("loading %s with less: %s", self._model.name, step.reason.render())
+        if self._on_step is not None:
+            self._on_step(step.reason)
+        plan = msgspec.structs.replace(step.plan, reasons=(*step.plan.reasons, step.reason))
+        return await predicted_memory(self._services, self._task, plan)
+
+    async def _try(self, plan: LoadPlan) -> LoadedModel:
+        try:
+            loaded = await self._services.engine.load(plan, self._on_progress)
+        except EngineError as error:
+            if _is_memory(error):
+                await self._note(plan, "out_of_memory")
+            raise
+        _compare(plan, loaded)
+        await self._note(plan, "loaded")
+        await asyncio.to_thread(self._services.observed.note_actual, load_key(plan), loaded.memory)
+        return loaded
+
+    async def _note(self, plan: LoadPlan, outcome: "Outcome") -> None:
+        from desktop.fit.ladder import outcome_of
+
+        await asyncio.to_thread(self._services.observed.note_outcome, self._key, outcome_of(plan, outcome))
+
+
+def load_key(plan: LoadPlan) -> str:
+    """Identify a file and all of a plan that decides what it needs, so that what a load took is found again."""
+    plan = msgspec.structs.replace(
+        plan, model_name="", reasons=(), predicted=(), placement=None, exact=False, n_threads=0, n_threads_batch=0,
+        speculation="auto", cache=CacheLimits(),
+    )  # fmt: skip
+    return hashlib.sha256(msgspec.json.encode(plan)).hexdigest()
+
+
+def _is_memory(error: EngineError) -> bool:
+    return error.failure is not None and error.failure.kind in _TOO_LITTLE_MEMORY
+
+
+def _compare(plan: LoadPlan, loaded: LoadedModel) -> None:
+    """Predicted and actual side by side in the log."""
+    predicted = {part.device: part for part in plan.predicted}
+    for part in loaded.memory:
+        before = predicted.get(part.device, DeviceMemory(device=part.device))
+        stated = msgspec.structs.replace(before, overhead=0).total  # no breakdown of the engine's has the driver's own
+        log.info("%s on %s: predicted %s, used %s", loaded.name, part.device, gib(stated), gib(part.total))
+
+
+def _smaller_quantizations(services: Services, model: "InstalledModel") -> str:
+    """Names of the catalog's smaller files of the same model, the largest first; "-" where none is known."""
+    from desktop.fit.quality import quant_figures
+
+    entry = next((entry for entry in services.catalog.models if entry.id == model.model_id), None)
+    if entry is None:
+        return "-"
+    bits = {one.name: quant_figures(one.name).bits_per_weight for one in entry.quantizations}
+    mine = quant_figures(model.quantization).bits_per_weight
+    smaller = sorted((name for name in bits if bits[name] < mine), key=lambda name: -bits[name])
+    return ", ".join(smaller[:3]) or "-"
 
 
 def smaller_context(plan: LoadPlan) -> int | None:

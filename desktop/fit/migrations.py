@@ -52,8 +52,13 @@ def _what_was_observed(connection: apsw.Connection) -> None:
             at REAL NOT NULL
         ) STRICT;
         CREATE INDEX outcomes_of_a_model ON outcomes (model);
+        CREATE TABLE actuals (
+            load TEXT PRIMARY KEY,          -- identifies the file and the plan
+            memory BLOB NOT NULL,           -- DeviceMemory of each device, as JSON
+            at REAL NOT NULL
+        ) STRICT, WITHOUT ROWID;
         """
     )
 
 
-MIGRATIONS = (Migration(1, "probes, runs, overheads and outcomes", _what_was_observed),)
+MIGRATIONS = (Migration(1, "probes, runs, overheads, outcomes and what loads took", _what_was_observed),)

@@ -9,14 +9,14 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import msgspec
 
 from desktop.database import Database, DatabaseUnreadable, Parameters, open_database
-from desktop.engine.protocol import DeviceSpeeds, KvType
+from desktop.engine.protocol import DeviceMemory, DeviceSpeeds, KvType
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
 from desktop.files import locked, move_aside
 from desktop.fit.migrations import MIGRATIONS
@@ -155,6 +155,19 @@ class Observed:
             values,
             trim=("outcomes", MOST_OUTCOMES),
         )
+
+    def note_actual(self, load: str, memory: Sequence[DeviceMemory]) -> None:
+        """Remember what a load really took per device. load: identifies the file and the plan."""
+        self._write("INSERT OR REPLACE INTO actuals VALUES (?, ?, ?)", (load, msgspec.json.encode(memory), time.time()))
+
+    def actual(self, load: str) -> tuple[DeviceMemory, ...]:
+        """What such a load took the last time, per device; () where there was none."""
+        rows = self._read("SELECT memory FROM actuals WHERE load = ?", (load,))
+        try:
+            return msgspec.json.decode(rows[0][0], type=tuple[DeviceMemory, ...]) if rows else ()
+        except msgspec.MsgspecError as error:
+            _log.info("what a load took was noted by another version of the program: %s", error)
+            return ()
 
     def outcomes(self, model: str) -> tuple[LoadOutcome, ...]:
         """How loads of this model ended, the newest first."""

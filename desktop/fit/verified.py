@@ -66,7 +66,7 @@ def _best(tried: Iterable[_Checked]) -> _Checked | None:
 async def _converge(task: PlanTask, problem: Problem, choose: _Choose, ask: Ask) -> tuple[list[_Checked], Problem]:
     """Ask about what is chosen, until the choice does not change any more; also returns what was learned."""
     tried: list[_Checked] = []
-    while len(tried) < (MOST_QUESTIONS if task.refuse else 1):
+    while len(tried) < MOST_QUESTIONS:
         candidate = choose(problem)
         known = [(each.candidate.request, each.candidate.layout) for each in tried]
         if candidate is None or (candidate.request, candidate.layout) in known:

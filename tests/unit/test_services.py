@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from desktop import services as root
-from desktop.actions.load import cache_limits, plan_model
 from desktop.actions.models import NotInstalled, find_model, queue_download
+from desktop.actions.plan import cache_limits, plan_model
 from desktop.actions.recommend import recommend_models
 from desktop.actions.survey import survey
 from desktop.engine.client import EngineClient
-from desktop.engine.protocol import EngineInfo, LoadedModel
+from desktop.engine.protocol import EngineInfo, LoadedModel, LoadPlan
 from desktop.errors import AppError
 from desktop.hardware import probe
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
@@ -229,6 +229,14 @@ def test_a_plan_follows_the_settings(services: Services, starter_model: Path) ->
     services.settings.set(ENGINE_PARALLEL, 2)
     services.settings.set(SPECULATION, "off")
     starter = find_model(services, None)
-    plan = asyncio.run(plan_model(services, starter))
+
+    async def planned() -> LoadPlan:
+        try:
+            return (await plan_model(services, starter)).plan
+        finally:
+            await services.dry_runs.close()
+
+    plan = asyncio.run(planned())
+    assert plan.exact
     assert (plan.model_path, plan.n_parallel, plan.n_seq_max) == (str(starter_model), 2, 14)
     assert (plan.speculation, plan.cache) == ("off", cache_limits(services))

@@ -1,0 +1,172 @@
+"""Planning a load: which layers go where, with how much context, checked by the engine itself."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from desktop.actions.fit import fit_defaults
+from desktop.actions.survey import survey
+from desktop.engine.failure import EngineError
+from desktop.engine.protocol import CacheLimits, DeviceMemory, FailureKind, LoadPlan
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
+from desktop.services import Services, Survey
+from desktop.settings import CACHE_DISK, CACHE_RAM, ENGINE_THREADS, MEMORY_GUARD, SPECULATION
+
+if TYPE_CHECKING:
+    from desktop.fit.plan import PlanTask
+    from desktop.library.types import InstalledModel
+
+ABOUT_THE_MODEL = frozenset(
+    {
+        FailureKind.UNSUPPORTED_ARCHITECTURE,
+        FailureKind.CORRUPT_FILE,
+        FailureKind.NOT_A_MODEL,
+        FailureKind.FILE_MISSING,
+        FailureKind.DEVICE_MISSING,
+        FailureKind.WORKER_UNREACHABLE,
+    }
+)
+"""What a dry run says of the model or the devices: the load would say the same."""
+
+NOT_ASKED = QT_TRANSLATE_NOOP(
+    "core", "The engine could not be asked beforehand ({reason}); the compute buffers are a careful estimate."
+)
+
+log = logging.getLogger(__name__)
+
+
+class Planned(NamedTuple):
+    """A plan and what it was made from."""
+
+    task: "PlanTask"
+    plan: LoadPlan
+
+
+async def plan_model(
+    services: Services,
+    model: "InstalledModel",
+    *,
+    context: int | None = None,
+    gpu_layers: int | None = None,
+    tensor_split: Sequence[int] = (),
+) -> Planned:
+    """Plan an installed model's layers over the devices at hand, and have the engine check it in a dry run.
+
+    context, gpu_layers, tensor_split: what the person fixed. Raises DoesNotFit when an explicit context cannot be had
+    (otherwise it is lowered, with its reason), unless the memory check is switched off; WrongUsage for a split that
+    the devices cannot follow; the errors of gguf.header, and those of engine.failure that the load would raise too.
+    """
+    task = await _task_of(services, model, context=context, gpu_layers=gpu_layers, tensor_split=tensor_split)
+    plan = await _checked(services, task)
+    return Planned(task, with_settings(services, plan))
+
+
+async def predicted_memory(services: Services, task: "PlanTask", plan: LoadPlan) -> LoadPlan:
+    """Ask the engine anew what `plan` needs; where it cannot be asked, the plan says so and predicts nothing."""
+    try:
+        memory = await _ask(services, task, plan)
+    except EngineError as error:
+        return msgspec.structs.replace(plan, predicted=(), exact=False, reasons=(*plan.reasons, _not_asked(error)))
+    overheads = {part.device: part.overhead for part in plan.predicted}
+    memory = tuple(msgspec.structs.replace(part, overhead=overheads.get(part.device, 0)) for part in memory)
+    return msgspec.structs.replace(plan, predicted=memory, exact=True)
+
+
+def with_settings(services: Services, plan: LoadPlan) -> LoadPlan:
+    """Add what the settings say of speculation and of conversations that wait."""
+    return msgspec.structs.replace(plan, speculation=services.settings.get(SPECULATION), cache=cache_limits(services))
+
+
+def cache_limits(services: Services) -> CacheLimits:
+    """Where conversations wait that are not in the KV cache, as the settings say."""
+    return CacheLimits(
+        ram_bytes=services.settings.get(CACHE_RAM),
+        disk_folder=str(services.paths.conversations_cache),
+        disk_bytes=services.settings.get(CACHE_DISK),
+    )
+
+
+async def _task_of(
+    services: Services,
+    model: "InstalledModel",
+    *,
+    context: int | None,
+    gpu_layers: int | None,
+    tensor_split: Sequence[int],
+) -> "PlanTask":
+    from desktop.fit.plan import PlanTask, other_headers
+    from desktop.gguf.header import read_header
+
+    path = Path(model.path)
+    header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=True))
+    if found.engine is None:
+        raise found.failure or AppError(reason="the engine did not start")
+    defaults = fit_defaults(services)
+    return PlanTask(
+        path=path,
+        name=model.name,
+        quantization=model.quantization,
+        header=header,
+        shards=await asyncio.to_thread(other_headers, path),
+        profile=found.profile,
+        devices=found.engine.devices,
+        context=context,
+        wanted_context=defaults.context,
+        type_k=defaults.kv,
+        type_v=defaults.kv,
+        gpu_layers=gpu_layers,
+        tensor_split=tuple(tensor_split),
+        threads=services.settings.get(ENGINE_THREADS),
+        margin=defaults.margin,
+        overheads=await asyncio.to_thread(_overheads, services, found),
+        parallel=defaults.parallel,
+        # The engine unloads before it loads, so what is loaded now is room for what comes.
+        reclaimed=services.engine.loaded.memory if services.engine.loaded else (),
+        refuse=services.settings.get(MEMORY_GUARD),
+    )
+
+
+def _overheads(services: Services, found: Survey) -> dict[str, int]:
+    """What the drivers of the engine's devices were seen to take here, in bytes."""
+    if found.engine is None:
+        return {}
+    drivers = {gpu.backend: gpu.driver or "" for gpu in found.profile.gpus}
+    seen = {
+        device.name: services.observed.overhead(device.description, drivers[device.name], found.engine.version)
+        for device in found.engine.devices
+        if device.name in drivers
+    }
+    return {name: size for name, size in seen.items() if size is not None}
+
+
+async def _checked(services: Services, task: "PlanTask") -> LoadPlan:
+    from desktop.fit.plan import decide, plan_of, problem_of
+    from desktop.fit.verified import make_verified_plan
+
+    async def ask(plan: LoadPlan) -> tuple[DeviceMemory, ...]:
+        return await _ask(services, task, plan)
+
+    try:
+        return await make_verified_plan(task, ask)
+    except EngineError as error:
+        if error.failure is None or error.failure.kind in ABOUT_THE_MODEL:
+            raise
+        log.warning("planned %s by arithmetic: the engine could not be asked: %s", task.name, error)
+        problem = problem_of(task)
+        plan = plan_of(task, problem, decide(task, problem))
+        return msgspec.structs.replace(plan, reasons=(*plan.reasons, _not_asked(error)))
+
+
+async def _ask(services: Services, task: "PlanTask", plan: LoadPlan) -> tuple[DeviceMemory, ...]:
+    from desktop.fit.asking import ask_engine
+
+    folder = services.paths.stubs
+    return (await ask_engine(services.dry_runs, plan, task.header, task.shards, folder=folder)).memory
+
+
+def _not_asked(error: AppError) -> Phrase:
+    return Phrase.of(NOT_ASKED, reason=str(error))

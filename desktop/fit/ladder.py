@@ -1,0 +1,155 @@
+"""What is tried when a model that should have fitted runs out of memory while it loads: less, step by step, and said.
+
+The order: a shorter context, a KV cache in q8_0 where the family of models bears it, fewer layers on the graphics
+cards, then an even shorter context. After the last step only a smaller quantization is left, which the person has to
+choose. What a person fixed is never touched.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from desktop.engine.protocol import LoadPlan
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.fit.observed import LoadOutcome, Outcome
+from desktop.fit.placement import assign_layers, placement_of, spans_of
+from desktop.fit.plan import PlanTask
+from desktop.fit.quality import kv_may_be_lowered
+from desktop.fit.search import LEAST_CONTEXT
+
+EASY_CONTEXT = 4096
+"""Tokens down to which a shorter context is tried before anything else is given up."""
+
+REMEMBERED_FOR = 7 * 24 * 3600.0
+"""Seconds for which a load that ran out of memory is not tried again in the same way."""
+
+_LESS_CONTEXT = QT_TRANSLATE_NOOP(
+    "core", "{device} ran out of memory, so the context was lowered from {before} to {after} tokens."
+)
+_SMALLER_KV = QT_TRANSLATE_NOOP(
+    "core", "{device} ran out of memory, so the KV cache is kept in q8_0: half the memory, very little lost."
+)
+_FEWER_LAYERS = QT_TRANSLATE_NOOP(
+    "core", "{device} ran out of memory, so {after} layers are on graphics cards instead of {before}; it is slower."
+)
+_REMEMBERED = QT_TRANSLATE_NOOP(
+    "core",
+    "It ran out of memory here before, so it starts as it worked then: {context} tokens of context, {layers} layers on "
+    "graphics cards.",
+)
+
+
+class Step(NamedTuple):
+    """A plan that needs less than the one before it, and why it is as it is."""
+
+    plan: LoadPlan
+    reason: Phrase
+
+
+class Freedom(NamedTuple):
+    """What of a plan may be given up: what the person did not fix, and what the family of models bears."""
+
+    context: bool = True
+    kv: bool = True
+    layers: bool = True
+
+
+def freedom_of(task: PlanTask) -> Freedom:
+    """What the person left open."""
+    return Freedom(
+        context=task.context is None,
+        kv=(task.type_k, task.type_v) == ("f16", "f16") and kv_may_be_lowered(task.header.architecture),
+        layers=task.gpu_layers is None and not task.tensor_split,
+    )
+
+
+def steps_down(plan: LoadPlan, freedom: Freedom, *, device: str) -> Iterator[Step]:
+    """Yield what to try after `plan` ran out of memory on `device`, each step on top of those before it.
+
+    The plans keep the figures of the first in `predicted`; who loads one asks anew.
+    """
+    first = plan
+    contexts = freedom.context
+    for target in _contexts(plan.n_ctx, least=EASY_CONTEXT) if contexts else ():
+        plan = msgspec.structs.replace(plan, n_ctx=target)
+        yield Step(plan, Phrase.of(_LESS_CONTEXT, device=device, before=first.n_ctx, after=target))
+    if freedom.kv:
+        plan = msgspec.structs.replace(plan, type_k="q8_0", type_v="q8_0", flash_attention="on")
+        yield Step(plan, Phrase.of(_SMALLER_KV, device=device))
+    for layers in _fewer_layers(first.n_gpu_layers) if freedom.layers else ():
+        plan = _with_layers(plan, layers)
+        yield Step(plan, Phrase.of(_FEWER_LAYERS, device=device, before=first.n_gpu_layers, after=layers))
+    for target in _contexts(plan.n_ctx, least=LEAST_CONTEXT) if contexts else ():
+        plan = msgspec.structs.replace(plan, n_ctx=target)
+        yield Step(plan, Phrase.of(_LESS_CONTEXT, device=device, before=first.n_ctx, after=target))
+
+
+def outcome_of(plan: LoadPlan, outcome: Outcome) -> LoadOutcome:
+    """How a load with this plan ended, to be remembered."""
+    return LoadOutcome(
+        outcome=outcome,
+        context=plan.n_ctx,
+        type_k=plan.type_k,
+        type_v=plan.type_v,
+        n_gpu_layers=plan.n_gpu_layers,
+        n_parallel=plan.n_parallel,
+    )
+
+
+def as_it_worked(plan: LoadPlan, freedom: Freedom, outcomes: Sequence[LoadOutcome]) -> Step | None:
+    """What to load instead of `plan`, where the same ran out of memory here lately and a step further down worked.
+
+    outcomes: of this model on these devices, the newest first. None where nothing speaks against the plan.
+    """
+    lately: dict[tuple[object, ...], Outcome] = {}
+    for known in outcomes:
+        if known.at > time.time() - REMEMBERED_FOR:
+            lately.setdefault(_essence(known), known.outcome)
+
+    def ended(one: LoadPlan) -> Outcome | None:
+        return lately.get(_essence(outcome_of(one, "loaded")))
+
+    if ended(plan) != "out_of_memory":
+        return None
+    for step in steps_down(plan, freedom, device=""):
+        if ended(step.plan) == "loaded":
+            return Step(step.plan, Phrase.of(_REMEMBERED, context=step.plan.n_ctx, layers=step.plan.n_gpu_layers))
+    return None
+
+
+def _essence(outcome: LoadOutcome) -> tuple[object, ...]:
+    return msgspec.structs.astuple(outcome)[1:-1]
+
+
+def _contexts(context: int, *, least: int) -> Iterator[int]:
+    """Halves of a context in steps of LEAST_CONTEXT, down to `least`."""
+    while context > least:
+        context = max(context // 2 // LEAST_CONTEXT * LEAST_CONTEXT, least)
+        yield context
+
+
+def _fewer_layers(offloaded: int) -> list[int]:
+    """Three quarters, half, a quarter and none of the layers."""
+    return sorted({offloaded * part // 4 for part in range(4)} - {offloaded}, reverse=True)
+
+
+def _with_layers(plan: LoadPlan, n_gpu_layers: int) -> LoadPlan:
+    """The same devices with fewer of the last layers, shared out as before."""
+    if plan.placement is None:
+        return plan
+    layers = assign_layers(
+        n_layer=len(plan.placement.layers) - 1,
+        n_gpu_layers=n_gpu_layers,
+        tensor_split=plan.tensor_split,
+        devices=plan.devices,
+    )
+    placement = placement_of(spans_of(layers))
+    return msgspec.structs.replace(
+        plan,
+        placement=placement,
+        n_gpu_layers=n_gpu_layers,
+        devices=tuple(device for device in plan.devices if device in layers),
+        tensor_split=placement.tensor_split,
+    )
