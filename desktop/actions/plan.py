@@ -60,7 +60,7 @@ async def plan_model(
     (otherwise it is lowered, with its reason), unless the memory check is switched off; WrongUsage for a split that
     the devices cannot follow; the errors of gguf.header, and those of engine.failure that the load would raise too.
     """
-    task = await _task_of(services, model, context=context, gpu_layers=gpu_layers, tensor_split=tensor_split)
+    task = await task_of(services, model, context=context, gpu_layers=gpu_layers, tensor_split=tensor_split)
     plan = await _checked(services, task)
     return Planned(task, with_settings(services, plan))
 
@@ -90,19 +90,21 @@ def cache_limits(services: Services) -> CacheLimits:
     )
 
 
-async def _task_of(
+async def task_of(
     services: Services,
     model: "InstalledModel",
     *,
-    context: int | None,
-    gpu_layers: int | None,
-    tensor_split: Sequence[int],
+    context: int | None = None,
+    gpu_layers: int | None = None,
+    tensor_split: Sequence[int] = (),
+    again: bool = True,
 ) -> "PlanTask":
+    """What a load of `model` is planned from; `again` looks anew at what is free. Raises as plan_model does."""
     from desktop.fit.plan import PlanTask, other_headers
     from desktop.gguf.header import read_header
 
     path = Path(model.path)
-    header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=True))
+    header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=again))
     if found.engine is None:
         raise found.failure or AppError(reason="the engine did not start")
     defaults = fit_defaults(services)
