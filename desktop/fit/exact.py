@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -27,6 +27,7 @@ from desktop.engine.protocol import (
     ImaginedDevice,
     LoadPlan,
 )
+from desktop.fit.companions import Companions, adapter_compute, adapter_weights, draft_request, read_companions
 from desktop.fit.header_shape import place_of, shape_of_header
 from desktop.fit.placement import CPU, Costs, request_of
 from desktop.fit.shape import ModelShape
@@ -128,21 +129,40 @@ class DryRuns:
         return self._decoder.decode(line)
 
 
-def exact_fit(header: GgufHeader, answer: FitAnswer, plan: LoadPlan, *, shards: Sequence[GgufHeader] = ()) -> ExactFit:
-    """Add up what the engine's answer means in bytes per device. `shards`: headers of the other parts."""
+def exact_fit(
+    header: GgufHeader,
+    answer: FitAnswer,
+    plan: LoadPlan,
+    *,
+    shards: Sequence[GgufHeader] = (),
+    companions: Companions | None = None,
+) -> ExactFit:
+    """Add up what the engine's answer means in bytes per device, with all that the plan names beside its model.
+
+    shards: headers of the model's other parts. companions: those of the files beside it; None reads them (blocking).
+    """
+    beside = companions or read_companions(plan)
+    sums = _Sums()
     tensors = [tensor for part in (header, *shards) for tensor in part.tensors]
-    weights = _weights(tensors, answer.layers, plan, header.architecture)
-    kv, by_arithmetic = _kv(shape_of_header(header, shards=shards), answer, plan)
-    # Rounded to the nearest in the log, "0.00" too, and of several lines: what is needed is never stated as less.
-    compute = dict.fromkeys((CPU, *answer.layers), 2 * _ROUNDING)
-    for part in answer.compute:
-        compute[part.device] = compute.get(part.device, 0) + part.compute
-    devices = dict.fromkeys([CPU, *plan.devices, *weights, *kv, *compute])
+    homes = _homes(tensors, answer.layers, plan, header.architecture)
+    sums.add_weights(tensors, homes)
+    by_arithmetic = sums.add_kv(shape_of_header(header, shards=shards), answer, plan)
+    sums.add_compute(answer.layers, answer.compute)
+    if beside.draft is not None and answer.draft is not None:
+        small, layers = draft_request(plan), answer.draft.layers
+        tensors = list(beside.draft.tensors)
+        sums.add_weights(tensors, _homes(tensors, layers, small, beside.draft.architecture))
+        by_arithmetic &= sums.add_kv(shape_of_header(beside.draft), answer.draft, small)
+        sums.add_compute(layers, answer.draft.compute)
+    if beside.projector is not None:
+        target = plan.devices[0] if plan.devices else CPU
+        sums.add("weights", {target: sum(tensor.size for tensor in beside.projector.tensors)})
+        sums.add_compute((target,), answer.projector)
+    sums.add("weights", adapter_weights(beside.adapters, homes))
+    experts_used = header.number("expert_used_count")
+    sums.add("compute", adapter_compute(beside.adapters, homes, plan, experts_used))
     return ExactFit(
-        memory=tuple(
-            DeviceMemory(device=name, weights=weights.get(name, 0), kv=kv.get(name, 0), compute=compute.get(name, 0))
-            for name in devices
-        ),
+        memory=sums.memory(plan.devices),
         layers=answer.layers,
         n_ctx=answer.n_ctx,
         engine=answer.engine,
@@ -150,15 +170,47 @@ def exact_fit(header: GgufHeader, answer: FitAnswer, plan: LoadPlan, *, shards: 
     )
 
 
-def _weights(tensors: Sequence[TensorInfo], layers: Sequence[str], plan: LoadPlan, architecture: str) -> dict[str, int]:
-    """Bytes of weights per device (llama-model.cpp, load_tensors)."""
-    sums: dict[str, int] = {}
+class _Sums:
+    """Bytes per device and kind, added up."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[str, dict[str, int]] = {CPU: {}}
+
+    def add(self, kind: str, sizes: Mapping[str, int]) -> None:
+        for device, size in sizes.items():
+            kinds = self._bytes.setdefault(device, {})
+            kinds[kind] = kinds.get(kind, 0) + size
+
+    def add_weights(self, tensors: Iterable[TensorInfo], homes: Mapping[str, Sequence[str]]) -> None:
+        for tensor in tensors:
+            for device in homes[tensor.name]:
+                self.add("weights", {device: tensor.size})
+
+    def add_kv(self, shape: ModelShape, answer: FitAnswer, plan: LoadPlan) -> bool:
+        """Return whether the arithmetic came to the engine's own sum."""
+        kv, by_arithmetic = _kv(shape, answer, plan)
+        self.add("kv", kv)
+        return by_arithmetic
+
+    def add_compute(self, layers: Sequence[str], told: Iterable[DeviceMemory]) -> None:
+        # Rounded to the nearest in the log, "0.00" too, and of several lines: what is needed is never stated as less.
+        self.add("compute", dict.fromkeys((CPU, *layers), 2 * _ROUNDING))
+        self.add("compute", {part.device: part.compute for part in told})
+
+    def memory(self, devices: Sequence[str]) -> tuple[DeviceMemory, ...]:
+        """The CPU first, then the plan's devices."""
+        names = dict.fromkeys([CPU, *devices, *self._bytes])
+        return tuple(DeviceMemory(device=name, **self._bytes.get(name, {})) for name in names)
+
+
+def _homes(
+    tensors: Sequence[TensorInfo], layers: Sequence[str], plan: LoadPlan, architecture: str
+) -> dict[str, list[str]]:
+    """The devices of each tensor by its name (llama-model.cpp, load_tensors); two where there is a copy."""
     tied = not any(tensor.name == "output.weight" for tensor in tensors)
-    for tensor in tensors:
-        place = place_of(tensor, architecture)
-        for device in _devices_of(tensor, place, layers, plan, tied=tied):
-            sums[device] = sums.get(device, 0) + tensor.size
-    return sums
+    return {
+        tensor.name: _devices_of(tensor, place_of(tensor, architecture), layers, plan, tied=tied) for tensor in tensors
+    }
 
 
 def _devices_of(

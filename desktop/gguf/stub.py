@@ -21,6 +21,7 @@ _U32, _TEXT = 4, 8  # GGUF value types
 _VOCABULARY = "tokenizer."
 _SPLIT = "split."
 _MODEL = "tokenizer.ggml.model"
+_PROJECTOR = "clip"  # the architecture of every projector; it has no words
 _NONE = "no_vocab"  # llama-vocab.cpp: a model without words, whose size <arch>.vocab_size states
 
 
@@ -57,8 +58,9 @@ def make_stub(stream: BinaryIO, header: GgufHeader, *, shards: Sequence[GgufHead
     size_key = f"{header.architecture}.vocab_size"  # where the file has one, it may differ from the tokens it has
     left_out = [key for key in header.entries if key.startswith((_VOCABULARY, _SPLIT)) or key == size_key]
     kept = [_entry(stream, header, key) for key in header.entries if key not in left_out]
-    kept.append(_text(_MODEL) + struct.pack("<I", _TEXT) + _text(_NONE))
-    kept.append(_text(size_key) + struct.pack("<II", _U32, header.vocab_size))
+    if header.architecture != _PROJECTOR:
+        kept.append(_text(_MODEL) + struct.pack("<I", _TEXT) + _text(_NONE))
+        kept.append(_text(size_key) + struct.pack("<II", _U32, header.vocab_size))
     tensors = [tensor for part in (header, *shards) for tensor in part.tensors]
     infos, data_size = _infos(tensors, header.alignment)
     head = MAGIC + struct.pack("<IQQ", header.version, len(tensors), len(kept)) + b"".join(kept) + infos

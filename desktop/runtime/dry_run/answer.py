@@ -13,6 +13,7 @@ from desktop.runtime.devices.rpc import register_workers, rpc_buffer_names
 from desktop.runtime.dry_run.imagined import ImaginedDevices
 from desktop.runtime.dry_run.norms import norms_at_home
 from desktop.runtime.dry_run.projector import projector_compute
+from desktop.runtime.dry_run.stubs import stub_for
 from desktop.runtime.engine_log import MIB, EngineLog, assigned_layers, buffer_sizes
 from desktop.runtime.failures import EngineError
 from desktop.runtime.loading.draft import draft_plan
@@ -59,8 +60,10 @@ class DryRuns:
         imagined = self._find(question)
         answer = self._plan_model(question.question_id, plan, imagined)
         if plan.draft_path:
-            small = draft_plan(plan, check_file(plan.draft_path).n_layer)
-            draft = self._plan_model(question.question_id, small, imagined)
+            header = check_file(plan.draft_path)
+            with stub_for(plan.draft_path, header) as path:
+                small = draft_plan(msgspec.structs.replace(plan, draft_path=path), header.n_layer)
+                draft = self._plan_model(question.question_id, small, imagined)
             answer = msgspec.structs.replace(answer, draft=draft)
         if plan.mmproj_path:
             projector = projector_compute(plan, stand_in=self._devices().stand_in(), log=self._log)

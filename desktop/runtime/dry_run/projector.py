@@ -11,10 +11,11 @@ import llama_cpp.mtmd_cpp as mtmd
 
 from desktop.engine.protocol import DeviceMemory, LoadPlan
 from desktop.runtime.dry_run.imagined import STAND_IN
+from desktop.runtime.dry_run.stubs import stub_for
 from desktop.runtime.engine_log import EngineLog, buffer_sizes
 from desktop.runtime.failures import decode_load_failure
 from desktop.runtime.loading.parameters import FLASH_ATTENTION, planned_threads
-from desktop.runtime.loading.plan_checks import check_projector
+from desktop.runtime.loading.plan_checks import check_file, check_projector
 
 _CPU = "CPU"
 
@@ -25,6 +26,7 @@ def projector_compute(plan: LoadPlan, *, stand_in: int, log: EngineLog) -> tuple
     stand_in: the engine's handle of a device. Raises EngineError for a file that is no projector.
     """
     check_projector(plan.mmproj_path)
+    header = check_file(plan.mmproj_path)
     mtmd.mtmd_helper_log_set(log.callback, None)
     parameters = mtmd.mtmd_context_params_default()
     parameters.use_gpu, parameters.device = True, stand_in
@@ -32,7 +34,8 @@ def projector_compute(plan: LoadPlan, *, stand_in: int, log: EngineLog) -> tuple
     parameters.flash_attn_type = FLASH_ATTENTION[plan.flash_attention]
     parameters.print_timings, parameters.warmup = False, True
     mark = log.mark()
-    native = mtmd.mtmd_init_from_file(os.fsencode(plan.mmproj_path), None, parameters)
+    with stub_for(plan.mmproj_path, header) as path:
+        native = mtmd.mtmd_init_from_file(os.fsencode(path), None, parameters)
     if not native:
         raise decode_load_failure(log.problems_since(mark), plan.mmproj_path)
     mtmd.mtmd_free(native)

@@ -21,7 +21,8 @@ def ask_engine(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     and in "layers" the device of each layer.
 
     A question has path, n_ctx, type_k, type_v, dry, and optionally sequences and outputs (1 unless told), workers (RPC
-    endpoints), split (layers on each), ubatch, flash ("on" unless told) and unified.
+    endpoints), split (layers on each), ubatch, flash ("on" unless told), unified, overrides (pattern of tensors that
+    stay on the CPU) and lora (paths of adapters, all at 1). With adapters "adapters" are the log's MiB per buffer.
     """
     answer = subprocess.run(
         [sys.executable, __file__],
@@ -57,6 +58,7 @@ def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, 
     split = question.get("split", ())
     model_parameters.n_gpu_layers = sum(split)
     kept = _use_workers(engine, model_parameters, question.get("workers", ()), split)
+    overrides = _keep_on_cpu(model_parameters, question.get("overrides", ()))
     model_parameters.load_mode = 0
     model_parameters.no_alloc = question["dry"]
     parameters = engine.llama_context_default_params()
@@ -71,11 +73,14 @@ def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, 
     context = engine.llama_init_from_model(model, parameters) if model else None
     if not context:
         sys.exit("".join(log[-30:]))
+    found: dict[str, Any] = {"layers": _layers(log)}
+    if question.get("lora"):
+        _use_adapters(engine, model, context, question["lora"])
+        found["adapters"] = _adapter_buffers(log)
     rows = _breakdown(engine, context)
     engine.llama_free(context)
     engine.llama_model_free(model)
-    del kept
-    found: dict[str, Any] = {"layers": _layers(log)}
+    del kept, overrides
     for name, *sizes in rows:
         device = "CPU" if name.startswith("CPU") else name
         for kind, size in zip(("weights", "kv", "compute"), sizes, strict=True):
@@ -116,6 +121,39 @@ def _use_workers(engine: Any, parameters: Any, workers: list[str], split: list[i
     parameters.devices = ctypes.cast(devices, ctypes.c_void_p)
     parameters.tensor_split = parts
     return devices, parts
+
+
+def _keep_on_cpu(parameters: Any, patterns: list[str]) -> Any:
+    """Name the tensors that stay on the CPU; returns what has to stay alive for the load."""
+    if not patterns:
+        return None
+    base = _library("ggml-base")
+    base.ggml_backend_cpu_buffer_type.restype = ctypes.c_void_p
+    rows = (ctypes.c_void_p * (2 * len(patterns) + 2))()  # {pattern, type of buffer}, ended by nulls
+    texts = [ctypes.create_string_buffer(pattern.encode()) for pattern in patterns]
+    for index, text in enumerate(texts):
+        rows[2 * index], rows[2 * index + 1] = ctypes.addressof(text), base.ggml_backend_cpu_buffer_type()
+    parameters.tensor_buft_overrides = ctypes.cast(rows, ctypes.c_void_p)
+    return rows, texts
+
+
+def _use_adapters(engine: Any, model: Any, context: Any, paths: list[str]) -> None:
+    """Load adapters, and decode a token, for which the engine makes room for their products."""
+    loaded = [engine.llama_adapter_lora_init(model, path.encode()) for path in paths]
+    handles = (engine.llama_adapter_lora_p_ctypes * len(loaded))(*loaded)
+    scales = (ctypes.c_float * len(loaded))(*(1.0 for _ in loaded))
+    assert engine.llama_set_adapters_lora(context, handles, len(loaded), scales) == 0
+    token = (ctypes.c_int * 1)(1)
+    assert engine.llama_decode(context, engine.llama_batch_get_one(token, 1)) == 0
+
+
+def _adapter_buffers(log: list[str]) -> dict[str, float]:
+    """MiB of adapters per buffer, as the log tells them."""
+    lines = "".join(log).splitlines()
+    found: dict[str, float] = {}
+    for match in filter(None, (re.search(r":\s+(\S+) LoRA buffer size =\s+([\d.]+) MiB", line) for line in lines)):
+        found[match[1]] = found.get(match[1], 0.0) + float(match[2])
+    return found
 
 
 class _Head(ctypes.Structure):
