@@ -11,13 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from desktop.engine.protocol import DeviceMemory, KvType
-from desktop.fit.layout import Kept
-from desktop.fit.placement import CPU, Costs, Request, Span, request_for
-from desktop.fit.plan import PlanTask, decide, problem_of
-from desktop.fit.quality import QuantFigures
-from desktop.fit.shape import ModelShape
-from desktop.fit.speed import SpeedModel
+from desktop.engine.protocol import DeviceMemory, KvType, LoadPlan
+from desktop.fit.layout import Kept, Layout, layout_memory
+from desktop.fit.placement import CPU, Costs, Span
+from desktop.fit.plan import Decision, PlanTask, plan_of, problem_of, wanted_request
+from desktop.fit.search import Candidate, Problem
 from desktop.fit.split import headroom, memory_for
 from desktop.fit.types import DeviceBudget, Speed
 
@@ -98,58 +96,59 @@ class SplitDraft(msgspec.Struct, frozen=True, kw_only=True):
 class SplitProblem(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be split over which devices.
 
-    budgets: the CPU first, then the graphics cards in the engine's order, less what other programs hold. context:
-    tokens. parallel: replies at once, as many as a plan would allow at most. corrections: what the engine said of
-    compute buffers, over their estimates.
+    search: the model, the devices (the CPU first) and their speeds. context: tokens. parallel: replies at once, as many
+    as a plan would allow at most.
     """
 
-    shape: ModelShape
-    budgets: tuple[DeviceBudget, ...]
+    search: Problem
     context: int
     kv: KvType
-    figures: QuantFigures
-    speeds: SpeedModel
     parallel: int = 1
-    corrections: dict[str, float] = {}
 
     @property
     def layers(self) -> int:
         """Layers to share out, the output head among them."""
-        return self.shape.n_layer + 1
+        return self.search.shape.n_layer + 1
+
+    @property
+    def budgets(self) -> tuple[DeviceBudget, ...]:
+        """The CPU, then the graphics cards in the engine's order, less what other programs hold."""
+        return self.search.budgets
 
     @property
     def cards(self) -> tuple[DeviceBudget, ...]:
         """The graphics cards."""
         return tuple(budget for budget in self.budgets if budget.is_gpu)
 
-    def request(self, parallel: int) -> Request:
-        """What is asked of the model with so many replies at once."""
-        return request_for(self.shape, n_ctx=self.context, type_k=self.kv, type_v=self.kv, parallel=parallel)
-
     def costs(self, parallel: int) -> Costs:
-        """What any run of layers needs."""
-        return Costs(self.shape, self.request(parallel), corrections=self.corrections)
+        """What any run of layers needs with so many replies at once."""
+        request = self.search.request(self.context, self.kv, self.kv, parallel=parallel)
+        return Costs(self.search.shape, request, corrections=self.search.corrections)
 
 
 def split_problem(task: PlanTask) -> SplitProblem:
-    """The problem of a load that is to be planned by hand, at the task's own context. Raises WrongUsage."""
-    problem = problem_of(task)
-    return SplitProblem(
-        shape=problem.shape,
-        budgets=problem.budgets,
-        context=task.context or task.wanted_context,
-        kv=task.type_k,
-        figures=problem.figures,
-        speeds=problem.speed,
-        parallel=task.parallel,
+    """The problem of a load that is to be planned by hand, at the context it would have. Raises WrongUsage."""
+    search = problem_of(task)
+    request = wanted_request(task, search)
+    return SplitProblem(search=search, context=request.n_ctx, kv=request.type_k, parallel=task.parallel)
+
+
+def with_own_counted_once(problem: SplitProblem, held: Sequence[DeviceMemory]) -> SplitProblem:
+    """Take off what the driver holds for the model that is loaded: it stays for the next one. `held`: its memory."""
+    used = {part.device for part in held if part.total}
+    budgets = tuple(
+        msgspec.structs.replace(budget, free=min(budget.free + budget.overhead, budget.total))
+        if budget.name in used
+        else budget
+        for budget in problem.budgets
     )
+    return msgspec.structs.replace(problem, search=problem.search._replace(budgets=budgets))
 
 
-def snugs_draft(task: PlanTask, problem: SplitProblem) -> SplitDraft:
+def snugs_draft(problem: SplitProblem) -> SplitDraft:
     """What Snug itself would do, whether it fits or not; it may also keep tensors of a layer apart from the layer."""
-    searched = problem_of(task).corrected(problem.corrections)
-    open_task = msgspec.structs.replace(task, context=problem.context, gpu_layers=None, tensor_split=(), refuse=False)
-    candidate = decide(open_task, searched._replace(gpu_layers=None, tensor_split=())).candidate
+    search = problem.search._replace(gpu_layers=None, tensor_split=())
+    candidate = search.attempt(search.request(problem.context, problem.kv, problem.kv, parallel=problem.parallel))
     layers = [span.device for span in candidate.layout.spans for _ in range(span.begin, span.end)]
     boundaries = boundaries_of(layers, problem.cards)
     return SplitDraft(
@@ -161,10 +160,20 @@ def snugs_draft(task: PlanTask, problem: SplitProblem) -> SplitDraft:
     )
 
 
+def plan_of_draft(task: PlanTask, problem: SplitProblem, draft: SplitDraft) -> LoadPlan:
+    """The plan that a draft stands for, to ask the engine about."""
+    costs = problem.costs(draft.parallel)
+    layout = Layout(_spans(problem, draft.boundaries), draft.kept)
+    memory = layout_memory(costs, layout, overheads={budget.name: budget.overhead for budget in problem.budgets})
+    left = headroom(memory, problem.budgets)
+    candidate = Candidate(costs.request, layout, memory, left, draft.speed)
+    return plan_of(task, problem.search, Decision(candidate, costs.request))
+
+
 def draft_of(problem: SplitProblem, boundaries: Boundaries) -> SplitDraft:
     """Say what a split comes to. As in a plan, replies come one at a time where several would not fit."""
     draft = _draft(problem, boundaries, problem.parallel)
-    if problem.parallel > 1 and problem.shape.sequences_cost and draft.room != "fits":
+    if problem.parallel > 1 and problem.search.shape.sequences_cost and draft.room != "fits":
         alone = _draft(problem, boundaries, 1)
         return alone if alone.room == "fits" else draft
     return draft
@@ -180,11 +189,11 @@ def learned(problem: SplitProblem, estimate: SplitDraft, exact: SplitDraft) -> S
     """The problem with the engine's word on compute buffers, so that the next estimate comes closer."""
     stated = {device.name: device.compute for device in estimate.devices if device.compute}
     told = {
-        device.name: problem.corrections.get(device.name, 1.0) * device.compute / stated[device.name]
+        device.name: problem.search.corrections.get(device.name, 1.0) * device.compute / stated[device.name]
         for device in exact.devices
         if device.name in stated and device.compute
     }
-    return msgspec.structs.replace(problem, corrections={**problem.corrections, **told})
+    return msgspec.structs.replace(problem, search=problem.search.corrected(told))
 
 
 def moved(problem: SplitProblem, boundaries: Boundaries, index: int, layer: int) -> Boundaries:
@@ -213,7 +222,7 @@ def tensor_split_of(problem: SplitProblem, boundaries: Boundaries) -> tuple[int,
 def _draft(problem: SplitProblem, boundaries: Boundaries, parallel: int) -> SplitDraft:
     costs = problem.costs(parallel)
     spans = _spans(problem, boundaries)
-    speed = problem.speeds.decode(costs, spans, problem.figures)
+    speed = problem.search.speed.decode(costs, spans, problem.search.figures)
     return SplitDraft(
         boundaries=boundaries,
         devices=_loads(problem, boundaries, memory_for(costs, spans, problem.budgets)),
@@ -269,7 +278,7 @@ def _faster_alone(problem: SplitProblem, costs: Costs, speed: Speed, spans: Sequ
         whole = (Span(card.name, 0, problem.layers),)
         if len(spans) == 1 or min(headroom(memory_for(costs, whole, problem.budgets), problem.budgets).values()) < 0:
             continue
-        factor = problem.speeds.decode(costs, whole, problem.figures).decode / speed.decode
+        factor = problem.search.speed.decode(costs, whole, problem.search.figures).decode / speed.decode
         if factor >= max(_WORTH_A_WORD, best.factor if best else 0):
             best = Alone(label=card.label or card.name, factor=factor)
     return best

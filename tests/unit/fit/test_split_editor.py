@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from desktop.engine.protocol import DeviceMemory
+from desktop.engine.protocol import DeviceMemory, KvType
 from desktop.fit.placement import CPU, assign_layers
 from desktop.fit.plan import PlanTask, make_plan
 from desktop.fit.quality import quant_figures
+from desktop.fit.search import Problem
 from desktop.fit.shape import LayerCache, ModelShape
 from desktop.fit.speed import SpeedModel
 from desktop.fit.split_editor import (
@@ -19,10 +20,12 @@ from desktop.fit.split_editor import (
     draft_of,
     learned,
     moved,
+    plan_of_draft,
     snugs_draft,
     split_problem,
     tensor_split_of,
     with_exact,
+    with_own_counted_once,
 )
 from desktop.fit.types import DeviceBudget
 from desktop.gguf.header import read_header
@@ -59,17 +62,22 @@ def shape(n_layer: int = 36, *, layer: int = 120, head: int = 300, **more: Any) 
     return ModelShape(**(standard | more))
 
 
-def problem(*budgets: DeviceBudget, context: int = 8192, **more: Any) -> SplitProblem:
+def problem(
+    *budgets: DeviceBudget,
+    context: int = 8192,
+    kv: KvType = "f16",
+    parallel: int = 1,
+    model: ModelShape | None = None,
+) -> SplitProblem:
     devices = budgets or (budget(CPU, 32, used=6), budget("G0", 12, used=1), budget("G1", 8, used=0.5))
-    standard: dict[str, Any] = {
-        "shape": shape(),
-        "budgets": devices,
-        "context": context,
-        "kv": "f16",
-        "figures": quant_figures("Q4_K_M"),
-        "speeds": SpeedModel(machine(), devices),
-    }
-    return SplitProblem(**(standard | more))
+    search = Problem(
+        name="A model",
+        shape=model or shape(),
+        budgets=devices,
+        speed=SpeedModel(machine(), devices),
+        figures=quant_figures("Q4_K_M"),
+    )
+    return SplitProblem(search=search, context=context, kv=kv, parallel=parallel)
 
 
 def test_the_parts_of_every_device_come_to_its_size() -> None:
@@ -91,7 +99,7 @@ def test_the_figures_are_those_of_a_plan_with_the_same_layers() -> None:
     for _ in range(200):
         split = tuple(sorted(generator.randint(0, given.layers) for _ in range(2)))
         layers = assign_layers(
-            n_layer=given.shape.n_layer,
+            n_layer=given.search.shape.n_layer,
             n_gpu_layers=sum(tensor_split_of(given, split)),
             tensor_split=tensor_split_of(given, split),
             devices=["G0", "G1"],
@@ -157,12 +165,12 @@ def test_a_longer_context_and_a_smaller_cache_type_are_seen_on_every_device() ->
 
 def test_replies_come_one_at_a_time_where_several_would_not_fit() -> None:
     states = shape(layers=(LayerCache(state=40 * MIB),) * 36)
-    plenty = problem(budget(CPU, 64), budget("G0", 48), shape=states, parallel=4)
+    plenty = problem(budget(CPU, 64), budget("G0", 48), model=states, parallel=4)
     assert draft_of(plenty, (0,)).parallel == 4
-    little = problem(budget(CPU, 64), budget("G0", 8.5), shape=states, parallel=4)
+    little = problem(budget(CPU, 64), budget("G0", 8.5), model=states, parallel=4)
     assert draft_of(little, (0,)).parallel == 1
     assert draft_of(little, (0,)).room == "fits"
-    nothing = problem(budget(CPU, 64), budget("G0", 2), shape=states, parallel=4)
+    nothing = problem(budget(CPU, 64), budget("G0", 2), model=states, parallel=4)
     assert draft_of(nothing, (0,)).parallel == 4, "it fits neither way"
 
 
@@ -174,7 +182,7 @@ def test_snugs_own_split_is_the_plans(starter_model: Path, sizes: tuple[float, .
         context=4096, refuse=False,
     )  # fmt: skip
     given = split_problem(task)
-    draft = snugs_draft(task, given)
+    draft = snugs_draft(given)
     plan = make_plan(
         path=starter_model, name="Starter", header=task.header, profile=machine(), devices=devices, context=4096,
         refuse=False,
@@ -184,6 +192,8 @@ def test_snugs_own_split_is_the_plans(starter_model: Path, sizes: tuple[float, .
     assert {each.name: each.needed for each in draft.devices if each.needed} == {
         part.device: part.total for part in plan.predicted
     }
+    stated = plan_of_draft(task, given, draft)
+    assert (stated.tensor_split, stated.devices, stated.predicted) == (plan.tensor_split, plan.devices, plan.predicted)
     if draft.kept is None:
         assert draft_of(given, draft.boundaries).devices == draft.devices, "moving by hand begins where Snug ended"
 
@@ -233,3 +243,11 @@ def test_without_a_graphics_card_there_is_one_part_and_no_boundary() -> None:
     (cpu,) = draft.devices
     assert (cpu.first, cpu.last) == (0, 36)
     assert cpu.room == "fits"
+
+
+def test_what_the_driver_holds_for_the_loaded_model_is_counted_once() -> None:
+    given = problem(budget(CPU, 32, used=2), budget("G0", 12, used=1), budget("G1", 8, used=0))
+    held = [DeviceMemory(device="G0", weights=GIB), DeviceMemory(device="G1")]
+    cpu, first, second = with_own_counted_once(given, held).budgets
+    assert first.free - given.budgets[1].free == first.overhead
+    assert (cpu, second) == (given.budgets[0], given.budgets[2])

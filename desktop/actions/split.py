@@ -1,0 +1,29 @@
+"""A split that a person makes: what the engine says of it, before anything is loaded."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from desktop.engine.protocol import DeviceMemory
+from desktop.services import Services
+
+if TYPE_CHECKING:
+    from desktop.fit.plan import PlanTask
+    from desktop.fit.split_editor import SplitDraft, SplitProblem
+
+
+async def exact_split(
+    services: Services, task: "PlanTask", problem: "SplitProblem", draft: "SplitDraft"
+) -> tuple[DeviceMemory, ...]:
+    """Ask the engine in a dry run what each device would need, in bytes, overheads included.
+
+    Raises the errors of engine.failure. Where this is cancelled, the next question gets another child.
+    """
+    from desktop.fit.asking import ask_engine
+    from desktop.fit.split_editor import plan_of_draft
+
+    plan = await asyncio.to_thread(plan_of_draft, task, problem, draft)
+    exact = await ask_engine(services.dry_runs, plan, task.header, task.shards, folder=services.paths.stubs)
+    overheads = {part.device: part.overhead for part in plan.predicted}
+    return tuple(msgspec.structs.replace(part, overhead=overheads.get(part.device, 0)) for part in exact.memory)
