@@ -25,13 +25,16 @@ VERSIONS = (2, 3)
 MAX_LAYERS = 512
 """LLAMA_MAX_LAYERS in llama-hparams.h."""
 
-_MAX_KEYS = 1 << 16
-_MAX_TENSORS = 1 << 17
+_MAX_KEYS = 1 << 14
+_MAX_TENSORS = 1 << 15
 _MAX_ELEMENTS = 1 << 24
 _MAX_TEXTS = 1 << 22
 _MAX_NAME = 1 << 16
+_MAX_TENSOR_NAME = 63  # GGML_MAX_NAME of ggml.h, less its end
+_NUMBER_BYTES = 48  # of memory: a Python number and its place in a tuple
 _MAX_DIMENSIONS = 4
 _ALIGNMENT = 32  # GGUF_DEFAULT_ALIGNMENT of gguf.h
+_MAX_ALIGNMENT = 1 << 16  # a page of memory at most; a stub's padding is as long
 _MAX_WEIGHTS = 1 << 62
 _KEPT_NUMBERS = 4096  # arrays up to here hold one figure per layer or the like; larger ones belong to the vocabulary
 _TEXT, _ARRAY, _BOOL = 8, 9, 7
@@ -233,6 +236,7 @@ def _read_array(reader: BoundedReader, key: str) -> MetadataValue:
     width = struct.calcsize("<" + _number_format(reader, kind, key))
     count = reader.count(f"numbers in {key}", least=width, most=_MAX_ELEMENTS)
     if count <= _KEPT_NUMBERS:
+        reader.keep(_NUMBER_BYTES * count)
         return _unpack(reader, kind, count, key)
     array = LazyArray(kind, count, reader.position)
     reader.skip(count * width, key)
@@ -251,7 +255,7 @@ def _number_format(reader: BoundedReader, kind: int, key: str) -> str:
 
 
 def _read_tensor(reader: BoundedReader, path: str) -> TensorInfo:
-    name = reader.text("a tensor name", most=_MAX_NAME)
+    name = reader.text("a tensor name", most=_MAX_TENSOR_NAME)
     dimensions = reader.u32(name)
     if not 1 <= dimensions <= _MAX_DIMENSIONS:
         reader.corrupt(f'the tensor "{name}" has {dimensions} dimensions')
@@ -268,8 +272,10 @@ def _read_tensor(reader: BoundedReader, path: str) -> TensorInfo:
 
 def _alignment(reader: BoundedReader, metadata: dict[str, MetadataValue]) -> int:
     value = metadata.get("general.alignment", _ALIGNMENT)
-    if not isinstance(value, int) or value <= 0 or value & (value - 1):
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0 or value & (value - 1):
         reader.corrupt("its alignment is not a power of two")
+    if value > _MAX_ALIGNMENT:
+        reader.corrupt(f"its alignment is {value} bytes")
     return value
 
 

@@ -8,8 +8,16 @@ from desktop.gguf.errors import CorruptGguf, TruncatedGguf
 CHUNK = 1 << 20
 """Bytes asked of the stream at a time."""
 
-MAX_TEXT = 1 << 24
+MAX_TEXT = 1 << 22
 """The longest text that is kept (chat templates have some hundred KB), in bytes."""
+
+MAX_HEADER = 1 << 26
+"""Bytes of a header; the largest known has 16 MB. A file with holes costs nobody anything and may be any size."""
+
+MAX_MEMORY = 1 << 25
+"""Bytes of memory that everything kept of a header may take."""
+
+_BYTES_PER_BYTE = 4  # of a text: one character beyond the basic plane makes all take four bytes
 
 _LONGEST_REASON = 300
 
@@ -31,6 +39,7 @@ class BoundedReader:
         self._buffer = b""
         self._start = 0  # position of the buffer in the file
         self._at = 0  # position in the buffer
+        self._memory = 0  # of what was kept, in bytes
 
     @property
     def position(self) -> int:
@@ -65,6 +74,7 @@ class BoundedReader:
         self._check(length, what)
         if length > most:
             self.corrupt(f"{what} has {length} bytes")
+        self.keep(_BYTES_PER_BYTE * length)
         return self.take(length, what).decode("utf-8", errors="replace")
 
     def take(self, length: int, what: str) -> bytes:
@@ -75,6 +85,12 @@ class BoundedReader:
         begin = self._at
         self._at += length
         return self._buffer[begin : self._at]
+
+    def keep(self, memory: int) -> None:
+        """Count bytes of memory that something read takes for as long as the header is kept."""
+        self._memory += memory
+        if self._memory > MAX_MEMORY:
+            self.corrupt("it has more metadata than any model needs")
 
     def skip(self, length: int, what: str) -> None:
         """Pass over `length` bytes without keeping them."""
@@ -118,6 +134,8 @@ class BoundedReader:
     def _check(self, length: int, what: str) -> None:
         if length > self.remaining:
             self.truncated(f"it ends at byte {self._size}, inside {what}")
+        if self.position + length > MAX_HEADER:
+            self.corrupt(f"its header goes on beyond {MAX_HEADER} bytes, in {what}")
 
     def _fill(self, length: int, what: str) -> None:
         """Make sure that `length` bytes lie in the buffer, dropping what was read."""

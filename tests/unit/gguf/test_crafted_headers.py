@@ -1,0 +1,101 @@
+"""Headers that lie are refused at once and without memory, and the dry run's child takes nobody with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from desktop.errors import AppError
+from desktop.fit.exact import DryRuns
+from desktop.gguf.header import read_header
+from tests.support.gguf_writer import dense_model, write_gguf
+from tests.unit.fit.test_exact import plan_of
+from tests.unit.gguf.crafted_headers import CRAFTED, Crafted
+
+FEWEST = 50
+MOST_SECONDS = 0.1
+MOST_MEMORY = 50 << 20
+
+# Reads a file three times, and tells the least CPU time; memory is the child's own peak, in bytes.
+_READ_ALL = """
+import json, sys, time
+from pathlib import Path
+import psutil
+from desktop.gguf.errors import GgufError
+from desktop.gguf.header import read_header
+
+def peak():
+    memory = psutil.Process().memory_info()
+    if hasattr(memory, "peak_wset"):
+        return memory.peak_wset
+    import resource
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+def seconds(path):
+    begin = time.process_time()
+    try:
+        read_header(path)
+    except GgufError:
+        return time.process_time() - begin
+    raise AssertionError(path)
+
+first, *rest = [Path(line.strip()) for line in sys.stdin]
+seconds(first)
+before = peak()
+for path in rest:
+    print(json.dumps([path.stem, min(seconds(path) for _ in range(3)), peak() - before]))
+"""
+
+
+class Reading(msgspec.Struct, array_like=True):
+    """What one file took. memory: over that of the child before, all files so far included."""
+
+    number: str
+    seconds: float
+    memory: int
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_a_crafted_header_is_refused_with_its_name_and_the_reason(name: str, tmp_path: Path) -> None:
+    crafted = CRAFTED[name]
+    path = crafted.write(tmp_path / "crafted.gguf")
+    with pytest.raises(crafted.error) as caught:
+        read_header(path)
+    words = caught.value.explain()
+    assert type(caught.value) is crafted.error
+    assert str(path) in words.message
+    assert crafted.reason in words.message
+    assert words.hint
+
+
+def test_all_of_them_together_take_little_memory_and_each_little_time(tmp_path: Path) -> None:
+    assert len(CRAFTED) >= FEWEST
+    names = list(CRAFTED)
+    first = Crafted(b"", CRAFTED[names[0]].error, "").write(tmp_path / "first.gguf")
+    paths = [CRAFTED[name].write(tmp_path / f"{index}.gguf") for index, name in enumerate(names)]
+    answer = subprocess.run(
+        [sys.executable, "-c", _READ_ALL],
+        input="\n".join(map(str, [first, *paths])),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    readings = [msgspec.json.decode(line, type=Reading) for line in answer.stdout.splitlines()]
+    assert len(readings) == len(names)
+    assert {names[int(r.number)]: r.seconds for r in readings if r.seconds > MOST_SECONDS} == {}
+    assert readings[-1].memory < MOST_MEMORY
+
+
+@pytest.mark.asyncio
+async def test_the_dry_run_refuses_each_and_answers_the_next_question(tmp_path: Path) -> None:
+    good = write_gguf(tmp_path / "good.gguf", *dense_model())
+    async with DryRuns() as runs:
+        for index, (name, crafted) in enumerate(CRAFTED.items()):
+            path = crafted.write(tmp_path / f"{index}.gguf")
+            with pytest.raises(AppError) as caught:
+                await runs.ask(plan_of(path))
+            assert caught.value.explain().hint, name
+        assert len((await runs.ask(plan_of(good))).layers) == 5
