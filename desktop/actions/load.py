@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from desktop.actions.plan import Planned, plan_model, predicted_memory
+from desktop.actions.plan import NOT_ASKED, Planned, plan_model, predicted_memory
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import CacheLimits, DeviceMemory, FailureKind, LoadedModel, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
@@ -83,6 +83,7 @@ class _Loads:
         self._key = f"{model.path} {planned.task.header.file_size} {devices}"
 
     async def load(self, plan: LoadPlan) -> LoadedModel:
+        self._say_aloud(plan)
         if plan.devices:
             await self._services.dry_runs.close()  # its drivers hold memory on the cards
         if not self._services.settings.get(MEMORY_GUARD):
@@ -116,6 +117,13 @@ class _Loads:
         raise NothingLeftToGiveUp(
             model=self._model.name, context=plan.n_ctx, smaller=smaller, detail=failed
         ) from failed
+
+    def _say_aloud(self, plan: LoadPlan) -> None:
+        from desktop.fit.plan import SAID_ALOUD
+
+        for reason in plan.reasons:
+            if self._on_step is not None and reason.template in SAID_ALOUD | {NOT_ASKED}:
+                self._on_step(reason)
 
     async def _step_to(self, step: "Step") -> LoadPlan:
         """Tell what is given up, and have the engine say what is needed then."""

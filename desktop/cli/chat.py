@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from desktop.cli.output import is_terminal, print_error, print_json, print_note
-from desktop.errors import QT_TRANSLATE_NOOP, AppError, WrongUsage
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase, WrongUsage
 
 if TYPE_CHECKING:
     from desktop.catalog.types import SamplingDefaults
@@ -125,8 +125,11 @@ async def _load(arguments: argparse.Namespace, services: "Services", overrides: 
     from desktop.settings import SYSTEM_PROMPT
 
     model = await asyncio.to_thread(find_model, services, arguments.model)
+    given_up: list[Phrase] = []
     with _Progress(f"loading {model.name}") as progress:
-        await load_model(services, model, context=arguments.context, on_progress=progress.show)
+        await load_model(services, model, context=arguments.context, on_progress=progress.show, on_step=given_up.append)
+    for reason in given_up:
+        print_note(f"note: {reason.render()}")
     sampling = resolve_sampling(
         explicit=overrides,
         settings=services.settings,

@@ -42,7 +42,8 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         FailureKind.OUT_OF_MEMORY,
         re.compile(
-            r"(?i)out of memory|failed to allocate|bad_alloc|MemoryError"
+            r"(?i)out of memory|failed to allocate|bad_alloc|MemoryError|Cannot allocate memory"
+            r"|GGML_ASSERT\((?:ctx->)?mem_buffer != NULL\)"  # ggml_init, where malloc gave nothing
             r"|OutOf(?:Device|Host)Memory|OUT_OF_(?:DEVICE|HOST)_MEMORY"
             r"|(?:cuda|hip)ErrorMemoryAllocation|CUBLAS_STATUS_ALLOC_FAILED|kIOGPUCommandBufferCallbackErrorOutOfMemory"
         ),

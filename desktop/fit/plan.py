@@ -52,6 +52,9 @@ _BEYOND_TRAINING = QT_TRANSLATE_NOOP(
 _ONE_AT_A_TIME = QT_TRANSLATE_NOOP(
     "core", "Replies come one at a time: with this model each further one would need memory of its own."
 )
+SAID_ALOUD = frozenset({_LOWERED, _LOWER_KV_INSTEAD, _AS_ASKED})
+"""Reasons that a person is told while the model loads; the others stand with the plan."""
+
 ESTIMATE = QT_TRANSLATE_NOOP(
     "core", "Weights and KV cache are computed exactly; the compute buffers are a careful estimate."
 )

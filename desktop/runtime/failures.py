@@ -40,7 +40,7 @@ _LOAD_PATTERNS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (FailureKind.OUT_OF_MEMORY, re.compile(r"(?:unable to|failed to) allocate (?P<device>\S+) buffer")),
     (FailureKind.OUT_OF_MEMORY, re.compile(r"allocating [\d.]+ MiB on device (?P<device>\d+)")),
     (FailureKind.OUT_OF_MEMORY, re.compile(r"(?i)out of memory|OutOfDeviceMemory|insufficient memory|bad_alloc")),
-    (FailureKind.OUT_OF_MEMORY, re.compile(r"failed to (?:allocate|mmap).*(?:kv cache|buffer|Cannot allocate)")),
+    (FailureKind.OUT_OF_MEMORY, re.compile(r"failed to (?:allocate|mmap).*(?:kv cache|buffer)|Cannot allocate memory")),
     (FailureKind.WORKER_UNREACHABLE, re.compile(r"(?i)failed to connect to (?P<endpoint>\S+)|RPC server")),
     (FailureKind.NOT_A_MODEL, re.compile(r"invalid magic characters")),
     (FailureKind.CORRUPT_FILE, re.compile(r"not within the file bounds|corrupt|incomplete|failed to read|invalid")),
