@@ -1,10 +1,12 @@
 """What a check is, and the short ways to state its outcome."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from desktop.errors import Phrase
+from desktop.hardware.types import HardwareProfile
 
 Status = Literal["pass", "warn", "fail", "skip"]
 
@@ -27,3 +29,18 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 def in_gib(size: int) -> float:
     """Bytes as GiB, for a template's {field:.1f}."""
     return size / 2**30
+
+
+def on_windows(profile: HardwareProfile) -> bool:
+    """Whether the remedies of Windows are the right ones."""
+    return profile.system.startswith("Windows")
+
+
+def on_macos(profile: HardwareProfile) -> bool:
+    """Whether the remedies of macOS are the right ones."""
+    return profile.system.startswith("Darwin")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a template's {names}; each once."""
+    return ", ".join(dict.fromkeys(names))

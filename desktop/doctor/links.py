@@ -1,25 +1,37 @@
-"""How the cards are connected: PCIe, Resizable BAR, and the Vulkan loader."""
+"""How the cards are connected: Resizable BAR, PCIe, and the way from card to card."""
 
-from desktop.doctor.check import Check, Status
+from desktop.doctor.check import Check, Status, listed
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import Gpu, HardwareProfile, PcieLink
+from desktop.sizes import gib
 
 _FEWEST_LANES = 8
 """Below 8 lanes loading a model, and copying between cards, is slow enough to be felt."""
+
+_NO_CARD_TELLS = QT_TRANSLATE_NOOP("core", "no card tells")
 
 
 def check_resizable_bar(profile: HardwareProfile) -> Check:
     """Whether the processor sees the whole memory of every card."""
     told = [gpu for gpu in profile.gpus if gpu.resizable_bar is not None]
-    off = [gpu.name for gpu in told if not gpu.resizable_bar]
+    off = [gpu for gpu in told if not gpu.resizable_bar]
     if not told:
-        return _bar("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card tells")))
+        return _bar("skip", Phrase.of(_NO_CARD_TELLS))
     if not off:
         return _bar("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "on")))
     remedy = Phrase.of(
-        QT_TRANSLATE_NOOP("core", 'Turn on "Resizable BAR" and "Above 4G decoding" in the firmware (BIOS) settings.')
+        QT_TRANSLATE_NOOP(
+            "core",
+            'Turn on "Resizable BAR" and "Above 4G decoding" in the firmware (BIOS) settings. Models then load a '
+            "little faster; answers do not change.",
+        )
     )
-    return _bar("warn", Phrase.of(QT_TRANSLATE_NOOP("core", "off for {names}"), names=", ".join(off)), remedy)
+    names = listed(gpu.name for gpu in off)
+    window = off[0].bar1_total
+    if window is None:
+        return _bar("warn", Phrase.of(QT_TRANSLATE_NOOP("core", "off for {names}"), names=names), remedy)
+    what = QT_TRANSLATE_NOOP("core", "off for {names}: the processor sees {window} of {memory} at a time")
+    return _bar("warn", Phrase.of(what, names=names, window=gib(window), memory=gib(off[0].vram_total)), remedy)
 
 
 def _bar(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
@@ -33,61 +45,126 @@ def _bar(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
     )
 
 
+# --- PCIe -----------------------------------------------------------------------------------------------------------
+
+
 def check_pcie(profile: HardwareProfile) -> Check:
-    """The narrowest link. Only the width is judged: the generation drops when a card is idle."""
+    """The narrowest link. The generation has a check of its own: it drops when a card is idle."""
     links = [(gpu, gpu.pcie) for gpu in profile.gpus if gpu.pcie is not None and gpu.pcie.width]
     if not links:
-        return _pcie("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card tells")))
-    gpu, link = min(links, key=lambda pair: pair[1].width or 0)
+        return _pcie("skip", Phrase.of(_NO_CARD_TELLS))
+    gpu, link = min(links, key=lambda pair: (not _is_narrow(pair[1]), pair[1].width or 0))
     if _is_narrow(link):
         remedy = Phrase.of(
-            QT_TRANSLATE_NOOP("core", "Move the card to the slot nearest the processor, and reseat it and its riser.")
+            QT_TRANSLATE_NOOP(
+                "core",
+                "Move the card to the slot nearest the processor, and reseat it and its riser. Loading a model gets "
+                "faster; answers from a model that fits on the card do not change.",
+            )
         )
-        return _pcie("warn", _link(gpu, link), remedy)
-    return _pcie("pass", _link(gpu, link))
+        return _pcie("warn", _width(gpu, link), remedy)
+    return _pcie("pass", _width(gpu, link))
 
 
 def _is_narrow(link: PcieLink) -> bool:
-    """Fewer lanes than are useful, while the card has more."""
+    """Fewer lanes than are useful, while card and slot have more."""
     width = link.width or 0
     return width < min(_FEWEST_LANES, link.width_max or width)
 
 
-def _link(gpu: Gpu, link: PcieLink) -> Phrase:
-    generation = link.generation_max or link.generation
-    if generation is None:
-        return Phrase.of(QT_TRANSLATE_NOOP("core", "{name}: x{width}"), name=gpu.name, width=link.width or 0)
-    what = QT_TRANSLATE_NOOP("core", "{name}: x{width}, generation {generation}")
-    return Phrase.of(what, name=gpu.name, width=link.width or 0, generation=generation)
+def _width(gpu: Gpu, link: PcieLink) -> Phrase:
+    width, most = link.width or 0, link.width_max or 0
+    if most > width:
+        what = QT_TRANSLATE_NOOP("core", "{name}: x{width}, of x{most} that card and slot could do")
+        return Phrase.of(what, name=gpu.name, width=width, most=most)
+    return Phrase.of(QT_TRANSLATE_NOOP("core", "{name}: x{width}"), name=gpu.name, width=width)
 
 
 def _pcie(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
     return Check(
         id="pcie-width",
         status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "PCIe link")),
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "PCIe width")),
         found=found,
         wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {lanes} lanes"), lanes=_FEWEST_LANES),
         remedy=remedy,
     )
 
 
-def check_vulkan(profile: HardwareProfile) -> Check:
-    """The Vulkan loader, which the engine needs for AMD and Intel cards."""
-    needed = any(gpu.vendor in {"amd", "intel"} for gpu in profile.gpus)
-    title, wanted = (
-        Phrase.of(QT_TRANSLATE_NOOP("core", "Vulkan")),
-        Phrase.of(QT_TRANSLATE_NOOP("core", "its loader is installed, for AMD and Intel cards")),
-    )
-    if profile.vulkan_loader:
-        found = Phrase.of(QT_TRANSLATE_NOOP("core", "installed"))
-        return Check(id="vulkan", status="pass", title=title, found=found, wanted=wanted)
-    missing = Phrase.of(QT_TRANSLATE_NOOP("core", "not installed"))
-    if not needed:
-        return Check(id="vulkan", status="skip", title=title, found=missing, wanted=wanted)
+def check_pcie_generation(profile: HardwareProfile) -> Check:
+    """The slowest generation. Below its best it says something only about a card that works: idle ones save power."""
+    links = [(gpu, gpu.pcie) for gpu in profile.gpus if gpu.pcie and gpu.pcie.generation and gpu.pcie.generation_max]
+    if not links:
+        return _generation("skip", Phrase.of(_NO_CARD_TELLS))
+    slow = [(gpu, link) for gpu, link in links if (link.generation or 0) < (link.generation_max or 0)]
+    if not slow:
+        gpu, link = links[0]
+        what = QT_TRANSLATE_NOOP("core", "{name}: generation {now}")
+        return _generation("pass", Phrase.of(what, name=gpu.name, now=link.generation or 0))
+    gpu, link = next((pair for pair in slow if _works(pair[0])), slow[0])
+    now, most = link.generation or 0, link.generation_max or 0
+    if not _works(gpu):
+        what = QT_TRANSLATE_NOOP(
+            "core", "{name}: generation {now} of {most} now; an idle card saves power, so look while a model answers"
+        )
+        return _generation("skip", Phrase.of(what, name=gpu.name, now=now, most=most))
+    what = QT_TRANSLATE_NOOP("core", "{name}: generation {now} of {most} under load")
     remedy = Phrase.of(
         QT_TRANSLATE_NOOP(
-            "core", "Install the Vulkan loader: libvulkan1 on Debian and Ubuntu, the card's driver on Windows."
+            "core",
+            "Set the slot's PCIe speed to automatic in the firmware (BIOS) settings, and try without a riser cable. "
+            "Loading a model gets faster; answers from a model that fits on the card do not change.",
         )
     )
-    return Check(id="vulkan", status="warn", title=title, found=missing, wanted=wanted, remedy=remedy)
+    return _generation("warn", Phrase.of(what, name=gpu.name, now=now, most=most), remedy)
+
+
+def _works(gpu: Gpu) -> bool:
+    """A card that is held back by its power limit or by heat is surely not idle; others may be."""
+    return bool(gpu.throttle)
+
+
+def _generation(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
+    return Check(
+        id="pcie-generation",
+        status=status,
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "PCIe generation")),
+        found=found,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "under load, the best that card and slot can do")),
+        remedy=remedy,
+    )
+
+
+# --- from card to card ----------------------------------------------------------------------------------------------
+
+
+def check_peer_to_peer(profile: HardwareProfile) -> Check:
+    """Whether cards copy to each other directly. Good to know, and never in the way of a layer split."""
+    cards = [gpu for gpu in profile.gpus if not gpu.uses_ram]
+    if len(cards) < 2:
+        return _p2p("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "fewer than two cards")))
+    paths = [path for gpu in cards for path in gpu.paths if path.read is not None and path.write is not None]
+    if not paths:
+        return _p2p("skip", Phrase.of(_NO_CARD_TELLS))
+    if all(path.nvlink == "ok" for path in paths):
+        active = sum(gpu.nvlink.active for gpu in cards if gpu.nvlink)
+        if active:
+            return _p2p("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "directly, over NVLink")))
+    if all(path.read == path.write == "ok" for path in paths):
+        return _p2p("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "directly, over PCIe")))
+    what = QT_TRANSLATE_NOOP(
+        "core",
+        "through main memory (the driver of most GeForce cards allows no other way); a split by layers loses little, "
+        "because only a few kilobytes per token go from card to card",
+    )
+    return _p2p("pass", Phrase.of(what))
+
+
+def _p2p(status: Status, found: Phrase) -> Check:
+    return Check(
+        id="peer-to-peer",
+        status=status,
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "From card to card")),
+        found=found,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "nothing: any way will do for a split by layers")),
+    )

@@ -2,20 +2,36 @@
 
 import re
 
-from desktop.doctor.check import Check, Status
+from desktop.doctor.check import Check, Status, on_windows
+from desktop.doctor.engine_build import cuda_architectures
+from desktop.doctor.facts import Facts
+from desktop.engine.protocol import EngineInfo
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import Gpu, HardwareProfile
 
 WANTED_DRIVER = (535, 0)
 """The driver of CUDA 12.2, which the article asks for."""
 
-OLDEST_DRIVER = (525, 60)
-"""CUDA 12 does not start below it (NVIDIA's CUDA toolkit release notes, table of minor version compatibility)."""
+USUAL_CUDA = 12
+"""What an engine is built with where its files do not tell."""
+
+OLDEST_DRIVERS: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    11: ((450, 80, 2), (452, 39)),
+    12: ((525, 60, 13), (528, 33)),
+    13: ((580,), (580,)),
+}
+"""CUDA's major version -> the oldest driver it starts on, on Linux and on Windows. NVIDIA's CUDA toolkit release notes,
+"Minimum Required Driver Version for CUDA Minor Version Compatibility", and CUDA Compatibility, table 1 (13.x)."""
 
 _TITLE = Phrase.of(QT_TRANSLATE_NOOP("core", "NVIDIA driver"))
 _WANTED = Phrase.of(QT_TRANSLATE_NOOP("core", "535 or newer"))
-_INSTALL = Phrase.of(
-    QT_TRANSLATE_NOOP("core", "Install driver 535 or newer from nvidia.com or your system's packages, then restart.")
+_INSTALL_LINUX = QT_TRANSLATE_NOOP(
+    "core",
+    "Install driver {version} or newer from your system's packages (on Ubuntu: sudo ubuntu-drivers install), "
+    "then restart.",
+)
+_INSTALL_WINDOWS = QT_TRANSLATE_NOOP(
+    "core", "Install driver {version} or newer from nvidia.com or with the NVIDIA app, then restart."
 )
 _RESTART = Phrase.of(
     QT_TRANSLATE_NOOP(
@@ -29,34 +45,54 @@ def nvidia_cards(profile: HardwareProfile) -> list[Gpu]:
     return [gpu for gpu in profile.gpus if gpu.vendor == "nvidia"]
 
 
-def check_driver(profile: HardwareProfile) -> Check:
+def check_driver(profile: HardwareProfile, engine: EngineInfo | None, facts: Facts) -> Check:
     """The driver's version, or its absence where a card is on the bus."""
     cards = nvidia_cards(profile)
     broken = next((problem for problem in profile.problems if problem.source == "NVML"), None)
     if cards:
-        return _driver_version(cards[0].driver)
+        return _driver_version(cards[0].driver, profile, built_with(engine, facts) or USUAL_CUDA)
     if broken is not None:
         return _driver("fail" if profile.silent_cards else "warn", broken.what, _RESTART)
     if profile.silent_cards:
         found = Phrase.of(
             QT_TRANSLATE_NOOP("core", "{name}, without a working driver"), name=profile.silent_cards[0].name
         )
-        return _driver("fail", found, _INSTALL)
+        return _driver("fail", found, _install(profile))
     return _driver("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
 
 
-def _driver_version(driver: str | None) -> Check:
+def built_with(engine: EngineInfo | None, facts: Facts) -> int | None:
+    """CUDA's major version of the engine; None where the engine has no CUDA, or its files do not tell."""
+    if engine is not None and not any(device.backend.upper() == "CUDA" for device in engine.devices):
+        return facts.engine_build.cuda if "cuda" in facts.engine_build.libraries else None
+    return facts.engine_build.cuda
+
+
+def oldest_driver(cuda: int, profile: HardwareProfile) -> tuple[int, ...]:
+    """The oldest driver that CUDA `cuda` starts on; versions newer than this table need at least its last."""
+    linux, windows = OLDEST_DRIVERS.get(cuda) or OLDEST_DRIVERS[max(OLDEST_DRIVERS)]
+    return windows if on_windows(profile) else linux
+
+
+def _driver_version(driver: str | None, profile: HardwareProfile, cuda: int) -> Check:
     version = parse_version(driver or "")
     if not version:
-        return _driver(
-            "warn", Phrase.of(QT_TRANSLATE_NOOP("core", "a driver that does not tell its version")), _INSTALL
-        )
+        told = Phrase.of(QT_TRANSLATE_NOOP("core", "a driver that does not tell its version"))
+        return _driver("warn", told, _install(profile))
+    oldest = oldest_driver(cuda, profile)
+    if version < oldest:
+        what = QT_TRANSLATE_NOOP("core", "{version}; CUDA {cuda} starts from {oldest} on")
+        found = Phrase.of(what, version=driver or "", cuda=cuda, oldest=dotted(oldest))
+        return _driver("fail", found, _install(profile, newest=oldest[0]))
     found = Phrase.of("{version}", version=driver or "")
-    if version < OLDEST_DRIVER:
-        return _driver("fail", found, _INSTALL)
     if version < WANTED_DRIVER:
-        return _driver("warn", found, _INSTALL)
+        return _driver("warn", found, _install(profile))
     return _driver("pass", found)
+
+
+def _install(profile: HardwareProfile, *, newest: int = 0) -> Phrase:
+    template = _INSTALL_WINDOWS if on_windows(profile) else _INSTALL_LINUX
+    return Phrase.of(template, version=max(WANTED_DRIVER[0], newest))
 
 
 def _driver(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
@@ -68,12 +104,92 @@ def parse_version(text: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", text)))
 
 
+def dotted(version: tuple[int, ...]) -> str:
+    """Write a version as NVIDIA does: "450.80.02"."""
+    return ".".join([str(version[0]), *(f"{part:02d}" for part in version[1:])])
+
+
+# --- CUDA -----------------------------------------------------------------------------------------------------------
+
+
+def check_cuda(profile: HardwareProfile, engine: EngineInfo | None, facts: Facts) -> Check:
+    """Whether the driver and the cards can run what the engine was built with."""
+    cards = nvidia_cards(profile)
+    if not cards:
+        return _cuda("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
+    built = built_with(engine, facts)
+    if built is None:
+        return _cuda("skip", _no_cuda(engine, facts))
+    supported = cards[0].cuda_version
+    if not supported:
+        return _cuda("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "the driver does not tell which CUDA it supports")))
+    if parse_version(supported)[0] < built:
+        what = QT_TRANSLATE_NOOP("core", "the engine was built with CUDA {built}, the driver supports {supported}")
+        remedy = Phrase.of(
+            QT_TRANSLATE_NOOP("core", "Install driver {version} or newer, or build the engine with CUDA {supported}."),
+            version=dotted(oldest_driver(built, profile)),
+            supported=parse_version(supported)[0],
+        )
+        return _cuda("fail", Phrase.of(what, built=built, supported=supported), remedy)
+    return _kernels(cards, cuda_architectures(engine.system_info if engine else ""), built, supported)
+
+
+def _no_cuda(engine: EngineInfo | None, facts: Facts) -> Phrase:
+    if "cuda" in facts.engine_build.libraries:
+        return Phrase.of(QT_TRANSLATE_NOOP("core", "the engine does not tell which CUDA it was built with"))
+    if engine is None:
+        return Phrase.of(QT_TRANSLATE_NOOP("core", "the engine did not answer"))
+    return Phrase.of(QT_TRANSLATE_NOOP("core", "the engine was not built for CUDA"))
+
+
+def _kernels(cards: list[Gpu], architectures: tuple[int, ...], built: int, supported: str) -> Check:
+    """A card older than all of the engine's kernels cannot run any; a newer one translates them at the first start."""
+    old = [gpu for gpu in cards if architectures and 0 < _capability(gpu) < architectures[0]]
+    if not old:
+        what = QT_TRANSLATE_NOOP("core", "the engine was built with CUDA {built}, the driver supports {supported}")
+        return _cuda("pass", Phrase.of(what, built=built, supported=supported))
+    what = QT_TRANSLATE_NOOP(
+        "core", "{name} has compute capability {capability}; the engine was built for {oldest} and newer"
+    )
+    found = Phrase.of(
+        what,
+        name=old[0].name,
+        capability=old[0].compute_capability or "",
+        oldest=f"{architectures[0] // 10}.{architectures[0] % 10}",
+    )
+    remedy = Phrase.of(
+        QT_TRANSLATE_NOOP(
+            "core",
+            "Build the engine on this machine (make run BACKEND=cuda). CUDA 13 has nothing for cards before 7.5: "
+            "use CUDA 12, or BACKEND=vulkan.",
+        )
+    )
+    return _cuda("fail", found, remedy)
+
+
+def _capability(gpu: Gpu) -> int:
+    """86 for "8.6", 0 where it is not known."""
+    version = parse_version(gpu.compute_capability or "")
+    return version[0] * 10 + version[1] if len(version) > 1 else 0
+
+
+def _cuda(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
+    return Check(
+        id="cuda",
+        status=status,
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "CUDA")),
+        found=found,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "a driver for the CUDA that the engine was built with")),
+        remedy=remedy,
+    )
+
+
 def check_cudnn(profile: HardwareProfile) -> Check:
     """Always fine: cuDNN is on every list of requirements for other engines; llama.cpp never uses it."""
     return Check(
         id="cudnn",
         status="pass" if nvidia_cards(profile) else "skip",
         title=Phrase.of(QT_TRANSLATE_NOOP("core", "cuDNN")),
-        found=Phrase.of(QT_TRANSLATE_NOOP("core", "not used by this engine, which has its own kernels")),
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "nothing: it is not required")),
+        found=Phrase.of(QT_TRANSLATE_NOOP("core", "not required: llama.cpp does not use it")),
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "nothing")),
     )

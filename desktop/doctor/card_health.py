@@ -1,0 +1,199 @@
+"""Whether the cards work as they should: cards that do not answer, throttling, memory errors, cards in parts."""
+
+from desktop.doctor.check import Check, Status, listed, on_windows
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.hardware.types import Gpu, HardwareProfile, LostCard, Throttle
+from desktop.sizes import gib
+
+_NO_CARD = QT_TRANSLATE_NOOP("core", "no graphics card")
+_NO_CARD_TELLS = QT_TRANSLATE_NOOP("core", "no card tells")
+
+_LOST_TEMPLATES = {
+    "lost": QT_TRANSLATE_NOOP("core", "{name} does not answer any more: it was lost, as happens after sleep"),
+    "reset_required": QT_TRANSLATE_NOOP("core", "{name} has to be reset before it can be used"),
+    "no_permission": QT_TRANSLATE_NOOP("core", "this user may not use {name}"),
+    "no_memory": QT_TRANSLATE_NOOP("core", "{name} does not tell how much memory it has"),
+    "failed": QT_TRANSLATE_NOOP("core", "{name} does not answer: {detail}"),
+}
+_AFTER_SLEEP_LINUX = QT_TRANSLATE_NOOP(
+    "core",
+    "Restart the computer. If it comes back after sleep: sudo systemctl enable nvidia-suspend nvidia-resume "
+    "nvidia-hibernate, and update the driver. Without sleep: check the card's power cables and its seat.",
+)
+_AFTER_SLEEP_WINDOWS = QT_TRANSLATE_NOOP(
+    "core",
+    "Restart the computer (not: shut down and start, which keeps the driver's state). If it comes back after sleep, "
+    "update the driver and turn off Link State Power Management in the power plan. Without sleep: check the card's "
+    "power cables and its seat.",
+)
+_RESET = QT_TRANSLATE_NOOP(
+    "core", "Restart the computer, or close every program on the card and run: sudo nvidia-smi -r"
+)
+_PERMISSION_LINUX = QT_TRANSLATE_NOOP(
+    "core",
+    "Let this user use the card: sudo usermod -aG video,render $USER, then log out and in. In a container: start it "
+    "with the card (docker run --gpus all).",
+)
+_PERMISSION_WINDOWS = QT_TRANSLATE_NOOP("core", "Ask an administrator of this computer for access to the card.")
+_ANEW = QT_TRANSLATE_NOOP("core", "Restart the computer. If that does not help, install the driver anew.")
+
+
+def check_lost(profile: HardwareProfile) -> Check:
+    """Cards the driver knows and cannot use, and cards on the bus that a working driver does not list."""
+    if profile.lost_cards:
+        card = profile.lost_cards[0]
+        found = Phrase.of(_LOST_TEMPLATES[card.reason], name=card.name, detail=card.detail)
+        return _lost("fail", found, Phrase.of(_lost_remedy(card, profile)))
+    asking = [gpu for gpu in profile.gpus if gpu.recovery is not None]
+    if asking:
+        what = QT_TRANSLATE_NOOP("core", "{name} works, but its driver asks for a reset of the card")
+        return _lost("warn", Phrase.of(what, name=asking[0].name), Phrase.of(_RESET))
+    driven = {gpu.vendor for gpu in profile.gpus}
+    silent = [card for card in profile.silent_cards if card.vendor in driven]
+    if silent:
+        what = QT_TRANSLATE_NOOP("core", "on the bus, but not known to the driver: {names}")
+        found = Phrase.of(what, names=listed(card.name for card in silent))
+        return _lost("fail", found, Phrase.of(_after_sleep(profile)))
+    if not profile.gpus:
+        return _lost("skip", Phrase.of(_NO_CARD))
+    return _lost("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "all of them answer")))
+
+
+def _lost_remedy(card: LostCard, profile: HardwareProfile) -> str:
+    if card.reason == "lost":
+        return _after_sleep(profile)
+    if card.reason == "no_permission":
+        return _PERMISSION_WINDOWS if on_windows(profile) else _PERMISSION_LINUX
+    return _RESET if card.reason == "reset_required" else _ANEW
+
+
+def _after_sleep(profile: HardwareProfile) -> str:
+    return _AFTER_SLEEP_WINDOWS if on_windows(profile) else _AFTER_SLEEP_LINUX
+
+
+def _lost(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
+    return Check(
+        id="gpu-lost",
+        status=status,
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Cards answer")),
+        found=found,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "every card answers, after sleep too")),
+        remedy=remedy,
+    )
+
+
+# --- throttling -----------------------------------------------------------------------------------------------------
+
+_HOT: frozenset[Throttle] = frozenset({"thermal_driver", "thermal_hardware"})
+_SHORT_OF_POWER: frozenset[Throttle] = frozenset({"power_brake", "hardware_slowdown"})
+
+
+def check_throttling(profile: HardwareProfile) -> Check:
+    """Whether a card runs below its clocks at this moment. At its power limit every card is, under full load."""
+    told = [gpu for gpu in profile.gpus if gpu.throttle is not None]
+    if not told:
+        return _throttling("skip", Phrase.of(_NO_CARD_TELLS))
+    for reasons, answer in ((_HOT, _hot), (_SHORT_OF_POWER, _short_of_power)):
+        slowed = next((gpu for gpu in told if reasons & set(gpu.throttle or ())), None)
+        if slowed is not None:
+            return answer(slowed)
+    capped = next((gpu for gpu in told if gpu.throttle), None)
+    if capped is None:
+        return _throttling("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "not now")))
+    what = QT_TRANSLATE_NOOP("core", "{name} is at its power limit, as is normal under full load")
+    return _throttling("pass", Phrase.of(what, name=capped.name))
+
+
+def _hot(gpu: Gpu) -> Check:
+    remedy = Phrase.of(
+        QT_TRANSLATE_NOOP(
+            "core", "Clean the fans and filters, give the card room for air, or lower its power limit a little."
+        )
+    )
+    if gpu.temperature is None:
+        found = Phrase.of(QT_TRANSLATE_NOOP("core", "{name} is slowed because it is hot"), name=gpu.name)
+    else:
+        what = QT_TRANSLATE_NOOP("core", "{name} is slowed because it is hot ({celsius:.0f} °C)")
+        found = Phrase.of(what, name=gpu.name, celsius=gpu.temperature)
+    return _throttling("warn", found, remedy)
+
+
+def _short_of_power(gpu: Gpu) -> Check:
+    what = QT_TRANSLATE_NOOP("core", "{name} is slowed by its hardware: too little power, or too hot")
+    remedy = Phrase.of(
+        QT_TRANSLATE_NOOP(
+            "core",
+            "Check that every power cable of the card is plugged in, each from the power supply itself, and that the "
+            "supply is strong enough. A laptop: plug in its own charger.",
+        )
+    )
+    return _throttling("warn", Phrase.of(what, name=gpu.name), remedy)
+
+
+def _throttling(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
+    return Check(
+        id="throttling",
+        status=status,
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Throttling")),
+        found=found,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "not because of heat or of missing power")),
+        remedy=remedy,
+    )
+
+
+# --- memory errors, parts -------------------------------------------------------------------------------------------
+
+
+def check_memory_errors(profile: HardwareProfile) -> Check:
+    """What cards with ECC count. Cards without it cannot know."""
+    counting = [gpu for gpu in profile.gpus if gpu.ecc is not None]
+    for gpu in counting:
+        if gpu.ecc is not None and gpu.ecc.remap_failed:
+            what = QT_TRANSLATE_NOOP("core", "the memory of {name} is failing: no spare rows are left")
+            remedy = QT_TRANSLATE_NOOP("core", "Have the card replaced: its maker's warranty covers this.")
+            return _errors("fail", Phrase.of(what, name=gpu.name), Phrase.of(remedy))
+    for gpu in counting:
+        if gpu.ecc is not None and (gpu.ecc.uncorrected or gpu.ecc.pending):
+            what = QT_TRANSLATE_NOOP("core", "{name}: {count} errors that could not be corrected")
+            return _errors("warn", Phrase.of(what, name=gpu.name, count=gpu.ecc.uncorrected), Phrase.of(_RESET))
+    if not counting:
+        return _errors("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card counts them (ECC)")))
+    return _errors("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none that could not be corrected")))
+
+
+def _errors(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
+    return Check(
+        id="memory-errors",
+        status=status,
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Errors in card memory")),
+        found=found,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "none")),
+        remedy=remedy,
+    )
+
+
+def check_parts(profile: HardwareProfile) -> Check:
+    """A card in multi-instance mode gives a program one of its parts only."""
+    able = [gpu for gpu in profile.gpus if gpu.mig is not None]
+    divided = next((gpu for gpu in able if gpu.mig is not None and gpu.mig.enabled), None)
+    if not able:
+        return _parts("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card can be divided (MIG)")))
+    if divided is None or divided.mig is None:
+        return _parts("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "no")))
+    what = QT_TRANSLATE_NOOP("core", "{name} is divided (MIG): a model gets {part} of its {whole}")
+    found = Phrase.of(what, name=divided.name, part=gib(divided.vram_total), whole=gib(divided.mig.card_total))
+    remedy = QT_TRANSLATE_NOOP(
+        "core", "If nobody else needs the other parts: sudo nvidia-smi -i {index} -mig 0, then restart."
+    )
+    return _parts("warn", found, Phrase.of(remedy, index=divided.index or 0))
+
+
+def _parts(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
+    return Check(
+        id="mig",
+        status=status,
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Divided cards")),
+        found=found,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "a model may use the whole card")),
+        remedy=remedy,
+    )

@@ -1,0 +1,89 @@
+"""The disk with the models: room, and speed."""
+
+from pathlib import Path
+
+from desktop.doctor.check import Check, Status, in_gib
+from desktop.doctor.facts import Facts
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.hardware.types import HardwareProfile
+
+LEAST_DISK, GOOD_DISK = 1 << 30, 10 << 30
+"""The smallest useful download, and one good model (an 8B at Q8_0 is 8.5 GB)."""
+
+WANTED_READ = 200e6
+"""Bytes per second: what every SSD reaches and hard disks do not; an 8B at Q4 (5 GB) loads in 25 s then."""
+
+_A_MODEL = 5e9
+
+
+def check_disk(profile: HardwareProfile, models_folder: Path) -> Check:
+    """Room for models."""
+    disk, path = profile.disk, str(models_folder)
+    if not disk.total:
+        what = QT_TRANSLATE_NOOP("core", "the disk with {path} does not answer")
+        remedy = QT_TRANSLATE_NOOP(
+            "core", "Connect the disk or the network again, or choose another folder for models in the settings."
+        )
+        return _disk("fail", Phrase.of(what, path=path), Phrase.of(remedy))
+    found = Phrase.of(QT_TRANSLATE_NOOP("core", "{free:.1f} GiB free for {path}"), free=in_gib(disk.free), path=path)
+    if disk.free >= GOOD_DISK:
+        return _disk("pass", found)
+    remedy = QT_TRANSLATE_NOOP("core", "Free some space, or choose another folder for models in the settings.")
+    return _disk("warn" if disk.free >= LEAST_DISK else "fail", found, Phrase.of(remedy))
+
+
+def _disk(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
+    return Check(
+        id="disk",
+        status=status,
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Disk space")),
+        found=found,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {wanted:.0f} GiB free"), wanted=in_gib(GOOD_DISK)),
+        remedy=remedy,
+    )
+
+
+def check_disk_speed(profile: HardwareProfile, facts: Facts) -> Check:
+    """How fast a model comes from the disk, the first time; later it comes from memory if there is room."""
+    speed = facts.disk_speed
+    if speed.unknown is not None:
+        return _speed("skip", speed.unknown)
+    if speed.read is None:
+        return _speed("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "not measured")))
+    what = QT_TRANSLATE_NOOP(
+        "core", "reads {read:,.0f} MB/s, writes {write:,.0f} MB/s: a model of 5 GB takes {seconds:.0f} s the first time"
+    )
+    found = Phrase.of(
+        what,
+        read=speed.read / 1e6,
+        write=(speed.write or 0) / 1e6,
+        seconds=max(_A_MODEL / speed.read, 1),
+    )
+    if speed.read >= WANTED_READ:
+        return _speed("pass", found)
+    return _speed("warn", found, _faster(profile))
+
+
+def _faster(profile: HardwareProfile) -> Phrase:
+    if profile.disk.kind == "network":
+        return Phrase.of(
+            QT_TRANSLATE_NOOP("core", "The folder is on the network: choose one on this computer in the settings.")
+        )
+    return Phrase.of(
+        QT_TRANSLATE_NOOP(
+            "core",
+            "Choose a folder on an SSD in the settings, or look whether another program keeps the disk busy now. Only "
+            "loading is slow, not the answers.",
+        )
+    )
+
+
+def _speed(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
+    return Check(
+        id="disk-speed",
+        status=status,
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Disk speed")),
+        found=found,
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "reads at least {wanted:.0f} MB/s"), wanted=WANTED_READ / 1e6),
+        remedy=remedy,
+    )
