@@ -32,9 +32,12 @@ def shape_of_catalog(model: CatalogModel, quantization: CatalogQuantization) -> 
     head = 0 if tied else round(table * max(bits, _OUTPUT_BITS) / 8)
     inside, head = min(inside, size // 3), min(head, size // 3)
     per_layer, rest = divmod(size - inside - head, shape.n_layer)
+    layer_weights = (per_layer + rest,) + (per_layer,) * (shape.n_layer - 1)
+    active = _active_share(model, table if tied else 2 * table)
+    experts = _experts_share(model, active)
     caches = tuple(_cache(shape, layer) for layer in range(shape.n_layer))
     return ModelShape(
-        layer_weights=(per_layer + rest,) + (per_layer,) * (shape.n_layer - 1),
+        layer_weights=layer_weights,
         head_weights=head,
         tied_weights=inside if tied else 0,
         input_weights=inside,
@@ -44,7 +47,8 @@ def shape_of_catalog(model: CatalogModel, quantization: CatalogQuantization) -> 
         ff_width=_ff_width(model),
         attention_width=_attention_width(shape, caches),
         n_vocab=shape.vocab_size or _VOCABULARY,
-        layer_active=_active_share(model, table if tied else 2 * table),
+        layer_active=active,
+        layer_experts=tuple(round(weights * experts) for weights in layer_weights),
     )
 
 
@@ -90,3 +94,10 @@ def _active_share(model: CatalogModel, table_weights: int) -> float:
         return 1.0
     inside = max(model.parameters - table_weights, 1)
     return min(max(model.active_parameters - table_weights, model.active_parameters // 4) / inside, 1.0)
+
+
+def _experts_share(model: CatalogModel, active: float) -> float:
+    """Share of a layer that routed experts are: what a token does not read are the experts it does not use."""
+    if model.n_expert is None or model.n_expert_used is None or model.n_expert_used >= model.n_expert:
+        return 0.0
+    return min((1 - active) / (1 - model.n_expert_used / model.n_expert), 1.0)

@@ -6,7 +6,7 @@ Neither of the two is always faster: what a token reads and the conversation's l
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,17 +17,9 @@ from desktop.fit.quality import QuantFigures
 from desktop.fit.shape import LayerCache, ModelShape
 from desktop.fit.speed import DEPTH, HOP_SECONDS, SpeedModel
 from desktop.fit.split import best_spans, headroom
-from desktop.fit.types import DeviceBudget, Speed
+from desktop.fit.types import DeviceBudget, Kept, KeptKind, Speed
 
-Kind = Literal["experts", "feed_forward"]
-_PATTERNS: dict[Kind, str] = {"experts": EXPERTS, "feed_forward": FEED_FORWARD}
-
-
-class Kept(NamedTuple):
-    """Tensors of the first `blocks` blocks that stay on the CPU though their blocks are on a graphics card."""
-
-    kind: Kind
-    blocks: int
+_PATTERNS: dict[KeptKind, str] = {"experts": EXPERTS, "feed_forward": FEED_FORWARD}
 
 
 class Layout(NamedTuple):
@@ -59,8 +51,8 @@ def layouts(costs: Costs, budgets: Sequence[DeviceBudget]) -> Iterator[Layout]:
     yield whole
     cards = [budget for budget in budgets if budget.is_gpu]
     if len(cards) > 1:
-        for card in cards:
-            yield Layout(best_spans(costs, [budgets[0], card]))
+        alone = (Layout(best_spans(costs, [budgets[0], card])) for card in cards)
+        yield from (layout for layout in alone if layout.spans[0].device != CPU)
     if cards and whole.spans[0].device == CPU:
         for kind in ("experts", "feed_forward"):
             yield from _staying_behind(costs, budgets, kind)
@@ -118,7 +110,7 @@ def _experts_used(shape: ModelShape) -> float:
     return min(max(1 - shape.weight_sums[-1] * (1 - shape.layer_active) / experts, 0.0), 1.0)
 
 
-def _staying_behind(costs: Costs, budgets: Sequence[DeviceBudget], kind: Kind) -> Iterator[Layout]:
+def _staying_behind(costs: Costs, budgets: Sequence[DeviceBudget], kind: KeptKind) -> Iterator[Layout]:
     """All layers on the cards, and as few tensors of a kind on the CPU as let them, where that is enough."""
     if not any(_movable(costs.shape, kind)):
         return
@@ -146,7 +138,7 @@ def _with_kept(costs: Costs, budgets: Sequence[DeviceBudget], kept: Kept) -> Lay
     return layout if min(left.values()) >= 0 else None
 
 
-def _movable(shape: ModelShape, kind: Kind) -> tuple[int, ...]:
+def _movable(shape: ModelShape, kind: KeptKind) -> tuple[int, ...]:
     return shape.layer_experts if kind == "experts" else shape.layer_feed_forward
 
 

@@ -36,13 +36,12 @@ _LOWER_KV_INSTEAD = QT_TRANSLATE_NOOP(
     "core", "With a KV cache in q8_0, {context} tokens would fit; it loses very little with this model."
 )
 _ONE_IS_FASTER = QT_TRANSLATE_NOOP("core", "One card is faster here than several, and it has room for the whole model.")
-_EXPERTS_KEPT = QT_TRANSLATE_NOOP(
-    "core",
-    "The experts of {blocks} layers stay on the processor; that is faster here than moving whole layers there.",
+EXPERTS_KEPT = QT_TRANSLATE_NOOP(
+    "core", "The experts of {blocks} layers stay on the processor, which is faster here than moving whole layers there."
 )
-_FEED_FORWARD_KEPT = QT_TRANSLATE_NOOP(
+FEED_FORWARD_KEPT = QT_TRANSLATE_NOOP(
     "core",
-    "The feed-forward steps of {blocks} layers stay on the processor; that is faster here than moving whole layers "
+    "The feed-forward steps of {blocks} layers stay on the processor, which is faster here than moving whole layers "
     "there.",
 )
 _AS_ASKED = QT_TRANSLATE_NOOP("core", "It does not fit with its margin; it was planned exactly as asked.")
@@ -262,7 +261,7 @@ def _remarks(request: Request, wanted: Request, header: GgufHeader) -> list[Phra
 def _layout_remarks(candidate: Candidate, problem: Problem) -> list[Phrase]:
     kept = candidate.layout.kept
     if kept is not None:
-        return [Phrase.of(_EXPERTS_KEPT if kept.kind == "experts" else _FEED_FORWARD_KEPT, blocks=kept.blocks)]
+        return [Phrase.of(EXPERTS_KEPT if kept.kind == "experts" else FEED_FORWARD_KEPT, blocks=kept.blocks)]
     used = {span.device for span in candidate.layout.spans}
     alone = problem.gpu_layers is None and len(used) == 1 and CPU not in used
     return [Phrase.of(_ONE_IS_FASTER)] if alone and sum(budget.is_gpu for budget in problem.budgets) > 1 else []

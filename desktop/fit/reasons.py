@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.fit.placement import CPU
-from desktop.fit.plan import GEMMA_KV
+from desktop.fit.plan import EXPERTS_KEPT, FEED_FORWARD_KEPT, GEMMA_KV
 from desktop.fit.ranking import Priced
 from desktop.fit.types import Choice, DeviceBudget, QualityWord
 from desktop.sizes import gib
@@ -150,7 +150,10 @@ def _memory(choice: Choice, budgets: Sequence[DeviceBudget]) -> list[Phrase]:
     need = gib(sum(part.total for part in cards))
     devices = ", ".join(labels[part.device] for part in cards)
     reasons = [Phrase.of(_ON_CARDS, need=need, devices=devices, spare=gib(choice.spare))]
-    if choice.verdict == "partial":
+    if choice.kept is not None:
+        template = EXPERTS_KEPT if choice.kept.kind == "experts" else FEED_FORWARD_KEPT
+        reasons.append(Phrase.of(template, blocks=choice.kept.blocks))
+    elif choice.verdict == "partial":
         reasons.append(Phrase.of(_PARTIAL, offloaded=choice.n_gpu_layers, count=choice.n_layer + 1))
     return reasons
 

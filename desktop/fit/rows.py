@@ -10,16 +10,17 @@ from typing import NamedTuple
 import msgspec
 
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
-from desktop.engine.protocol import DeviceMemory, KvType
+from desktop.engine.protocol import KvType
 from desktop.errors import Phrase
 from desktop.fit.budget import MARGIN, budgets_of_profile
 from desktop.fit.capability import capability_of
 from desktop.fit.catalog_shape import file_size, shape_of_catalog
-from desktop.fit.placement import CPU, OUTPUTS, Costs, Request, Span, placement_of
+from desktop.fit.placement import CPU, OUTPUTS, Request, placement_of
 from desktop.fit.quality import QuantFigures, quality_of, quant_figures
+from desktop.fit.search import Candidate, Problem
 from desktop.fit.shape import ModelShape
 from desktop.fit.speed import SpeedModel
-from desktop.fit.split import best_spans, headroom, memory_for
+from desktop.fit.split import headroom
 from desktop.fit.types import Choice, DeviceBudget, Quality, Verdict
 from desktop.hardware.types import HardwareProfile
 
@@ -89,11 +90,9 @@ def machine_of(profile: HardwareProfile, *, margin: int = MARGIN) -> Machine:
 
 def price(row: Row, machine: Machine, request: Request, *, installed: bool = False) -> Choice:
     """Place one row on a machine: memory per device, verdict, speed. Its reasons are empty."""
-    costs = Costs(row.shape, request)
-    spans = best_spans(costs, machine.budgets)
-    memory = memory_for(costs, spans, machine.budgets)
-    left = min(headroom(memory, machine.budgets).values())
-    offloaded = sum(span.end - span.begin for span in spans if span.device != CPU)
+    problem = Problem(row.model.name, row.shape, machine.budgets, machine.speed, row.figures)
+    best = problem.attempt(request)
+    left = min(best.left.values())
     return Choice(
         model_id=row.model.id,
         model_name=row.model.name,
@@ -106,14 +105,15 @@ def price(row: Row, machine: Machine, request: Request, *, installed: bool = Fal
         size_is_estimate=row.size_is_estimate,
         context=request.n_ctx,
         kv=request.type_k,
-        n_gpu_layers=offloaded,
+        n_gpu_layers=best.layout.offloaded,
         n_layer=row.shape.n_layer,
-        placement=placement_of(spans),
-        memory=memory,
-        verdict=_verdict(machine, memory, left, spans),
+        placement=placement_of(best.layout.spans),
+        kept=best.layout.kept,
+        memory=best.memory,
+        verdict=_verdict(machine, best, left),
         missing=max(-left, 0),
         spare=max(left, 0),
-        speed=machine.speed.decode(costs, spans, row.figures),
+        speed=best.speed,
         quality=row.quality,
         capability=row.capability,
         installed=installed,
@@ -147,9 +147,9 @@ def with_reasons(choice: Choice, reasons: Sequence[Phrase]) -> Choice:
     return msgspec.structs.replace(choice, reasons=tuple(reasons))
 
 
-def _verdict(machine: Machine, memory: Sequence[DeviceMemory], left: int, spans: Sequence[Span]) -> Verdict:
+def _verdict(machine: Machine, best: Candidate, left: int) -> Verdict:
     if left < 0:
-        close = min(headroom(memory, machine.budgets, margin=False).values())
+        close = min(headroom(best.memory, machine.budgets, margin=False).values())
         return "tight" if close >= 0 else "does_not_fit"
-    on_cpu = spans[0].device == CPU
+    on_cpu = best.layout.spans[0].device == CPU or best.layout.kept is not None
     return "partial" if on_cpu and any(budget.is_gpu for budget in machine.budgets) else "fits"

@@ -35,6 +35,16 @@ class Candidate(NamedTuple):
         return min(self.left.values()) >= 0
 
 
+class _Placed(NamedTuple):
+    layout: Layout
+    memory: tuple[DeviceMemory, ...]
+    left: dict[str, int]
+
+    @property
+    def least(self) -> int:
+        return min(self.left.values())
+
+
 class Problem(NamedTuple):
     """What is to be planned, apart from the context.
 
@@ -87,18 +97,22 @@ class Problem(NamedTuple):
     def _best(self, request: Request) -> Candidate:
         costs = Costs(self.shape, request, corrections=self.corrections)
         if self.gpu_layers is not None:
-            return self._priced(costs, self._asked_layout(self.gpu_layers))
-        candidates = [self._priced(costs, layout) for layout in layouts(costs, self.budgets)]
-        fitting = [candidate for candidate in candidates if candidate.fits]
+            return self._candidate(costs, self._placed(costs, self._asked_layout(self.gpu_layers)))
+        placed = [self._placed(costs, layout) for layout in layouts(costs, self.budgets)]
+        fitting = [one for one in placed if one.least >= 0]
         if len(fitting) > 1:
-            return max(fitting, key=lambda candidate: self._speed(costs, candidate.layout, costs.request.n_ctx).decode)
-        return next(iter(fitting), None) or max(candidates, key=lambda candidate: min(candidate.left.values()))
+            fastest = max(fitting, key=lambda one: self._speed(costs, one.layout, costs.request.n_ctx).decode)
+        else:
+            fastest = next(iter(fitting), None) or max(placed, key=lambda one: one.least)
+        return self._candidate(costs, fastest)
 
-    def _priced(self, costs: Costs, layout: Layout) -> Candidate:
+    def _placed(self, costs: Costs, layout: Layout) -> _Placed:
         overheads = {budget.name: budget.overhead for budget in self.budgets}
         memory = layout_memory(costs, layout, overheads=overheads)
-        speed = self._speed(costs, layout, DEPTH)
-        return Candidate(costs.request, layout, memory, headroom(memory, self.budgets), speed)
+        return _Placed(layout, memory, headroom(memory, self.budgets))
+
+    def _candidate(self, costs: Costs, placed: _Placed) -> Candidate:
+        return Candidate(costs.request, *placed, self._speed(costs, placed.layout, DEPTH))
 
     def _speed(self, costs: Costs, layout: Layout, depth: int) -> Speed:
         return layout_speed(self.speed, costs, layout, self.figures, depth=depth)

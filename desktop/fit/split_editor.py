@@ -12,12 +12,12 @@ from typing import Literal
 import msgspec
 
 from desktop.engine.protocol import DeviceMemory, KvType, LoadPlan
-from desktop.fit.layout import Kept, Layout, layout_memory
+from desktop.fit.layout import Layout, layout_memory
 from desktop.fit.placement import CPU, Costs, Span
 from desktop.fit.plan import Decision, PlanTask, plan_of, problem_of, wanted_request
 from desktop.fit.search import Candidate, Problem
 from desktop.fit.split import headroom, memory_for
-from desktop.fit.types import DeviceBudget, Speed
+from desktop.fit.types import DeviceBudget, Kept, Speed
 
 Boundaries = tuple[int, ...]
 """For each graphics card the layer at which its part begins, 0 to n_layer + 1, never falling."""

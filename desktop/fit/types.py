@@ -1,6 +1,6 @@
 """Answers about fit, as plain values. Sizes are bytes, speeds tokens per second."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -11,6 +11,16 @@ Verdict = Literal["fits", "tight", "partial", "does_not_fit"]
 """fits: with its margin everywhere; tight: without the margin; partial: some layers stay on the CPU; does_not_fit."""
 
 QualityWord = Literal["lossless in practice", "near-lossless", "good", "acceptable", "poor"]
+
+
+KeptKind = Literal["experts", "feed_forward"]
+
+
+class Kept(NamedTuple):
+    """Tensors of the first `blocks` blocks that stay on the CPU though their blocks are on a graphics card."""
+
+    kind: KeptKind
+    blocks: int
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +76,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     download_size: bytes of the file; `size_is_estimate` when computed from parameters and bits per weight.
     missing: bytes that would have to be free in addition (0 unless the verdict is does_not_fit).
+    kept: what stays on the CPU of layers that are off it.
     spare: bytes left free after margin on the tightest device. exact: the engine itself answered.
     """
 
@@ -83,6 +94,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     n_gpu_layers: int
     n_layer: int
     placement: Placement
+    kept: Kept | None = None
     memory: tuple[DeviceMemory, ...]
     verdict: Verdict
     missing: int = 0

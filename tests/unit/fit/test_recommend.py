@@ -181,7 +181,8 @@ def test_more_context_never_needs_less_and_every_row_is_priced(shipped: Catalog)
         for short, middle, long in zip(*rows, strict=True):
             kv = [sum(part.kv for part in choice.memory) for choice in (short, middle, long)]
             assert kv == sorted(kv)
-            assert short.n_gpu_layers >= middle.n_gpu_layers >= long.n_gpu_layers
+            if not (short.kept or middle.kept or long.kept):  # with experts behind, all layers are on the cards
+                assert short.n_gpu_layers >= middle.n_gpu_layers >= long.n_gpu_layers
             assert short.speed.decode >= long.speed.decode
 
 
