@@ -11,13 +11,13 @@ import os
 import re
 import struct
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, NoReturn
 
 import msgspec
 
 from desktop.files import explained_read, open_regular
 from desktop.gguf.errors import NotAGguf, UnsupportedGguf
-from desktop.gguf.reader import BoundedReader
+from desktop.gguf.reader import CHUNK, BoundedReader, NotYet
 from desktop.gguf.types import GGML_TYPES, GgmlType
 
 MAGIC = b"GGUF"
@@ -163,35 +163,127 @@ def read_header(path: Path) -> GgufHeader:
 
 def parse_header(stream: BinaryIO, *, size: int, name: str) -> GgufHeader:
     """Read a header from the beginning of `stream`, whose file has `size` bytes in all; raises as read_header."""
-    reader = BoundedReader(stream, size=size, path=name)
-    version = _read_version(reader, name)
-    tensor_count = reader.count("tensors", least=24, most=_MAX_TENSORS)
-    key_count = reader.count("metadata entries", least=12, most=_MAX_KEYS)
-    metadata, entries = _read_metadata(reader, key_count)
-    infos = [_read_tensor(reader, name) for _ in range(tensor_count)]
-    alignment = _alignment(reader, metadata)
-    data_offset = _padded(reader.position, alignment)
-    _check_tensors(reader, infos, data_offset=data_offset, size=size, alignment=alignment)
-    header = GgufHeader(
-        version=version,
-        metadata=metadata,
-        entries=entries,
-        tensors=tuple(infos),
-        data_offset=data_offset,
-        file_size=size,
-        source=name,
-    )
-    if not 0 <= header.n_layer <= MAX_LAYERS:
-        reader.corrupt(f"it states {header.n_layer} layers")
+    parser = HeaderParser(size=size, name=name)
+    while (header := parser.feed(piece := stream.read(CHUNK))) is None:
+        if not piece:
+            parser.end()
     return header
+
+
+class HeaderParser:
+    """Reads a header that arrives in pieces, from a file or from the network, each byte once.
+
+    size: bytes of the whole file. name: what errors call it.
+    """
+
+    def __init__(self, *, size: int, name: str) -> None:
+        self._reader = BoundedReader(size=size, path=name)
+        self._size = size
+        self._name = name
+        self._version = 0
+        self._counts: tuple[int, int] | None = None  # tensors, metadata entries
+        self._metadata: dict[str, MetadataValue] = {}
+        self._entries: dict[str, tuple[int, int]] = {}
+        self._texts: _Texts | None = None
+        self._tensors: list[TensorInfo] = []
+        self._missing = "its first bytes"
+
+    def feed(self, piece: bytes) -> GgufHeader | None:
+        """Take the next bytes; return the header once it is whole. Raises as read_header."""
+        self._reader.feed(piece)
+        try:
+            return self._go_on()
+        except NotYet as not_yet:
+            self._missing = not_yet.what
+            return None
+
+    def end(self) -> NoReturn:
+        """Raise for a file that ended before its header did: NotAGguf or TruncatedGguf."""
+        if self._version == 0 and self._reader.position < len(MAGIC):
+            raise NotAGguf(path=self._name)
+        self._reader.truncated(f"reading stopped inside {self._missing}")
+
+    def _go_on(self) -> GgufHeader:
+        reader = self._reader
+        if self._counts is None:
+            self._version = _read_version(reader, self._name)
+            tensors = reader.count("tensors", least=24, most=_MAX_TENSORS)
+            self._counts = tensors, reader.count("metadata entries", least=12, most=_MAX_KEYS)
+            reader.mark()
+        tensors, keys = self._counts
+        while len(self._metadata) < keys:
+            self._read_entry()
+            reader.mark()
+        while len(self._tensors) < tensors:
+            self._tensors.append(_read_tensor(reader, self._name))
+            reader.mark()
+        if not reader.complete:
+            raise NotYet("its metadata")
+        return self._whole()
+
+    def _read_entry(self) -> None:
+        reader = self._reader
+        if self._texts is None:
+            begin = reader.position
+            key = reader.text("a metadata key", most=_MAX_NAME)
+            if key in self._metadata:
+                reader.corrupt(f'the metadata entry "{key}" is there twice')
+            value = _read_value(reader, reader.u32(key), key)
+            left = value.count if isinstance(value, LazyArray) and value.kind == _TEXT else 0
+            self._texts = _Texts(key, begin, value, left)
+            reader.mark()
+        key, begin, value, left = self._texts
+        if left and (left := reader.skip_texts(left, key)):
+            self._texts = self._texts._replace(left=left)
+            raise NotYet(key)
+        self._texts = None
+        self._metadata[key] = value
+        self._entries[key] = begin, reader.position
+
+    def _whole(self) -> GgufHeader:
+        reader = self._reader
+        alignment = _alignment(reader, self._metadata)
+        data_offset = _padded(reader.position, alignment)
+        _check_tensors(reader, self._tensors, data_offset=data_offset, size=self._size, alignment=alignment)
+        header = GgufHeader(
+            version=self._version,
+            metadata=self._metadata,
+            entries=self._entries,
+            tensors=tuple(self._tensors),
+            data_offset=data_offset,
+            file_size=self._size,
+            source=self._name,
+        )
+        if not 0 <= header.n_layer <= MAX_LAYERS:
+            reader.corrupt(f"it states {header.n_layer} layers")
+        return header
+
+
+class _Texts(NamedTuple):
+    """A metadata entry, and how many texts of its array have not arrived. begin: of the entry in the file, in bytes."""
+
+    key: str
+    begin: int
+    value: MetadataValue
+    left: int
 
 
 def read_texts(path: Path, array: LazyArray, *, limit: int) -> list[str]:
     """Read the first `limit` texts of an array that read_header passed over; raises as read_header."""
+    wanted, texts = min(limit, array.count), list[str]()
     with path.open("rb", buffering=0) as stream:
-        reader = BoundedReader(stream, size=path.stat().st_size, path=str(path))
-        reader.skip(array.offset, "the header")
-        return [reader.text("an array") for _ in range(min(limit, array.count))]
+        reader = BoundedReader(size=path.stat().st_size, path=str(path), start=stream.seek(array.offset))
+        while len(texts) < wanted:
+            piece = stream.read(CHUNK)
+            reader.feed(piece)
+            try:
+                while len(texts) < wanted:
+                    texts.append(reader.text("an array"))
+                    reader.mark()
+            except NotYet as not_yet:
+                if not piece:
+                    reader.truncated(f"reading stopped inside {not_yet.what}")
+    return texts
 
 
 def _read_version(reader: BoundedReader, name: str) -> int:
@@ -203,19 +295,6 @@ def _read_version(reader: BoundedReader, name: str) -> int:
     if version not in VERSIONS:
         raise UnsupportedGguf(path=name, reason=f"its format has version {version}")
     return version
-
-
-def _read_metadata(reader: BoundedReader, count: int) -> tuple[dict[str, MetadataValue], dict[str, tuple[int, int]]]:
-    metadata: dict[str, MetadataValue] = {}
-    entries: dict[str, tuple[int, int]] = {}
-    for _ in range(count):
-        begin = reader.position
-        key = reader.text("a metadata key", most=_MAX_NAME)
-        if key in metadata:
-            reader.corrupt(f'the metadata entry "{key}" is there twice')
-        metadata[key] = _read_value(reader, reader.u32(key), key)
-        entries[key] = begin, reader.position
-    return metadata, entries
 
 
 def _read_value(reader: BoundedReader, kind: int, key: str) -> MetadataValue:
@@ -230,9 +309,7 @@ def _read_array(reader: BoundedReader, key: str) -> MetadataValue:
     kind = reader.u32(key)
     if kind == _TEXT:
         count = reader.count(f"texts in {key}", least=8, most=_MAX_TEXTS)
-        array = LazyArray(kind, count, reader.position)
-        reader.skip_texts(count, key)
-        return array
+        return LazyArray(kind, count, reader.position)  # the texts themselves are passed over as they arrive
     width = struct.calcsize("<" + _number_format(reader, kind, key))
     count = reader.count(f"numbers in {key}", least=width, most=_MAX_ELEMENTS)
     if count <= _KEPT_NUMBERS:

@@ -1,12 +1,12 @@
-"""Reads little-endian values from a stream without ever trusting a count or a length that the stream states."""
+"""Reads little-endian values from bytes that arrive in pieces, without ever trusting a count or a length in them."""
 
 import struct
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 from desktop.gguf.errors import CorruptGguf, TruncatedGguf
 
 CHUNK = 1 << 20
-"""Bytes asked of the stream at a time."""
+"""Bytes that are read from a file at a time."""
 
 MAX_TEXT = 1 << 22
 """The longest text that is kept (chat templates have some hundred KB), in bytes."""
@@ -25,31 +25,61 @@ _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 
 
+class NotYet(Exception):
+    """The next value has not arrived as a whole; `mark` says from where on it has to be read again."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
 class BoundedReader:
-    """A cursor over the first `size` bytes of `stream`.
+    """A cursor over the first `size` bytes of a file, of which `feed` brings one piece after the other.
 
     Whatever lies beyond `size` is missing, so that no promise of the file is believed: a length is compared with
-    what is left before anything is read or allocated. Raises TruncatedGguf and CorruptGguf.
+    what is left before anything is kept or allocated. start: of the first piece in the file, in bytes.
+    Raises TruncatedGguf and CorruptGguf, and NotYet for what has not arrived.
     """
 
-    def __init__(self, stream: BinaryIO, *, size: int, path: str) -> None:
-        self._stream = stream
+    def __init__(self, *, size: int, path: str, start: int = 0) -> None:
         self._size = size
         self._path = path
-        self._buffer = b""
-        self._start = 0  # position of the buffer in the file
-        self._at = 0  # position in the buffer
+        self._buffer = bytearray()
+        self._start = start  # position of the buffer in the file
+        self._at = 0  # position in the buffer; beyond its end after a skip
+        self._mark = 0
         self._memory = 0  # of what was kept, in bytes
+        self._memory_at_mark = 0
 
     @property
     def position(self) -> int:
-        """Bytes read so far."""
+        """Where the next value begins in the file, in bytes."""
         return self._start + self._at
 
     @property
     def remaining(self) -> int:
         """Bytes left."""
         return self._size - self.position
+
+    @property
+    def complete(self) -> bool:
+        """Whether all bytes before `position` have arrived."""
+        return self._at <= len(self._buffer)
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes of the file, and go back to the last mark; what lies before it is dropped."""
+        self._buffer += piece
+        passed = min(self._mark, len(self._buffer))
+        del self._buffer[:passed]
+        self._start += passed
+        self._mark -= passed
+        self._at = self._mark
+        self._memory = self._memory_at_mark
+
+    def mark(self) -> None:
+        """Everything before `position` was understood."""
+        self._mark = self._at
+        self._memory_at_mark = self._memory
 
     def u32(self, what: str) -> int:
         """Read an unsigned 32-bit number."""
@@ -80,11 +110,11 @@ class BoundedReader:
     def take(self, length: int, what: str) -> bytes:
         """Read `length` bytes."""
         self._check(length, what)
-        if len(self._buffer) - self._at < length:
-            self._fill(length, what)
-        begin = self._at
-        self._at += length
-        return self._buffer[begin : self._at]
+        begin, end = self._at, self._at + length
+        if end > len(self._buffer):
+            raise NotYet(what)
+        self._at = end
+        return bytes(self._buffer[begin:end])
 
     def keep(self, memory: int) -> None:
         """Count bytes of memory that something read takes for as long as the header is kept."""
@@ -93,31 +123,24 @@ class BoundedReader:
             self.corrupt("it has more metadata than any model needs")
 
     def skip(self, length: int, what: str) -> None:
-        """Pass over `length` bytes without keeping them."""
+        """Pass over `length` bytes, whether they have arrived or not, without keeping them."""
         self._check(length, what)
-        while length:
-            step = min(length, CHUNK)
-            self.take(step, what)
-            length -= step
+        self._at += length
 
-    def skip_texts(self, count: int, what: str) -> None:
-        """Pass over `count` texts: the hot loop of a vocabulary, about 0.15 us each."""
+    def skip_texts(self, count: int, what: str) -> int:
+        """Pass over up to `count` texts: the hot loop of a vocabulary, about 0.15 us each.
+
+        Return how many are left because they have not arrived; those before them are understood.
+        """
         unpack = _U64.unpack_from
         buffer, at, last = self._buffer, self._at, len(self._buffer) - 8
-        for _ in range(count):
-            if at > last:
-                self._at = min(at, len(self._buffer))
-                self.skip(at - self._at, what)
-                self._fill(8, what)
-                buffer, at, last = self._buffer, self._at, len(self._buffer) - 8
-            length = unpack(buffer, at)[0]
-            at += 8 + length
-            if length > CHUNK:
-                self._at = at - length
-                self.skip(length, what)
-                buffer, at, last = self._buffer, self._at, len(self._buffer) - 8
-        self._at = min(at, len(self._buffer))
+        while count and at <= last:
+            at += 8 + unpack(buffer, at)[0]
+            count -= 1
         self.skip(at - self._at, what)
+        self._check(8 * count, what)
+        self.mark()
+        return count
 
     def truncated(self, reason: str) -> NoReturn:
         """Raise TruncatedGguf."""
@@ -136,21 +159,6 @@ class BoundedReader:
             self.truncated(f"it ends at byte {self._size}, inside {what}")
         if self.position + length > MAX_HEADER:
             self.corrupt(f"its header goes on beyond {MAX_HEADER} bytes, in {what}")
-
-    def _fill(self, length: int, what: str) -> None:
-        """Make sure that `length` bytes lie in the buffer, dropping what was read."""
-        self._check(length, what)
-        pieces = [self._buffer[self._at :]]
-        have = len(pieces[0])
-        self._start, self._at = self.position, 0
-        while have < length:
-            piece = self._stream.read(max(CHUNK, length - have))
-            if not piece:
-                self._buffer = b"".join(pieces)
-                self.truncated(f"reading stopped inside {what}")
-            pieces.append(piece)
-            have += len(piece)
-        self._buffer = b"".join(pieces)
 
 
 def _shown(reason: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from desktop.errors import FileUnreadable
 from desktop.gguf.errors import CorruptGguf, GgufError, NotAGguf, TruncatedGguf, UnsupportedGguf
-from desktop.gguf.header import LazyArray, parse_header, read_header, read_texts
+from desktop.gguf.header import GgufHeader, HeaderParser, LazyArray, parse_header, read_header, read_texts
 from tests.support.gguf_writer import Metadata, Tensor, dense_model, header_bytes, text_bytes, write_gguf
 
 U64_MAX = (1 << 64) - 1
@@ -138,6 +138,43 @@ def test_every_cut_of_a_header_is_refused() -> None:
     for length in range(len(whole)):
         with pytest.raises(GgufError):
             parse_header(io.BytesIO(whole[:length]), size=length, name="cut")
+
+
+def _in_pieces(whole: bytes, length: int, *, size: int) -> GgufHeader | None:
+    parser = HeaderParser(size=size, name="pieces")
+    for begin in range(0, len(whole), length):
+        if (header := parser.feed(whole[begin : begin + length])) is not None:
+            return header
+    return None
+
+
+@pytest.mark.parametrize("length", [1, 7, 100, 4096])
+def test_a_header_that_arrives_in_pieces_is_the_same(length: int) -> None:
+    metadata, tensors = dense_model(n_layer=2)
+    metadata["tokenizer.ggml.tokens"] = [f"word {index}" * (index % 5) for index in range(3000)]
+    metadata["tokenizer.ggml.scores"] = [0.5] * 5000
+    metadata["tokenizer.chat_template"] = "x" * 20_000
+    whole = header_bytes(metadata, tensors)
+    header = parse_header(io.BytesIO(whole), size=10**9, name="pieces")
+    assert _in_pieces(whole, length, size=10**9) == header
+    assert header.entries["tokenizer.ggml.tokens"][1] == header.entries["tokenizer.ggml.scores"][0]
+
+
+def test_a_header_is_not_whole_before_its_last_byte_came() -> None:
+    whole = header_bytes({"general.architecture": "llama", "tokenizer.ggml.scores": [0.5] * 5000})
+    whole = whole[: struct.calcsize("<IQ") + whole.index(struct.pack("<IQ", 6, 5000)) + 4 * 5000]
+    assert _in_pieces(whole[:-1], 1000, size=10**9) is None
+    assert _in_pieces(whole, 1000, size=10**9) is not None
+
+
+@pytest.mark.parametrize(
+    ("came", "error"), [(b"", NotAGguf), (b"GG", NotAGguf), (b"GGUF", TruncatedGguf), (_raw(3, 3), TruncatedGguf)]
+)
+def test_pieces_that_end_too_early_are_refused(came: bytes, error: type[GgufError]) -> None:
+    parser = HeaderParser(size=10**9, name="pieces")
+    assert parser.feed(came) is None
+    with pytest.raises(error):
+        parser.end()
 
 
 def test_random_damage_never_raises_anything_but_a_typed_error() -> None:
