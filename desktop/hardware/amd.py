@@ -1,46 +1,116 @@
-"""AMD cards through the amdgpu driver's sysfs files. Tested on a recorded tree only, never run on a real card."""
+"""AMD cards through the amdgpu driver's files (sysfs and KFD), and amdsmi where it is installed.
+
+Tested on recorded trees only, never run on a real card. What amdsmi adds, and its absence, changes no size of memory.
+"""
 
 import platform
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 
-from desktop.hardware.drm import DRM_ROOT, cards, pci_address, pci_name, pcie_link
+from desktop.hardware.amd_nodes import KFD_ROOT, Node, read_nodes
+from desktop.hardware.believable import MOST_BYTES, bytes_within
+from desktop.hardware.drm import DRM_ROOT, cards, pci_address, pci_name, pcie_link, sensor
 from desktop.hardware.kernel_files import number, text
-from desktop.hardware.sources import Found
-from desktop.hardware.types import Gpu, GpuSample
+from desktop.hardware.sources import Found, impossible_memory
+from desktop.hardware.types import Gpu, LostCard, SourceProblem
+
+SOURCE = "AMD"
 
 _MOST_CARVED_OUT = 4 << 30
 """An integrated GPU's own memory is carved out of main memory; firmware gives it at most this much by default."""
 
 
-def read_amd(root: Path = DRM_ROOT) -> Found:
-    """Return every card the amdgpu driver shows with its memory."""
-    return Found(gpus=tuple(gpu for device in cards("amd", root) if (gpu := _read_card(device)) is not None))
+class AmdMemory(msgspec.Struct, frozen=True):
+    """Bytes of a card as the driver tells them; an integrated GPU's window into main memory (GTT) is in them."""
+
+    total: int
+    free: int
+    integrated: bool
+    lie: str = ""
 
 
-def _read_card(device: Path) -> Gpu | None:
-    total = number(device / "mem_info_vram_total")
-    if not total:
-        return None  # the old radeon driver: ggml has no backend for its cards
-    free = total - min(number(device / "mem_info_vram_used") or 0, total)
-    visible = number(device / "mem_info_vis_vram_total")
+def read_amd(root: Path = DRM_ROOT, kfd: Path = KFD_ROOT) -> Iterable[Found]:
+    """Yield every card the amdgpu driver shows with its memory, then again with what amdsmi knows of them."""
+    found = _from_files(root, kfd)
+    yield found
+    if found.gpus:
+        from desktop.hardware.amd_smi import with_amdsmi
+
+        yield with_amdsmi(found)
+
+
+def _from_files(root: Path, kfd: Path) -> Found:
+    nodes = read_nodes(kfd)
+    gpus: list[Gpu] = []
+    problems: list[SourceProblem] = []
+    lost: list[LostCard] = []
+    for device in cards("amd", root):
+        memory = read_memory(device)
+        if memory is None:
+            continue  # the old radeon driver: ggml has no backend for its cards
+        name = card_name(device)
+        if memory.lie:
+            problems.append(impossible_memory(SOURCE, name, memory.lie, memory.free, memory.total))
+        if not memory.total:
+            address = pci_address(device)
+            lost.append(LostCard(vendor="amd", name=name, reason="no_memory", detail=memory.lie, pci_address=address))
+            continue
+        gpus.append(_card(device, name, memory, nodes.get(pci_address(device) or "")))
+    return Found(gpus=tuple(gpus), problems=tuple(problems), lost=tuple(lost))
+
+
+def _card(device: Path, name: str, memory: AmdMemory, node: Node | None) -> Gpu:
+    visible = bytes_within(number(device / "mem_info_vis_vram_total"))
+    return Gpu(
+        name=name,
+        vendor="amd",
+        vram_total=memory.total,
+        vram_free=memory.free,
+        pci_address=pci_address(device),
+        driver=_driver(),
+        pcie=None if memory.integrated else pcie_link(device),
+        bar1_total=None if memory.integrated else visible,
+        resizable_bar=None if memory.integrated or visible is None else visible >= memory.total,
+        uses_ram=memory.integrated,
+        uuid=text(device / "unique_id") or None,
+        temperature=sensor(device, "temp1_input", 1000, 150),
+        power_limit=sensor(device, "power1_cap", 1_000_000, 5000),
+        bandwidth=node.bandwidth if node and not memory.integrated else None,
+        bus_width=node.bus_width if node else None,
+        memory_clock_max=node.memory_clock_max if node else None,
+        compute_capability=node.architecture if node else None,
+    )
+
+
+def card_name(device: Path) -> str:
+    """The name that the card's maker wrote into it, else that of the product database."""
+    return text(device / "product_name") or pci_name(device) or "AMD GPU"
+
+
+def _driver() -> str:
+    """The driver's own version, where it was not built with the kernel."""
+    version = text(Path("/sys/module/amdgpu/version"))
+    return f"amdgpu {version}" if version else f"amdgpu, Linux {platform.release()}"
+
+
+def read_memory(device: Path) -> AmdMemory | None:
+    """Return the card's memory as far as it can be believed; None where the driver tells none."""
+    total, used = number(device / "mem_info_vram_total"), number(device / "mem_info_vram_used") or 0
+    if total is None or total == 0:
+        return None
+    if total > MOST_BYTES:
+        return AmdMemory(0, 0, integrated=False, lie=f"{total} in all")
+    lie = f"{used} used of {total}" if used > total else ""
+    free = total - min(used, total)
     integrated = _integrated(device, total)
     if integrated:
-        window = number(device / "mem_info_gtt_total") or 0
+        window = min(number(device / "mem_info_gtt_total") or 0, psutil.virtual_memory().total)
         total, free = total + window, free + window - min(number(device / "mem_info_gtt_used") or 0, window)
         free = min(free, psutil.virtual_memory().available)
-    return Gpu(
-        name=text(device / "product_name") or pci_name(device) or "AMD GPU",
-        vendor="amd",
-        vram_total=total,
-        vram_free=free,
-        pci_address=pci_address(device),
-        driver=f"amdgpu, Linux {platform.release()}",
-        pcie=None if integrated else pcie_link(device),
-        resizable_bar=None if integrated or visible is None else visible >= total,
-        uses_ram=integrated,
-    )
+    return AmdMemory(total, free, integrated=integrated, lie=lie)
 
 
 def _integrated(device: Path, vram_total: int) -> bool:
@@ -48,32 +118,9 @@ def _integrated(device: Path, vram_total: int) -> bool:
     return vram_total <= _MOST_CARVED_OUT and (number(device / "mem_info_gtt_total") or 0) > vram_total
 
 
-def sample_amd(root: Path = DRM_ROOT) -> tuple[GpuSample, ...]:
-    """Return one sample per card; the driver does not tell the bytes of our own processes."""
-    return tuple(
-        GpuSample(
-            name=gpu.name,
-            vram_total=gpu.vram_total,
-            vram_used=gpu.vram_total - gpu.vram_free,
-            utilization=_float(device / "gpu_busy_percent"),
-            temperature=_sensor(device, "temp1_input", 1000),
-            power=_sensor(device, "power1_average", 1_000_000),
-            pci_address=gpu.pci_address,
-            uses_ram=gpu.uses_ram,
-        )
-        for device in cards("amd", root)
-        if (gpu := _read_card(device)) is not None
-    )
-
-
-def _sensor(device: Path, name: str, scale: int) -> float | None:
-    """A hwmon figure: millidegrees or microwatts, divided by `scale`."""
-    for file in device.glob(f"hwmon/hwmon*/{name}"):
-        value = _float(file)
-        return value / scale if value is not None else None
-    return None
-
-
-def _float(file: Path) -> float | None:
-    value = number(file)
-    return float(value) if value is not None else None
+def amd_devices(root: Path = DRM_ROOT) -> Iterator[tuple[Path, AmdMemory]]:
+    """Yield the folder and the memory of every card that has a believable one."""
+    for device in cards("amd", root):
+        memory = read_memory(device)
+        if memory is not None and memory.total:
+            yield device, memory

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+from desktop.hardware.believable import whole, within
 from desktop.hardware.kernel_files import number, text
 from desktop.hardware.types import BusCard, PcieLink, Vendor
 
@@ -47,8 +48,8 @@ def pcie_link(device: Path) -> PcieLink:
     return PcieLink(
         generation=_SPEEDS.get(text(device / "current_link_speed").partition(" ")[0]),
         generation_max=_SPEEDS.get(text(device / "max_link_speed").partition(" ")[0]),
-        width=number(device / "current_link_width"),
-        width_max=number(device / "max_link_width"),
+        width=whole(number(device / "current_link_width"), 1, 32),
+        width_max=whole(number(device / "max_link_width"), 1, 32),
     )
 
 
@@ -67,4 +68,12 @@ def _product_name(vendor: str, product: str, databases: tuple[Path, ...]) -> str
                 inside = line.startswith(f"{vendor} ")
             elif inside and line.startswith(f"\t{product} "):
                 return line.strip().partition(" ")[2].strip()
+    return None
+
+
+def sensor(device: Path, name: str, scale: int, most: float) -> float | None:
+    """A hwmon figure (millidegrees, microwatts) divided by `scale`; None where there is none up to `most`."""
+    for file in sorted(device.glob(f"hwmon/hwmon*/{name}")):
+        value = number(file)
+        return within(value / scale, 0, most) if value is not None else None
     return None

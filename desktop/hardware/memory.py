@@ -1,11 +1,9 @@
-"""Main memory, swap and the disk with the models, through psutil. Safe to call in any process."""
-
-from pathlib import Path
+"""Main memory and swap, through psutil. Safe to call in any process."""
 
 import psutil
 
 from desktop.hardware.cgroup import Cgroup
-from desktop.hardware.types import Disk, Ram
+from desktop.hardware.types import Ram
 
 
 def read_ram(cgroup: Cgroup | None = None) -> Ram:
@@ -23,14 +21,3 @@ def read_ram(cgroup: Cgroup | None = None) -> Ram:
         swap_used=swap.used,
         machine_total=memory.total,
     )
-
-
-def read_disk(models_folder: Path) -> Disk:
-    """Return the size and the free bytes of the disk that holds (or will hold) `models_folder`.
-
-    Raises OSError where the disk does not answer. May hang on a network disk that is gone: give it a time-out.
-    """
-    folder = models_folder.expanduser().absolute()
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    usage = psutil.disk_usage(str(existing))
-    return Disk(path=str(folder), total=usage.total, free=usage.free)

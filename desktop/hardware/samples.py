@@ -38,15 +38,15 @@ class MachineSampler:
         """Return the machine as it is now."""
         ram = read_ram(self._cgroup)
         resident, mapped = self._ours()
-        gpus, problem = self._gpus.latest()
+        gpus = self._gpus.latest()
         return HardwareSample(
             time=time.monotonic(),
             ram_total=ram.total,
             ram_used=ram.total - ram.available,
             ram_used_by_us=resident,
             ram_mapped_by_us=mapped,
-            gpus=gpus,
-            problems=(problem,) if problem else (),
+            gpus=gpus.samples,
+            problems=gpus.problems,
         )
 
     def _ours(self) -> tuple[int, int]:
@@ -69,12 +69,18 @@ def _process(pid: int) -> psutil.Process | None:
         return None
 
 
+class _Gpus(NamedTuple):
+    """The cards at one moment, and what was wrong with some of them."""
+
+    samples: tuple[GpuSample, ...] = ()
+    problems: tuple[SourceProblem, ...] = ()
+
+
 class _GpuState(NamedTuple):
     """What was last heard of the GPUs, and when (time.monotonic; infinity where there are none to ask)."""
 
     heard: float
-    gpus: tuple[GpuSample, ...] = ()
-    problem: SourceProblem | None = None
+    gpus: _Gpus = _Gpus()
 
 
 class _GpuThread:
@@ -87,18 +93,18 @@ class _GpuThread:
         self._heard = threading.Event()
         threading.Thread(target=self._run, name="gpu samples", daemon=True).start()
 
-    def latest(self) -> tuple[tuple[GpuSample, ...], SourceProblem | None]:
+    def latest(self) -> _Gpus:
         """The GPUs as last read; none and a problem when that is too long ago.
 
         Only the very first time it waits, so that a machine with GPUs is not told as one without.
         """
         if not self._heard.is_set() and not self._heard.wait(GPU_PATIENCE):
             self._heard.set()
-            return (), slow_source("GPU")
+            return _Gpus(problems=(slow_source("GPU"),))
         state = self._state
         if time.monotonic() - state.heard > self._interval + GPU_PATIENCE:
-            return (), slow_source("GPU")
-        return state.gpus, state.problem
+            return _Gpus(problems=(slow_source("GPU"),))
+        return state.gpus
 
     def _run(self) -> None:
         while True:
@@ -109,7 +115,8 @@ class _GpuThread:
                 self._tell(_GpuState(math.inf))
                 return
             except Exception as error:  # noqa: BLE001 - whatever a driver's binding raises is told in the sample
-                self._tell(_GpuState(time.monotonic(), problem=failed_source("GPU", error)))
+                failed = _Gpus(problems=(failed_source("GPU", error),))
+                self._tell(_GpuState(time.monotonic(), failed))
             time.sleep(max(self._interval, GPU_PATIENCE / 2))
 
     def _tell(self, state: _GpuState) -> None:
@@ -117,14 +124,20 @@ class _GpuThread:
         self._heard.set()
 
 
-def _gpu_samples(pids: Callable[[], tuple[int, ...]]) -> Iterator[tuple[GpuSample, ...]]:
+def _gpu_samples(pids: Callable[[], tuple[int, ...]]) -> Iterator[_Gpus]:
     """Yield the GPUs each time it is asked; ends at once on a machine without a GPU that tells its memory."""
     if sys.platform == "darwin":
         return  # an Apple GPU lives in main memory, which the sample tells anyway
     # The drivers' bindings are loaded on this thread, so that even loading cannot hold up the first sample.
-    from desktop.hardware.amd import sample_amd
-    from desktop.hardware.nvidia import nvml, sample_nvidia
+    from desktop.hardware.drm_samples import sample_drm
+    from desktop.hardware.nvidia import nvml
+    from desktop.hardware.nvidia_samples import NvidiaSampler
 
-    with nvml() as nvidia:
-        while (gpus := (sample_nvidia(pids()) if nvidia else ()) + sample_amd()) or nvidia:
+    with nvml() as present:
+        nvidia = NvidiaSampler() if present else None
+        while True:
+            samples, problems = nvidia.sample(pids()) if nvidia else ([], [])
+            gpus = _Gpus((*samples, *sample_drm(pids())), tuple(problems))
+            if not gpus.samples and nvidia is None:
+                return
             yield gpus

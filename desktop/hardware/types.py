@@ -21,6 +21,8 @@ Topology = Literal["same_board", "one_switch", "switches", "host_bridge", "numa_
 P2pStatus = Literal["ok", "chipset", "gpu", "topology", "disabled", "not_supported", "unknown"]
 """Whether two cards copy to each other directly, or what is in the way (nvmlGpuP2PStatus_t)."""
 
+Outcome = Literal["answered", "failed", "slow"]
+
 DiskKind = Literal["nvme", "ssd", "hdd", "network", "memory", "virtual"]
 """What a disk is made of; "virtual" is one whose machine does not tell."""
 
@@ -215,7 +217,7 @@ class SourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """How a source of facts did: what became of the question, and after how many seconds."""
 
     source: str
-    outcome: Literal["answered", "failed", "slow"]
+    outcome: Outcome
     seconds: float
 
 
@@ -239,7 +241,7 @@ class VulkanDriver(msgspec.Struct, frozen=True, kw_only=True):
 
     manifest: str
     library: str
-    found: bool
+    found: bool | None = None
 
 
 class Vulkan(msgspec.Struct, frozen=True, kw_only=True):

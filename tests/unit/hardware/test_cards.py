@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from desktop.hardware.amd import read_amd, sample_amd
+from desktop.hardware.amd import read_amd
 from desktop.hardware.apple import parse_displays
 from desktop.hardware.drm import pci_name, silent_cards
+from desktop.hardware.drm_samples import sample_drm
 from desktop.hardware.intel import read_intel
+from desktop.hardware.sources import Found
 from desktop.hardware.types import PcieLink
 from desktop.hardware.windows import Adapter, gpus_from_adapters
 
@@ -22,6 +24,14 @@ PCI_IDS = """\
 \t2504  GA106 [GeForce RTX 3060]
 \t744c  The same number of another maker
 """
+
+
+def amd(root: Path) -> Found:
+    return list(read_amd(root, root / "kfd"))[-1]
+
+
+def intel(root: Path) -> Found:
+    return list(read_intel(root))[-1]
 
 
 def add_card(root: Path, name: str, address: str, **files: str | int) -> Path:
@@ -54,7 +64,7 @@ def test_a_radeon_is_read_from_sysfs(tmp_path: Path) -> None:
     add_radeon(tmp_path)
     add_card(tmp_path, "card0", "0000:00:02.0", vendor="0x8086")
     (tmp_path / "card1-DP-1").mkdir()
-    (gpu,) = read_amd(tmp_path).gpus
+    (gpu,) = amd(tmp_path).gpus
     assert (gpu.name, gpu.vendor, gpu.pci_address) == ("Radeon RX 7900 XTX", "amd", "0000:0c:00.0")
     assert (gpu.vram_total, gpu.vram_free) == (24 * GIB, 22 * GIB)
     assert gpu.pcie == PcieLink(generation=1, generation_max=4, width=16, width_max=16)
@@ -63,21 +73,21 @@ def test_a_radeon_is_read_from_sysfs(tmp_path: Path) -> None:
 
 def test_a_radeon_with_a_small_window_has_resizable_bar_off(tmp_path: Path) -> None:
     add_radeon(tmp_path, mem_info_vis_vram_total=256 * MIB)
-    assert read_amd(tmp_path).gpus[0].resizable_bar is False
+    assert amd(tmp_path).gpus[0].resizable_bar is False
 
 
 def test_an_amd_processors_graphics_lives_in_main_memory(tmp_path: Path) -> None:
     add_radeon(tmp_path, mem_info_vram_total=512 * MIB, mem_info_vram_used=MIB, mem_info_gtt_total=8 * GIB)
-    (gpu,) = read_amd(tmp_path).gpus
+    (gpu,) = amd(tmp_path).gpus
     assert gpu.uses_ram is True
     assert gpu.vram_total == 8 * GIB + 512 * MIB  # its own part and its window into main memory
     assert gpu.vram_free <= gpu.vram_total
-    assert [sample.uses_ram for sample in sample_amd(tmp_path)] == [True]
+    assert [sample.uses_ram for sample in sample_drm((), tmp_path)] == [True]
 
 
 def test_a_card_of_the_old_driver_is_left_out(tmp_path: Path) -> None:
     add_card(tmp_path, "card0", "0000:01:00.0", vendor="0x1002")
-    assert read_amd(tmp_path).gpus == ()
+    assert amd(tmp_path).gpus == ()
 
 
 def test_a_radeon_is_sampled(tmp_path: Path) -> None:
@@ -85,14 +95,14 @@ def test_a_radeon_is_sampled(tmp_path: Path) -> None:
     sensors.mkdir(parents=True)
     (sensors / "temp1_input").write_text("54000\n")
     (sensors / "power1_average").write_text("231000000\n")
-    (sample,) = sample_amd(tmp_path)
+    (sample,) = sample_drm((), tmp_path)
     assert (sample.vram_used, sample.utilization, sample.temperature, sample.power) == (2 * GIB, 42.0, 54.0, 231.0)
-    assert sample.used_by_us is None
+    assert sample.used_by_us == 0
 
 
 def test_intels_integrated_graphics_lives_in_main_memory(tmp_path: Path) -> None:
     add_card(tmp_path, "card0", "0000:00:02.0", vendor="0x8086")
-    found = read_intel(tmp_path)
+    found = intel(tmp_path)
     assert [gpu.uses_ram for gpu in found.gpus] == [True]
     assert found.problems == ()
 
@@ -102,13 +112,13 @@ def test_a_discrete_intel_card_tells_its_memory_where_the_driver_does(tmp_path: 
     folder.mkdir(parents=True)
     (folder / "lmem_total_bytes").write_text(f"{16 * GIB}\n")
     (folder / "lmem_avail_bytes").write_text(f"{15 * GIB}\n")
-    (gpu,) = read_intel(tmp_path).gpus
+    (gpu,) = intel(tmp_path).gpus
     assert (gpu.vram_total, gpu.vram_free, gpu.uses_ram) == (16 * GIB, 15 * GIB, False)
 
 
 def test_a_discrete_intel_card_of_unknown_size_is_told_and_not_invented(tmp_path: Path) -> None:
     add_card(tmp_path, "card0", "0000:03:00.0", vendor="0x8086")
-    found = read_intel(tmp_path)
+    found = intel(tmp_path)
     assert found.gpus == ()
     assert "does not tell how much memory" in found.problems[0].message
 

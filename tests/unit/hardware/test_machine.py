@@ -10,7 +10,8 @@ import pytest
 import desktop.hardware.read
 from desktop.hardware.cgroup import Cgroup
 from desktop.hardware.cpu import parse_cpuinfo, parse_sysctl, usable_threads
-from desktop.hardware.memory import read_disk, read_ram
+from desktop.hardware.disk import read_disk
+from desktop.hardware.memory import read_ram
 from desktop.hardware.read import read_basics
 
 GIB = 1 << 30

@@ -81,7 +81,10 @@ def test_a_card_that_fell_off_the_bus_leaves_the_others(tmp_path: Path, use_stub
     use_stub(fault="lost")
     profile = probe(tmp_path)
     assert [gpu.name for gpu in profile.gpus] == ["NVIDIA GeForce RTX 4070"]
-    assert [problem.message for problem in profile.problems] == ["NVML card 1 failed: NVMLError_GpuIsLost: GPU is lost"]
+    assert [(card.name, card.reason, card.index) for card in profile.lost_cards] == [
+        ("NVIDIA GeForce RTX 3060", "lost", 1)
+    ]
+    assert "RTX 3060 is lost to its driver" in profile.problems[0].message
 
 
 def test_an_old_driver_tells_what_it_can(tmp_path: Path, use_stub: UseStub, old_stub_nvml: Path) -> None:
@@ -91,14 +94,16 @@ def test_an_old_driver_tells_what_it_can(tmp_path: Path, use_stub: UseStub, old_
     assert (first.vram_total, first.driver) == (12 * GIB, "550.54.14")
     assert (first.bandwidth, first.resizable_bar, first.compute_capability) == (None, None, None)
     assert first.pcie == PcieLink()
-    assert profile.problems == ()
+    (problem,) = profile.problems
+    assert "550.54.14 is old" in problem.message
+    assert "nvmlDeviceGetMemoryInfo" in problem.message
 
 
 def test_more_free_than_there_is_is_not_believed(tmp_path: Path, use_stub: UseStub) -> None:
     use_stub("RTX 4070:12:6.8", fault="lying")
     profile = probe(tmp_path)
     assert profile.gpus[0].vram_free == pytest.approx(5.2 * GIB, abs=2)
-    assert "which cannot be" in profile.problems[0].message
+    assert "what cannot be" in profile.problems[0].message
 
 
 def test_a_card_with_an_impossible_size_is_left_out_and_told(tmp_path: Path, use_stub: UseStub) -> None:
