@@ -9,7 +9,7 @@ _NO_CARD = QT_TRANSLATE_NOOP("core", "no graphics card")
 _NO_CARD_TELLS = QT_TRANSLATE_NOOP("core", "no card tells")
 
 _LOST_TEMPLATES = {
-    "lost": QT_TRANSLATE_NOOP("core", "{name} does not answer any more: it was lost, as happens after sleep"),
+    "lost": QT_TRANSLATE_NOOP("core", "{name} was lost: it does not answer any more, as happens after sleep"),
     "reset_required": QT_TRANSLATE_NOOP("core", "{name} has to be reset before it can be used"),
     "no_permission": QT_TRANSLATE_NOOP("core", "this user may not use {name}"),
     "no_memory": QT_TRANSLATE_NOOP("core", "{name} does not tell how much memory it has"),
@@ -56,7 +56,7 @@ def check_lost(profile: HardwareProfile) -> Check:
         return _lost("fail", found, Phrase.of(_after_sleep(profile)))
     if not profile.gpus:
         return _lost("skip", Phrase.of(_NO_CARD))
-    return _lost("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "all of them answer")))
+    return _lost("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "every card answers")))
 
 
 def _lost_remedy(card: LostCard, profile: HardwareProfile) -> str:
@@ -75,9 +75,9 @@ def _lost(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
     return Check(
         id="gpu-lost",
         status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Cards answer")),
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Graphics cards")),
         found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "every card answers, after sleep too")),
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "all of them answer, after sleep too")),
         remedy=remedy,
     )
 

@@ -51,7 +51,8 @@ def check_disk_speed(profile: HardwareProfile, facts: Facts) -> Check:
     if speed.read is None:
         return _speed("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "not measured")))
     what = QT_TRANSLATE_NOOP(
-        "core", "reads {read:,.0f} MB/s, writes {write:,.0f} MB/s: a model of 5 GB takes {seconds:.0f} s the first time"
+        "core",
+        "reads {read:,.0f} MB/s, writes {write:,.0f} MB/s: a model of 5 GB takes about {seconds:.0f} s the first time",
     )
     found = Phrase.of(
         what,

@@ -82,22 +82,22 @@ def check_cpu_build(profile: HardwareProfile, engine: EngineInfo | None) -> Chec
     left = [name for name in profile.cpu.features if name in _OF_THE_ENGINE and _OF_THE_ENGINE[name] not in used]
     missed = listed(_SHOWN[name] for name in left if name in _MATTERS)
     if missed:
-        what = QT_TRANSLATE_NOOP("core", "it leaves {missed} of the processor unused")
+        what = QT_TRANSLATE_NOOP("core", "it does not use {missed} of this processor")
         remedy = Phrase.of(
             QT_TRANSLATE_NOOP("core", "Build the engine on this machine (make run does): answers come faster.")
         )
         return _build("warn", Phrase.of(what, missed=missed), remedy)
     if left:
-        what = QT_TRANSLATE_NOOP("core", "all that matters; of {unused} only long prompts would profit")
+        what = QT_TRANSLATE_NOOP("core", "uses all that matters; of {unused} only long prompts would profit")
         return _build("pass", Phrase.of(what, unused=listed(_OF_THE_ENGINE[name] for name in left)))
-    return _build("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "everything the processor has")))
+    return _build("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "uses everything the processor has")))
 
 
 def _build(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
     return Check(
         id="cpu-build",
         status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Engine uses")),
+        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Engine build")),
         found=found,
         wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "the instruction sets of this processor")),
         remedy=remedy,

@@ -111,7 +111,7 @@ def check_xid(profile: HardwareProfile, facts: Facts) -> Check:
     if log.unknown is not None:
         return _xid("skip", log.unknown)
     if not log.xids:
-        return _xid("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none since the start of the system")))
+        return _xid("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none in the kernel's log")))
     number = min((xid.number for xid in log.xids), key=_badness)
     meaning = MEANINGS.get(number, _UNKNOWN)
     found = Phrase.of(meaning.template, logged=_logged(log.xids), number=number)
@@ -138,6 +138,6 @@ def _xid(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
         status=status,
         title=Phrase.of(QT_TRANSLATE_NOOP("core", "NVIDIA errors (Xid)")),
         found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "none in the kernel's log")),
+        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "none")),
         remedy=remedy,
     )

@@ -1,0 +1,126 @@
+"""What the doctor says of cards that do not work as they should."""
+
+import msgspec
+import pytest
+
+from desktop.hardware.types import BusCard, EccErrors, HardwareProfile, LostCard, Mig
+from tests.support.doctor_values import CARD, GIB, MACHINE, changed, checked, with_card, with_cards, words
+
+SILENT = BusCard(vendor="nvidia", name="GA106 [GeForce RTX 3060]", pci_address="0000:01:00.0")
+
+
+def losing(reason: str, **changes: object) -> HardwareProfile:
+    card = LostCard(vendor="nvidia", name="RTX 3060", reason=reason, detail="GPU is lost")  # type: ignore[arg-type]
+    return with_cards(CARD, lost_cards=(card,), **changes)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("reason", "found", "remedy"),
+    [
+        ("lost", "RTX 3060 was lost: it does not answer any more, as happens after sleep", "nvidia-suspend"),
+        ("reset_required", "RTX 3060 has to be reset before it can be used", "nvidia-smi -r"),
+        ("no_permission", "this user may not use RTX 3060", "usermod -aG video,render"),
+        ("no_memory", "RTX 3060 does not tell how much memory it has", "install the driver anew"),
+        ("failed", "RTX 3060 does not answer: GPU is lost", "install the driver anew"),
+    ],
+)
+async def test_a_card_that_cannot_be_used_is_a_failure(reason: str, found: str, remedy: str) -> None:
+    check = (await checked(losing(reason)))["gpu-lost"]
+    assert (check.status, check.found.render()) == ("fail", found)
+    assert remedy in words(check)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("reason", ["lost", "no_permission"])
+async def test_windows_has_remedies_of_its_own(reason: str) -> None:
+    check = (await checked(losing(reason, system="Windows 11 AMD64")))["gpu-lost"]
+    assert "sudo" not in words(check)
+
+
+@pytest.mark.asyncio
+async def test_a_card_that_asks_for_a_reset_still_works() -> None:
+    check = (await checked(with_card(recovery="reset")))["gpu-lost"]
+    assert check.status == "warn"
+    assert "asks for a reset" in check.found.render()
+
+
+@pytest.mark.asyncio
+async def test_a_card_on_the_bus_that_a_working_driver_does_not_list_is_lost() -> None:
+    check = (await checked(with_cards(CARD, silent_cards=(SILENT,))))["gpu-lost"]
+    assert (check.status, check.found.render()) == (
+        "fail",
+        "on the bus, but not known to the driver: GA106 [GeForce RTX 3060]",
+    )
+
+
+@pytest.mark.asyncio
+async def test_without_any_driver_that_is_the_drivers_check_and_not_this_one() -> None:
+    checks = await checked(changed(silent_cards=(SILENT,)))
+    assert (checks["nvidia-driver"].status, checks["gpu-lost"].status) == ("fail", "skip")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("throttle", "status", "found"),
+    [
+        (None, "skip", "no card tells"),
+        ((), "pass", "not now"),
+        (("power_cap",), "pass", "RTX 4070 is at its power limit, as is normal under full load"),
+        (("power_cap", "thermal_driver"), "warn", "RTX 4070 is slowed because it is hot (92 °C)"),
+        (("thermal_hardware",), "warn", "RTX 4070 is slowed because it is hot (92 °C)"),
+        (("power_brake",), "warn", "RTX 4070 is slowed by its hardware: too little power, or too hot"),
+        (("hardware_slowdown",), "warn", "RTX 4070 is slowed by its hardware: too little power, or too hot"),
+    ],
+)
+async def test_throttling(throttle: tuple[str, ...] | None, status: str, found: str) -> None:
+    check = (await checked(with_card(throttle=throttle, temperature=92.0)))["throttling"]
+    assert (check.status, check.found.render()) == (status, found)
+    assert (check.remedy is not None) == (status == "warn")
+
+
+@pytest.mark.asyncio
+async def test_a_hot_card_that_does_not_tell_its_temperature() -> None:
+    check = (await checked(with_card(throttle=("thermal_driver",))))["throttling"]
+    assert check.found.render() == "RTX 4070 is slowed because it is hot"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("ecc", "status"),
+    [
+        (None, "skip"),
+        (EccErrors(corrected=12, uncorrected_in_its_life=2, retired_pages=1), "pass"),
+        (EccErrors(uncorrected=1), "warn"),
+        (EccErrors(pending=True), "warn"),
+        (EccErrors(remap_failed=True), "fail"),
+    ],
+)
+async def test_errors_in_card_memory(ecc: EccErrors | None, status: str) -> None:
+    assert (await checked(with_card(ecc=ecc)))["memory-errors"].status == status
+
+
+@pytest.mark.asyncio
+async def test_a_failing_card_comes_before_one_that_needs_a_restart() -> None:
+    pending = msgspec.structs.replace(CARD, ecc=EccErrors(pending=True))
+    failing = msgspec.structs.replace(CARD, name="A100", ecc=EccErrors(remap_failed=True))
+    check = (await checked(with_cards(pending, failing)))["memory-errors"]
+    assert check.status == "fail"
+    assert "A100" in check.found.render()
+
+
+@pytest.mark.asyncio
+async def test_a_divided_card_says_which_part_a_model_gets() -> None:
+    profile = with_card(vram_total=20 * GIB, mig=Mig(enabled=True, card_total=80 * GIB), index=1)
+    check = (await checked(profile))["mig"]
+    assert (check.status, check.found.render()) == (
+        "warn",
+        "RTX 4070 is divided (MIG): a model gets 20.0 GiB of its 80.0 GiB",
+    )
+    assert "nvidia-smi -i 1 -mig 0" in words(check)
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_said_of_cards_where_there_is_none() -> None:
+    checks = await checked(MACHINE)
+    assert {checks[name].status for name in ("gpu-lost", "throttling", "memory-errors", "mig")} == {"skip"}
