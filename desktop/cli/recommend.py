@@ -177,6 +177,9 @@ def _where(choice: "Choice") -> str:
     everything = choice.n_layer + 1
     if not choice.n_gpu_layers:
         return "all on the processor"
+    if choice.kept is not None:
+        kept = "experts" if choice.kept.kind == "experts" else "feed-forward"
+        return f"on graphics, {kept} of {choice.kept.blocks} not"
     if choice.n_gpu_layers == everything:
         parts = "+".join(str(part) for part in choice.placement.tensor_split)
         return f"all on graphics ({parts})" if "+" in parts else "all on graphics"

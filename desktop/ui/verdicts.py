@@ -13,13 +13,16 @@ def verdict_text(choice: Choice, left_out: str = "") -> str:
         "fits": QCoreApplication.translate("Verdict", "Fits"),
         "tight": QCoreApplication.translate("Verdict", "Fits, with little to spare"),
         "partial": QCoreApplication.translate("Verdict", "Fits with {layers} layers on the CPU"),
+        "experts": QCoreApplication.translate("Verdict", "Fits with the experts of {blocks} layers on the CPU"),
+        "feed_forward": QCoreApplication.translate("Verdict", "Fits with parts of {blocks} layers on the CPU"),
         "does_not_fit": QCoreApplication.translate("Verdict", "Does not fit: {size} GiB more needed"),
         "slow": QCoreApplication.translate("Verdict", "Fits, but slow"),
         "unfit": QCoreApplication.translate("Verdict", "Fits, but not this context"),
     }
-    words = left_out if left_out and choice.verdict in ("fits", "partial") else choice.verdict
+    verdict = choice.kept.kind if choice.kept and choice.verdict == "partial" else choice.verdict
+    words = left_out if left_out and choice.verdict in ("fits", "partial") else verdict
     size = QLocale().toString(choice.missing / 2**30, "f", 1)
-    return texts[words].format(layers=on_cpu, size=size)
+    return texts[words].format(layers=on_cpu, size=size, blocks=choice.kept.blocks if choice.kept else 0)
 
 
 def verdict_kind(choice: Choice, left_out: str = "") -> PillKind:

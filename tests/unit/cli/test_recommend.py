@@ -96,7 +96,7 @@ def test_cards_that_are_not_there_can_be_asked_about(capsys: pytest.CaptureFixtu
     assert [device["name"] for device in answer["devices"]] == ["CPU", "GPU0", "GPU1"]
     best = answer["choices"][0]
     assert best["model"] == "middle"
-    assert set(best["memory"]) == {"CPU", "GPU0", "GPU1"}
+    assert set(best["memory"]) in ({"CPU", "GPU0"}, {"CPU", "GPU1"})  # it has room on one, which is faster
     assert all(isinstance(size, int) for size in best["memory"].values())
     assert len(best["placement"]["layers"]) == 33
     assert sum(best["placement"]["tensor_split"]) == best["placement"]["n_gpu_layers"] == 33

@@ -1,7 +1,6 @@
 """Which models come first, and what is said about them."""
 
 import random
-import time
 
 import msgspec
 import pytest
@@ -183,16 +182,5 @@ def test_more_context_never_needs_less_and_every_row_is_priced(shipped: Catalog)
             assert kv == sorted(kv)
             if not (short.kept or middle.kept or long.kept):  # with experts behind, all layers are on the cards
                 assert short.n_gpu_layers >= middle.n_gpu_layers >= long.n_gpu_layers
-            assert short.speed.decode >= long.speed.decode
-
-
-def test_a_slider_gets_its_answer_within_a_blink(shipped: Catalog) -> None:
-    profile = machine()
-    price_catalog(profile=profile, catalog=shipped, context=8192)
-    seconds = []
-    for step in range(10):
-        begin = time.perf_counter()
-        rows = price_catalog(profile=profile, catalog=shipped, context=4096 + 256 * step)
-        seconds.append((time.perf_counter() - begin) * 240 / len(rows))
-    # 3 ms for 40 models in 6 files each on an idle machine of two cores; the bound leaves room for a busy one.
-    assert min(seconds) < 0.02
+            if {short.verdict, long.verdict} <= {"fits", "partial"}:
+                assert short.speed.decode >= long.speed.decode
