@@ -141,7 +141,13 @@ _ENTRIES = {
         keys(key("a", TEXT, struct.pack("<Q", 2**23))), CorruptGguf, "8388608 bytes", 2**24
     ),
     "more texts than any model has": Crafted(
-        keys(*(key(f"a{index}", TEXT, struct.pack("<Q", 2**21) + b"\xff" * 2**21) for index in range(5))),
+        keys(*(key(f"a{index}", TEXT, text_bytes("x" * 2**21)) for index in range(5))), CorruptGguf, "more metadata"
+    ),
+    "a megabyte that is no UTF-8, twice": Crafted(
+        keys(*[key("a", TEXT, struct.pack("<Q", 2**20) + b"\xff" * 2**20)] * 2), CorruptGguf, '"a" is there twice'
+    ),
+    "texts that take four times their bytes": Crafted(
+        keys(*(key(f"a{index}", TEXT, text_bytes("x" * (2**22 - 4) + "\N{GRINNING FACE}")) for index in range(3))),
         CorruptGguf,
         "more metadata",
     ),
