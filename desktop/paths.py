@@ -61,6 +61,11 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
         return self.cache / "conversations"
 
     @property
+    def answers_database(self) -> Path:
+        """What the engine answered in dry runs."""
+        return self.cache / "answers.sqlite3"
+
+    @property
     def stubs(self) -> Path:
         """Headers of models without their words, for the engine's dry runs (gguf/stub.py)."""
         return self.cache / "stubs"

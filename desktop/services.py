@@ -88,9 +88,10 @@ class Services:
     @cached_property
     def dry_runs(self) -> "DryRuns":
         """Who asks the engine what a plan would need; one child for all that ask."""
+        from desktop.fit.answers import Answers
         from desktop.fit.exact import DryRuns
 
-        return DryRuns()
+        return DryRuns(Answers(self.paths.answers_database))
 
     @cached_property
     def hub(self) -> "Hub":

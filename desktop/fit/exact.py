@@ -6,10 +6,12 @@ to come to the same sum, else by the engine's own sums.
 """
 
 import asyncio
+import hashlib
 import itertools
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -20,6 +22,7 @@ from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import (
     CacheSize,
     DeviceMemory,
+    EngineDevice,
     EngineFailure,
     FailureKind,
     FitAnswer,
@@ -27,6 +30,7 @@ from desktop.engine.protocol import (
     ImaginedDevice,
     LoadPlan,
 )
+from desktop.fit.answers import Answers
 from desktop.fit.companions import Companions, adapter_compute, adapter_weights, draft_request, read_companions
 from desktop.fit.header_shape import place_of, shape_of_header
 from desktop.fit.placement import CPU, Costs, request_of
@@ -61,14 +65,16 @@ class _Key(NamedTuple):
 class DryRuns:
     """Asks the engine. Use it from one event loop; close it at the end.
 
-    One child answers many questions, one after the other, and is replaced when it dies. What was answered is kept.
+    One child answers many questions, one after the other, and is replaced when it dies. What was answered is kept,
+    with `answers` also on the disk; they are closed at the end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, answers: Answers | None = None) -> None:
         self._child: LineChild | None = None
         self._turn = asyncio.Lock()
         self._ids = itertools.count(1)
         self._answers: OrderedDict[_Key, FitAnswer] = OrderedDict()
+        self._kept = answers
         self._decoder = msgspec.json.Decoder(FitAnswer)
 
     async def __aenter__(self) -> Self:
@@ -79,32 +85,47 @@ class DryRuns:
     ) -> None:
         await self.close()
 
-    async def ask(self, plan: LoadPlan, *, stub_key: str = "", imagined: Sequence[ImaginedDevice] = ()) -> FitAnswer:
+    async def ask(
+        self, plan: LoadPlan, *, stub_key: str = "", imagined: Sequence[ImaginedDevice] = (), hardware: str = ""
+    ) -> FitAnswer:
         """Ask what `plan` would need; its model_path names a stub or a model.
 
         stub_key: identifies what is in the file, so that the same question need not be asked twice; "" asks again.
-        Raises an AppError of engine.failure for what the engine refuses (UnsupportedArchitecture ...), and for a child
-        that dies of the question or does not answer.
+        hardware: identifies the devices that are there (`hardware_key`); without it an answer about them is kept for
+        as long as this object lives only. Raises an AppError of engine.failure for what the engine refuses
+        (UnsupportedArchitecture ...), and for a child that dies of the question or does not answer.
         """
-        key = _Key(stub_key, _canonical(plan, imagined))
-        if stub_key and key in self._answers:
+        if not stub_key:
+            return await self._new_answer(plan, imagined)
+        key = _Key(stub_key, _canonical(plan, imagined, hardware))
+        if key in self._answers:
             self._answers.move_to_end(key)
             return self._answers[key]
+        kept = self._kept if _lasts(plan, imagined, hardware) else None
+        answer = await asyncio.to_thread(kept.find, *key) if kept else None
+        if answer is None:
+            answer = await self._new_answer(plan, imagined)
+            if kept:
+                await asyncio.to_thread(kept.keep, *key, answer)
+        self._answers[key] = answer
+        if len(self._answers) > KEPT_ANSWERS:
+            self._answers.popitem(last=False)
+        return answer
+
+    async def close(self) -> None:
+        """End the child, and close what is kept."""
+        child, self._child = self._child, None
+        if child is not None:
+            await child.close()
+        if self._kept is not None:
+            await asyncio.to_thread(self._kept.close)
+
+    async def _new_answer(self, plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> FitAnswer:
         async with self._turn:
             answer = await self._asked(FitQuestion(question_id=next(self._ids), plan=plan, imagined=tuple(imagined)))
         if answer.failure is not None:
             raise explain_failure(answer.failure)
-        if stub_key:
-            self._answers[key] = answer
-            if len(self._answers) > KEPT_ANSWERS:
-                self._answers.popitem(last=False)
         return answer
-
-    async def close(self) -> None:
-        """End the child."""
-        child, self._child = self._child, None
-        if child is not None:
-            await child.close()
 
     async def _asked(self, question: FitQuestion) -> FitAnswer:
         try:
@@ -251,7 +272,29 @@ def _shared_out(cache: CacheSize) -> list[tuple[str, int]]:
     return [(device, cache.size * cache.layers.count(device) // count) for device in dict.fromkeys(cache.layers)]
 
 
-def _canonical(plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> bytes:
-    """The question as bytes; where the stub lies makes no difference."""
+def hardware_key(devices: Iterable[EngineDevice], driver: str = "") -> str:
+    """Identify the devices that the engine sees, 32 hex; what is free of their memory makes no difference."""
+    marks = [(one.name, one.description, one.backend, one.memory_total, one.pci_address) for one in devices]
+    return hashlib.sha256(msgspec.json.encode((marks, driver))).hexdigest()[:32]
+
+
+def _lasts(plan: LoadPlan, imagined: Sequence[ImaginedDevice], hardware: str) -> bool:
+    """Whether the answer holds beyond this process: names of devices may mean others another time."""
+    named = {*plan.devices, *(override.device for override in plan.tensor_overrides)} - {CPU}
+    return not plan.rpc_endpoints and (bool(hardware) or named <= {device.name for device in imagined})
+
+
+def _canonical(plan: LoadPlan, imagined: Sequence[ImaginedDevice], hardware: str) -> bytes:
+    """The question as bytes; where the stub lies makes no difference. Looks at the files beside the model."""
+    beside = [plan.draft_path, plan.mmproj_path, *(adapter.path for adapter in plan.lora)]
     plan = msgspec.structs.replace(plan, model_path="", model_name="", reasons=(), predicted=(), placement=None)
-    return msgspec.json.encode((plan, imagined))
+    return msgspec.json.encode((plan, imagined, hardware, [_mark(path) for path in beside]))
+
+
+def _mark(path: str) -> tuple[int, int]:
+    """Size and time of a file, (0, 0) where it cannot be seen: what is wrong with it, the engine says."""
+    try:
+        status = Path(path).stat() if path else None
+    except OSError:
+        status = None
+    return (status.st_size, status.st_mtime_ns) if status else (0, 0)
