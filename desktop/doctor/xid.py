@@ -4,6 +4,7 @@ Numbers, meanings and what they call for are those of NVIDIA's Xid catalog (docs
 "Analyzing Xid Errors with the Xid Catalog") and of the driver's own nverror.h; the words are ours.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from desktop.doctor.check import Check, Status
@@ -113,8 +114,9 @@ def check_xid(profile: HardwareProfile, facts: Facts) -> Check:
     if not log.xids:
         return _xid("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none in the kernel's log")))
     number = min((xid.number for xid in log.xids), key=_badness)
+    names = _names(profile)
     meaning = MEANINGS.get(number, _UNKNOWN)
-    found = Phrase.of(meaning.template, logged=_logged(log.xids), number=number)
+    found = Phrase.of(meaning.template, logged=_logged(log.xids, names), number=number)
     return _xid(meaning.status, found, Phrase.of(meaning.remedy) if meaning.remedy else None)
 
 
@@ -125,11 +127,20 @@ def _badness(number: int) -> tuple[int, int]:
     return sum(meaning.status == "fail" for meaning in MEANINGS.values()), -1
 
 
-def _logged(xids: tuple[Xid, ...]) -> str:
-    """Without words, so that nothing is to be translated: "Xid 79 (0000:01:00), Xid 13 × 4 (0000:02:00)"."""
-    return ", ".join(
-        f"Xid {xid.number}{f' × {xid.count}' if xid.count > 1 else ''} ({xid.pci_address})" for xid in xids
-    )
+def _names(profile: HardwareProfile) -> dict[str, str]:
+    """Address as the driver writes it -> name of the card; none where two cards have the same name."""
+    cards = [(gpu.pci_address, gpu.name) for gpu in profile.gpus]
+    cards += [(card.pci_address, card.name) for card in profile.lost_cards]
+    cards += [(card.pci_address, card.name) for card in profile.silent_cards]
+    names = [name for _, name in cards]
+    return {address.rpartition(".")[0]: name for address, name in cards if address and names.count(name) == 1}
+
+
+def _logged(xids: tuple[Xid, ...], names: Mapping[str, str]) -> str:
+    """Without words, so that nothing is to be translated: "Xid 79 (RTX 3060), Xid 13 × 4 (0000:02:00)"."""
+    times = [f" × {xid.count}" if xid.count > 1 else "" for xid in xids]
+    cards = [names.get(xid.pci_address.lower(), xid.pci_address) for xid in xids]
+    return ", ".join(f"Xid {xid.number}{time} ({card})" for xid, time, card in zip(xids, times, cards, strict=True))
 
 
 def _xid(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:

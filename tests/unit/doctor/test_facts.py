@@ -1,6 +1,7 @@
 """The facts that only the doctor asks about, from real files and a real disk."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -28,11 +29,14 @@ def test_the_disk_is_measured_and_nothing_stays_behind(tmp_path: Path) -> None:
 
 
 def test_a_measurement_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = []
-    real = desktop.doctor.disk_speed.os.write
-    monkeypatch.setattr(
-        "desktop.doctor.disk_speed.os.write", lambda file, block: written.append(real(file, block)) or written[-1]
-    )
+    written: list[int] = []
+    write = os.write
+
+    def counted(file: int, block: bytes) -> int:
+        written.append(write(file, block))
+        return written[-1]
+
+    monkeypatch.setattr("desktop.doctor.disk_speed.os.write", counted)
     measure_disk(tmp_path, most_bytes=8 * MIB, seconds=60)
     assert sum(written) == 8 * MIB
 

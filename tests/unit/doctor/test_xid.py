@@ -12,7 +12,17 @@ from desktop.doctor.kernel_log import KernelLog, Xid, find_xids, read_kernel_log
 from desktop.doctor.xid import MEANINGS
 from desktop.errors import Phrase
 from desktop.hardware.types import BusCard
-from tests.support.doctor_values import GOOD_FACTS, MACHINE, changed, checked, with_card, words
+from tests.support.doctor_values import (
+    CARD,
+    GOOD_FACTS,
+    MACHINE,
+    another_card,
+    changed,
+    checked,
+    with_card,
+    with_cards,
+    words,
+)
 
 LINES = (
     "NVRM: Xid (PCI:0000:01:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.",
@@ -47,7 +57,7 @@ async def test_the_worst_message_is_explained_and_all_are_named() -> None:
     status, text = await said(KernelLog(xids=find_xids(LINES)))
     assert status == "fail"
     assert text.startswith(
-        "Xid 13 × 2 (0000:c1:00), Xid 31 (0000:02:00), Xid 79 (0000:01:00). 79: the card fell off the PCI bus"
+        "Xid 13 × 2 (RTX 4070), Xid 31 (0000:02:00), Xid 79 (0000:01:00). 79: the card fell off the PCI bus"
     )
     assert "power cables" in text
 
@@ -89,6 +99,15 @@ async def test_the_log_matters_to_nvidia_cards_even_to_one_that_is_gone() -> Non
     assert (await checked(with_card(vendor="amd"), facts=facts))["xid"].status == "skip"
     silent = BusCard(vendor="nvidia", name="GA106", pci_address="0000:01:00.0")
     assert (await checked(changed(silent_cards=(silent,)), facts=facts))["xid"].status == "fail"
+
+
+@pytest.mark.asyncio
+async def test_two_cards_of_one_name_are_told_by_their_places() -> None:
+    twin = another_card(name="RTX 4070")
+    log = KernelLog(xids=(Xid(number=13, pci_address="0000:C1:00", count=1),))
+    facts = msgspec.structs.replace(GOOD_FACTS, kernel_log=log)
+    assert "0000:C1:00" in words((await checked(with_cards(CARD, twin), facts=facts))["xid"])
+    assert "(RTX 4070)" in words((await checked(with_cards(CARD, another_card()), facts=facts))["xid"])
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

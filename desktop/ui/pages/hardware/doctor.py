@@ -1,4 +1,4 @@
-"""The doctor's card: what needs a person first, then what is good; what does not apply here is folded away."""
+"""The doctor's card: what needs a person first, then what is good; what was not judged is folded away."""
 
 from collections.abc import Sequence
 
@@ -75,7 +75,7 @@ class CheckRow(QFrame):
             )
             remedy.setAccessibleName(remedy.text())
             words.addWidget(remedy)
-        wanted = PlainLabel(render(check.wanted), tone="muted", wrap=True)
+        wanted = PlainLabel(self.tr("Wanted: {what}").format(what=render(check.wanted)), tone="muted", wrap=True)
         row = QHBoxLayout()
         row.setContentsMargins(8, 11, 8, 11)
         row.setSpacing(16)
@@ -99,7 +99,7 @@ class CheckRow(QFrame):
             "pass": self.tr("Good"),
             "warn": self.tr("Hint"),
             "fail": self.tr("Problem"),
-            "skip": self.tr("Does not apply here"),
+            "skip": self.tr("Not judged"),
         }[status]
 
 
@@ -174,9 +174,9 @@ class DoctorCard(Card):
         count = len(self._folded)
         self._fold.setVisible(bool(count))
         if self._unfolded:
-            self._fold.setText(self.tr("Hide what does not apply here"))
+            self._fold.setText(self.tr("Hide what was not judged"))
         else:
-            self._fold.setText(self.tr("Show what does not apply here ({count})").format(count=count))
+            self._fold.setText(self.tr("Show what was not judged ({count})").format(count=count))
 
     def _on_fold_clicked(self) -> None:
         self._unfolded = not self._unfolded
