@@ -102,12 +102,15 @@ class WindowSession:
         return self._shell.tasks.start(self._sample(services), name="live samples")
 
     async def _sample(self, services: "Services") -> None:
-        """Hand on what the sampler's child sees, once a second."""
+        """Hand on what the sampler's child sees, once a second, and learn from it after a load."""
+        from desktop.actions.learn import OverheadLearner
         from desktop.hardware.sampler import HardwareSampler
 
+        learner = OverheadLearner(services)
         async with HardwareSampler(interval=1.0, own_pids=lambda: own_pids(services)) as sampler:
             async for sample in sampler:
                 self._shell.sampled.emit(sample)
+                await learner.see(sample)
 
     def _remember(self) -> None:
         state = self._settings.get(WINDOW_STATE)

@@ -5,7 +5,7 @@ import pytest
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, LoadedModel, LoadPlan
 from desktop.hardware.types import GpuSample, HardwareSample
-from desktop.ui.pages.chat.memory import comparison, gauge_rows
+from desktop.ui.pages.chat.memory import comparison, comparison_by_device, gauge_rows
 from tests.support.page_values import GIB, loaded_model
 
 CARD = EngineDevice(
@@ -68,3 +68,13 @@ def test_the_prediction_is_held_against_what_is_used(used: int, verdict: str, ki
     words, said, pill = comparison(plan, model(DeviceMemory(device="CPU", weights=used * GIB)))
     assert words == f"predicted 100.0, used {used}.0 GiB"
     assert (said, pill) == (verdict, kind)
+
+
+def test_the_prediction_of_each_device_says_where_it_comes_from() -> None:
+    predicted = (DeviceMemory(device="CPU", weights=GIB, overhead=GIB), DeviceMemory(device="CUDA0", weights=2 * GIB))
+    plan = LoadPlan(model_path="/m.gguf", model_name="M", n_ctx=4096, predicted=predicted, exact=True)
+    loaded = model(DeviceMemory(device="CPU", weights=GIB), DeviceMemory(device="CUDA0", weights=3 * GIB))
+    lines = comparison_by_device(plan, loaded).splitlines()
+    assert lines[:2] == ["CPU: predicted 1.00, used 1.00 GiB", "CUDA0: predicted 2.00, used 3.00 GiB"]
+    assert "the engine itself" in lines[2]
+    assert comparison_by_device(None, loaded) == ""

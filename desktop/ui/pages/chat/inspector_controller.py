@@ -12,7 +12,7 @@ from desktop.engine.protocol import LoadedModel, Sampling
 from desktop.setting import Setting
 from desktop.settings import MODEL_SAMPLING, SamplingOverrides
 from desktop.ui.bridge import Coalescer
-from desktop.ui.pages.chat.memory import comparison, gauge_rows
+from desktop.ui.pages.chat.memory import comparison, comparison_by_device, gauge_rows
 
 if TYPE_CHECKING:
     from desktop.hardware.types import HardwareSample
@@ -108,7 +108,9 @@ class InspectorController(QObject):
         entry = (await asyncio.to_thread(lambda: self._services.catalog)).find(model_id)
         self._card = entry.sampling if entry else None
         self._view.set_longest_reply(min(model.n_ctx, LONGEST_SLIDER))
-        self._view.memory.set_comparison(*comparison(self._services.engine.plan, model))
+        plan = self._services.engine.plan
+        by_device = comparison_by_device(plan, model)
+        self._view.memory.set_comparison(*comparison(plan, model), by_device=by_device)
         self._show()
 
     def _on_setting_changed(self, setting: Setting[Any]) -> None:

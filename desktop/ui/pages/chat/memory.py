@@ -72,8 +72,9 @@ def comparison(plan: LoadPlan | None, model: LoadedModel | None) -> tuple[str, s
     """Predicted against used, in words, and the verdict on the prediction; empty without a model."""
     if plan is None or model is None or not plan.predicted:
         return "", "", "neutral"
-    predicted = sum(memory.total for memory in plan.predicted)
-    used = sum(memory.total for memory in model.memory)
+    # What drivers take for themselves is in no figure of the engine's, so it is left out of both.
+    predicted = sum(memory.total - memory.overhead for memory in plan.predicted)
+    used = sum(memory.total - memory.overhead for memory in model.memory)
     words = QCoreApplication.translate("ChatMemory", "predicted {predicted}, used {used}").format(
         predicted=gib(predicted, unit=False), used=gib(used)
     )
@@ -82,6 +83,27 @@ def comparison(plan: LoadPlan | None, model: LoadedModel | None) -> tuple[str, s
     if used < predicted:
         return words, QCoreApplication.translate("ChatMemory", "less than predicted"), "fits"
     return words, QCoreApplication.translate("ChatMemory", "more than predicted"), "tight"
+
+
+def comparison_by_device(plan: LoadPlan | None, model: LoadedModel | None) -> str:
+    """Predicted and used on each device, and how it was predicted: a line each."""
+    if plan is None or model is None or not plan.predicted:
+        return ""
+    predicted = {part.device: part.total - part.overhead for part in plan.predicted}
+    template = QCoreApplication.translate("ChatMemory", "{device}: predicted {predicted}, used {used}")
+    lines = [
+        template.format(
+            device=part.device,
+            predicted=gib(predicted.get(part.device, 0), unit=False),
+            used=gib(part.total - part.overhead),
+        )
+        for part in model.memory
+    ]
+    if plan.exact:
+        lines.append(QCoreApplication.translate("ChatMemory", "Predicted by the engine itself, before loading."))
+    else:
+        lines.append(QCoreApplication.translate("ChatMemory", "Predicted by arithmetic: an estimate."))
+    return "\n".join(lines)
 
 
 def _of(used: int, total: int) -> str:

@@ -55,9 +55,10 @@ class MemoryPanel(QWidget):
         self._note.setText(text)
         self._note.setVisible(bool(text))
 
-    def set_comparison(self, words: str, pill: str = "", kind: PillKind = "neutral") -> None:
-        """What was predicted and what is used, in words, and the verdict beside the title."""
+    def set_comparison(self, words: str, pill: str = "", kind: PillKind = "neutral", *, by_device: str = "") -> None:
+        """What was predicted and what is used, in words, and the verdict beside the title; by_device: a line each."""
         self._comparison.setText(words)
+        self._comparison.set_hint(by_device)
         self._pill.setVisible(bool(pill))
         if pill:
             self._pill.set_verdict(pill, kind)
