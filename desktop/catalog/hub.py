@@ -7,26 +7,32 @@ the thread that asks first, never before the window is painted.
 A token goes to the configured endpoint only, and never in clear text to another machine.
 """
 
+import difflib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from desktop.catalog.file_names import check_file, check_repo, check_revision, printable
+from desktop.catalog.file_names import check_file, check_repo, check_revision, printable, quantization_of
 from desktop.catalog.hub_errors import (
     BadEndpoint,
+    HubFileAmbiguous,
     HubFileMissing,
+    HubFileMissingButSimilar,
     HubFileUnverifiable,
+    HubQuantizationMissing,
     HubUnreachable,
     OfflineSwitchOn,
     explain_status,
     retry_after,
 )
 from desktop.daemon_thread import in_daemon_thread
+from desktop.gguf.shards import all_shards, parse_shard_name
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -38,6 +44,9 @@ ANSWER_TIMEOUT = 20.0
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST_NAMED = 24
+"""Names in one hint."""
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its own variables
 _log = logging.getLogger(__name__)
@@ -58,6 +67,15 @@ class HubFile(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     sha256: str
     url: str
+
+
+class HubModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model of a repository, pinned. file: of a split model the first part; size: bytes of all, None if unknown."""
+
+    repo: str
+    commit: str
+    file: str
+    size: int | None
 
 
 class Hub:
@@ -133,6 +151,26 @@ class Hub:
         names = quantized_files((sibling.rfilename for sibling in info.siblings or ()), quantization)
         return self._pinned(info, repo, _only(info, names, f"{repo}:{quantization}"))
 
+    async def model(self, *, repo: str, file: str = "", quantization: str = "", revision: str = "main") -> HubModel:
+        """Ask which commit `revision` is, and which GGUF there is meant: `file`, or the one in `quantization`.
+
+        Split models count, and nothing needs a checksum, for nothing is to be kept.
+        Raises what `file` raises but HubFileUnverifiable; HubQuantizationMissing, HubFileMissingButSimilar and
+        HubFileAmbiguous say what there is instead.
+        """
+        info = await self._model_info(check_repo(repo), check_revision(revision))
+        sizes = {sibling.rfilename: _size(sibling) for sibling in info.siblings or ()}
+        wanted = check_file(file) if file else _in_quantization(repo, sizes, quantization)
+        parts = [str(part) for part in all_shards(PurePosixPath(check_file(wanted)))]
+        for part in parts:
+            if part not in sizes:
+                raise _missing_file(repo, part, sizes)
+        if not _COMMIT.fullmatch(info.sha or ""):
+            raise HubUnreachable(endpoint=self.endpoint, reason="it names no commit", detail=info.sha)
+        known = [size for part in parts if (size := sizes[part]) is not None]
+        total = sum(known) if len(known) == len(parts) else None
+        return HubModel(repo=repo, commit=info.sha or "", file=parts[0], size=total)
+
     async def _model_info(self, repo: str, revision: str) -> "ModelInfo":
         self.require_online()
         try:
@@ -184,6 +222,47 @@ def quantized_files(names: Iterable[str], quantization: str) -> list[str]:
     """Return the single-file GGUFs among `names` that carry `quantization` in their name, in any case."""
     token = re.compile(rf"(?:^|[-._/]){re.escape(quantization)}\.gguf$", re.IGNORECASE)
     return [name for name in names if token.search(name)]
+
+
+def _in_quantization(repo: str, names: Iterable[str], quantization: str) -> str:
+    """The one model in `quantization`; of a split one the first part."""
+    models = {name: quantization_of(name) for name in names if _is_model(name)}
+    found = [name for name, carried in models.items() if carried == quantization.upper()]
+    if not found:  # a name that holds more than the field's own names: UD-Q4_K_XL, Q4_0_4_4
+        token = re.compile(rf"(?:^|[-._/]){re.escape(quantization)}(?:-00001-of-\d{{5}})?\.gguf$", re.IGNORECASE)
+        found = [name for name in models if token.search(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise HubFileAmbiguous(repo=repo, quantization=printable(quantization), files=_listed(found))
+    known = sorted({carried for carried in models.values() if carried})
+    if not known:
+        raise HubFileMissing(what=printable(f"{repo}:{quantization}"))
+    near = difflib.get_close_matches(quantization.upper(), known, n=3, cutoff=0.3)
+    others = [name for name in known if name not in near]
+    raise HubQuantizationMissing(repo=repo, quantization=printable(quantization), known=_listed([*near, *others]))
+
+
+def _is_model(name: str) -> bool:
+    """Whether a file is a model, or the first part of one; a projector is none."""
+    shard = parse_shard_name(name.rpartition("/")[2])
+    return name.lower().endswith(".gguf") and "mmproj" not in name.lower() and (shard is None or shard.index == 1)
+
+
+def _missing_file(repo: str, file: str, names: Iterable[str]) -> HubFileMissing:
+    near = difflib.get_close_matches(file, [name for name in names if _is_model(name)], n=3)
+    if near:
+        return HubFileMissingButSimilar(what=printable(f"{repo}/{file}"), similar=_listed(near))
+    return HubFileMissing(what=printable(f"{repo}/{file}"))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name) for name in names[:_MOST_NAMED])
+    return f"{shown} ..." if len(names) > _MOST_NAMED else shown
+
+
+def _size(sibling: "RepoSibling") -> int | None:
+    return sibling.lfs.size if sibling.lfs else sibling.size
 
 
 def _only(info: "ModelInfo", names: list[str], what: str) -> "RepoSibling":

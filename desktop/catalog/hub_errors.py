@@ -56,6 +56,49 @@ class HubFileUnverifiable(AppError):
     hint = QT_TRANSLATE_NOOP("core", "Choose a file that is kept in Git LFS, or another mirror.")
 
 
+class HubQuantizationMissing(HubFileMissing):
+    """The repository exists; no file of it carries this quantization."""
+
+    message = QT_TRANSLATE_NOOP("core", "{repo} has no file in {quantization}.")
+    hint = QT_TRANSLATE_NOOP("core", "Choose one of: {known}.")
+
+
+class HubFileMissingButSimilar(HubFileMissing):
+    """The repository exists; the file does not, but some with nearly this name do."""
+
+    hint = QT_TRANSLATE_NOOP("core", "Did you mean {similar}?")
+
+
+class HubFileAmbiguous(HubFileMissing):
+    """Several files of the repository carry the quantization."""
+
+    message = QT_TRANSLATE_NOOP("core", "{repo} has several files in {quantization}.")
+    hint = QT_TRANSLATE_NOOP("core", "Name one of them: {files}.")
+
+
+class RangesNotServed(AppError):
+    """A host answers a request for a part of a file with the whole."""
+
+    message = QT_TRANSLATE_NOOP("core", "{host} sends only whole files, so the header of {file} cannot be read alone.")
+    hint = QT_TRANSLATE_NOOP("core", "Download the model, or name another mirror in the settings.")
+
+
+class OddAnswer(AppError):
+    """An answer that cannot be right; nothing of it was used."""
+
+    message = QT_TRANSLATE_NOOP("core", "The answer to the request for {file} cannot be right: {what}.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Check whether a network here asks for a log-in, then try again; the settings can name a mirror."
+    )
+
+
+class AddressExpired(AppError):
+    """The address that the Hub gives for a file is not valid, also when it is asked for anew."""
+
+    message = QT_TRANSLATE_NOOP("core", "The address that the Hub gives for {file} is not valid any more.")
+    hint = QT_TRANSLATE_NOOP("core", "Check the clock of this computer, then try again.")
+
+
 DEFAULT_WAIT = 30.0
 """Seconds to name when the Hub is busy and does not say for how long."""
 

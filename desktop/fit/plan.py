@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from desktop.catalog.file_names import quantization_of
 from desktop.engine.protocol import DeviceMemory, EngineDevice, KvType, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
 from desktop.fit.budget import MARGIN, budgets_of_devices, with_reclaimed
@@ -18,7 +19,6 @@ from desktop.fit.speed import SpeedModel
 from desktop.gguf.header import GgufHeader, read_header
 from desktop.gguf.shards import all_shards
 from desktop.hardware.types import HardwareProfile
-from desktop.library.references import quantization_of
 from desktop.sizes import gib
 
 DEFAULT_CONTEXT = 8192

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from desktop.catalog.file_names import UnsafeName, check_file, check_repo, printable
+from desktop.catalog.file_names import UnsafeName, check_file, check_repo, printable, quantization_of
 from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
 from desktop.database import Database, open_database
@@ -23,7 +23,6 @@ from desktop.library.references import (
     catalog_choice,
     hub_choice,
     looks_like_path,
-    quantization_of,
     split_reference,
     unknown_model,
 )

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-from desktop.catalog.file_names import check_file, check_repo, printable
+from desktop.catalog.file_names import check_file, check_repo, printable, quantization_of
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
 from desktop.library.errors import UnknownModel, UnknownModelButSimilar, UnknownQuantization
 from desktop.library.types import CatalogChoice
@@ -12,13 +12,8 @@ from desktop.library.types import CatalogChoice
 PREFERRED = ("Q4_K_M", "Q4_K_S", "Q5_K_M", "Q4_0", "Q8_0")
 """What is taken when a model is named without a quantization and without a look at the machine."""
 
-_HUB_QUANTIZATION = re.compile(r"(?P<repo>[^/\\:]+/[^/\\:]+):(?P<quantization>[A-Za-z0-9_]+)")
+_HUB_QUANTIZATION = re.compile(r"(?P<repo>[^/\\:]+/[^/\\:]+):(?P<quantization>[A-Za-z0-9_-]+)")
 _HUB_FILE = re.compile(r"(?P<repo>[^/\\:]+/[^/\\:]+)/(?P<file>[^\\:]+\.gguf)", re.IGNORECASE)
-_SHARD_SUFFIX = re.compile(r"-\d{5}-of-\d{5}$")
-# The name of a quantization at the end of a file's name: model-Q4_K_M.gguf, model.IQ2_XXS.gguf, model-UD-Q4_K_XL.gguf.
-_FILE_QUANTIZATION = re.compile(
-    r"(?:^|[-._])(?P<name>(?:IQ|Q|TQ)\d(?:_[A-Z0-9]+)*|BF16|F16|F32|MXFP4(?:_MOE)?)$", re.IGNORECASE
-)
 
 
 def looks_like_path(reference: str) -> bool:
@@ -35,13 +30,6 @@ def split_reference(reference: str) -> tuple[str, str]:
     """Return (model, quantization in upper case or "") of `model[:QUANTIZATION]`."""
     model, _, quantization = reference.partition(":")
     return model, quantization.upper()
-
-
-def quantization_of(file_name: str) -> str:
-    """Return the quantization a file's name ends with, "" when it names none."""
-    stem = _SHARD_SUFFIX.sub("", file_name.rsplit("/", 1)[-1].removesuffix(".gguf"))
-    match = _FILE_QUANTIZATION.search(stem)
-    return match["name"].upper() if match else ""
 
 
 def hub_choice(reference: str) -> CatalogChoice | None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from desktop.catalog.file_names import UnsafeName
+from desktop.catalog.file_names import UnsafeName, quantization_of
 from desktop.catalog.types import Catalog
 from desktop.library.errors import UnknownModelButSimilar, UnknownQuantization
-from desktop.library.references import catalog_choice, hub_choice, looks_like_path, quantization_of, unknown_model
+from desktop.library.references import catalog_choice, hub_choice, looks_like_path, unknown_model
 from tests.support.catalogs import tiny_catalog
 
 

@@ -1,0 +1,286 @@
+"""Headers of model files that lie on the Hub: what a model needs is known before a byte of its weights came.
+
+One open-ended Range request per file, read piece by piece and closed as soon as the header has been understood; that is
+quicker than asking for more and more. The redirect to the host that has the bytes is followed by hand, so that the
+token stays with the Hub. Nothing is tried again, but for one thing: an address that has expired is asked for once more.
+"""
+
+import asyncio
+import contextlib
+import io
+import logging
+import re
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from pathlib import PurePosixPath
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from desktop import __version__
+from desktop.catalog.file_names import check_file, check_repo, check_revision
+from desktop.catalog.hub import Hub
+from desktop.catalog.hub_errors import AddressExpired, HubUnreachable, OddAnswer, RangesNotServed, explain_status
+from desktop.catalog.hub_errors import retry_after as seconds_to_wait
+from desktop.gguf.errors import CorruptGguf
+from desktop.gguf.header import GgufHeader, HeaderParser
+from desktop.gguf.shards import all_shards
+from desktop.gguf.stub import Stub, make_stub
+
+if TYPE_CHECKING:
+    import httpx2
+
+MOST_REDIRECTS = 5
+MOST_SHARDS = 512
+"""Parts of a split model; the largest known has some 150."""
+
+AT_ONCE = 4
+"""Headers that are fetched at the same time."""
+
+STALL = 20.0
+"""Seconds without a byte after which a connection is given up."""
+
+_CONNECT = 10.0
+# What a system takes in beforehand costs the person's line although nobody reads it. It also bounds the speed: 512 KiB
+# in the time of a way there and back, 10 MB/s at 50 ms.
+_RECEIVE_BUFFER = 512 << 10
+_CONTENT_RANGE = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})")
+_EXPIRED = (401, 403, 404, 410)
+_log = logging.getLogger(__name__)
+
+Progress = Callable[[int], None]
+"""Told how many bytes came so far, over all files."""
+
+T = TypeVar("T")
+
+
+class RemoteHeader(NamedTuple):
+    """The header of one file; head: its bytes, as far as they came; fetched: bytes received, head included."""
+
+    header: GgufHeader
+    head: bytes
+    fetched: int
+
+
+class RemoteModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What was learned of a model from its headers alone.
+
+    file: of a split model the first part. size: bytes of all its files. stub: header without the words, of all parts.
+    fetched: bytes received.
+    """
+
+    repo: str
+    commit: str
+    file: str
+    size: int
+    stub: Stub
+    fetched: int
+
+
+class _Expired(Exception):
+    """Another host than the Hub does not know the address that the Hub gave."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+
+
+class RemoteHeaders:
+    """Reads headers over connections of its own; use it as a context manager, from one event loop."""
+
+    def __init__(self, hub: Hub, *, on_progress: Progress | None = None) -> None:
+        self._hub = hub
+        self._on_progress = on_progress
+        self._received = 0
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._client: httpx2.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        self._client = await asyncio.to_thread(_client)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def read_model(self, *, repo: str, commit: str, file: str) -> RemoteModel:
+        """Read the headers of a model in one file or in several; `file` is then the first.
+
+        Raises what `read` raises, and CorruptGguf where the parts do not belong together.
+        """
+        parts = all_shards(PurePosixPath(check_file(file)))
+        if len(parts) > MOST_SHARDS:
+            raise CorruptGguf(path=f"{repo}/{file}", reason=f"it comes in {len(parts)} parts")
+        headers = await _gather([self.read(repo=repo, commit=commit, file=str(part)) for part in parts])
+        _check_parts(headers, f"{repo}/{file}")
+        first, *others = headers
+        return RemoteModel(
+            repo=repo,
+            commit=commit,
+            file=str(parts[0]),
+            size=sum(part.header.file_size for part in headers),
+            stub=make_stub(io.BytesIO(first.head), first.header, shards=[part.header for part in others]),
+            fetched=sum(part.fetched for part in headers),
+        )
+
+    async def read(self, *, repo: str, commit: str, file: str) -> RemoteHeader:
+        """Read the header of one file; commit: also a branch, but then nobody knows what was read.
+
+        Raises UnsafeName, OfflineSwitchOn, BadEndpoint, HubFileMissing, HubAccessDenied, HubBusy, HubUnreachable,
+        RangesNotServed, OddAnswer, AddressExpired, and the errors of gguf.header but FileUnreadable.
+        """
+        url = f"{self._hub.endpoint}/{check_repo(repo)}/resolve/{check_revision(commit)}/{quote(check_file(file))}"
+        name = f"{repo}/{file}"
+        async with self._slots:
+            try:
+                return await self._attempt(url, name)
+            except _Expired as expired:
+                _log.info("the address of %s has expired (%s) and is asked for again", name, expired)
+            try:
+                return await self._attempt(url, name)
+            except _Expired as expired:
+                raise AddressExpired(file=name, detail=expired) from expired
+
+    async def _attempt(self, url: str, name: str) -> RemoteHeader:
+        import httpx2
+
+        endpoint = self._hub.endpoint
+        try:
+            async with self._answer(url, name) as response:
+                return await self._receive(response, name)
+        except httpx2.TimeoutException as error:
+            raise HubUnreachable(endpoint=endpoint, reason="time-out", detail=error) from error
+        except (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            raise HubUnreachable(endpoint=endpoint, reason=reason, detail=error) from error
+
+    @contextlib.asynccontextmanager
+    async def _answer(self, url: str, name: str) -> "AsyncIterator[httpx2.Response]":
+        """The answer of the host that has the bytes; the token goes along only while that is the Hub itself."""
+        import httpx2
+
+        if self._client is None:
+            raise RuntimeError("RemoteHeaders is used outside of its context")
+        address = httpx2.URL(url)
+        for _ in range(MOST_REDIRECTS):
+            self._hub.require_online()
+            request = self._client.build_request("GET", address, headers=self._request_headers(str(address)))
+            response = await self._client.send(request, stream=True)
+            try:
+                if not response.has_redirect_location:
+                    self._check_status(response, name)
+                    yield response
+                    return
+                address = _next_address(address, response.headers["Location"], name)
+            finally:
+                await response.aclose()
+        raise OddAnswer(file=name, what="it leads from one address to the next without end")
+
+    def _request_headers(self, url: str) -> dict[str, str]:
+        headers = {"Range": "bytes=0-"}
+        if token := self._hub.token_for(url):
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def _check_status(self, response: "httpx2.Response", name: str) -> None:
+        import httpx2
+
+        status, headers = response.status_code, response.headers
+        if status == 206:
+            return
+        if status == 200:
+            if headers.get("Content-Type", "").startswith("text/html"):
+                raise OddAnswer(file=name, what="it is a web page")
+            raise RangesNotServed(host=response.url.host, file=name)
+        if status in _EXPIRED and response.url.origin != httpx2.URL(self._hub.endpoint).origin:
+            raise _Expired(status)
+        raise explain_status(
+            status,
+            code=headers.get("X-Error-Code", ""),
+            what=name,
+            page=f"{self._hub.endpoint}/{'/'.join(name.split('/')[:2])}",
+            wait=seconds_to_wait(headers.get("Retry-After")),
+            detail=dict(headers),
+        )
+
+    async def _receive(self, response: "httpx2.Response", name: str) -> RemoteHeader:
+        """Read until the header is whole; what may still be under way is cut off."""
+        size = _total_size(response.headers, name)
+        _limit_what_is_taken_in(response)
+        parser, head = HeaderParser(size=size, name=name), bytearray()
+        header = None
+        # Closed here, for qasync does not finish a generator that is left early.
+        async with contextlib.aclosing(response.aiter_raw()) as pieces:
+            async for piece in pieces:
+                head += piece
+                self._report(len(piece))
+                if (header := parser.feed(piece)) is not None:
+                    break
+        if header is None:
+            parser.end()
+        return RemoteHeader(header, bytes(head), len(head))
+
+    def _report(self, length: int) -> None:
+        self._hub.require_online()
+        self._received += length
+        if self._on_progress is not None:
+            self._on_progress(self._received)
+
+
+def _client() -> "httpx2.AsyncClient":
+    """Blocking: it reads the system's certificates."""
+    import httpx2
+
+    # Compressed bytes could not be counted.
+    headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
+    timeout = httpx2.Timeout(STALL, connect=_CONNECT, pool=None)
+    return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
+
+
+def _total_size(headers: Mapping[str, str], name: str) -> int:
+    """The size of the whole file, in bytes, of an answer that cannot be wrong about which bytes it has."""
+    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+    if headers.get("Content-Encoding", "identity") != "identity":
+        raise OddAnswer(file=name, what="it is compressed")
+    if match is None or not int(match[1]) < int(match[2]):
+        raise OddAnswer(file=name, what="it has other bytes than those that were asked for")
+    length = headers.get("Content-Length", "")
+    if length and length != str(int(match[1]) + 1):
+        raise OddAnswer(file=name, what="it states two lengths")
+    return int(match[2])
+
+
+def _limit_what_is_taken_in(response: "httpx2.Response") -> None:
+    stream = response.extensions.get("network_stream")
+    connection = stream.get_extra_info("socket") if stream is not None else None
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+
+
+def _next_address(address: "httpx2.URL", location: str, name: str) -> "httpx2.URL":
+    """Resolve a redirect; one that leaves encryption is refused."""
+    target = address.join(location)
+    if target.scheme not in ("http", "https") or (address.scheme == "https" and target.scheme != "https"):
+        raise OddAnswer(file=name, what="it leads to an address that is not encrypted")
+    return target
+
+
+def _check_parts(headers: Sequence[RemoteHeader], name: str) -> None:
+    stated = headers[0].header.metadata.get("split.count", 1)
+    if isinstance(stated, int) and stated > 1 and stated != len(headers):
+        raise CorruptGguf(path=name, reason=f"it states {stated} parts, and by its name it has {len(headers)}")
+
+
+async def _gather(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run side by side; when one fails or this is cancelled, the others have ended before it is raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        raise
