@@ -25,6 +25,7 @@ from desktop.settings_store import SettingsStore
 
 if TYPE_CHECKING:
     from desktop.catalog.hub import Hub
+    from desktop.catalog.stubs import StubCache
     from desktop.catalog.types import Catalog
     from desktop.chat.store import ChatStore
     from desktop.download.queue import DownloadQueue
@@ -99,6 +100,13 @@ class Services:
         from desktop.catalog.hub import Hub
 
         return Hub(endpoint=self.settings.get(HF_ENDPOINT) or None, offline=partial(self.settings.get, OFFLINE))
+
+    @cached_property
+    def stubs(self) -> "StubCache":
+        """What is known of models on the Hub that are not on this disk."""
+        from desktop.catalog.stubs import StubCache
+
+        return StubCache(self.paths.stubs)
 
     @cached_property
     def downloads(self) -> "DownloadQueue":
