@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from desktop.actions.fit import fit_defaults
-from desktop.actions.survey import survey
+from desktop.actions.survey import learned_overheads, survey
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import CacheLimits, DeviceMemory, FailureKind, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
-from desktop.services import Services, Survey
+from desktop.services import Services
 from desktop.settings import CACHE_DISK, CACHE_RAM, ENGINE_THREADS, MEMORY_GUARD, SPECULATION
 
 if TYPE_CHECKING:
@@ -124,25 +124,12 @@ async def task_of(
         tensor_split=tuple(tensor_split),
         threads=services.settings.get(ENGINE_THREADS),
         margin=defaults.margin,
-        overheads=await asyncio.to_thread(_overheads, services, found),
+        overheads=await asyncio.to_thread(learned_overheads, services, found),
         parallel=defaults.parallel,
         # The engine unloads before it loads, so what is loaded now is room for what comes.
         reclaimed=services.engine.loaded.memory if services.engine.loaded else (),
         refuse=services.settings.get(MEMORY_GUARD),
     )
-
-
-def _overheads(services: Services, found: Survey) -> dict[str, int]:
-    """What the drivers of the engine's devices were seen to take here, in bytes."""
-    if found.engine is None:
-        return {}
-    drivers = {gpu.backend: gpu.driver or "" for gpu in found.profile.gpus}
-    seen = {
-        device.name: services.observed.overhead(device.description, drivers[device.name], found.engine.version)
-        for device in found.engine.devices
-        if device.name in drivers
-    }
-    return {name: size for name, size in seen.items() if size is not None}
 
 
 async def _checked(services: Services, task: "PlanTask") -> LoadPlan:

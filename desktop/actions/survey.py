@@ -16,6 +16,19 @@ async def survey(services: Services, *, again: bool = False) -> Survey:
     return services.surveys.latest
 
 
+def learned_overheads(services: Services, found: Survey) -> dict[str, int]:
+    """What the drivers of the engine's devices were seen to take here, in bytes. Blocking."""
+    if found.engine is None:
+        return {}
+    drivers = {gpu.backend: gpu.driver or "" for gpu in found.profile.gpus}
+    seen = {
+        device.name: services.observed.overhead(device.description, drivers[device.name], found.engine.version)
+        for device in found.engine.devices
+        if device.name in drivers
+    }
+    return {name: size for name, size in seen.items() if size is not None}
+
+
 async def _look(services: Services) -> Survey:
     from desktop.engine.inventory import join_devices
     from desktop.hardware.probe import probe_hardware

@@ -39,11 +39,25 @@ class _Checked(NamedTuple):
         return request.n_ctx, request.n_parallel, self.candidate.speed.decode
 
 
+class Verified(NamedTuple):
+    """What was decided, with the engine's own figures: bytes per device, overheads among them."""
+
+    problem: Problem
+    decision: Decision
+    memory: tuple[DeviceMemory, ...]
+
+
 async def make_verified_plan(task: PlanTask, ask: Ask) -> LoadPlan:
     """Plan as make_plan does, and have every device checked by the engine.
 
     Raises DoesNotFit, DoesNotFitAtThisContext and WrongUsage as make_plan does, and what `ask` raises.
     """
+    found = await verify(task, ask)
+    return plan_of(task, found.problem, found.decision, memory=found.memory)
+
+
+async def verify(task: PlanTask, ask: Ask) -> Verified:
+    """Decide as make_verified_plan does; raises as it does."""
     problem = problem_of(task)
     wanted = wanted_request(task, problem)
     tried, problem = await _converge(task, problem, lambda known: known.attempt(wanted), ask)
@@ -56,7 +70,7 @@ async def make_verified_plan(task: PlanTask, ask: Ask) -> LoadPlan:
             raise refusal(problem, missed, chosen.candidate if chosen else None)
     chosen = chosen or tried[-1]
     remarks = remarks_on_lowering(task, problem, chosen.candidate, wanted, fits=chosen.fits)
-    return plan_of(task, problem, Decision(chosen.candidate, wanted, tuple(remarks)), memory=chosen.memory)
+    return Verified(problem, Decision(chosen.candidate, wanted, tuple(remarks)), chosen.memory)
 
 
 def _best(tried: Iterable[_Checked]) -> _Checked | None:
