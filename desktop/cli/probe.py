@@ -9,7 +9,7 @@ from desktop.cli.output import print_json, print_note
 from desktop.sizes import gib
 
 if TYPE_CHECKING:
-    from desktop.hardware.types import Cpu, Gpu, HardwareProfile, Ram
+    from desktop.hardware.types import Cpu, Disk, Gpu, GpuPath, HardwareProfile, LostCard, Ram, Vulkan
     from desktop.services import Services
 
 
@@ -32,7 +32,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     if arguments.json:
         print_json(as_json(profile))
     else:
-        print("\n".join(_lines(profile)))
+        print("\n".join(lines(profile)))
     for problem in profile.problems:
         print_note(f"note: {problem.message}")
     return 0
@@ -45,16 +45,18 @@ def as_json(profile: "HardwareProfile") -> dict[str, Any]:
     return fields
 
 
-def _lines(profile: "HardwareProfile") -> list[str]:
-    disk = profile.disk
+def lines(profile: "HardwareProfile") -> list[str]:
+    """Return the profile as a person reads it."""
     rows = [
         ("System", profile.system),
         ("Processor", _cpu(profile.cpu)),
         ("", " ".join(profile.cpu.features)),
         ("Memory", _ram(profile.ram)),
         *(row for gpu in profile.gpus for row in _gpu(gpu)),
+        *(("Graphics", _lost(card)) for card in profile.lost_cards),
         *([] if profile.gpus else [("Graphics", "no card with a driver was found: models run on the processor")]),
-        ("Disk", f"{gib(disk.free)} of {gib(disk.total)} free for {disk.path}"),
+        ("Vulkan", _vulkan(profile.vulkan) if profile.vulkan else ""),
+        ("Disk", _disk(profile.disk)),
         ("Engine", ", ".join(profile.backends) or "not asked"),
     ]
     return [f"{label:<10} {text}".rstrip() for label, text in rows if text]
@@ -67,18 +69,36 @@ def _cpu(cpu: "Cpu") -> str:
 
 def _ram(ram: "Ram") -> str:
     limited = f" (a container's limit; the machine has {gib(ram.machine_total)})" if ram.machine_total else ""
-    swap = f", swap {gib(ram.swap_used)} of {gib(ram.swap_total)} used" if ram.swap_total else ""
+    swap = f", swap {gib(ram.swap_used)} of {gib(ram.swap_total)} used" if ram.swap_total else ", no swap"
     return f"{gib(ram.available)} of {gib(ram.total)} available{limited}{swap}"
+
+
+def _disk(disk: "Disk") -> str:
+    kind = f", {disk.kind}" if disk.kind else ""
+    return f"{gib(disk.free)} of {gib(disk.total)} free for {disk.path}{kind}"
+
+
+def _vulkan(vulkan: "Vulkan") -> str:
+    if not vulkan.loads:
+        return "no loader"
+    missing = sum(driver.found is False for driver in vulkan.drivers)
+    broken = f", {missing} of them without its library" if missing else ""
+    return f"loader {vulkan.version or 'of version 1.0'}, {len(vulkan.drivers)} drivers{broken}"
+
+
+def _lost(card: "LostCard") -> str:
+    return ", ".join(part for part in (card.name, f"not usable: {card.reason}", card.pci_address, card.detail) if part)
 
 
 def _gpu(gpu: "Gpu") -> list[tuple[str, str]]:
     shared = " of main memory" if gpu.uses_ram else ""
     memory = f"{gpu.name}, {gib(gpu.vram_free)} of {gib(gpu.vram_total)}{shared} free"
     use = f"used as {gpu.backend}" if gpu.backend else f"not used: {gpu.unused_reason or 'the engine was not asked'}"
-    return [("Graphics", memory), ("", ", ".join(_details(gpu))), ("", use)]
+    rows = (_bus(gpu), _software(gpu), _health(gpu), *map(_path, gpu.paths))
+    return [("Graphics", memory), *(("", ", ".join(filter(None, row))) for row in rows), ("", use)]
 
 
-def _details(gpu: "Gpu") -> list[str]:
+def _bus(gpu: "Gpu") -> list[str]:
     details = [gpu.pci_address or ""]
     if gpu.bandwidth:
         details.append(f"{gpu.bandwidth / 1e9:.0f} GB/s")
@@ -87,8 +107,38 @@ def _details(gpu: "Gpu") -> list[str]:
         details.append(f"PCIe {f'{generation}.0 ' if generation else ''}x{gpu.pcie.width}")
     if gpu.resizable_bar is not None:
         details.append(f"Resizable BAR {'on' if gpu.resizable_bar else 'off'}")
-    if gpu.driver:
-        details.append(f"driver {gpu.driver}")
-    if gpu.cuda_version:
-        details.append(f"CUDA {gpu.cuda_version}")
-    return [detail for detail in details if detail]
+    return details
+
+
+def _software(gpu: "Gpu") -> list[str]:
+    """What drives it, and what it can do."""
+    return [
+        f"driver {gpu.driver}" if gpu.driver else "",
+        f"CUDA {gpu.cuda_version}" if gpu.cuda_version else "",
+        f"compute capability {gpu.compute_capability}" if gpu.compute_capability else "",
+        f"{gpu.cores} cores" if gpu.cores else "",
+        f"divided in {len(gpu.mig.parts)} parts (MIG)" if gpu.mig and gpu.mig.enabled else "",
+    ]
+
+
+def _health(gpu: "Gpu") -> list[str]:
+    errors = gpu.ecc.uncorrected if gpu.ecc else 0
+    holders = len(gpu.processes or ())
+    return [
+        f"{gpu.temperature:.0f} °C" if gpu.temperature is not None else "",
+        f"limit {gpu.power_limit:.0f} W" if gpu.power_limit else "",
+        f"slowed down: {', '.join(gpu.throttle).replace('_', ' ')}" if gpu.throttle else "",
+        f"its driver asks for: {gpu.recovery.replace('_', ' ')}" if gpu.recovery else "",
+        f"{errors} uncorrected memory errors" if errors else "",
+        f"{holders} {'process' if holders == 1 else 'processes'} in its memory" if holders else "",
+        f"NVLink {gpu.nvlink.active} of {gpu.nvlink.links}" if gpu.nvlink else "",
+    ]
+
+
+def _path(path: "GpuPath") -> list[str]:
+    """One way to another card, only where copies between the two are spoken of at all."""
+    if path.read is None and path.topology is None:
+        return []
+    direct = "yes" if path.read == path.write == "ok" else f"no ({path.read or 'not told'})".replace("_", " ")
+    over = f", over {path.topology.replace('_', ' ')}" if path.topology else ""
+    return [f"to {path.peer}: direct copies {direct}{over}"]

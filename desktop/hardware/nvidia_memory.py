@@ -66,7 +66,11 @@ def cross_checked(handle: Any, memory: Memory) -> Memory:
     if memory.is_ram or memory.lie:
         return memory
     told = ask("nvmlDeviceGetMemoryInfo", handle)
-    if told is None or abs(told.total - memory.total) <= memory.total * _DISAGREEMENT:
+    if (
+        told is None
+        or not 0 < told.total <= MOST_BYTES
+        or abs(told.total - memory.total) <= memory.total * _DISAGREEMENT
+    ):
         return memory
     lie = f"{told.total} or {memory.total} in all"
     total = min(memory.total, told.total)

@@ -15,7 +15,7 @@ Fields = Mapping[str, str | int]
 def build_stub_nvml(folder: Path, *, without: Collection[str] = ()) -> Path:
     """Compile the stub into `folder` under the driver's own name; return its absolute path, for SNUG_NVML_LIBRARY.
 
-    without: parts an old driver does not have, "MEMORY_V2", "DETAILS" and "V2". Raises RuntimeError without a C compiler.
+    without: parts an old driver lacks, "MEMORY_V2", "DETAILS" and "V2". Raises RuntimeError without a C compiler.
     """
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:

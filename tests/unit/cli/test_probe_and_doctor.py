@@ -76,7 +76,7 @@ def test_probe_reads_well_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert run_verb("probe") == 0
     lines = capsys.readouterr().out.splitlines()
     assert "Graphics   RTX 4070, 5.2 GiB of 12.0 GiB free" in lines
-    assert any("504 GB/s, PCIe 4.0 x16, Resizable BAR on, driver 550.54.14" in line for line in lines)
+    assert any("504 GB/s, PCIe 4.0 x16, Resizable BAR on" in line for line in lines)
     assert all(len(line) < 110 for line in lines if not line.startswith("Disk"))  # a folder may be long
 
 

@@ -1,0 +1,41 @@
+"""Reads NVIDIA's cards once per scenario, in a process of its own: what hangs or breaks there is not the test's.
+
+    python -m tests.support.nvml_answers LIBRARY SECONDS SCENARIO ...
+
+Prints a line of JSON per scenario: what was found, and the problem of a source that failed or hung.
+"""
+
+import os
+import sys
+
+import msgspec
+
+from desktop.hardware.nvidia import LIBRARY_VARIABLE
+from desktop.hardware.nvidia_cards import read_nvidia
+from desktop.hardware.sources import Asked, Found
+from desktop.hardware.types import SourceProblem
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one scenario."""
+
+    found: Found | None
+    problem: SourceProblem | None
+
+
+def main() -> None:
+    """Leave with os._exit: a call that hangs must not keep the process from ending."""
+    library, seconds, *scenarios = sys.argv[1:]
+    os.environ[LIBRARY_VARIABLE] = library
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # the library prints
+    for scenario in scenarios:
+        os.environ["STUB_NVML_SCENARIO"] = scenario
+        found, problem, _ = Asked("NVML", read_nvidia).wait(float(seconds))
+        output.write(msgspec.json.encode(Answer(found=found, problem=problem)) + b"\n")
+        output.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
