@@ -12,6 +12,8 @@ from desktop.actions.plan import NOT_ASKED, Planned, plan_model, predicted_memor
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import CacheLimits, DeviceMemory, FailureKind, LoadedModel, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.fit.actual import actual_memory
+from desktop.fit.actual import predicted_memory as predicted_of
 from desktop.services import Services
 from desktop.settings import MEMORY_GUARD
 from desktop.sizes import gib
@@ -140,9 +142,10 @@ class _Loads:
             if _is_memory(error):
                 await self._note(plan, "out_of_memory")
             raise
-        _compare(plan, loaded)
+        actual = actual_memory(plan, loaded)
+        _compare(plan, loaded.name, actual)
         await self._note(plan, "loaded")
-        await asyncio.to_thread(self._services.observed.note_actual, load_key(plan), loaded.memory)
+        await asyncio.to_thread(self._services.observed.note_actual, load_key(plan), actual)
         return loaded
 
     async def _note(self, plan: LoadPlan, outcome: "Outcome") -> None:
@@ -164,13 +167,12 @@ def _is_memory(error: EngineError) -> bool:
     return error.failure is not None and error.failure.kind in _TOO_LITTLE_MEMORY
 
 
-def _compare(plan: LoadPlan, loaded: LoadedModel) -> None:
+def _compare(plan: LoadPlan, name: str, actual: Sequence[DeviceMemory]) -> None:
     """Predicted and actual side by side in the log."""
-    predicted = {part.device: part for part in plan.predicted}
-    for part in loaded.memory:
-        before = predicted.get(part.device, DeviceMemory(device=part.device))
-        stated = msgspec.structs.replace(before, overhead=0).total  # no breakdown of the engine's has the driver's own
-        log.info("%s on %s: predicted %s, used %s", loaded.name, part.device, gib(stated), gib(part.total))
+    predicted = {part.device: part.total for part in predicted_of(plan)}
+    for part in actual:
+        stated = gib(predicted.get(part.device, 0))
+        log.info("%s on %s: predicted %s, used %s", name, part.device, stated, gib(part.total))
 
 
 def _smaller_quantizations(services: Services, model: "InstalledModel") -> str:

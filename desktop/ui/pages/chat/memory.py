@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, LoadedModel, LoadPlan
+from desktop.fit.actual import actual_memory, predicted_memory
 from desktop.hardware.types import GpuSample, HardwareSample
 from desktop.ui.figures import gib
 from desktop.ui.pages.chat.memory_panel import GaugeRow
@@ -72,9 +73,8 @@ def comparison(plan: LoadPlan | None, model: LoadedModel | None) -> tuple[str, s
     """Predicted against used, in words, and the verdict on the prediction; empty without a model."""
     if plan is None or model is None or not plan.predicted:
         return "", "", "neutral"
-    # What drivers take for themselves is in no figure of the engine's, so it is left out of both.
-    predicted = sum(memory.total - memory.overhead for memory in plan.predicted)
-    used = sum(memory.total - memory.overhead for memory in model.memory)
+    predicted = sum(part.total for part in predicted_memory(plan))
+    used = sum(part.total for part in actual_memory(plan, model))
     words = QCoreApplication.translate("ChatMemory", "predicted {predicted}, used {used}").format(
         predicted=gib(predicted, unit=False), used=gib(used)
     )
@@ -89,15 +89,15 @@ def comparison_by_device(plan: LoadPlan | None, model: LoadedModel | None) -> st
     """Predicted and used on each device, and how it was predicted: a line each."""
     if plan is None or model is None or not plan.predicted:
         return ""
-    predicted = {part.device: part.total - part.overhead for part in plan.predicted}
+    predicted = {part.device: part.total for part in predicted_memory(plan)}
     template = QCoreApplication.translate("ChatMemory", "{device}: predicted {predicted}, used {used}")
     lines = [
         template.format(
             device=part.device,
             predicted=gib(predicted.get(part.device, 0), unit=False),
-            used=gib(part.total - part.overhead),
+            used=gib(part.total),
         )
-        for part in model.memory
+        for part in actual_memory(plan, model)
     ]
     if plan.exact:
         lines.append(QCoreApplication.translate("ChatMemory", "Predicted by the engine itself, before loading."))

@@ -1,0 +1,27 @@
+"""What a loaded model really takes, so that it can stand beside what was predicted."""
+
+import msgspec
+
+from desktop.engine.protocol import DeviceMemory, LoadedModel, LoadPlan
+from desktop.fit.placement import CPU
+
+
+def actual_memory(plan: LoadPlan, loaded: LoadedModel) -> tuple[DeviceMemory, ...]:
+    """Bytes per device from the engine's own buffers, what drivers take for themselves left out.
+
+    Weights that are mapped from their file are stated by the engine as a range of addresses, in which the tensors of
+    other devices lie as well; where layers are elsewhere too, the tensors that the plan puts on the CPU are counted.
+    """
+    predicted = {part.device: part for part in plan.predicted}
+    parts = []
+    for part in loaded.memory:
+        stated = predicted.get(part.device)
+        mapped = part.device == CPU and plan.use_mmap and plan.devices and stated is not None
+        weights = min(part.weights, stated.weights) if mapped and stated else part.weights
+        parts.append(msgspec.structs.replace(part, weights=weights, overhead=0))
+    return tuple(parts)
+
+
+def predicted_memory(plan: LoadPlan) -> tuple[DeviceMemory, ...]:
+    """What was predicted of the same."""
+    return tuple(msgspec.structs.replace(part, overhead=0) for part in plan.predicted)

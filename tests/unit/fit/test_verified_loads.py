@@ -1,0 +1,97 @@
+"""What a verified plan promises is what the load does: real RPC workers whose memory is said to be small."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from desktop.engine.client import EngineClient
+from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, LoadPlan
+from desktop.fit.actual import actual_memory
+from desktop.fit.asking import ask_engine
+from desktop.fit.exact import DryRuns
+from desktop.fit.plan import PlanTask
+from desktop.fit.verified import make_verified_plan
+from desktop.gguf.header import read_header
+from tests.support.engine_workers import rpc_worker
+from tests.unit.fit.builders import machine
+
+pytestmark = pytest.mark.asyncio
+MIB = 1 << 20
+LARGEST_OVER = 8 * MIB
+ROUNDING = 6 * 5243
+"""Bytes: the engine's log states each of a device's buffers to 0.01 MiB."""
+
+
+@pytest.fixture(scope="module")
+def endpoints() -> Iterator[tuple[str, ...]]:
+    with ExitStack() as stack:
+        yield tuple(stack.enter_context(rpc_worker()) for _ in range(2))
+
+
+def cards_of(endpoints: tuple[str, ...], sizes: tuple[int, ...]) -> tuple[EngineDevice, ...]:
+    """The workers' devices with so many MiB free."""
+    return tuple(
+        EngineDevice(
+            name=f"RPC{index}",
+            description=endpoint,
+            kind=DeviceKind.GPU,
+            backend="RPC",
+            memory_total=size * MIB,
+            memory_free=size * MIB,
+        )
+        for index, (endpoint, size) in enumerate(zip(endpoints, sizes, strict=True))
+    )
+
+
+async def planned(path: Path, task: PlanTask, folder: Path) -> LoadPlan:
+    async with DryRuns() as runs:
+
+        async def ask(plan: LoadPlan) -> tuple[DeviceMemory, ...]:
+            return (await ask_engine(runs, plan, task.header, (), folder=folder)).memory
+
+        return await make_verified_plan(task, ask)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "context"), [((300, 300), 4096), ((260, 200), 8192), ((200, 120), 2048), ((2000, 2000), 1024)]
+)
+async def test_layers_and_bytes_are_those_of_the_plan(
+    endpoints: tuple[str, ...], starter_model: Path, tmp_path: Path, sizes: tuple[int, ...], context: int
+) -> None:
+    cards = cards_of(endpoints, sizes)
+    task = PlanTask(
+        path=starter_model,
+        name="starter",
+        header=read_header(starter_model),
+        profile=machine(),
+        devices=cards,
+        context=context,
+        margin=16 * MIB,
+        rpc_endpoints=endpoints,
+        parallel=2,
+    )
+    plan = await planned(starter_model, task, tmp_path)
+    assert plan.exact
+    assert plan.placement is not None
+    client = EngineClient()
+    try:
+        loaded = await client.load(
+            msgspec.structs.replace(plan, use_mmap=False)
+        )
+        mapped = await client.load(plan)
+    finally:
+        await client.stop()
+    assert loaded.layers == plan.placement.layers
+    predicted = {part.device: part for part in plan.predicted}
+    for actual in loaded.memory:
+        stated = predicted[actual.device]
+        assert actual.weights == pytest.approx(stated.weights, abs=ROUNDING), actual.device
+        assert stated.kv == actual.kv, actual.device
+        assert 0 <= stated.compute - actual.compute <= LARGEST_OVER, actual.device
+    for actual in actual_memory(plan, mapped):
+        assert actual.weights == pytest.approx(predicted[actual.device].weights, abs=ROUNDING), actual.device
+    free = {card.name: card.memory_free for card in cards}
+    assert all(part.total + task.margin <= free[part.device] for part in plan.predicted if part.device in free)
