@@ -97,7 +97,7 @@ def check_throttling(profile: HardwareProfile) -> Check:
         slowed = next((gpu for gpu in told if reasons & set(gpu.throttle or ())), None)
         if slowed is not None:
             return answer(slowed)
-    capped = next((gpu for gpu in told if gpu.throttle), None)
+    capped = next((gpu for gpu in told if "power_cap" in (gpu.throttle or ())), None)
     if capped is None:
         return _throttling("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "not now")))
     what = QT_TRANSLATE_NOOP("core", "{name} is at its power limit, as is normal under full load")

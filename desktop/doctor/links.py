@@ -2,11 +2,13 @@
 
 from desktop.doctor.check import Check, Status, listed
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
-from desktop.hardware.types import Gpu, HardwareProfile, PcieLink
+from desktop.hardware.types import Gpu, HardwareProfile, PcieLink, Throttle
 from desktop.sizes import gib
 
 _FEWEST_LANES = 8
 """Below 8 lanes loading a model, and copying between cards, is slow enough to be felt."""
+
+_SIGNS_OF_WORK: frozenset[Throttle] = frozenset({"power_cap", "thermal_driver", "thermal_hardware"})
 
 _NO_CARD_TELLS = QT_TRANSLATE_NOOP("core", "no card tells")
 
@@ -121,7 +123,7 @@ def check_pcie_generation(profile: HardwareProfile) -> Check:
 
 def _works(gpu: Gpu) -> bool:
     """A card that is held back by its power limit or by heat is surely not idle; others may be."""
-    return bool(gpu.throttle)
+    return bool(_SIGNS_OF_WORK & set(gpu.throttle or ()))
 
 
 def _generation(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:

@@ -35,7 +35,10 @@ _INSTALL_WINDOWS = QT_TRANSLATE_NOOP(
 )
 _RESTART = Phrase.of(
     QT_TRANSLATE_NOOP(
-        "core", "Restart the computer: a driver that was just updated needs it. If that does not help, install it anew."
+        "core",
+        "Restart the computer: a driver that was just updated needs it. If that does not help, install it anew. Where "
+        "it is a matter of permission: sudo usermod -aG video,render $USER and log in again; in a container, start it "
+        "with the card (docker run --gpus all).",
     )
 )
 
@@ -51,6 +54,8 @@ def check_driver(profile: HardwareProfile, engine: EngineInfo | None, facts: Fac
     broken = next((problem for problem in profile.problems if problem.source == "NVML"), None)
     if cards:
         return _driver_version(cards[0].driver, profile, built_with(engine, facts) or USUAL_CUDA)
+    if any(card.vendor == "nvidia" for card in profile.lost_cards):
+        return _driver("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "it runs, but no card answers it")))
     if broken is not None:
         return _driver("fail" if profile.silent_cards else "warn", broken.what, _RESTART)
     if profile.silent_cards:

@@ -25,7 +25,7 @@ def check_vulkan(profile: HardwareProfile, engine: EngineInfo | None, facts: Fac
     if not drivers:
         # Windows lists its drivers in the registry; there the loader comes with a driver.
         return _vulkan("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "its loader is installed")))
-    return _drivers(profile, [driver for driver in drivers if driver.found])
+    return _drivers(profile, [driver for driver in drivers if driver.found is not False])
 
 
 def _engine_has_vulkan(engine: EngineInfo | None, facts: Facts) -> bool:

@@ -55,6 +55,13 @@ async def test_a_card_on_the_bus_that_a_working_driver_does_not_list_is_lost() -
 
 
 @pytest.mark.asyncio
+async def test_a_driver_whose_only_card_is_lost_is_not_blamed() -> None:
+    profile = losing("lost")
+    checks = await checked(msgspec.structs.replace(profile, gpus=()))
+    assert (checks["nvidia-driver"].status, checks["gpu-lost"].status) == ("skip", "fail")
+
+
+@pytest.mark.asyncio
 async def test_without_any_driver_that_is_the_drivers_check_and_not_this_one() -> None:
     checks = await checked(changed(silent_cards=(SILENT,)))
     assert (checks["nvidia-driver"].status, checks["gpu-lost"].status) == ("fail", "skip")
@@ -66,6 +73,7 @@ async def test_without_any_driver_that_is_the_drivers_check_and_not_this_one() -
     [
         (None, "skip", "no card tells"),
         ((), "pass", "not now"),
+        (("sync_boost",), "pass", "not now"),
         (("power_cap",), "pass", "RTX 4070 is at its power limit, as is normal under full load"),
         (("power_cap", "thermal_driver"), "warn", "RTX 4070 is slowed because it is hot (92 °C)"),
         (("thermal_hardware",), "warn", "RTX 4070 is slowed because it is hot (92 °C)"),

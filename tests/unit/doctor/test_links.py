@@ -68,6 +68,7 @@ async def test_the_card_on_a_riser_is_told_and_not_the_one_that_has_no_more_lane
             "RTX 4070: generation 1 of 4 now; an idle card saves power, so look while a model answers",
         ),
         (1, ("power_cap",), "warn", "RTX 4070: generation 1 of 4 under load"),
+        (1, ("thermal_driver",), "warn", "RTX 4070: generation 1 of 4 under load"),
         (None, (), "skip", "no card tells"),
     ],
 )

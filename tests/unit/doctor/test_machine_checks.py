@@ -156,7 +156,7 @@ async def test_a_disk_that_was_not_measured_is_not_judged() -> None:
 # --- Vulkan ---------------------------------------------------------------------------------------------------------
 
 
-def driver(name: str, *, found: bool = True) -> VulkanDriver:
+def driver(name: str, *, found: bool | None = True) -> VulkanDriver:
     return VulkanDriver(manifest=f"/usr/share/vulkan/icd.d/{name}.x86_64.json", library=f"lib{name}.so", found=found)
 
 
@@ -165,6 +165,7 @@ def driver(name: str, *, found: bool = True) -> VulkanDriver:
     ("vulkan", "system", "status", "text"),
     [
         (Vulkan(loads=True, drivers=(driver("radeon_icd"),)), "Linux", "pass", "radeon_icd"),
+        (Vulkan(loads=True, drivers=(driver("radeon_icd", found=None),)), "Linux", "pass", "radeon_icd"),
         (Vulkan(loads=True, drivers=(driver("lvp_icd"),)), "Linux", "warn", "compute on the processor: lvp_icd"),
         (Vulkan(loads=True, drivers=(driver("radeon_icd", found=False),)), "Linux", "warn", "no driver"),
         (Vulkan(loads=True), "Windows 11", "pass", "loader is installed"),
