@@ -47,6 +47,7 @@ class ModelLoader(QObject):
         self._shell = shell
         self._loading: asyncio.Task[LoadedModel] | None = None
         self._reference = ""
+        self._wish: tuple[str, int | None, tuple[int, ...] | None, LoadPlan | None] | None = None
         self._last_loaded: LoadedModel | None = None
         self.installed: InstalledModel | None = None
         """What is loaded."""
@@ -57,19 +58,26 @@ class ModelLoader(QObject):
         self._on_engine_state(services.engine.state)
 
     def load(
-        self, reference: str = "", *, context: int | None = None, plan: LoadPlan | None = None
+        self,
+        reference: str = "",
+        *,
+        context: int | None = None,
+        split: tuple[int, ...] | None = None,
+        plan: LoadPlan | None = None,
     ) -> "asyncio.Task[LoadedModel]":
-        """Load the installed model `reference` ("" is the default); a load under way gives way to another model.
+        """Load the installed model `reference` ("" is the default); a load under way gives way to another wish.
 
-        context: tokens; None takes what the settings want and the machine allows. plan: one for this model that is
-        loaded as it is.
+        context: tokens; None takes what the settings want and the machine allows. split: layers per graphics card, in
+        the engine's order; None lets the plan choose. plan: one for this model that is loaded as it is.
         """
+        wish = (reference, context, split, plan)
         if self._loading is not None and not self._loading.done():
-            if reference == self._reference:
+            if wish == self._wish:
                 return self._loading
             self._loading.cancel()
+        self._wish = wish
         self._reference = reference
-        self._loading = self._shell.tasks.start(self._load(reference, context, plan), name=f"load {reference}")
+        self._loading = self._shell.tasks.start(self._load(reference, context, split, plan), name=f"load {reference}")
         return self._loading
 
     def is_needed(self) -> bool:
@@ -100,7 +108,9 @@ class ModelLoader(QObject):
         """Stop listening to the engine."""
         self._unsubscribe()
 
-    async def _load(self, reference: str, context: int | None, plan: LoadPlan | None) -> LoadedModel:
+    async def _load(
+        self, reference: str, context: int | None, split: tuple[int, ...] | None, plan: LoadPlan | None
+    ) -> LoadedModel:
         from desktop.actions.load import load_model
         from desktop.actions.models import find_model
         from desktop.settings import LAST_MODEL
@@ -113,7 +123,13 @@ class ModelLoader(QObject):
             if plan is not None:
                 model = await self._services.engine.load(plan)
             else:
-                model = await load_model(self._services, coming, context=context)
+                model = await load_model(
+                    self._services,
+                    coming,
+                    context=context,
+                    gpu_layers=None if split is None else sum(split),
+                    tensor_split=split if split and any(split) else (),
+                )
             if reference:  # the person chose it, so it is there again after a restart
                 await asyncio.to_thread(self._services.settings.set, LAST_MODEL, coming.id)
             return model

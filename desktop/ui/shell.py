@@ -58,8 +58,10 @@ class Loader(Protocol):
     def state_changed(self) -> SignalInstance:
         """EngineState."""
 
-    def load(self, reference: str = "") -> "asyncio.Task[LoadedModel]":
-        """Load an installed model, "" is the default."""
+    def load(
+        self, reference: str = "", *, context: int | None = None, split: tuple[int, ...] | None = None
+    ) -> "asyncio.Task[LoadedModel]":
+        """Load an installed model, "" is the default. context: tokens; split: layers per graphics card."""
 
     def is_needed(self) -> bool:
         """Whether nothing is loaded, loading or coming back by itself."""

@@ -3,14 +3,25 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
+from PySide6.QtWidgets import QApplication, QWidget
+
 from desktop.catalog.catalog import load_catalog
 from desktop.doctor.run import run_checks
+from desktop.fit.budget import budgets_of_profile
+from desktop.fit.catalog_shape import shape_of_catalog
+from desktop.fit.planner import card_called, card_names, compare, has_cards, imagined_profile
+from desktop.fit.quality import quant_figures
 from desktop.fit.recommend import recommend
+from desktop.fit.search import Problem
+from desktop.fit.speed import SpeedModel
+from desktop.fit.split_editor import SplitDraft, SplitProblem, draft_of
 from desktop.fit.types import Recommendation
 from desktop.hardware.types import HardwareProfile
 from desktop.library.types import InstalledModel
 from desktop.paths import catalog_file
 from desktop.settings import ALL_SETTINGS, MINIMUM_SPEED
+from desktop.ui.pages.hardware.split import Stage
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.pages.settings.view import SettingsView
@@ -63,15 +74,91 @@ def models_failed(view: ModelsView) -> None:
 
 
 def hardware_two_cards(view: HardwareView) -> None:
-    """Cards, split and checks."""
+    """Cards, the split of the loaded model, and checks."""
     _hardware(view, TWO_CARDS)
-    view.set_sample(SAMPLE)
-    view.set_split(LOADED)
+    view.set_sample(SAMPLE, LOADED.memory)
+    problem = _problem(TWO_CARDS, 16384)
+    _split(view, draft_of(problem, (0, 27)), "loaded", problem)
+    view.split.set_loaded(LOADED)
+
+
+def hardware_moved(view: HardwareView) -> None:
+    """A boundary was dragged until a card is too full."""
+    _hardware(view, TWO_CARDS)
+    problem = _problem(TWO_CARDS, 32768)
+    _split(view, draft_of(problem, (2, 9)), "asking", problem)
+    _scroll_to(view, view.split)
+
+
+def hardware_exact(view: HardwareView) -> None:
+    """A split that fits, checked by the engine."""
+    _hardware(view, TWO_CARDS)
+    problem = _problem(TWO_CARDS, 8192)
+    _split(view, draft_of(problem, (3, 25)), "exact", problem)
+    _scroll_to(view, view.split)
+
+
+def hardware_planner(view: HardwareView) -> None:
+    """What a card more would bring."""
+    _hardware(view, TWO_CARDS)
+    _plan(view, TWO_CARDS, cards=["RTX 4060 Ti 16GB"])
+
+
+def hardware_planner_laptop(view: HardwareView) -> None:
+    """Cards of two other machines, for a laptop without any."""
+    _hardware(view, NO_CARD)
+    _plan(view, NO_CARD, cards=[], remote=["RTX 3090", "16 GB"])
 
 
 def hardware_no_card(view: HardwareView) -> None:
     """A laptop."""
     _hardware(view, NO_CARD)
+    problem = _problem(NO_CARD, 8192)
+    _split(view, draft_of(problem, ()), "exact", problem)
+
+
+def hardware_waiting(view: HardwareView) -> None:
+    """The machine is being looked at."""
+    view.set_waiting()
+
+
+def _problem(profile: HardwareProfile, context: int) -> SplitProblem:
+    """An 8B on this machine; what the loaded model holds counts as free."""
+    model = next(each for each in load_catalog(catalog_file()).models if each.id == "qwen3-8b")
+    quantization = next(each for each in model.quantizations if each.name == "Q5_K_M")
+    budgets = budgets_of_profile(profile)
+    search = Problem(
+        name=model.name,
+        shape=shape_of_catalog(model, quantization),
+        budgets=budgets,
+        speed=SpeedModel(profile, budgets),
+        figures=quant_figures("Q5_K_M"),
+    )
+    return SplitProblem(search=search, context=context, kv="f16")
+
+
+def _split(view: HardwareView, draft: SplitDraft, stage: Stage, problem: SplitProblem) -> None:
+    models = [msgspec.structs.replace(STARTER, id="qwen3-8b:Q5_K_M", name="Qwen3 8B", quantization="Q5_K_M"), STARTER]
+    view.split.set_models(models, models[0].id, models[0].id if stage == "loaded" else "")
+    view.split.set_wishes(problem.context, problem.kv)
+    view.split.set_draft(draft, stage, may_load=draft.room == "fits" and stage != "loaded")
+
+
+def _plan(view: HardwareView, profile: HardwareProfile, *, cards: list[str], remote: list[str] | None = None) -> None:
+    view.what_if.setChecked(True)
+    view.planner.set_names(card_names())
+    view.planner.set_machine(profile.ram.total, has_cards=has_cards(profile))
+    for names, elsewhere in ((cards, False), (remote or [], True)):
+        for name in names:
+            view.planner.add_card(card_called(name), elsewhere=elsewhere)
+    wish = view.planner.wish()
+    view.planner.set_comparison(compare(_advice(profile), _advice(imagined_profile(profile, wish)), wish), context=8192)
+
+
+def _scroll_to(view: HardwareView, widget: QWidget) -> None:
+    for _ in range(3):
+        QApplication.processEvents()
+    view.scroll_area.verticalScrollBar().setValue(widget.y())
 
 
 def _hardware(view: HardwareView, profile: HardwareProfile) -> None:

@@ -33,6 +33,13 @@ SCENES: tuple[Scene, ...] = (
     Scene("hardware", "hardware", page_scenes.hardware_two_cards),
     Scene("hardware-laptop", "hardware", page_scenes.hardware_no_card),
     Scene("hardware-small", "hardware", page_scenes.hardware_two_cards, SMALLEST),
+    Scene("hardware-moved", "hardware", page_scenes.hardware_moved),
+    Scene("hardware-moved-small", "hardware", page_scenes.hardware_moved, SMALLEST),
+    Scene("hardware-exact", "hardware", page_scenes.hardware_exact),
+    Scene("hardware-planner", "hardware", page_scenes.hardware_planner),
+    Scene("hardware-planner-small", "hardware", page_scenes.hardware_planner, SMALLEST),
+    Scene("hardware-planner-laptop", "hardware", page_scenes.hardware_planner_laptop),
+    Scene("hardware-waiting", "hardware", page_scenes.hardware_waiting),
     Scene("welcome", "welcome", page_scenes.welcome_found),
     Scene("settings", "settings", page_scenes.settings),
 )

@@ -7,8 +7,14 @@ import msgspec
 from desktop.doctor.check import Check, Status
 from desktop.engine.protocol import DeviceMemory, LoadedModel, Placement
 from desktop.errors import Phrase
-from desktop.fit.types import Choice, Quality, Speed
+from desktop.fit.quality import quant_figures
+from desktop.fit.search import Problem
+from desktop.fit.shape import LayerCache, ModelShape
+from desktop.fit.speed import SpeedModel
+from desktop.fit.split_editor import SplitProblem
+from desktop.fit.types import Choice, DeviceBudget, Quality, Speed
 from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, PcieLink, Ram
+from desktop.library.types import InstalledModel
 
 GIB = 1 << 30
 
@@ -68,6 +74,45 @@ def choice(name: str = "Tiny 1B", **fields: Any) -> Choice:
 def other(value: Choice, **fields: Any) -> Choice:
     """The same choice with other fields."""
     return msgspec.structs.replace(value, **fields)
+
+
+def installed(name: str = "Tiny 1B", **fields: Any) -> InstalledModel:
+    """A model on the disk."""
+    number = name.lower().replace(" ", "-")
+    standard: dict[str, Any] = {"model_id": number, "quantization": "Q4_K_M", "path": f"/{number}.gguf", "size": 10**9}
+    return InstalledModel(id=f"{number}:Q4_K_M", name=name, **(standard | fields))
+
+
+def three_devices(label: str = "Card", *, context: int = 8192) -> SplitProblem:
+    """A model of 36 layers, 120 MiB each, on a processor (32 GiB) and cards of 12 and 8 GiB that are free."""
+    sizes = {"CPU": 32, "CUDA0": 12, "CUDA1": 8}
+    budgets = tuple(
+        DeviceBudget(
+            name=name, label=f"{label} {name}", total=size * GIB, free=size * GIB, is_gpu=name != "CPU",
+            overhead=GIB // 2, margin=GIB // 4,
+        )
+        for name, size in sizes.items()
+    )  # fmt: skip
+    shape = ModelShape(
+        layer_weights=(120 << 20,) * 36,
+        head_weights=300 << 20,
+        tied_weights=0,
+        input_weights=300 << 20,
+        layers=(LayerCache(1024, 1024),) * 36,
+        window=0,
+        n_embd=4096,
+        ff_width=12288,
+        attention_width=6144,
+        n_vocab=128_000,
+    )
+    search = Problem(
+        name="A model",
+        shape=shape,
+        budgets=budgets,
+        speed=SpeedModel(machine(), budgets),
+        figures=quant_figures("Q4_K_M"),
+    )
+    return SplitProblem(search=search, context=context, kv="f16")
 
 
 def check(status: Status, title: str, *, remedy: str = "") -> Check:

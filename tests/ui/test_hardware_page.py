@@ -9,9 +9,11 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from desktop.engine.inventory import REASON_CPU_BUILD
-from desktop.engine.protocol import Speculation, SpeculationReason
-from desktop.engine.state import EnginePhase, EngineState
+from desktop.engine.protocol import DeviceMemory, Speculation, SpeculationReason
 from desktop.errors import AppError, Phrase
+from desktop.fit.cards import Card as GraphicsCard
+from desktop.fit.planner import Comparison
+from desktop.fit.split_editor import draft_of
 from desktop.hardware import probe
 from desktop.hardware.types import BusCard, GpuSample, HardwareSample, SourceProblem
 from desktop.ui.engine_words import guessing_words
@@ -20,7 +22,7 @@ from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
 from tests.support.looks import clipped, guessing, nameless, shown
 from tests.support.page_person import PagePerson
-from tests.support.page_values import GIB, check, gpu, loaded_model, machine
+from tests.support.page_values import GIB, check, choice, gpu, installed, loaded_model, machine, three_devices
 
 LONG = "NVIDIA GeForce RTX 4070 Ti SUPER Founders Edition of Somebody's Special Series"
 
@@ -94,6 +96,18 @@ def test_live_figures_tell_snugs_part_from_other_programs(view: HardwareView) ->
     assert processor.endswith("6.50 of 16.0 GiB · Snug 2.00 GiB"), "a mapped model counts"
 
 
+def test_what_the_loaded_model_holds_is_told_apart_in_the_bar(view: HardwareView) -> None:
+    card = gpu("Card One", 12, backend="CUDA0")
+    view.set_profile(machine(card))
+    live = GpuSample(
+        name=card.name, vram_total=12 * GIB, vram_used=7 * GIB, used_by_us=6 * GIB, pci_address=card.pci_address
+    )
+    held = DeviceMemory(device="CUDA0", weights=4 * GIB, kv=GIB)
+    view.set_sample(sample(live), [held])
+    bar = view._gpus[card.pci_address or ""]._bar
+    assert dict(bar._values) == {"weights": 4 * GIB, "kv": GIB, "compute": GIB, "others": GIB}
+
+
 def test_a_sample_before_the_profile_is_no_trouble(view: HardwareView) -> None:
     view.set_sample(sample())
     assert view.card_texts() == []
@@ -114,16 +128,6 @@ def test_what_was_odd_about_a_source_is_said(view: HardwareView) -> None:
     assert "NVML: the driver did not answer" in words(view)
 
 
-def test_the_split_says_which_layers_live_where(view: HardwareView) -> None:
-    assert not view.split.isVisible()
-    view.set_split(loaded_model(*["CPU"] * 3, *["CUDA0"] * 24, *["CUDA1"] * 10))
-    settle()
-    assert view.split.texts() == ["CPU · layers 0–2", "CUDA0 · layers 3–26", "CUDA1 · layers 27–36"]
-    assert "Tiny 1B, as the engine reported it" in words(view)
-    view.set_split(None)
-    assert not view.split.isVisible()
-
-
 @pytest.mark.parametrize(
     ("mode", "reason", "said"),
     [
@@ -137,14 +141,15 @@ def test_the_loaded_model_says_how_its_tokens_are_guessed(
     view: HardwareView, mode: Speculation, reason: SpeculationReason, said: str
 ) -> None:
     model = msgspec.structs.replace(loaded_model("CPU"), speculation=mode, speculation_reason=reason)
-    view.set_split(model)
+    view.split.set_loaded(model)
     settle()
     assert said in words(view)
 
 
 def test_nothing_is_said_of_guesses_where_the_engine_does_not(view: HardwareView) -> None:
-    view.set_split(msgspec.structs.replace(loaded_model("CPU"), speculation="draft"))
-    view.set_split(loaded_model("CPU"))
+    view.split.set_loaded(msgspec.structs.replace(loaded_model("CPU"), speculation="draft"))
+    view.split.set_loaded(loaded_model("CPU"))
+    view.split.set_loaded(None)
     settle()
     assert "Guessing" not in words(view)
 
@@ -156,46 +161,24 @@ def test_every_reason_of_the_protocol_has_words(reason: SpeculationReason) -> No
     assert guessing_words(model)
 
 
-def test_the_doctor_shows_problems_first_with_what_to_do(view: HardwareView) -> None:
-    view.set_checks(
-        [
-            check("pass", "Disk"),
-            check("warn", "Swap", remedy="Close something."),
-            check("fail", "Driver", remedy="Install it."),
-        ]
-    )
-    settle()
-    assert view.doctor.texts() == ["Problem: Driver: found it", "Hint: Swap: found it", "Good: Disk: found it"]
-    assert view.doctor.summary() == "1 problem, 1 hint"
-    assert "Install it." in words(view)
-    assert "Close something." in words(view)
-
-
-@pytest.mark.parametrize(
-    ("statuses", "summary"),
-    [(["pass", "skip"], "All good"), (["warn", "warn"], "2 hints"), (["fail", "fail", "pass"], "2 problems")],
-)
-def test_the_doctor_sums_up(view: HardwareView, statuses: list[str], summary: str) -> None:
-    view.set_checks([check(status, f"Check {number}") for number, status in enumerate(statuses)])  # type: ignore[arg-type]
-    assert view.doctor.summary() == summary
-
-
-def test_what_does_not_apply_here_is_folded_away(view: HardwareView) -> None:
-    view.set_checks([check("pass", "Disk"), check("skip", "Vulkan")])
-    settle()
-    assert view.doctor.texts() == ["Good: Disk: found it"]
-    assert "Vulkan" not in words(view)
-    press(view, "Show what does not apply here (1)")
-    assert "Vulkan: found it" in words(view)
-    press(view, "Hide what does not apply here")
-    assert "Vulkan" not in words(view)
-
-
 @pytest.mark.parametrize("size", [(844, 572), (1224, 792)])
 def test_nothing_is_clipped_nameless_or_read_as_markup(view: HardwareView, size: tuple[int, int]) -> None:
     view.resize(*size)
     view.set_profile(machine(*(gpu(f"<b>{LONG}</b> {number * 'x'}", unused_reason=LONG) for number in range(3))))
-    view.set_split(loaded_model("CPU", *["CUDA0"] * 40))
+    view.split.set_loaded(loaded_model("CPU", *["CUDA0"] * 40))
+    view.split.set_models([installed(f"{LONG} {number}") for number in range(3)], "", "")
+    problem = three_devices(LONG)
+    view.split.set_draft(draft_of(problem, (3, 20)), "estimate", may_load=False, note=f"{LONG} " * 3)
+    view.what_if.setChecked(True)
+    for number in range(3):
+        view.planner.add_card(GraphicsCard(name=f"{LONG} {number}", memory=16 * GIB), elsewhere=bool(number))
+    view.planner.set_problem(f"{LONG} " * 3)
+    wish = view.planner.wish()
+    many, words_of_it = choice(LONG, reasons=(Phrase.of(f"{LONG} " * 4),)), Phrase.of(f"{LONG} " * 3)
+    view.planner.set_comparison(
+        Comparison(today=(many, many), then=(), change=words_of_it, notes=(Phrase.of(LONG),)), context=8192
+    )
+    assert len(wish.cards) == 1
     view.set_checks([check("fail", LONG, remedy=f"{LONG} " * 4), check("skip", "Other")])
     settle()
     assert clipped(view) == []
@@ -244,15 +227,6 @@ def test_a_machine_that_cannot_be_read_is_said_and_can_be_tried_again(
     page.until("the button", page.view.again.isEnabled)
     assert "the probe is broken" in words(page.view)
     assert page.notices[0].action == "Try again"
-
-
-def test_the_split_follows_the_engine(page: PagePerson) -> None:
-    page.open()
-    assert not page.view.split.isVisible()
-    model = loaded_model("CPU", "CPU", "CPU")
-    page.engine.become(EngineState(phase=EnginePhase.READY, loaded=model), loaded=model)
-    assert page.view.split.texts() == ["CPU · layers 0–2"]
-    page.until("the doctor", page.view.doctor.summary)
 
 
 def test_samples_reach_the_cards_only_while_somebody_looks(page: PagePerson) -> None:

@@ -7,7 +7,10 @@ from PySide6.QtCore import QTranslator
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.catalog.catalog import load_catalog
+from desktop.fit.cards import card_of_size
+from desktop.fit.planner import compare
 from desktop.fit.recommend import recommend
+from desktop.fit.split_editor import draft_of
 from desktop.paths import catalog_file
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.pages.models.view import ModelsView
@@ -15,7 +18,7 @@ from desktop.ui.pages.settings.view import SettingsView
 from desktop.ui.pages.welcome.view import WelcomeView
 from desktop.ui.widgets.buttons import Button
 from tests.support.looks import clipped
-from tests.support.page_values import check, gpu, machine
+from tests.support.page_values import check, gpu, installed, machine, three_devices
 
 PROFILE = machine(gpu("Card One", backend="CUDA0"), gpu("Card Two", unused_reason="The engine does not see it."))
 
@@ -49,6 +52,14 @@ def models() -> QWidget:
 def hardware() -> QWidget:
     view = HardwareView()
     view.set_profile(PROFILE)
+    problem = three_devices(context=32768)
+    view.split.set_models([installed()], installed().id, installed().id)
+    view.split.set_draft(draft_of(problem, (2, 5)), "estimate", may_load=False)
+    view.what_if.setChecked(True)
+    view.planner.set_machine(16 << 30, has_cards=True)
+    view.planner.add_card(card_of_size(16 << 30), elsewhere=True)
+    today = recommend(profile=PROFILE, catalog=load_catalog(catalog_file()))
+    view.planner.set_comparison(compare(today, today, view.planner.wish()), context=8192)
     view.set_checks([check("fail", "Driver", remedy="Install it."), check("skip", "Vulkan")])
     return view
 

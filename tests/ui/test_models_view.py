@@ -11,10 +11,11 @@ from desktop.errors import Phrase
 from desktop.fit.types import Choice, Speed
 from desktop.library.types import InstalledModel
 from desktop.ui.item_models.choices import ACTION, CHOICE_ROLE, MEMORY, MODEL, QUALITY, SPEED, VERDICT
-from desktop.ui.pages.models.view import CONTEXTS, ModelsView
+from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.theme import DARK, apply_colours
 from desktop.ui.verdicts import verdict_text
 from desktop.ui.widgets.buttons import Button
+from desktop.ui.widgets.context_choice import CONTEXTS
 from desktop.ui.widgets.labels import PlainLabel
 from desktop.ui.widgets.pill import Pill
 from desktop.ui.widgets.table import VERDICT_ROLE

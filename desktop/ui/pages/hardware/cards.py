@@ -2,6 +2,7 @@
 
 from PySide6.QtWidgets import QWidget
 
+from desktop.engine.protocol import DeviceMemory
 from desktop.hardware.types import BusCard, Cpu, Disk, Gpu, GpuSample, HardwareSample, Ram
 from desktop.ui.bridge import translate_core
 from desktop.ui.figures import gb, gib
@@ -78,17 +79,38 @@ class FoundCard(Card):
         self._use.setText(self.tr("{free} free of {total}").format(free=gb(disk.free), total=gb(disk.total)))
         self._bar.set_values(total=disk.total, others=disk.total - disk.free, described_as=self._use.text())
 
-    def show_use(self, used: int, total: int, ours: int | None = None, *, also: str = "") -> None:
-        """Show how full a memory is, in bytes; `ours` is what Snug uses of it, None where nobody can tell."""
+    def show_use(
+        self, used: int, total: int, ours: int | None = None, *, held: DeviceMemory | None = None, also: str = ""
+    ) -> None:
+        """Show how full a memory is, in bytes; `ours` is what Snug uses of it, None where nobody can tell.
+
+        held: what of that the engine names: weights, KV cache; the rest of ours is shown as compute.
+        """
         text = self.tr("{used} of {total}").format(used=gib(used, unit=False), total=gib(total))
+        ours = max(ours or 0, held.total if held is not None else 0)
         if ours:
             text += " · " + self.tr("Snug {size}").format(size=gib(ours))
         self._use.setText(" · ".join(part for part in (text, also) if part))
-        known = min(ours or 0, used)
-        self._bar.set_values(total=total, weights=known, others=used - known, described_as=self._use.text())
+        known = min(ours, used)
+        weights, kv = self._named(held, known)
+        self._bar.set_values(
+            total=total,
+            weights=weights,
+            kv=kv,
+            compute=known - weights - kv,
+            others=used - known,
+            described_as=self._use.text(),
+        )
 
-    def show_gpu_sample(self, sample: GpuSample) -> None:
-        """Follow one GPU."""
+    @staticmethod
+    def _named(held: DeviceMemory | None, known: int) -> tuple[int, int]:
+        if held is None:
+            return known, 0
+        weights = min(held.weights, known)
+        return weights, min(held.kv, known - weights)
+
+    def show_gpu_sample(self, sample: GpuSample, held: DeviceMemory | None = None) -> None:
+        """Follow one GPU; `held` is what the engine says the loaded model has on it."""
         facts = []
         if sample.utilization is not None:
             facts.append(self.tr("{percent} % busy").format(percent=round(sample.utilization)))
@@ -96,12 +118,12 @@ class FoundCard(Card):
             facts.append(f"{sample.temperature:.0f} °C")
         if sample.power is not None:
             facts.append(f"{sample.power:.0f} W")
-        self.show_use(sample.vram_used, sample.vram_total, sample.used_by_us, also=" · ".join(facts))
+        self.show_use(sample.vram_used, sample.vram_total, sample.used_by_us, held=held, also=" · ".join(facts))
 
-    def show_ram_sample(self, sample: HardwareSample) -> None:
+    def show_ram_sample(self, sample: HardwareSample, held: DeviceMemory | None = None) -> None:
         """Follow main memory; a mapped model counts, though the system could take its pages back."""
         used = sample.ram_used + sample.ram_mapped_by_us
-        self.show_use(min(used, sample.ram_total), sample.ram_total, sample.ram_used_by_us)
+        self.show_use(min(used, sample.ram_total), sample.ram_total, sample.ram_used_by_us, held=held)
 
     def _warn(self, text: str) -> None:
         self._warning.setText(text)

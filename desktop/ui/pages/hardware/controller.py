@@ -2,11 +2,15 @@
 
 from desktop.actions.survey import survey
 from desktop.doctor.run import run_checks
+from desktop.engine.protocol import LoadedModel
+from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import AppError
 from desktop.hardware.types import HardwareSample
 from desktop.services import Services
 from desktop.ui.bridge import explain
 from desktop.ui.looking import tell_look_failure
+from desktop.ui.pages.hardware.planner_controller import PlannerController
+from desktop.ui.pages.hardware.split_controller import SplitController
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.shell import Shell
 
@@ -19,22 +23,37 @@ class HardwareController:
         self._services = services
         self._shell = shell
         self._looked = False
+        self._split = SplitController(view=view.split, services=services, shell=shell)
+        self._planner = PlannerController(view=view.planner, services=services, shell=shell)
+        self._loaded: LoadedModel | None = None
         view.again.clicked.connect(lambda: self._look(again=True))
         shell.sampled.connect(self._on_sampled)
-        self._unsubscribe = services.engine.subscribe(lambda _state: self._show_split())
+        self._unsubscribe = services.engine.subscribe(self._on_engine_state)
 
     def activate(self) -> None:
         """Look once; the split follows the engine."""
-        self._show_split()
         if not self._looked:
             self._look(again=False)
+        elif not self._follow_engine():
+            self._split.refresh()
 
     async def close(self) -> None:
         """Stop listening."""
         self._unsubscribe()
 
-    def _show_split(self) -> None:
-        self._view.set_split(self._services.engine.loaded)
+    def _on_engine_state(self, _state: EngineState) -> None:
+        self._follow_engine()
+
+    def _follow_engine(self) -> bool:
+        """Show what is loaded now; says whether that is another than before."""
+        engine = self._services.engine
+        loaded = engine.loaded
+        on_its_way = loaded is None and engine.state.phase in (EnginePhase.STARTING, EnginePhase.LOADING)
+        if loaded is self._loaded or on_its_way or not self._view.isVisible():
+            return False
+        self._loaded = loaded
+        self._split.follow_engine()
+        return True
 
     def _look(self, *, again: bool) -> None:
         self._looked = True
@@ -45,6 +64,9 @@ class HardwareController:
         try:
             found = await survey(self._services, again=again)
             self._view.set_profile(found.profile)
+            self._loaded = self._services.engine.loaded
+            self._split.show(found)
+            self._planner.show(found.profile)
             checks = await run_checks(
                 profile=found.profile,
                 engine=found.engine,
@@ -61,4 +83,5 @@ class HardwareController:
 
     def _on_sampled(self, sample: HardwareSample) -> None:
         if self._view.isVisible():
-            self._view.set_sample(sample)
+            loaded = self._services.engine.loaded
+            self._view.set_sample(sample, loaded.memory if loaded is not None else ())

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
 from desktop.doctor.check import Check
-from desktop.engine.protocol import LoadedModel
+from desktop.engine.protocol import DeviceMemory
 from desktop.hardware.types import HardwareProfile, HardwareSample
 from desktop.ui.bridge import render
 from desktop.ui.pages.hardware.cards import FoundCard
 from desktop.ui.pages.hardware.doctor import DoctorCard
+from desktop.ui.pages.hardware.planner import PlannerCard
 from desktop.ui.pages.hardware.split import SplitCard
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
@@ -28,24 +30,30 @@ class HardwareView(Page):
         super().__init__("", parent=parent)
         self.header.set_title(self.tr("Hardware"))
         self.again = Button(self.tr("Look again"), icon_name="regenerate")
-        self.header.row.addWidget(self.again)
+        self.what_if = Button(self.tr("What if …"))
+        self.what_if.setCheckable(True)
+        self.what_if.toggled.connect(self._on_what_if_toggled)
+        for button in (self.again, self.what_if):
+            self.header.row.addWidget(button)
         self._grid = QGridLayout()
         self._grid.setSpacing(16)
         self._cards: list[FoundCard] = []
         self._gpus: dict[str, FoundCard] = {}
+        self._backends: dict[str, str] = {}
         self._silent: list[FoundCard] = []
         self._cpu = FoundCard()
         self._disk = FoundCard()
         self._columns = 0
         self.split = SplitCard()
-        self.split.hide()
+        self.planner = PlannerCard()
+        self.planner.hide()
         self.doctor = DoctorCard()
         self._waiting = PlainLabel(self.tr("Looking at this machine …"), tone="muted", wrap=True)
         self._problems = PlainLabel(tone="warn", wrap=True)
         self._problems.hide()
         self.body.addWidget(self._waiting)
         self.body.addLayout(self._grid)
-        for widget in (self._problems, self.split, self.doctor):
+        for widget in (self._problems, self.planner, self.split, self.doctor):
             self.body.addWidget(widget)
         self.body.addStretch(1)
         for card in (self._cpu, self._disk):
@@ -57,6 +65,7 @@ class HardwareView(Page):
             card.hide()
             card.deleteLater()
         self._gpus = {}
+        self._backends = {gpu.pci_address or f"{n}": gpu.backend or "" for n, gpu in enumerate(profile.gpus)}
         for number, gpu in enumerate(profile.gpus):
             card = self._gpus[gpu.pci_address or f"{number}"] = FoundCard()
             card.show_gpu(gpu)
@@ -72,20 +81,15 @@ class HardwareView(Page):
         self._columns = 0
         self._arrange()
 
-    def set_sample(self, sample: HardwareSample) -> None:
-        """Follow the machine."""
+    def set_sample(self, sample: HardwareSample, held: Sequence[DeviceMemory] = ()) -> None:
+        """Follow the machine; `held` is what the engine says the loaded model has on each device."""
+        parts = {part.device: part for part in held}
         for number, gpu in enumerate(sample.gpus):
-            card = self._gpus.get(gpu.pci_address or f"{number}")
-            if card is not None:
-                card.show_gpu_sample(gpu)
+            key = gpu.pci_address or f"{number}"
+            if key in self._gpus:
+                self._gpus[key].show_gpu_sample(gpu, parts.get(self._backends.get(key, "")))
         if self._cards:
-            self._cpu.show_ram_sample(sample)
-
-    def set_split(self, model: LoadedModel | None) -> None:
-        """Show which layers of the loaded model live where."""
-        self.split.setVisible(model is not None)
-        if model is not None:
-            self.split.show_model(model)
+            self._cpu.show_ram_sample(sample, parts.get("CPU"))
 
     def set_checks(self, checks: Sequence[Check]) -> None:
         """Show the doctor's findings."""
@@ -113,6 +117,15 @@ class HardwareView(Page):
         """As many columns as there is room for."""
         super().resizeEvent(event)
         self._arrange()
+
+    def _on_what_if_toggled(self, shown: bool) -> None:
+        self.planner.setVisible(shown)
+        if shown:
+            self.planner.focus_field()
+            QTimer.singleShot(0, self, self._scroll_to_planner)  # its place is known once the layout has run
+
+    def _scroll_to_planner(self) -> None:
+        self.scroll_area.verticalScrollBar().setValue(self.planner.y())
 
     def _arrange(self) -> None:
         room = (self.width() - 56) // _CARD_WIDTH

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QAction, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QSizePolicy, QSlider, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from desktop.errors import Phrase
 from desktop.fit.types import Choice
@@ -16,19 +16,10 @@ from desktop.ui.pages.models.installed import InstalledCard
 from desktop.ui.pages.models.table import ChoicesView
 from desktop.ui.theme import current_colours
 from desktop.ui.widgets.card import Card
-from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
+from desktop.ui.widgets.context_choice import ContextChoice
+from desktop.ui.widgets.labels import PlainLabel
 from desktop.ui.widgets.page import Page
 from desktop.ui.widgets.progress import ProgressCard
-
-CONTEXTS = (2048, 4096, 8192, 16384, 32768, 65536, 131072)
-"""Stops of the context slider, in tokens."""
-
-
-class _Slider(QSlider):
-    """Scrolling the page must not change a value under the pointer."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()
 
 
 class ModelsView(Page):
@@ -55,6 +46,8 @@ class ModelsView(Page):
         self._download_column.setSpacing(16)
         self.installed = InstalledCard()
         self.installed.chosen.connect(self.installed_chosen)
+        self.wishes = ContextChoice()
+        self.wishes.changed.connect(self.pricing_changed)
         self.table = ChoicesView(self.tr("Models for this machine"))
         self.table.chosen.connect(self.choice_chosen)
         self.table.row_reached.connect(self._on_row_reached)
@@ -75,9 +68,7 @@ class ModelsView(Page):
     def _make_controls(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(24)
-        row.addWidget(self._make_context(), 3)
-        row.addWidget(self._make_kv(), 0, Qt.AlignmentFlag.AlignBottom)
-        row.addStretch(1)
+        row.addWidget(self.wishes, 1)
         self._search = QLineEdit()
         self._search.setPlaceholderText(self.tr("Search the catalog"))
         self._search.setAccessibleName(self.tr("Search the catalog"))
@@ -87,55 +78,13 @@ class ModelsView(Page):
         self._search.setMinimumWidth(150)
         self._search.setMaximumWidth(220)
         self._search.textChanged.connect(self._on_search_changed)
-        row.addWidget(self._search, 2, Qt.AlignmentFlag.AlignBottom)
+        row.addWidget(self._search, 0, Qt.AlignmentFlag.AlignBottom)
         self._refresh_icon()
         return row
 
-    def _make_context(self) -> QWidget:
-        self._slider = _Slider(Qt.Orientation.Horizontal)
-        self._slider.setRange(0, len(CONTEXTS) - 1)
-        self._slider.setPageStep(1)
-        self._slider.setAccessibleName(self.tr("Context length"))
-        self._figure = PlainLabel(tone="strong")
-        self._slider.valueChanged.connect(self._on_pricing_changed)
-        head = QHBoxLayout()
-        head.addWidget(PlainLabel(self.tr("Context")))
-        head.addStretch(1)
-        head.addWidget(self._figure)
-        holder = QWidget()
-        holder.setMinimumWidth(180)
-        holder.setMaximumWidth(340)
-        holder.setToolTip(plain_tooltip(self.tr("How many tokens of a conversation the model keeps in mind.")))
-        holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        column = QVBoxLayout(holder)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addLayout(head)
-        column.addWidget(self._slider)
-        return holder
-
-    def _make_kv(self) -> QWidget:
-        self._kv = QComboBox()
-        self._kv.addItem(self.tr("f16 (exact)"), "f16")
-        self._kv.addItem(self.tr("q8_0 (half)"), "q8_0")
-        self._kv.setAccessibleName(self.tr("KV cache type"))
-        self._kv.setToolTip(plain_tooltip(self.tr("What the model remembers of a conversation, per token.")))
-        self._kv.currentIndexChanged.connect(self._on_pricing_changed)
-        holder = QWidget()
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(PlainLabel(self.tr("KV cache")))
-        row.addWidget(self._kv)
-        return holder
-
     def set_pricing(self, context: int, kv: str) -> None:
         """Show the context (tokens) and the KV type that the rows are priced for."""
-        nearest = min(range(len(CONTEXTS)), key=lambda i: abs(CONTEXTS[i] - context))
-        with QSignalBlocker(self._slider), QSignalBlocker(self._kv):
-            self._slider.setValue(nearest)
-            self._kv.setCurrentIndex(max(0, self._kv.findData(kv)))
-        self._figure.setText(self.locale().toString(context))
+        self.wishes.set_values(context, kv)
 
     def set_looking(self) -> None:
         """The machine is being looked at."""
@@ -201,11 +150,6 @@ class ModelsView(Page):
     def _refresh_icon(self) -> None:
         if self._search_icon is not None:  # the palette may change before there is a field
             self._search_icon.setIcon(icon("search", current_colours().muted))
-
-    def _on_pricing_changed(self) -> None:
-        context = CONTEXTS[self._slider.value()]
-        self._figure.setText(self.locale().toString(context))
-        self.pricing_changed.emit(context, self._kv.currentData())
 
     def _on_search_changed(self, text: str) -> None:
         self.table.filter.setFilterFixedString(text.strip())

@@ -1,0 +1,92 @@
+"""Context length and KV type, side by side: what every price of a model depends on."""
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QSlider, QVBoxLayout, QWidget
+
+from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
+
+CONTEXTS = (2048, 4096, 8192, 16384, 32768, 65536, 131072)
+"""Stops of the context slider, in tokens."""
+
+
+class _Slider(QSlider):
+    """Scrolling the page must not change a value under the pointer."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class CalmCombo(QComboBox):
+    """A list to choose from that keeps its choice while the page is scrolled under the pointer."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scroll the page."""
+        event.ignore()
+
+
+class ContextChoice(QWidget):
+    """A slider over CONTEXTS and a list of KV types; `changed` carries tokens and the engine's name of the type."""
+
+    changed = Signal(int, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(24)
+        row.addWidget(self._make_context(), 1000)
+        row.addWidget(self._make_kv(), 0, Qt.AlignmentFlag.AlignBottom)
+        row.addStretch(1)
+
+    def set_values(self, context: int, kv: str) -> None:
+        """Show a context (tokens; it need not be a stop) and a KV type, and tell nobody."""
+        nearest = min(range(len(CONTEXTS)), key=lambda i: abs(CONTEXTS[i] - context))
+        with QSignalBlocker(self._slider), QSignalBlocker(self._kv):
+            self._slider.setValue(nearest)
+            self._kv.setCurrentIndex(max(0, self._kv.findData(kv)))
+        self._figure.setText(self.locale().toString(context))
+
+    def _make_context(self) -> QWidget:
+        self._slider = _Slider(Qt.Orientation.Horizontal)
+        self._slider.setRange(0, len(CONTEXTS) - 1)
+        self._slider.setPageStep(1)
+        self._slider.setAccessibleName(self.tr("Context length"))
+        self._figure = PlainLabel(tone="strong")
+        self._slider.valueChanged.connect(self._on_changed)
+        head = QHBoxLayout()
+        head.addWidget(PlainLabel(self.tr("Context")))
+        head.addStretch(1)
+        head.addWidget(self._figure)
+        holder = QWidget()
+        holder.setMinimumWidth(180)
+        holder.setMaximumWidth(340)
+        holder.setToolTip(plain_tooltip(self.tr("How many tokens of a conversation the model keeps in mind.")))
+        holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(head)
+        column.addWidget(self._slider)
+        return holder
+
+    def _make_kv(self) -> QWidget:
+        self._kv = CalmCombo()
+        self._kv.addItem(self.tr("f16 (exact)"), "f16")
+        self._kv.addItem(self.tr("q8_0 (half)"), "q8_0")
+        self._kv.setAccessibleName(self.tr("KV cache type"))
+        self._kv.setToolTip(plain_tooltip(self.tr("What the model remembers of a conversation, per token.")))
+        self._kv.currentIndexChanged.connect(self._on_changed)
+        holder = QWidget()
+        holder.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(PlainLabel(self.tr("KV cache")))
+        row.addWidget(self._kv)
+        return holder
+
+    def _on_changed(self) -> None:
+        context = CONTEXTS[self._slider.value()]
+        self._figure.setText(self.locale().toString(context))
+        self.changed.emit(context, self._kv.currentData())

@@ -1,0 +1,376 @@
+"""The split editor as a person uses it: by mouse, by keyboard, and with the engine's answer."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QSlider
+
+from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, EngineInfo, LoadedModel, LoadPlan
+from desktop.engine.state import EnginePhase, EngineState
+from desktop.fit.split_editor import Alone, SplitDraft, draft_of, moved
+from desktop.settings import KV_TYPE, WANTED_CONTEXT
+from desktop.ui.pages.hardware.split import SplitCard
+from desktop.ui.widgets.buttons import Button
+from desktop.ui.widgets.labels import PlainLabel
+from desktop.ui.widgets.split_line import BoundaryHandle
+from desktop.ui.widgets.stacked_bar import StackedBar
+from tests.support.looks import clipped, nameless, shown
+from tests.support.page_person import PagePerson
+from tests.support.page_values import GIB, gpu, loaded_model, machine, three_devices
+
+
+class Hand:
+    """The card without its controller: every move is priced at once, as the controller does."""
+
+    def __init__(self, view: SplitCard) -> None:
+        self.view = view
+        self.problem = three_devices()
+        self.draft = draft_of(self.problem, (0, 20))
+        view.boundary_moved.connect(self._on_moved)
+        self.show()
+
+    def show(self) -> None:
+        self.view.set_draft(self.draft, "asking", may_load=self.draft.room == "fits")
+        settle()
+
+    def _on_moved(self, index: int, layer: int) -> None:
+        self.draft = draft_of(self.problem, moved(self.problem, self.draft.boundaries, index, layer))
+        self.show()
+
+    def handle(self, index: int) -> BoundaryHandle:
+        return self.view._line.handles()[index]
+
+    def drag(self, index: int, *steps: int) -> None:
+        """Take a handle in the middle and pull it by `steps` pixels, one after the other."""
+        handle = self.handle(index)
+        middle = handle.rect().center()
+        QTest.mousePress(handle, Qt.MouseButton.LeftButton, pos=middle)
+        start = handle.mapToParent(middle)
+        for step in steps:
+            target = handle.mapFromParent(start + QPoint(step, 0))
+            QTest.mouseMove(handle, target)
+            settle()
+        QTest.mouseRelease(handle, Qt.MouseButton.LeftButton, pos=handle.rect().center())
+
+
+@pytest.fixture
+def hand(styled: QApplication) -> Iterator[Hand]:
+    with shown(SplitCard()) as view:
+        yield Hand(view)
+
+
+def settle() -> None:
+    for _ in range(3):
+        QApplication.processEvents()
+
+
+def words(view: SplitCard) -> str:
+    return "\n".join(each.text() for each in view.findChildren(PlainLabel) if each.isVisible())
+
+
+def button(view: SplitCard, begins: str) -> Button:
+    return next(each for each in view.findChildren(Button) if each.isVisible() and each.text().startswith(begins))
+
+
+def bars(view: SplitCard) -> list[dict[str, int]]:
+    return [dict(bar._values) for bar in view.findChildren(StackedBar)]
+
+
+def test_the_line_and_the_figures_stand_together(hand: Hand) -> None:
+    assert hand.view.texts() == ["Card CUDA0 · layers 0–19", "Card CUDA1 · layers 20–36"]
+    cpu, first, second = hand.view.load_texts()
+    assert cpu.startswith("Card CPU 0.29 0.00")
+    assert first.startswith("Card CUDA0 2.34 0.63")
+    assert first.endswith("Fits")
+    assert second.startswith("Card CUDA1 2.17 0.50")
+
+
+def test_a_dragged_boundary_moves_the_bars_of_both_its_sides(hand: Hand) -> None:
+    before = bars(hand.view)
+    hand.drag(1, 40, 80, 160)
+    assert hand.draft.boundaries[1] > 22
+    after = bars(hand.view)
+    assert after[0] == before[0]
+    gained, lost = after[1]["weights"] - before[1]["weights"], before[2]["weights"] - after[2]["weights"]
+    assert gained == lost == (hand.draft.boundaries[1] - 20) * (120 << 20)
+    assert after[1]["kv"] > before[1]["kv"]
+
+
+def test_the_boundary_stays_under_the_pointer(hand: Hand) -> None:
+    middle = hand.handle(1).geometry().center().x()
+    hand.drag(1, 100)
+    one_layer = hand.view._line.width() / 37
+    assert abs(hand.handle(1).geometry().center().x() - middle - 100) <= one_layer / 2 + 2
+
+
+def test_a_boundary_cannot_pass_its_neighbour_nor_leave_the_line(hand: Hand) -> None:
+    hand.drag(0, 2000)
+    assert hand.draft.boundaries == (20, 20)
+    hand.drag(1, -2000)
+    assert hand.draft.boundaries == (20, 20)
+    hand.drag(1, 2000)
+    assert hand.draft.boundaries == (20, 37)
+    assert hand.view.texts() == ["Card CPU · layers 0–19", "Card CUDA0 · layers 20–36"]
+
+
+def test_the_keyboard_moves_a_boundary_by_layers(hand: Hand) -> None:
+    handle = hand.handle(1)
+    handle.setFocus()
+    QTest.keyClick(handle, Qt.Key.Key_Right)
+    assert hand.draft.boundaries == (0, 21)
+    QTest.keyClick(handle, Qt.Key.Key_Left)
+    QTest.keyClick(handle, Qt.Key.Key_Left)
+    assert hand.draft.boundaries == (0, 19)
+    QTest.keyClick(handle, Qt.Key.Key_End)
+    assert hand.draft.boundaries == (0, 37)
+    QTest.keyClick(handle, Qt.Key.Key_Home)
+    assert hand.draft.boundaries == (0, 0)
+    assert handle.hasFocus(), "the same boundary goes on"
+
+
+def test_a_screen_reader_hears_what_a_boundary_is_and_where(hand: Hand) -> None:
+    handle = hand.handle(1)
+    assert handle.accessibleName() == "Boundary between Card CUDA0 and Card CUDA1"
+    assert handle.accessibleDescription() == "Card CUDA0: 20 layers, Card CUDA1: 17 layers"
+    interface = QAccessible.queryAccessibleInterface(handle)
+    assert interface.role() == QAccessible.Role.Slider
+    assert interface.valueInterface().currentValue() == 20
+    QTest.keyClick(handle, Qt.Key.Key_Right)
+    assert interface.valueInterface().currentValue() == 21
+    assert handle.accessibleDescription() == "Card CUDA0: 21 layers, Card CUDA1: 16 layers"
+    assert nameless(hand.view) == []
+
+
+def test_a_card_that_is_too_full_says_so_in_words_and_cannot_be_loaded(hand: Hand) -> None:
+    hand.problem = three_devices(context=65536)
+    hand.draft = draft_of(hand.problem, (0, 4))
+    hand.show()
+    assert "GiB more" in hand.view.load_texts()[2]
+    assert "Needs" in hand.view.load_texts()[2]
+    load = button(hand.view, "Load")
+    assert not load.isEnabled()
+    assert "would not fit" in load.accessibleDescription()
+    over = hand.view.findChildren(StackedBar)[2]
+    assert over._total == sum(dict(over._values).values()), "its length is what is wanted"
+    assert over._capacity < 1
+    assert "needed" in over.accessibleName()
+
+
+def test_figures_do_not_move_sideways_when_a_verdict_gets_longer(hand: Hand) -> None:
+    places = [figure.x() for figure in hand.view._loads._rows[2].figures]
+    hand.problem = three_devices(context=65536)
+    hand.draft = draft_of(hand.problem, (0, 4))
+    hand.show()
+    assert [figure.x() for figure in hand.view._loads._rows[2].figures] == places
+    assert clipped(hand.view) == []
+
+
+def test_without_a_graphics_card_it_says_so_and_has_no_dead_controls(hand: Hand) -> None:
+    problem = three_devices()
+    only = problem.search._replace(budgets=problem.budgets[:1])
+    hand.problem = msgspec.structs.replace(problem, search=only)
+    hand.draft = draft_of(hand.problem, ())
+    hand.show()
+    assert "uses no graphics card here" in words(hand.view)
+    assert not hand.view._line.isVisible()
+    assert [each.text() for each in hand.view.findChildren(Button) if each.isVisible()] == ["Load with this context"]
+    assert len(hand.view.load_texts()) == 1
+
+
+def test_one_card_that_would_be_faster_is_named(hand: Hand) -> None:
+    draft = msgspec.structs.replace(hand.draft, alone=Alone(label="Card CUDA0", factor=1.12))
+    hand.view.set_draft(draft, "exact", may_load=True)
+    assert "Card CUDA0 alone would be about 12 % faster." in words(hand.view)
+    draft = msgspec.structs.replace(hand.draft, alone=Alone(label="Card CUDA0", factor=2.31))
+    hand.view.set_draft(draft, "exact", may_load=True)
+    assert "Card CUDA0 alone would be about 2.3 times as fast." in words(hand.view)
+
+
+# --- with its controller, the real library and the real engine's dry run ------------------------------------------
+
+
+class Loads:
+    """Stands where the window's loader stands."""
+
+    def __init__(self) -> None:
+        self.wanted: list[tuple[str, dict[str, Any]]] = []
+
+    def load(self, reference: str = "", **wishes: Any) -> None:
+        self.wanted.append((reference, wishes))
+
+
+CARDS = (gpu("Card One", 12, backend="CUDA0"), gpu("Card Two!", 8, backend="CUDA1"))
+
+
+def engine_with(*cards: Any) -> EngineInfo:
+    devices = tuple(
+        EngineDevice(
+            name=card.backend, description=card.name, kind=DeviceKind.GPU, backend="CUDA",
+            memory_total=card.vram_total, memory_free=card.vram_free, pci_address=card.pci_address,
+        )
+        for card in cards
+    )  # fmt: skip
+    return EngineInfo(
+        version="test", system_info="", devices=devices, supports_gpu_offload=bool(cards), supports_rpc=False
+    )
+
+
+@pytest.fixture
+def person(styled: QApplication, snug_home: Path) -> Iterator[Callable[..., PagePerson]]:
+    people: list[PagePerson] = []
+
+    def enter(*cards: Any, loaded: LoadedModel | None = None, plan: LoadPlan | None = None) -> PagePerson:
+        from desktop.services import Survey
+
+        page = PagePerson(styled, "hardware")
+        people.append(page)
+        page.shell.loader = cast("Any", Loads())
+        page.settings.set(WANTED_CONTEXT, 4096)
+        page.engine.loaded, page.engine.plan = loaded, plan
+        found = Survey(profile=machine(*cards), engine=engine_with(*cards))
+        page.services.surveys.latest = found
+
+        async def start() -> EngineInfo:
+            return engine_with(*cards)
+
+        page.engine.start = start  # type: ignore[method-assign]
+        return page
+
+    yield enter
+    for page in people:
+        page.close()
+
+
+def split_of(page: PagePerson) -> SplitCard:
+    return cast("SplitCard", page.view.split)
+
+
+def test_on_this_machine_the_engine_itself_answers(person: Callable[..., PagePerson]) -> None:
+    page = person()
+    page.open()
+    split = split_of(page)
+    page.until("the engine's answer", lambda: split.stage_text().startswith("Exact"), timeout=60)
+    (cpu,) = split.load_texts()
+    assert cpu.endswith("Fits")
+    button(split, "Load with this context").click()
+    loads = cast("Loads", page.shell.loader)
+    page.until("the wish to load", lambda: loads.wanted)
+    assert loads.wanted == [("smollm2-135m:Q4_1", {"context": 4096, "split": None})]
+
+
+def test_context_and_kv_type_are_priced_at_once_and_then_exactly(person: Callable[..., PagePerson]) -> None:
+    page = person()
+    page.open()
+    split = split_of(page)
+    page.until("the first prices", split.load_texts)
+    before = split.load_texts()[0]
+    slider = split.findChild(QSlider)
+    assert isinstance(slider, QSlider)
+    QTest.keyClick(slider, Qt.Key.Key_Right)
+    assert split.load_texts()[0] != before, "in the same moment"
+    assert split.stage_text().startswith("Estimate")
+    page.until("the engine's answer", lambda: split.stage_text().startswith("Exact"), timeout=60)
+    split._wishes._kv.setCurrentIndex(1)
+    button(split, "Load with this context").click()
+    loads = cast("Loads", page.shell.loader)
+    page.until("the wish to load", lambda: loads.wanted)
+    assert loads.wanted[0][1]["context"] == 8192
+    assert page.settings.get(KV_TYPE) == "q8_0"
+
+
+def test_a_split_by_hand_is_loaded_as_it_is_and_snugs_own_by_itself(person: Callable[..., PagePerson]) -> None:
+    page = person(*CARDS)
+    page.open()
+    split = split_of(page)
+    page.until("a split", split.texts)
+    loads = cast("Loads", page.shell.loader)
+    button(split, "Load").click()
+    page.until("the first wish", lambda: loads.wanted)
+    assert loads.wanted[0][1]["split"] is None
+    handle = split._line.handles()[0]
+    QTest.keyClick(handle, Qt.Key.Key_Home)
+    QTest.keyClick(split._line.handles()[1], Qt.Key.Key_Home)
+    QTest.keyClick(split._line.handles()[1], Qt.Key.Key_PageUp)
+    assert [text.split(" · ")[0] for text in split.texts()] == ["Card One", "Card Two!"]
+    button(split, "Load").click()
+    page.until("the second wish", lambda: len(loads.wanted) == 2)
+    own = loads.wanted[1][1]["split"]
+    assert sum(own) == 31
+    assert 0 < own[0] < 31
+    button(split, "Reset").click()
+    button(split, "Load").click()
+    page.until("the third wish", lambda: len(loads.wanted) == 3)
+    assert loads.wanted[2][1]["split"] is None
+
+
+@pytest.mark.allow_log("CUDA")
+def test_an_engine_that_cannot_answer_leaves_the_estimate_and_says_why(person: Callable[..., PagePerson]) -> None:
+    page = person(*CARDS)
+    page.open()
+    split = split_of(page)
+    page.until("an answer", lambda: split.load_texts() and "being asked" not in split.stage_text(), timeout=60)
+    assert "CUDA" in split.stage_text() or "device" in split.stage_text()
+    assert split.load_texts()[1].endswith(("Fits", "Not used"))
+
+
+def loaded_starter(page: PagePerson, *layers: str) -> tuple[LoadedModel, LoadPlan]:
+    starter = next(model for model in page.services.library.installed() if model.bundled)
+    memory = tuple(
+        DeviceMemory(device=name, weights=layers.count(name) << 20, kv=1 << 20, compute=1 << 20)
+        for name in ("CPU", "CUDA0", "CUDA1")
+    )
+    model = msgspec.structs.replace(loaded_model(*layers), memory=memory)
+    return model, LoadPlan(model_path=starter.path, model_name=starter.name, n_ctx=4096)
+
+
+def test_what_is_loaded_is_shown_as_it_is_and_followed(person: Callable[..., PagePerson]) -> None:
+    page = person(*CARDS)
+    page.open()
+    split = split_of(page)
+    page.until("a split", split.texts)
+    model, page.engine.plan = loaded_starter(page, *["CPU"] * 4, *["CUDA0"] * 20, *["CUDA1"] * 7)
+    page.engine.become(EngineState(phase=EnginePhase.READY, loaded=model), loaded=model)
+    page.until("what is loaded", lambda: split.stage_text().startswith("As it is loaded"))
+    assert split.texts()[1:] == ["Card One · layers 4–23", "Card Two! · layers 24–30"]
+    assert split.texts()[0].endswith("· layers 0–3")
+    assert "(in use)" in split._models.currentText()
+    assert not button(split, "Load").isEnabled()
+    assert "already" in button(split, "Load").accessibleDescription()
+    QTest.keyClick(split._line.handles()[1], Qt.Key.Key_Right)
+    assert split.texts()[1] == "Card One · layers 4–24"
+    assert button(split, "Load").isEnabled()
+
+
+def test_a_hidden_page_does_nothing_when_models_are_loaded(person: Callable[..., PagePerson]) -> None:
+    page = person()
+    page.open()
+    split = split_of(page)
+    page.until("prices", split.load_texts)
+    page.view.hide()
+    model, page.engine.plan = loaded_starter(page, *["CPU"] * 31)
+    page.engine.become(EngineState(phase=EnginePhase.READY, loaded=model), loaded=model)
+    page.live(0.2)
+    assert not split.stage_text().startswith("As it is loaded")
+    page.open()
+    page.until("what is loaded", lambda: split.stage_text().startswith("As it is loaded"))
+
+
+def test_the_newest_wish_is_the_one_that_is_answered(person: Callable[..., PagePerson]) -> None:
+    page = person()
+    page.open()
+    split = split_of(page)
+    page.until("prices", split.load_texts)
+    for context in (2048, 8192, 16384, 2048):
+        split.wishes_changed.emit(context, "f16")
+        page.live(0.02)
+    page.until("the engine's answer", lambda: split.stage_text().startswith("Exact"), timeout=60)
+    draft: SplitDraft = page.controller._split._draft  # type: ignore[union-attr]
+    assert draft.exact
+    assert draft.devices[0].kv == 2048 * 2 * 2 * 30 * 3 * 64
+    assert draft.devices[0].total == 16 * GIB
