@@ -157,7 +157,7 @@ def check_peer_to_peer(profile: HardwareProfile) -> Check:
     what = QT_TRANSLATE_NOOP(
         "core",
         "through main memory (the driver of most GeForce cards allows no other way); a split by layers loses little, "
-        "because only a few kilobytes per token go from card to card",
+        "because only some kilobytes per token go from card to card",
     )
     return _p2p("pass", Phrase.of(what))
 

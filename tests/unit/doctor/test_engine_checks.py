@@ -1,11 +1,15 @@
 """What the doctor says of the engine, and of a machine where all is well or little is there."""
 
+import re
 import string
+from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
 
 import desktop.doctor.engine
+from desktop.doctor.check import Status
 from desktop.errors import AppError, Phrase
 from desktop.hardware.types import EccErrors, Gpu, GpuPath, Mig, NvLink, SourceProblem
 from desktop.library.starter import StarterModelMissing
@@ -60,6 +64,13 @@ async def test_without_a_card_its_checks_are_skipped() -> None:
     assert passed - {"starter-model"} == of_the_machine
     others = checks.keys() - of_the_machine - {"starter-model"}
     assert {checks[name].status for name in others} == {"skip"}
+
+
+@pytest.mark.asyncio
+async def test_the_ids_are_the_documented_ones() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `([a-z-]+)` \|", document, re.MULTILINE)) - set(get_args(Status))
+    assert set(await checked(MACHINE)) == documented
 
 
 @pytest.mark.asyncio

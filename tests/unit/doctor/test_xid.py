@@ -1,6 +1,7 @@
 """Xid messages: read from the kernel's log, counted, and told in words."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -74,6 +75,13 @@ async def test_every_known_number_has_words_and_what_to_do(number: int) -> None:
 @pytest.mark.asyncio
 async def test_the_numbers_people_meet_are_known() -> None:
     assert set(MEANINGS) >= {13, 31, 43, 48, 62, 63, 64, 74, 79, 94, 95, 119, 120}
+
+
+def test_every_number_is_documented_with_its_status() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\d, ]+) \| .* \| (pass|warn|fail) \|", document, re.MULTILINE)
+    documented = {int(number): status for numbers, status in rows for number in numbers.split(",")}
+    assert documented == {number: meaning.status for number, meaning in MEANINGS.items()}
 
 
 @pytest.mark.asyncio
