@@ -4,14 +4,19 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from desktop.actions.models import find_model
-from desktop.actions.survey import survey
+import msgspec
+
+from desktop.actions.known import known_model
+from desktop.actions.models import resolve_model
+from desktop.actions.survey import learned_overheads, survey
 from desktop.errors import AppError
 from desktop.services import Services
 from desktop.settings import ENGINE_PARALLEL, KV_TYPE, MEMORY_MARGIN, WANTED_CONTEXT
 
 if TYPE_CHECKING:
-    from desktop.fit.report import FitDefaults, FitReport, FitWish
+    from desktop.catalog.remote_header import Progress
+    from desktop.fit.report import FitDefaults, FitReport, FitSubject, FitWish
+    from desktop.library.types import CatalogChoice, InstalledModel
 
 
 async def fit_model(
@@ -20,30 +25,83 @@ async def fit_model(
     *,
     wish: "FitWish",
     exact: bool = False,
+    on_progress: "Progress | None" = None,
 ) -> "FitReport":
-    """Tell what an installed model, or a file, needs on the devices at hand or on imagined ones.
+    """Tell what a model needs on the devices at hand or on imagined ones; one on the Hub is not downloaded for that.
 
-    exact: ask the engine in a dry run. Raises what find_model raises, WrongUsage, and the errors of engine.failure.
+    exact: ask the engine in a dry run. on_progress: told how many bytes of a header came.
+    Raises what Library.resolve and known_model raise, WrongUsage, and the errors of engine.failure.
     """
-    from desktop.fit.exact import DryRuns
     from desktop.fit.report import report_fit
-    from desktop.gguf.header import read_header
 
-    model = await asyncio.to_thread(find_model, services, reference)
-    header, found = await asyncio.gather(asyncio.to_thread(read_header, Path(model.path)), survey(services))
+    looking = asyncio.ensure_future(survey(services))
+    try:
+        subject = await subject_of(services, reference, on_progress=on_progress)
+    except BaseException:
+        looking.cancel()
+        await asyncio.wait([looking])
+        raise
+    found = await looking
     if found.engine is None and wish.imagined is None:
         raise found.failure or AppError(reason="the engine did not start")
-    async with DryRuns() as dry_runs:
-        return await report_fit(
-            model,
-            header,
-            profile=found.profile,
-            devices=found.engine.devices if found.engine else (),
-            wish=wish,
-            defaults=fit_defaults(services),
-            dry_runs=dry_runs if exact else None,
-            folder=services.paths.stubs,
-        )
+    overheads = await asyncio.to_thread(learned_overheads, services, found)
+    return await report_fit(
+        subject,
+        profile=found.profile,
+        devices=found.engine.devices if found.engine else (),
+        wish=wish,
+        defaults=msgspec.structs.replace(fit_defaults(services), overheads=overheads),
+        dry_runs=services.dry_runs if exact else None,
+        folder=services.paths.stubs,
+    )
+
+
+async def subject_of(services: Services, reference: str, *, on_progress: "Progress | None" = None) -> "FitSubject":
+    """Find what `reference` names, on this disk or on the Hub, and read its header; raises as fit_model does."""
+    from desktop.library.types import InstalledModel
+
+    found = await asyncio.to_thread(resolve_model, services, reference)
+    if isinstance(found, InstalledModel):
+        return await asyncio.to_thread(installed_subject, found)
+    return await _remote_subject(services, found, on_progress)
+
+
+def installed_subject(model: "InstalledModel") -> "FitSubject":
+    """Read the headers of a model on this disk. Blocking; raises the errors of gguf.header."""
+    from desktop.fit.plan import other_headers
+    from desktop.fit.report import FitSubject
+    from desktop.gguf.header import read_header
+
+    path = Path(model.path)
+    return FitSubject(
+        path=path,
+        name=model.name,
+        quantization=model.quantization,
+        header=read_header(path),
+        shards=other_headers(path),
+        repo=model.repo,
+        file=model.file,
+        revision=model.revision,
+    )
+
+
+async def _remote_subject(services: Services, choice: "CatalogChoice", on_progress: "Progress | None") -> "FitSubject":
+    from desktop.catalog.file_names import quantization_of
+    from desktop.fit.report import FitSubject
+
+    known, remarks = await known_model(services, choice, on_progress=on_progress)
+    return FitSubject(
+        path=Path(known.repo, known.file),
+        name=choice.name,
+        quantization=choice.quantization or quantization_of(known.file),
+        header=known.header,
+        stub=known.stub,
+        repo=known.repo,
+        file=known.file,
+        revision=known.commit,
+        fetched=known.fetched,
+        remarks=remarks,
+    )
 
 
 def fit_defaults(services: Services) -> "FitDefaults":

@@ -37,13 +37,14 @@ def find_model(services: Services, reference: str | None) -> "InstalledModel":
         last = services.settings.get(LAST_MODEL)
         installed = services.library.installed() if last else ()
         return next((model for model in installed if model.id == last and not model.missing), None) or starter_model()
-    found = _resolve(services, reference)
+    found = resolve_model(services, reference)
     if isinstance(found, InstalledModel):
         return found
     raise NotInstalled(name=found.id)
 
 
-def _resolve(services: Services, reference: str) -> "InstalledModel | CatalogChoice":
+def resolve_model(services: Services, reference: str) -> "InstalledModel | CatalogChoice":
+    """Return what `reference` names, on this disk or to be had. Blocking; raises what Library.resolve raises."""
     from desktop.library.errors import UnknownModel
 
     try:

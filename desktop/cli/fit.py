@@ -2,18 +2,19 @@
 
 import argparse
 import re
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from desktop.cli.output import print_json, print_table
+from desktop.cli.output import is_terminal, print_json, print_table
 from desktop.cli.recommend import check_context, parse_size
 from desktop.errors import WrongUsage
-from desktop.sizes import gib
+from desktop.sizes import gb, gib
 
 if TYPE_CHECKING:
     from desktop.engine.protocol import ImaginedDevice
-    from desktop.fit.report import FitReport
+    from desktop.fit.report import FitReport, FitSubject
     from desktop.services import Services
 
 _SETTINGS = (
@@ -26,7 +27,11 @@ _NAME = re.compile(r"[A-Za-z][\w. -]{0,40}")
 def add_parser(subparsers: Any) -> None:
     """Declare the verb."""
     parser = subparsers.add_parser("fit", help="show what a model file needs on each device, and whether it fits")
-    parser.add_argument("model", metavar="MODEL", help="a path to a GGUF, or what `snug models` lists as installed")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a path to a GGUF, an installed model, a catalog id, owner/repo:QUANT, or owner/repo/file.gguf",
+    )
     parser.add_argument("--context", metavar="N", type=int, help="tokens of context (default: as for a load)")
     parser.add_argument("--kv", choices=("f16", "q8_0", "q4_0"), help="type of the KV cache (default: as for a load)")
     parser.add_argument("--gpu-layers", metavar="N", type=int, help="layers that leave the processor, the last first")
@@ -45,7 +50,7 @@ def add_parser(subparsers: Any) -> None:
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """Print a row per device. The exit code is 0 whether it fits or not.
 
-    Raises WrongUsage for figures that cannot be, and what services.fit_model raises.
+    Raises WrongUsage for figures that cannot be, and what actions.fit.fit_model raises.
     """
     from desktop.actions.fit import fit_model
     from desktop.fit.report import FitWish
@@ -58,7 +63,8 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
         tensor_split=_parse_split(arguments.tensor_split),
         imagined=tuple(map(_parse_device, arguments.device)) if arguments.device else None,
     )
-    report = await fit_model(services, arguments.model, wish=wish, exact=arguments.exact)
+    with _Progress() as progress:
+        report = await fit_model(services, arguments.model, wish=wish, exact=arguments.exact, on_progress=progress.show)
     if arguments.json:
         print_json(as_json(report))
     else:
@@ -73,14 +79,46 @@ def as_json(report: "FitReport") -> dict[str, Any]:
     layers = report.plan.placement.layers if report.plan.placement else ()
     return {
         "model": report.plan.model_name,
+        "source": _source(report.subject),
         "devices": msgspec.to_builtins(report.devices),
         "exact": report.exact,
+        "kv_by_arithmetic": report.kv_by_arithmetic,
         "settings": {name: plan[name] for name in _SETTINGS},
         "fits": report.fits,
         "speed": speed | {"decode": report.speed.decode},
-        "bytes_fetched": 0,
+        "bytes_fetched": report.subject.fetched,
         "layers_per_device": {device.name: layers.count(device.name) for device in report.devices},
     }
+
+
+class _Progress:
+    """Bytes of a header that came so far, on one line of a terminal; nothing where nobody looks."""
+
+    def __init__(self) -> None:
+        self._looked_at = is_terminal(sys.stderr)
+        self._written = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._written:
+            self._write("")
+
+    def show(self, received: int) -> None:
+        """Say how many bytes came."""
+        if self._looked_at:
+            self._written = True
+            self._write(f"fetching the header: {gb(received)}")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+
+def _source(subject: "FitSubject") -> dict[str, str]:
+    """Where the model comes from; "" where that is not known."""
+    return {"repo": subject.repo, "file": subject.file or subject.path.name, "revision": subject.revision}
 
 
 def _parse_split(text: str | None) -> tuple[int, ...] | None:
@@ -118,3 +156,9 @@ def _print_report(report: "FitReport") -> None:
     print(f"{speed.decode_low:.0f} to {speed.decode_high:.0f} tokens/s (estimate)")
     for reason in plan.reasons:
         print(reason.render())
+    if not report.kv_by_arithmetic:
+        print(
+            "The KV cache per device is the engine's own sum, shared out: exact to 0.01 MiB in all, not on each device."
+        )
+    if report.subject.fetched:
+        print(f"Fetched {gb(report.subject.fetched)} of {report.subject.repo} for this answer.")

@@ -3,28 +3,23 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, ImaginedDevice, KvType, LoadPlan
 from desktop.errors import Phrase
 from desktop.fit.asking import ask_engine
-from desktop.fit.budget import MARGIN, budgets_of_devices
+from desktop.fit.budget import MARGIN
 from desktop.fit.cards import free_of_card
 from desktop.fit.exact import DryRuns
-from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import Costs, request_of, spans_of
-from desktop.fit.plan import DEFAULT_CONTEXT, ESTIMATE, make_plan, other_headers
-from desktop.fit.quality import quant_figures
-from desktop.fit.speed import SpeedModel
+from desktop.fit.plan import DEFAULT_CONTEXT, Decision, PlanTask, decide, plan_of, problem_of
+from desktop.fit.search import Problem
 from desktop.fit.split import headroom
 from desktop.fit.types import DeviceBudget, Speed
+from desktop.fit.verified import verify
 from desktop.gguf.header import GgufHeader
+from desktop.gguf.stub import Stub
 from desktop.hardware.types import HardwareProfile
-
-if TYPE_CHECKING:
-    from desktop.library.types import InstalledModel
 
 
 class FitWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +33,16 @@ class FitWish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FitDefaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What a load takes where nothing is fixed. context: tokens; margin: bytes; parallel: replies at once."""
+    """What a load takes where nothing is fixed.
+
+    context: tokens; margin: bytes; parallel: replies at once; overheads: what drivers were seen to take, in bytes.
+    """
 
     kv: KvType = "f16"
     parallel: int = 1
     margin: int = MARGIN
     context: int = DEFAULT_CONTEXT
+    overheads: dict[str, int] = {}
 
 
 class FitDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,11 +59,36 @@ class FitDevice(msgspec.Struct, frozen=True, kw_only=True):
     fits: bool
 
 
-class FitReport(msgspec.Struct, frozen=True, kw_only=True):
-    """exact: the engine itself answered; else weights and KV cache are exact, compute buffers estimated."""
+class FitSubject(msgspec.Struct, frozen=True, kw_only=True):
+    """The model that is asked about.
 
+    path: of its file, or its name on the Hub. shards: headers of its other parts. stub: where its file is not on this
+    disk. fetched: bytes that came over the network for this. remarks: what a person should know of where this is from.
+    """
+
+    path: Path
+    name: str
+    quantization: str
+    header: GgufHeader
+    shards: tuple[GgufHeader, ...] = ()
+    stub: Stub | None = None
+    repo: str = ""
+    file: str = ""
+    revision: str = ""
+    fetched: int = 0
+    remarks: tuple[Phrase, ...] = ()
+
+
+class FitReport(msgspec.Struct, frozen=True, kw_only=True):
+    """exact: the engine itself answered; else weights and KV cache are exact, compute buffers estimated.
+
+    kv_by_arithmetic: the KV cache per device is exact to the byte; else the engine's sums were shared out.
+    """
+
+    subject: FitSubject
     devices: tuple[FitDevice, ...]
     exact: bool
+    kv_by_arithmetic: bool
     plan: LoadPlan
     speed: Speed
 
@@ -75,8 +99,7 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def report_fit(
-    model: "InstalledModel",
-    header: GgufHeader,
+    subject: FitSubject,
     *,
     profile: HardwareProfile,
     devices: Sequence[EngineDevice],
@@ -85,64 +108,97 @@ async def report_fit(
     dry_runs: DryRuns | None,
     folder: Path,
 ) -> FitReport:
-    """Answer for a file whose header was read.
+    """Answer for a model whose header was read, planned as a load would be, but never refused.
 
-    dry_runs: who asks the engine; None keeps to arithmetic. folder: where a stub may lie meanwhile.
+    dry_runs: who asks the engine; None keeps to arithmetic. folder: where stubs lie.
     Raises WrongUsage for a split that the devices cannot follow, and what DryRuns.ask raises.
     """
     if wish.imagined is not None:
         devices = [_as_engine_device(card) for card in wish.imagined]
-    plan = _plan(model, header, profile=profile, devices=devices, wish=wish, defaults=defaults)
-    shards = await asyncio.to_thread(other_headers, Path(model.path))
-    budgets = budgets_of_devices(profile, devices, margin=defaults.margin)
-    memory = plan.predicted
-    if dry_runs is not None:
-        exact = await ask_engine(dry_runs, plan, header, shards, imagined=wish.imagined or (), folder=folder)
-        memory = _with_overheads(exact.memory, plan.predicted)
-        reasons = tuple(reason for reason in plan.reasons if reason != Phrase.of(ESTIMATE))
-        plan = msgspec.structs.replace(plan, predicted=memory, exact=True, reasons=reasons)
-    shape = shape_of_header(header, shards=shards)
-    costs = Costs(shape, request_of(plan))
-    spans = spans_of(plan.placement.layers if plan.placement else ())
-    return FitReport(
-        devices=_rows(memory, budgets),
-        exact=dry_runs is not None,
-        plan=plan,
-        speed=SpeedModel(profile, budgets).decode(costs, spans, quant_figures(model.quantization)),
-    )
+    task = _task(subject, profile=profile, devices=devices, wish=wish, defaults=defaults)
+    if dry_runs is None:
+        problem, decision = await asyncio.to_thread(_decide, task)
+        return _report(subject, problem, decision, plan_of(task, problem, decision))
+    engine = Engine(dry_runs, subject, folder=folder, imagined=wish.imagined or ())
+    found = await verify(task, engine.ask)
+    plan = plan_of(task, found.problem, found.decision, memory=found.memory)
+    return _report(subject, found.problem, found.decision, plan, kv_by_arithmetic=engine.kv_by_arithmetic)
 
 
-def _plan(
-    model: "InstalledModel",
-    header: GgufHeader,
+class Engine:
+    """Asks the engine about one model. kv_by_arithmetic: whether all that it said of the KV cache was exact."""
+
+    def __init__(
+        self, dry_runs: DryRuns, subject: FitSubject, *, folder: Path, imagined: Sequence[ImaginedDevice] = ()
+    ) -> None:
+        self._dry_runs = dry_runs
+        self._subject = subject
+        self._folder = folder
+        self._imagined = imagined
+        self.kv_by_arithmetic = True
+
+    async def ask(self, plan: LoadPlan) -> tuple[DeviceMemory, ...]:
+        """Bytes per device, overheads left out. Raises what DryRuns.ask raises."""
+        subject = self._subject
+        answer = await ask_engine(
+            self._dry_runs,
+            plan,
+            subject.header,
+            subject.shards,
+            folder=self._folder,
+            stub=subject.stub,
+            imagined=self._imagined,
+        )
+        self.kv_by_arithmetic &= answer.by_arithmetic
+        return answer.memory
+
+
+def _decide(task: PlanTask) -> tuple[Problem, Decision]:
+    problem = problem_of(task)
+    return problem, decide(task, problem)
+
+
+def _task(
+    subject: FitSubject,
     *,
     profile: HardwareProfile,
     devices: Sequence[EngineDevice],
     wish: FitWish,
     defaults: FitDefaults,
-) -> LoadPlan:
+) -> PlanTask:
     kv = wish.kv or defaults.kv
-    return make_plan(
-        path=Path(model.path),
-        name=model.name,
-        header=header,
+    return PlanTask(
+        path=subject.path,
+        name=subject.name,
+        quantization=subject.quantization,
+        header=subject.header,
+        shards=subject.shards,
         profile=profile,
-        devices=devices,
+        devices=tuple(devices),
         context=wish.context,
         wanted_context=defaults.context,
         type_k=kv,
         type_v=kv,
         gpu_layers=wish.gpu_layers,
-        tensor_split=wish.tensor_split,
-        parallel=defaults.parallel,
+        tensor_split=wish.tensor_split or (),
         margin=defaults.margin,
+        overheads=defaults.overheads if wish.imagined is None else {},
+        parallel=defaults.parallel,
         refuse=False,
     )
 
 
-def _with_overheads(memory: Sequence[DeviceMemory], planned: Sequence[DeviceMemory]) -> tuple[DeviceMemory, ...]:
-    overheads = {part.device: part.overhead for part in planned}
-    return tuple(msgspec.structs.replace(part, overhead=overheads.get(part.device, 0)) for part in memory)
+def _report(
+    subject: FitSubject, problem: Problem, decision: Decision, plan: LoadPlan, *, kv_by_arithmetic: bool = True
+) -> FitReport:
+    return FitReport(
+        subject=subject,
+        devices=_rows(plan.predicted, problem.budgets),
+        exact=plan.exact,
+        kv_by_arithmetic=kv_by_arithmetic,
+        plan=msgspec.structs.replace(plan, reasons=(*plan.reasons, *subject.remarks)),
+        speed=decision.candidate.speed,
+    )
 
 
 def _rows(memory: Sequence[DeviceMemory], budgets: Sequence[DeviceBudget]) -> tuple[FitDevice, ...]:

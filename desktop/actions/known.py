@@ -1,0 +1,75 @@
+"""What is known of a model that is not on this disk: from what was kept, or from its header on the Hub."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.services import Services
+
+if TYPE_CHECKING:
+    from desktop.catalog.remote_header import Progress, RemoteHeaders
+    from desktop.catalog.stubs import KnownModel
+    from desktop.library.types import CatalogChoice
+
+NOT_LOOKED_UP = QT_TRANSLATE_NOOP(
+    "core", "The Hub could not be asked whether the file has changed; this is for the file as it was on {date}."
+)
+_PINNED = 40  # digits of a commit
+_log = logging.getLogger(__name__)
+
+
+class Known(NamedTuple):
+    """A model, and what a person should know of where that is from."""
+
+    model: "KnownModel"
+    remarks: tuple[Phrase, ...] = ()
+
+
+async def known_model(services: Services, choice: "CatalogChoice", *, on_progress: "Progress | None" = None) -> Known:
+    """Return what is known of `choice`; at most its header is fetched, and nothing when it was asked for before.
+
+    Without a network, what was kept last of the file is taken, and a remark says so.
+    Raises what Hub.model and RemoteHeaders.read_model raise, FileNotSaved and DiskFull.
+    """
+    from desktop.catalog.remote_header import RemoteHeaders
+
+    commit, file = choice.revision, choice.file
+    if len(commit) != _PINNED or not file:
+        try:
+            found = await services.hub.model(
+                repo=choice.repo, file=file, quantization=choice.quantization, revision=commit
+            )
+        except (OfflineSwitchOn, HubUnreachable) as error:
+            kept = await kept_model(services, choice)
+            if kept is None:
+                raise
+            _log.warning("the Hub could not be asked about %s: %s", choice.id, error)
+            date = datetime.fromtimestamp(kept.learned, UTC).strftime("%Y-%m-%d")
+            return Known(kept, (Phrase.of(NOT_LOOKED_UP, date=date),))
+        commit, file = found.commit, found.file
+    kept = await asyncio.to_thread(services.stubs.find, repo=choice.repo, file=file, commit=commit)
+    if kept is not None:
+        return Known(kept)
+    async with RemoteHeaders(services.hub, on_progress=on_progress) as headers:
+        return Known(await fetch_model(services, headers, repo=choice.repo, file=file, commit=commit))
+
+
+async def kept_model(services: Services, choice: "CatalogChoice") -> "KnownModel | None":
+    """Return what was kept of `choice`, without a look at the network; without a commit, what was learned last."""
+    commit = choice.revision if len(choice.revision) == _PINNED else ""
+    quantization = "" if choice.file else choice.quantization
+    return await asyncio.to_thread(
+        services.stubs.find, repo=choice.repo, file=choice.file, quantization=quantization, commit=commit
+    )
+
+
+async def fetch_model(
+    services: Services, headers: "RemoteHeaders", *, repo: str, file: str, commit: str
+) -> "KnownModel":
+    """Fetch the headers of a model and keep what they say; raises as known_model does."""
+    fetched = await headers.read_model(repo=repo, commit=commit, file=file)
+    _log.info("fetched %d bytes for the header of %s/%s", fetched.fetched, repo, file)
+    return await asyncio.to_thread(services.stubs.keep, fetched)
