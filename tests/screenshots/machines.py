@@ -1,5 +1,8 @@
 """Two machines to photograph: one with two graphics cards, one without any. The figures are of real parts."""
 
+from desktop.doctor.disk_speed import DiskSpeed
+from desktop.doctor.engine_build import EngineBuild
+from desktop.doctor.facts import Facts
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, EngineInfo, LoadedModel
 from desktop.hardware.types import (
     Cpu,
@@ -88,6 +91,13 @@ SAMPLE = HardwareSample(
 )
 
 
+FACTS = Facts(
+    engine_build=EngineBuild(libraries=("base", "cpu", "cuda"), cuda=12),
+    disk_speed=DiskSpeed(folder="/home/ada", read=3.1e9, write=1.2e9),
+)
+"""What the doctor itself would find there."""
+
+
 def engine_of(profile: HardwareProfile) -> EngineInfo:
     """What an engine built for these cards would say."""
     cards = tuple(
@@ -103,7 +113,11 @@ def engine_of(profile: HardwareProfile) -> EngineInfo:
         for gpu in profile.gpus
     )
     return EngineInfo(
-        version="b6000", system_info="", supports_gpu_offload=bool(cards), supports_rpc=True, devices=cards
+        version="b6000",
+        system_info="CPU : AVX = 1 | AVX2 = 1 | F16C = 1 | FMA = 1 | AVX512 = 1 | ",
+        supports_gpu_offload=bool(cards),
+        supports_rpc=True,
+        devices=cards,
     )
 
 

@@ -26,7 +26,7 @@ from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.pages.settings.view import SettingsView
 from desktop.ui.pages.welcome.view import WelcomeView
-from tests.screenshots.machines import LOADED, NO_CARD, SAMPLE, TWO_CARDS, engine_of
+from tests.screenshots.machines import FACTS, LOADED, NO_CARD, SAMPLE, TWO_CARDS, engine_of
 
 STARTER = InstalledModel(
     id="smollm2-135m:Q4_1",
@@ -163,7 +163,7 @@ def _scroll_to(view: HardwareView, widget: QWidget) -> None:
 
 def _hardware(view: HardwareView, profile: HardwareProfile) -> None:
     view.set_profile(profile)
-    checks = run_checks(profile=profile, engine=engine_of(profile), models_folder=Path(profile.disk.path))
+    checks = run_checks(profile=profile, engine=engine_of(profile), models_folder=Path(profile.disk.path), facts=FACTS)
     view.set_checks(asyncio.run(checks))
     view.set_done()
 
