@@ -4,9 +4,11 @@ import math
 
 import pytest
 
-from benchmarks.llama_quantize import BASE, DenseModel, tensors_of, type_of
+from benchmarks.llama_quantize import BASE, DenseModel, dense_of_catalog, tensors_of, type_of
 from benchmarks.published_quality import LLAMA_3_8B
-from tests.support.gguf_writer import tensor_size
+from desktop.catalog.catalog import load_catalog
+from desktop.paths import catalog_file
+from tests.support.gguf_writer import data_size, tensor_size
 
 # llama.cpp tools/quantize/README.md (MIT): bits per weight of Llama 3.1 8B.
 PUBLISHED = {
@@ -42,3 +44,14 @@ def test_every_preset_has_a_type_for_every_tensor() -> None:
     for preset in BASE:
         kinds = {tensor.kind for tensor in tensors_of(LLAMA_3_8B, preset, imatrix=False)}
         assert BASE[preset] in kinds
+
+
+@pytest.mark.parametrize(
+    ("model", "preset"), [("llama-3.2-1b", "Q4_K_M"), ("llama-3.2-3b", "Q6_K"), ("smollm2-1.7b", "Q8_0")]
+)
+def test_a_published_file_is_as_large_but_for_its_header(model: str, preset: str) -> None:
+    entry = next(entry for entry in load_catalog(catalog_file()).models if entry.id == model)
+    size = next(one.size for one in entry.quantizations if one.name == preset)
+    assert size is not None
+    header = size - data_size(tensors_of(dense_of_catalog(entry), preset, imatrix=True))
+    assert 1_000_000 < header < 12_000_000  # most of it the vocabulary
