@@ -85,8 +85,8 @@ def _read_cards() -> Iterator[Found]:
         reader.read_card(index)
         yield reader.found()
     reader.compare_count(count)
-    for number in range(len(reader.cards)):
-        for more in _DETAILS:
+    for more in _DETAILS:
+        for number in range(len(reader.cards)):
             reader.add(number, more)
             yield reader.found()
     reader.drop_lost()

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stub_nvml import build_stub_nvml
+from tests.support.stub_nvml import Fields, build_stub_nvml, write_scenario
 
 TWO_CARDS = "NVIDIA GeForce RTX 4070:12:6.8:6.1,NVIDIA GeForce RTX 3060:8:2.9:2.2"
 
 UseStub = Callable[..., None]
+Scenario = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,14 @@ def use_stub(monkeypatch: pytest.MonkeyPatch, stub_nvml: Path) -> UseStub:
             monkeypatch.setenv(f"STUB_NVML_{name.upper()}", value)
 
     return use
+
+
+@pytest.fixture
+def scenario(use_stub: UseStub, tmp_path: Path, stub_nvml: Path) -> Scenario:
+    """Let the children of this test see these cards, as tests/support/stub_nvml describes them."""
+
+    def play(*cards: Fields | tuple[Fields, ...], library: Path = stub_nvml, **driver: str | int) -> None:
+        file = write_scenario(tmp_path / "scenario.txt", *cards, **driver)
+        use_stub("", library=library, scenario=str(file))
+
+    return play

@@ -82,10 +82,13 @@ def random_driver(seed: int) -> Driver:
         one, believed = _card(chance, bus=1 + number)
         if cards and chance.random() < 0.1:
             one["uuid"] = cards[-1]["uuid"] = "GPU-the-same"
-            if _NO_PLACE in one or _NO_PLACE in cards[-1]:  # one of them may be the other, listed twice
+            # One of them may be the other, listed twice.
+            if _NO_PLACE in one or _NO_PLACE in cards[-1]:
                 believed, expected[-1] = _perhaps(believed), _perhaps(expected[-1])
         cards.append(one)
         expected.append(believed)
+        if _NO_PLACE not in one and chance.random() < 0.08:
+            cards.append(dict(one))  # the driver lists it twice
     settings: dict[str, str | int] = {}
     if chance.random() < 0.2:
         settings["counts"] = ",".join(str(chance.choice((0, 1, len(cards), 7, 4_294_967_295))) for _ in range(2))
@@ -119,6 +122,8 @@ def _card(chance: random.Random, bus: int) -> tuple[dict[str, str | int], Expect
     for key, values in FIGURES.items():
         if chance.random() < 0.3:
             one[key] = chance.choice(values)
+    if chance.random() < 0.4:
+        one["compute"] = f"4242:{chance.choice((0, GIB, total + GIB, MINUS_ONE))},0:{GIB}"
     sound = _fail(chance, one) and sound
     if "error.nvmlDeviceGetMemoryInfo_v2" in one:
         one.pop("total_v1", None)  # with one figure alone nobody could know
