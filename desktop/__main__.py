@@ -28,10 +28,8 @@ def _run_role(role: str, arguments: list[str]) -> int:
         from desktop.runtime.child import run_engine_child
 
         return run_engine_child()
-    if role == "dry-run":
-        from desktop.runtime.dry_run.child import run_dry_run_child
-
-        return run_dry_run_child()
+    if role in ("dry-run", "speed-probe"):
+        return _run_question_child(role)
     if role == "rpc-worker" and arguments:
         from desktop.runtime.devices.rpc import run_rpc_worker
 
@@ -47,6 +45,17 @@ def _run_role(role: str, arguments: list[str]) -> int:
     print(f"error: there is no role {role!r} with {len(arguments)} arguments", file=sys.stderr)
     print("hint: roles are for Snug's own child processes", file=sys.stderr)
     return 2
+
+
+def _run_question_child(role: str) -> int:
+    """A child that holds no model and answers questions."""
+    if role == "dry-run":
+        from desktop.runtime.dry_run.child import run_dry_run_child
+
+        return run_dry_run_child()
+    from desktop.runtime.speed_probe.child import run_speed_probe_child
+
+    return run_speed_probe_child()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import Any, Literal
 
-ChildRole = Literal["engine", "hardware", "sampler", "rpc-worker", "dry-run"]
+ChildRole = Literal["engine", "hardware", "sampler", "rpc-worker", "dry-run", "speed-probe"]
 _OWNER = "SNUG_OWNER"
 """Names the owner's process id to the child."""
 

@@ -21,6 +21,7 @@ from desktop.engine.protocol import (
     Pong,
     RequestFailed,
     Shutdown,
+    SpeedAnswer,
 )
 
 LONGEST_LINE = 256 * 1024 * 1024
@@ -43,11 +44,11 @@ class Wire:
         self._encoder = msgspec.json.Encoder()
         self._lock = threading.Lock()
 
-    def send(self, event: EngineMessage | FitAnswer) -> None:
+    def send(self, event: EngineMessage | FitAnswer | SpeedAnswer) -> None:
         """Write one line; callable from any thread. Ends the process when the owner is gone."""
         self.send_all((event,))
 
-    def send_all(self, events: Sequence[EngineMessage | FitAnswer]) -> None:
+    def send_all(self, events: Sequence[EngineMessage | FitAnswer | SpeedAnswer]) -> None:
         """Write a line each, in one piece."""
         line = memoryview(b"".join([self._encoder.encode(event) + b"\n" for event in events]))
         try:

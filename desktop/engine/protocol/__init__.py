@@ -99,7 +99,14 @@ from desktop.engine.protocol.requests import (
     Tool,
     ToolCall,
 )
-from desktop.engine.protocol.speeds import DeviceSpeeds, TypeSpeed
+from desktop.engine.protocol.speeds import (
+    AttentionSpeed,
+    DeviceSpeeds,
+    LayerSpeed,
+    SpeedAnswer,
+    SpeedQuestion,
+    TypeSpeed,
+)
 
 __all__ = [
     "EXIT_ENGINE_MISSING",
@@ -111,6 +118,7 @@ __all__ = [
     "AppMessage",
     "AskStatus",
     "Attachment",
+    "AttentionSpeed",
     "Beams",
     "CacheLimits",
     "CacheSize",
@@ -146,6 +154,7 @@ __all__ = [
     "Hello",
     "ImaginedDevice",
     "KvType",
+    "LayerSpeed",
     "Load",
     "LoadFailed",
     "LoadPlan",
@@ -176,6 +185,8 @@ __all__ = [
     "Shutdown",
     "Speculation",
     "SpeculationReason",
+    "SpeedAnswer",
+    "SpeedQuestion",
     "SplitMode",
     "Status",
     "TensorOverride",

@@ -45,7 +45,7 @@ class Properties(ctypes.Structure):
     ]
 
 
-def _same_library(name: str) -> ctypes.CDLL:
+def same_library(name: str) -> ctypes.CDLL:
     """The copy of a ggml library that libllama is linked to."""
     if sys.platform == "win32":
         # Windows finds a loaded library by its file name; the wheel has one copy of each there.
@@ -59,26 +59,27 @@ class Ggml:
 
     def __init__(self) -> None:
         pointer, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
-        registry, base = _same_library("ggml"), _same_library("ggml-base")
-        self.dev_count = _bind(registry, "ggml_backend_dev_count", size)
-        self.dev_get = _bind(registry, "ggml_backend_dev_get", pointer, size)
-        self.dev_by_name = _bind(registry, "ggml_backend_dev_by_name", pointer, text)
-        self.reg_by_name = _bind(registry, "ggml_backend_reg_by_name", pointer, text)
-        self.register = _bind(registry, "ggml_backend_register", None, pointer)
-        self.dev_props = _bind(base, "ggml_backend_dev_get_props", None, pointer, ctypes.POINTER(Properties))
-        self.dev_reg = _bind(base, "ggml_backend_dev_backend_reg", pointer, pointer)
-        self.dev_buffer_type = _bind(base, "ggml_backend_dev_buffer_type", pointer, pointer)
-        self.reg_name = _bind(base, "ggml_backend_reg_name", text, pointer)
-        self.cpu_buffer_type = _bind(base, "ggml_backend_cpu_buffer_type", pointer)
-        self.alloc_buffer = _bind(base, "ggml_backend_buft_alloc_buffer", pointer, pointer, size)
-        self.nbytes = _bind(base, "ggml_nbytes", size, pointer)
-        self.row_size = _bind(base, "ggml_row_size", size, ctypes.c_int, ctypes.c_int64)
-        self.is_quantized = _bind(base, "ggml_is_quantized", ctypes.c_bool, ctypes.c_int)
-        self.op_name = _bind(base, "ggml_op_name", text, ctypes.c_int)
-        self.reg_proc = _bind(base, "ggml_backend_reg_get_proc_address", pointer, pointer, text)
+        registry, base = same_library("ggml"), same_library("ggml-base")
+        self.dev_count = bind(registry, "ggml_backend_dev_count", size)
+        self.dev_get = bind(registry, "ggml_backend_dev_get", pointer, size)
+        self.dev_by_name = bind(registry, "ggml_backend_dev_by_name", pointer, text)
+        self.reg_by_name = bind(registry, "ggml_backend_reg_by_name", pointer, text)
+        self.register = bind(registry, "ggml_backend_register", None, pointer)
+        self.dev_props = bind(base, "ggml_backend_dev_get_props", None, pointer, ctypes.POINTER(Properties))
+        self.dev_reg = bind(base, "ggml_backend_dev_backend_reg", pointer, pointer)
+        self.dev_buffer_type = bind(base, "ggml_backend_dev_buffer_type", pointer, pointer)
+        self.reg_name = bind(base, "ggml_backend_reg_name", text, pointer)
+        self.cpu_buffer_type = bind(base, "ggml_backend_cpu_buffer_type", pointer)
+        self.alloc_buffer = bind(base, "ggml_backend_buft_alloc_buffer", pointer, pointer, size)
+        self.nbytes = bind(base, "ggml_nbytes", size, pointer)
+        self.row_size = bind(base, "ggml_row_size", size, ctypes.c_int, ctypes.c_int64)
+        self.is_quantized = bind(base, "ggml_is_quantized", ctypes.c_bool, ctypes.c_int)
+        self.op_name = bind(base, "ggml_op_name", text, ctypes.c_int)
+        self.reg_proc = bind(base, "ggml_backend_reg_get_proc_address", pointer, pointer, text)
 
 
-def _bind(library: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> Any:
+def bind(library: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> Any:
+    """A function of a library, with its signature."""
     function = library[name]  # by index: a function object of our own, not one shared with llama_cpp
     function.restype, function.argtypes = result, list(arguments)
     return function

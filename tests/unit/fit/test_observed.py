@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from desktop.engine.protocol import DeviceSpeeds, TypeSpeed
+from desktop.engine.protocol import AttentionSpeed, DeviceSpeeds, LayerSpeed, TypeSpeed
 from desktop.fit import observed as module
 from desktop.fit.observed import LoadOutcome, Observed, Run
 
@@ -15,7 +15,11 @@ SPEEDS = DeviceSpeeds(
     device="CPU",
     description="A processor",
     threads=2,
-    types=(TypeSpeed(kind="q4_K", byte_seconds=5e-11, row_seconds=1e-8, flops=4e10, spread=1.1),),
+    product=1e-6,
+    decode_layer=LayerSpeed(start=1e-5, value=1e-9),
+    prefill_layer=LayerSpeed(start=1e-6, value=1e-9),
+    types=(TypeSpeed(kind="q4_K", read_wide=2e10, read_narrow=1e10, compute_wide=4e10, compute_narrow=3e10),),
+    attention=(AttentionSpeed(kind="f16", width=64, decode=4e-8, prefill=6e-9),),
 )
 
 
