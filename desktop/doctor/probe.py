@@ -2,15 +2,12 @@
 
 from desktop.doctor.check import Check
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
-from desktop.hardware.types import HardwareProfile
-
-_OTHER_CHECKS = ("NVML", "PCI")
-"""Sources whose problems the check of the NVIDIA driver tells."""
+from desktop.hardware.types import HardwareProfile, SourceProblem
 
 
 def check_probe(profile: HardwareProfile) -> Check:
-    """Whether the machine was read completely; what belongs to a graphics driver has a check of its own."""
-    problem = next((each for each in profile.problems if not each.source.startswith(_OTHER_CHECKS)), None)
+    """Whether the machine was read completely; what has a check of its own is not told twice."""
+    problem = next((each for each in profile.problems if not _told_elsewhere(each, profile)), None)
     remedy = Phrase.of(QT_TRANSLATE_NOOP("core", "Look again. If it stays like this, the log has the details."))
     return Check(
         id="hardware",
@@ -20,3 +17,14 @@ def check_probe(profile: HardwareProfile) -> Check:
         wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "every source answers in time")),
         remedy=None if problem is None else remedy,
     )
+
+
+def _told_elsewhere(problem: SourceProblem, profile: HardwareProfile) -> bool:
+    """Silent and lost cards, MIG and a driver without an answer have checks; a driver that hangs half-way has none."""
+    if problem.source == "PCI":
+        return True
+    if not problem.source.startswith("NVML"):
+        return False
+    answered = any(gpu.vendor == "nvidia" for gpu in profile.gpus)
+    broke_off = problem.seconds is not None or problem.source != "NVML"
+    return not (answered and broke_off)

@@ -121,6 +121,13 @@ def test_a_hot_card_in_a_narrow_slot(ask: Ask) -> None:
     assert {checks[name]["status"] for name in ("throttling", "pcie-width", "pcie-generation")} == {"warn"}
 
 
+def test_a_driver_that_hangs_half_way_costs_only_what_comes_after(ask: Ask) -> None:
+    checks = ask(RTX_4090 | {"hang.nvmlDeviceGetTemperature": 1})
+    assert checks["hardware"]["found"] == "NVML did not answer in time."
+    assert checks["nvidia-driver"]["status"] == "pass"
+    assert checks["throttling"]["found"] == "no card tells"
+
+
 def test_two_cards_of_which_the_driver_lets_none_reach_the_other(ask: Ask) -> None:
     closed = {"p2p_read": 5, "p2p_write": 5, "p2p_nvlink": 5}
     check = ask(RTX_4090 | closed, card("NVIDIA GeForce RTX 3090", 24, bus=0xD1) | closed)["peer-to-peer"]

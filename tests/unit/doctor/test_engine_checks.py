@@ -81,6 +81,24 @@ async def test_a_machine_that_was_not_read_completely_is_told() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("source", "seconds", "status"),
+    [
+        ("NVML", 3.0, "warn"),  # it hung after the card's name and memory
+        ("NVML card 0", None, "warn"),  # a call for details failed
+        ("NVML", None, "pass"),  # a lost card, MIG: checks of their own
+        ("PCI", None, "pass"),
+        ("AMD", None, "warn"),
+    ],
+)
+async def test_a_driver_that_breaks_off_is_told_and_nothing_is_told_twice(
+    source: str, seconds: float | None, status: str
+) -> None:
+    problem = SourceProblem(source=source, what=Phrase.of("it broke off"), seconds=seconds)
+    assert (await checked(with_cards(CARD, problems=(problem,)), engine(CUDA)))["hardware"].status == status
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(("vendor", "backend"), [("nvidia", "cuda"), ("amd", "vulkan"), ("apple", "metal")])
 async def test_a_card_the_engine_was_not_built_for_names_the_build(vendor: str, backend: str) -> None:
     check = (await checked(with_card(vendor=vendor), engine()))["gpu-offload"]
