@@ -228,7 +228,7 @@ _FIGURES = {
 }
 _GOOD = _good()
 _CUTS = {
-    f"cut at {end} of {len(_GOOD)}": Crafted(_GOOD[:end], TruncatedGguf, "")
+    f"cut at {end} of {len(_GOOD)}": Crafted(_GOOD[:end], TruncatedGguf, "is incomplete")
     for end in range(5, len(_GOOD), len(_GOOD) // 12)
 }
 

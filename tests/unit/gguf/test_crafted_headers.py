@@ -1,5 +1,6 @@
 """Headers that lie are refused at once and without memory, and the dry run's child takes nobody with it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,10 @@ import pytest
 
 from desktop.errors import AppError
 from desktop.fit.exact import DryRuns
-from desktop.gguf.header import read_header
+from desktop.gguf.header import HeaderParser, read_header
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit.test_exact import plan_of
-from tests.unit.gguf.crafted_headers import CRAFTED
+from tests.unit.gguf.crafted_headers import CRAFTED, Crafted
 
 FEWEST = 50
 MOST_SECONDS = 0.1
@@ -23,7 +24,7 @@ _READ_ALL = """
 import json, sys, time, tracemalloc
 from pathlib import Path
 from desktop.gguf.errors import GgufError
-from desktop.gguf.header import read_header
+from desktop.gguf.header import HeaderParser, read_header
 
 def seconds(path):
     begin = time.process_time()
@@ -61,6 +62,22 @@ def test_a_crafted_header_is_refused_with_its_name_and_the_reason(name: str, tmp
     assert str(path) in words.message
     assert crafted.reason in words.message
     assert words.hint
+
+
+def _fed(crafted: Crafted, length: int) -> None:
+    """Read it as it comes from the network, `length` bytes at a time."""
+    parser = HeaderParser(size=max(crafted.size, len(crafted.content)), name="m.gguf")
+    for begin in range(0, len(crafted.content), length):
+        assert parser.feed(crafted.content[begin : begin + length]) is None
+    parser.end()
+
+
+@pytest.mark.parametrize("name", [name for name, crafted in CRAFTED.items() if not crafted.size])
+def test_one_that_arrives_in_pieces_is_refused_as_the_whole(name: str) -> None:
+    crafted = CRAFTED[name]
+    for length in (1, 7, 1000) if len(crafted.content) < 5000 else (100_000,):
+        with pytest.raises(crafted.error, match=re.escape(crafted.reason)):
+            _fed(crafted, length)
 
 
 def test_each_is_refused_at_once_and_without_memory(tmp_path: Path) -> None:
