@@ -31,7 +31,11 @@ _PIECE = 64 * 1024
 
 
 class HubServer:
-    """See the module. `bytes_per_second` limits each connection to the CDN; `hub_faults` are for API and /resolve/."""
+    """See the module. `bytes_per_second` limits each connection to the CDN; `hub_faults` are for API and /resolve/.
+
+    send_buffer: bytes that the system may hold for a connection to the CDN: with few of them, what was handed out is
+    nearly what went over the line.
+    """
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
@@ -40,6 +44,7 @@ class HubServer:
         self.hub_faults: deque[Fault] = deque()
         self.bytes_per_second: float | None = None
         self.etag_prefix = ""
+        self.send_buffer: int | None = None
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._servers = (_Server(_HubHandler, self), _Server(_CdnHandler, self))
@@ -196,6 +201,8 @@ class _HubHandler(_Handler):
         elif fault is not None and fault.kind == "stall":
             self.hub.stopping.wait(fault.seconds or 60)
             self.close_connection = True
+        elif fault is not None and fault.kind == "loop":
+            self.answer(302, b"Found", Location=self.path)
         elif fault is not None:
             self.answer_status(fault)
         else:
@@ -288,6 +295,8 @@ class _CdnHandler(_Handler):
             self._send(file, fault)
 
     def _send(self, file: ServedFile, fault: Fault | None) -> None:
+        if self.hub.send_buffer is not None:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.hub.send_buffer)
         kind = fault.kind if fault else None
         start = 0 if kind == "full" else self._asked_start(file)
         if start is not None and start >= file.size:
@@ -296,7 +305,7 @@ class _CdnHandler(_Handler):
         ranged = start is not None and kind != "full"
         start = start or 0
         if kind == "wrong_range" and ranged:
-            start = max(0, start - 1000)
+            start = max(0, start - 1000) if start else 1000
         length = file.size - start
         declared = length + {"too_long": 1000, "truncate": -max(1, length // 3)}.get(kind or "", 0)
         self.recorded.status = 206 if ranged else 200

@@ -16,6 +16,7 @@ FaultKind = Literal[
     "full",  # 200 with everything although a range was asked for
     "drip",  # `at` bytes, a little every 10 ms, then the rest
     "status",  # an error status, with Retry-After: `seconds` when it is not None
+    "loop",  # of the Hub: a redirect to the address that was asked for
     "page",  # 200 with a page of HTML (a hotel's log-in)
 ]
 
