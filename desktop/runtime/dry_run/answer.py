@@ -3,15 +3,24 @@
 import re
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import llama_cpp.llama_cpp as llama
 import msgspec
 
-from desktop.engine.protocol import CacheSize, EngineFailure, FailureKind, FitAnswer, FitQuestion, LoadPlan
+from desktop.engine.protocol import (
+    CacheSize,
+    DeviceMemory,
+    EngineFailure,
+    FailureKind,
+    FitAnswer,
+    FitQuestion,
+    LoadPlan,
+)
 from desktop.runtime.devices.backends import Ggml, list_devices
 from desktop.runtime.devices.rpc import register_workers, rpc_buffer_names
 from desktop.runtime.dry_run.imagined import ImaginedDevices
-from desktop.runtime.dry_run.norms import norms_at_home
+from desktop.runtime.dry_run.norms import norms_are_assigned, norms_at_home
 from desktop.runtime.dry_run.projector import projector_compute
 from desktop.runtime.dry_run.stubs import stub_for
 from desktop.runtime.engine_log import MIB, EngineLog, assigned_layers, buffer_sizes
@@ -80,15 +89,32 @@ class DryRuns:
         model = load_weights(plan.model_path, parameters, log=self._log, on_progress=lambda _fraction: True)
         try:
             layers = assigned_layers(self._log.since(mark))
+            if not layers:
+                raise EngineError(FailureKind.INTERNAL, "the engine's log does not tell where the layers went")
             handles = {name: imagined.get(name) or find_device(self._ggml, name) for name in plan.devices}
-            with norms_at_home(self._ggml, handles, layers):
-                native = embedding_parameters(plan, n_ubatch=plan.n_ubatch) if plan.purpose != "chat" else None
-                context = create_context(model, native or context_parameters(plan), log=self._log, path=plan.model_path)
-            n_ctx = int(llama.llama_n_ctx(context))
-            llama.llama_free(context)
+            steps = [self._plan_step(model, one, layers, handles) for one in _steps(plan)]
         finally:
             llama.llama_model_free(model)
-        return self._read(question_id, plan, self._log.since(mark), n_ctx)
+        return FitAnswer(
+            question_id=question_id,
+            engine=self._engine,
+            layers=layers,
+            caches=steps[0].caches,
+            compute=_largest([step.compute for step in steps]),
+            n_ctx=steps[0].n_ctx,
+        )
+
+    def _plan_step(self, model: Any, plan: LoadPlan, layers: tuple[str, ...], handles: Mapping[str, int]) -> "_Step":
+        mark = self._log.mark()
+        with norms_at_home(self._ggml, handles if norms_are_assigned(plan, layers) else {}, layers):
+            native = embedding_parameters(plan, n_ubatch=plan.n_ubatch) if plan.purpose != "chat" else None
+            context = create_context(model, native or context_parameters(plan), log=self._log, path=plan.model_path)
+        n_ctx = int(llama.llama_n_ctx(context))
+        llama.llama_free(context)
+        lines = self._log.since(mark)
+        aliases = rpc_buffer_names(list_devices(self._ggml)) if plan.rpc_endpoints else {}
+        # Of what was not allocated the log states 0; compute buffers are measured all the same.
+        return _Step(read_caches(lines), buffer_sizes(lines, aliases), n_ctx)
 
     def _find(self, question: FitQuestion) -> Mapping[str, int]:
         return self._devices().find(question.imagined) if question.imagined else {}
@@ -98,20 +124,33 @@ class DryRuns:
             self._imagined = ImaginedDevices(self._ggml)
         return self._imagined
 
-    def _read(self, question_id: int, plan: LoadPlan, lines: list[str], n_ctx: int) -> FitAnswer:
-        layers = assigned_layers(lines)
-        if not layers:
-            raise EngineError(FailureKind.INTERNAL, "the engine's log does not tell where the layers went")
-        aliases = rpc_buffer_names(list_devices(self._ggml)) if plan.rpc_endpoints else {}
-        return FitAnswer(
-            question_id=question_id,
-            engine=self._engine,
-            layers=layers,
-            caches=read_caches(lines),
-            # Of what was not allocated the log states 0; compute buffers are measured all the same.
-            compute=buffer_sizes(lines, aliases),
-            n_ctx=n_ctx,
-        )
+
+class _Step(NamedTuple):
+    """What the log tells of one context."""
+
+    caches: tuple[CacheSize, ...]
+    compute: tuple[DeviceMemory, ...]
+    n_ctx: int
+
+
+def _steps(plan: LoadPlan) -> list[LoadPlan]:
+    """The steps whose compute buffers a load measures: the largest of a prompt, then one token of each sequence.
+
+    Where nothing is allocated, libllama measures the first only (llama_context::sched_reserve); the other one may need
+    more on a device, where few tokens are computed elsewhere than many.
+    """
+    if plan.purpose != "chat" or plan.n_seq_max >= min(plan.n_ubatch, plan.n_ctx):
+        return [plan]
+    return [plan, msgspec.structs.replace(plan, n_ubatch=plan.n_seq_max)]
+
+
+def _largest(steps: Iterable[tuple[DeviceMemory, ...]]) -> tuple[DeviceMemory, ...]:
+    """Of each device what its largest step takes: a buffer that grew for one is there for the other."""
+    most: dict[str, DeviceMemory] = {}
+    for part in (part for step in steps for part in step):
+        if part.device not in most or part.compute > most[part.device].compute:
+            most[part.device] = part
+    return tuple(most.values())
 
 
 def read_caches(lines: Iterable[str]) -> tuple[CacheSize, ...]:

@@ -7,6 +7,7 @@ ggml-backend-impl.h at API version 2 (ggml 0.25.3); another version is refused.
 """
 
 import ctypes
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,7 @@ _BUFFER_FUNCTIONS = (
     *("set_tensor_2d", "get_tensor_2d", "cpy_tensor", "clear", "reset"),
 )
 _WRITES = ("memset_tensor", "set_tensor", "clear")  # what nobody reads need not be written: memory is not even given
+_F16 = 1  # GGML_TYPE_F16
 _GPU = 1  # GGML_BACKEND_DEVICE_TYPE_GPU
 
 
@@ -47,15 +49,23 @@ class _Functions:
         self.nbytes, self.row_size = ggml.nbytes, ggml.row_size
         self.is_quantized, self.op_name = ggml.is_quantized, ggml.op_name
         self._rows: dict[int, Callable[[TensorHead], int]] = {}
+        self._attention: dict[int, bool] = {}
 
-    def alloc_size(self, address: int) -> int:
-        """Bytes that a tensor takes on a card: its quantized rows are padded."""
+    def alloc_size(self, address: int, *, remote: bool) -> int:
+        """Bytes that a tensor takes on a card: its quantized rows are padded, and attention has room to convert."""
         tensor = TensorHead.from_address(address)
         size = int(self.nbytes(address))
+        if not remote and self._is_attention(tensor.op):
+            size += _converted(tensor)
         left = tensor.ne[0] % _ROW_PADDING
         if left and self.is_quantized(tensor.type):
             size += int(self.row_size(tensor.type, _ROW_PADDING - left))
         return size
+
+    def _is_attention(self, operation: int) -> bool:
+        if operation not in self._attention:
+            self._attention[operation] = self.op_name(operation) == b"FLASH_ATTN_EXT"
+        return self._attention[operation]
 
     def batch_rows(self, address: int) -> int:
         """Rows that an operation treats at once, as ggml_backend_cuda_device_offload_op counts them."""
@@ -63,6 +73,19 @@ class _Functions:
         if tensor.op not in self._rows:
             self._rows[tensor.op] = _rows_by_name(self.op_name(tensor.op).decode())
         return self._rows[tensor.op](tensor)
+
+
+def _converted(attention: TensorHead) -> int:
+    """Bytes of K and V as F16 where the cache is of another type (ggml_cuda_flash_attn_ext_get_alloc_size).
+
+    Whether CUDA converts depends on the card and the batch; for large batches it does, so that this is what is needed.
+    """
+    keys, values = (TensorHead.from_address(attention.src[place]) for place in (1, 2))
+    shared = values.view_src == attention.src[1] or (
+        values.view_src is not None and (values.view_src, values.view_offs) == (keys.view_src, keys.view_offs)
+    )
+    needed = [tensor for tensor in ((keys,) if shared else (keys, values)) if tensor.type != _F16]
+    return sum(_ALIGNMENT + 2 * math.prod(tensor.ne) for tensor in needed)
 
 
 def _rows_by_name(name: str) -> Callable[[TensorHead], int]:
@@ -84,7 +107,8 @@ class ImaginedDevices:
     def __init__(self, ggml: Ggml) -> None:
         self._functions, self._ggml = _Functions(ggml), ggml
         self._keep: list[Any] = []
-        self._devices: dict[ImaginedDevice, int] = {}
+        self._devices: dict[tuple[str, bool], int] = {}
+        self._memory: dict[tuple[str, bool], ImaginedDevice] = {}
         self._ignored = self._function(None, (), lambda: None)
         found = api_version(ggml)
         if found != API_VERSION:
@@ -100,34 +124,38 @@ class ImaginedDevices:
         )
 
     def find(self, devices: Sequence[ImaginedDevice]) -> dict[str, int]:
-        """The engine's handles of these devices, by name; the same device is made once."""
+        """The engine's handles of these devices, by name; for the same name none is made twice."""
+        keys = {device.name: (device.name, device.remote) for device in devices}
         for device in devices:
-            if device not in self._devices:
-                self._devices[device] = self._make(device)
-        return {device.name: self._devices[device] for device in devices}
+            key = keys[device.name]
+            self._memory[key] = device  # another size from one question to the next needs no other device
+            if key not in self._devices:
+                self._devices[key] = self._make(*key)
+        return {name: self._devices[key] for name, key in keys.items()}
 
     def stand_in(self) -> int:
         """The handle of one that takes in whatever it is given, and keeps nothing of it."""
         about = ImaginedDevice(name=STAND_IN, memory_total=1 << 50, memory_free=1 << 50)
         return self.find([about])[STAND_IN]
 
-    def _make(self, about: ImaginedDevice) -> int:
+    def _make(self, called: str, remote: bool) -> int:
         device, buffers = Device(reg=ctypes.addressof(self._reg)), BufferType()
         self._keep += [device, buffers]
         own, functions = ctypes.addressof(buffers), self._functions
-        name, described = self._text(about.name), self._text("imagined")
+        name, described = self._text(called), self._text("imagined")
         get_name = self._function(Pointer, (Pointer,), lambda _self: name)
-        self._fill_buffers(buffers, ctypes.addressof(device), get_name)
+        self._fill_buffers(buffers, ctypes.addressof(device), get_name, remote=remote)
 
         def tell_memory(_device: int, free: int, total: int) -> None:
+            about = self._memory[called, remote]
             Size.from_address(free).value = about.memory_free
             Size.from_address(total).value = about.memory_total
 
         def tell_properties(_device: int, address: int) -> None:
-            properties = Properties.from_address(address)
+            properties, about = Properties.from_address(address), self._memory[called, remote]
             properties.memory_free, properties.memory_total = about.memory_free, about.memory_total
             properties.type, properties.device_id = _GPU, None
-            properties.caps = Capabilities(async_=True, events=True, mmap_support=True)
+            properties.caps = Capabilities(async_=True, host_buffer=not remote, events=True, mmap_support=True)
             for field, text in ((Properties.name, name), (Properties.description, described)):
                 Pointer.from_address(address + field.offset).value = text
 
@@ -144,13 +172,18 @@ class ImaginedDevices:
         two = (Pointer, Pointer)
         interface.supports_op = self._function(ctypes.c_bool, two, lambda _device, _op: True)
         interface.supports_buft = self._function(ctypes.c_bool, two, lambda _device, buffers: buffers == own)
-        offloads = not about.remote
+        offloads = not remote
+        if not remote:
+            # Weights that stay behind lie in memory that the card can read (as CUDA_Host), so that it takes over
+            # large products of theirs; without it the processor would keep them in an order of its own.
+            plain = self._ggml.cpu_buffer_type()
+            interface.get_host_buffer_type = self._function(Pointer, one, lambda _device: plain)
         interface.offload_op = self._function(
             ctypes.c_bool, two, lambda _device, op: offloads and functions.batch_rows(op) >= _LARGE_BATCH
         )
         return ctypes.addressof(device)
 
-    def _fill_buffers(self, buffers: BufferType, device: int, get_name: int) -> None:
+    def _fill_buffers(self, buffers: BufferType, device: int, get_name: int, *, remote: bool) -> None:
         one, functions = (Pointer,), self._functions
         buffers.device = device
         interface = buffers.interface
@@ -158,7 +191,7 @@ class ImaginedDevices:
         interface.alloc_buffer = self._function(Pointer, (Pointer, Size), self._allocate)
         interface.get_alignment = self._function(Size, one, lambda _type: _ALIGNMENT)
         interface.get_alloc_size = self._function(
-            Size, (Pointer, Pointer), lambda _type, tensor: functions.alloc_size(tensor)
+            Size, (Pointer, Pointer), lambda _type, tensor: functions.alloc_size(tensor, remote=remote)
         )
 
     def _allocate(self, own_type: int, size: int) -> int | None:

@@ -12,12 +12,14 @@ import ctypes
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from desktop.engine.protocol import LoadPlan
 from desktop.runtime.devices.backends import Ggml
 from desktop.runtime.dry_run.structs import API_VERSION, Device, TensorHead, api_version
 
 _Operation = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_void_p)
 _BEGINNINGS = tuple(int.from_bytes(word, "little") for word in (b"norm", b"l_la"))  # "norm-7", "l_last-7"
 _NAMES = (b"norm", b"l_last")
+_FEW_TOKENS = 32
 
 
 class _Gate:
@@ -44,6 +46,11 @@ class _Gate:
             if name in _NAMES and layer.isdigit() and int(layer) not in self._mine:
                 return False
         return bool(self._ask(device, operation))
+
+
+def norms_are_assigned(plan: LoadPlan, layers: Sequence[str]) -> bool:
+    """Whether libllama assigns norms for the largest step of this plan (llama_context::graph_get_cb)."""
+    return plan.n_gpu_layers >= len(layers) or min(plan.n_ctx, plan.n_ubatch) < _FEW_TOKENS
 
 
 @contextmanager

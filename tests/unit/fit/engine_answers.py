@@ -16,20 +16,21 @@ KV_CODES = {"f16": 1, "q8_0": 8, "q4_0": 2}
 _registered: list[str] = []
 
 
-def ask_engine(questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def ask_engine(questions: list[dict[str, Any]], *, timeout: float = 110) -> list[dict[str, Any]]:
     """Return bytes per buffer and kind for each question: {"CPU weights": 1, "CPU kv": 2, "RPC0[...] compute": 3},
     and in "layers" the device of each layer.
 
     A question has path, n_ctx, type_k, type_v, dry, and optionally sequences and outputs (1 unless told), workers (RPC
-    endpoints), split (layers on each), ubatch, flash ("on" unless told), unified, overrides (pattern of tensors that
-    stay on the CPU) and lora (paths of adapters, all at 1). With adapters "adapters" are the log's MiB per buffer.
+    endpoints) or devices (names of the engine's own), split (layers on each), ubatch, flash ("on" unless told),
+    unified, overrides (pattern of tensors that stay on the CPU) and lora (paths of adapters, all at 1). With adapters
+    "adapters" are the log's MiB per buffer.
     """
     answer = subprocess.run(
         [sys.executable, __file__],
         input=json.dumps(questions),
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=timeout,
         check=False,
     )
     assert answer.returncode == 0, answer.stderr[-2000:]
@@ -58,6 +59,7 @@ def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, 
     split = question.get("split", ())
     model_parameters.n_gpu_layers = sum(split)
     kept = _use_workers(engine, model_parameters, question.get("workers", ()), split)
+    kept += _use_devices(engine, model_parameters, question.get("devices", ()), split)
     overrides = _keep_on_cpu(model_parameters, question.get("overrides", ()))
     model_parameters.load_mode = 0
     model_parameters.no_alloc = question["dry"]
@@ -82,7 +84,7 @@ def _answer(engine: Any, question: dict[str, Any], log: list[str]) -> dict[str, 
     engine.llama_model_free(model)
     del kept, overrides
     for name, *sizes in rows:
-        device = "CPU" if name.startswith("CPU") else name
+        device = "CPU" if name.startswith("CPU") or name.endswith("_Host") else name
         for kind, size in zip(("weights", "kv", "compute"), sizes, strict=True):
             found[f"{device} {kind}"] = found.get(f"{device} {kind}", 0) + size
     return found
@@ -116,6 +118,19 @@ def _use_workers(engine: Any, parameters: Any, workers: list[str], split: list[i
         _registered.append(endpoint)
     first = ggml.ggml_backend_dev_count() - len(_registered)
     found = [ggml.ggml_backend_dev_get(first + _registered.index(endpoint)) for endpoint in workers]
+    return _name_devices(engine, parameters, found, split)
+
+
+def _use_devices(engine: Any, parameters: Any, names: list[str], split: list[int]) -> tuple[Any, ...]:
+    if not names:
+        return ()
+    registry = ctypes.CDLL(None, handle=engine._lib._handle)  # the one that libllama itself is linked to
+    find = registry["ggml_backend_dev_by_name"]
+    find.restype, find.argtypes = ctypes.c_void_p, [ctypes.c_char_p]
+    return _name_devices(engine, parameters, [find(name.encode()) for name in names], split)
+
+
+def _name_devices(engine: Any, parameters: Any, found: list[int], split: list[int]) -> tuple[Any, ...]:
     devices = (ctypes.c_void_p * (len(found) + 1))(*found, None)
     parts = (ctypes.c_float * engine.llama_max_devices())(*split)
     parameters.devices = ctypes.cast(devices, ctypes.c_void_p)
