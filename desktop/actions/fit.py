@@ -9,12 +9,13 @@ import msgspec
 from desktop.actions.known import known_model
 from desktop.actions.models import resolve_model
 from desktop.actions.survey import learned_overheads, survey
-from desktop.errors import AppError
+from desktop.errors import AppError, Phrase
 from desktop.services import Services
 from desktop.settings import ENGINE_PARALLEL, KV_TYPE, MEMORY_MARGIN, WANTED_CONTEXT
 
 if TYPE_CHECKING:
     from desktop.catalog.remote_header import Progress
+    from desktop.catalog.stubs import KnownModel
     from desktop.fit.report import FitDefaults, FitReport, FitSubject, FitWish
     from desktop.library.types import CatalogChoice, InstalledModel
 
@@ -32,6 +33,7 @@ async def fit_model(
     exact: ask the engine in a dry run. on_progress: told how many bytes of a header came.
     Raises what Library.resolve and known_model raise, WrongUsage, and the errors of engine.failure.
     """
+    from desktop.fit.actual import load_key
     from desktop.fit.report import report_fit
 
     looking = asyncio.ensure_future(survey(services))
@@ -45,7 +47,7 @@ async def fit_model(
     if found.engine is None and wish.imagined is None:
         raise found.failure or AppError(reason="the engine did not start")
     overheads = await asyncio.to_thread(learned_overheads, services, found)
-    return await report_fit(
+    report = await report_fit(
         subject,
         profile=found.profile,
         devices=found.engine.devices if found.engine else (),
@@ -54,6 +56,8 @@ async def fit_model(
         dry_runs=services.dry_runs if exact else None,
         folder=services.paths.stubs,
     )
+    actual = await asyncio.to_thread(services.observed.actual, load_key(report.plan))
+    return msgspec.structs.replace(report, actual=actual)
 
 
 async def subject_of(services: Services, reference: str, *, on_progress: "Progress | None" = None) -> "FitSubject":
@@ -63,7 +67,8 @@ async def subject_of(services: Services, reference: str, *, on_progress: "Progre
     found = await asyncio.to_thread(resolve_model, services, reference)
     if isinstance(found, InstalledModel):
         return await asyncio.to_thread(installed_subject, found)
-    return await _remote_subject(services, found, on_progress)
+    known, remarks = await known_model(services, found, on_progress=on_progress)
+    return known_subject(found, known, remarks)
 
 
 def installed_subject(model: "InstalledModel") -> "FitSubject":
@@ -85,11 +90,11 @@ def installed_subject(model: "InstalledModel") -> "FitSubject":
     )
 
 
-async def _remote_subject(services: Services, choice: "CatalogChoice", on_progress: "Progress | None") -> "FitSubject":
+def known_subject(choice: "CatalogChoice", known: "KnownModel", remarks: tuple[Phrase, ...] = ()) -> "FitSubject":
+    """A model on the Hub of which the header is known, as what a question is about."""
     from desktop.catalog.file_names import quantization_of
     from desktop.fit.report import FitSubject
 
-    known, remarks = await known_model(services, choice, on_progress=on_progress)
     return FitSubject(
         path=Path(known.repo, known.file),
         name=choice.name,

@@ -1,7 +1,6 @@
 """Loading a model as planned; with less, step by step and never silently, where the memory turns out too small."""
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -10,9 +9,9 @@ import msgspec
 
 from desktop.actions.plan import NOT_ASKED, Planned, plan_model, predicted_memory
 from desktop.engine.failure import EngineError
-from desktop.engine.protocol import CacheLimits, DeviceMemory, FailureKind, LoadedModel, LoadPlan
+from desktop.engine.protocol import DeviceMemory, FailureKind, LoadedModel, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
-from desktop.fit.actual import actual_memory
+from desktop.fit.actual import actual_memory, load_key
 from desktop.fit.actual import predicted_memory as predicted_of
 from desktop.services import Services
 from desktop.settings import MEMORY_GUARD
@@ -152,15 +151,6 @@ class _Loads:
         from desktop.fit.ladder import outcome_of
 
         await asyncio.to_thread(self._services.observed.note_outcome, self._key, outcome_of(plan, outcome))
-
-
-def load_key(plan: LoadPlan) -> str:
-    """Identify a file and all of a plan that decides what it needs, so that what a load took is found again."""
-    plan = msgspec.structs.replace(
-        plan, model_name="", reasons=(), predicted=(), placement=None, exact=False, n_threads=0, n_threads_batch=0,
-        speculation="auto", cache=CacheLimits(),
-    )  # fmt: skip
-    return hashlib.sha256(msgspec.json.encode(plan)).hexdigest()
 
 
 def _is_memory(error: EngineError) -> bool:

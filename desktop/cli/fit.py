@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = (
     "n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_outputs_max", "flash_attention", "swa_full", "kv_unified",
-    "type_k", "type_v", "n_gpu_layers", "tensor_split",
+    "type_k", "type_v", "n_gpu_layers", "tensor_split", "tensor_overrides",
 )  # fmt: skip
 _NAME = re.compile(r"[A-Za-z][\w. -]{0,40}")
 
@@ -87,7 +87,8 @@ def as_json(report: "FitReport") -> dict[str, Any]:
         "fits": report.fits,
         "speed": speed | {"decode": report.speed.decode},
         "bytes_fetched": report.subject.fetched,
-        "layers_per_device": {device.name: layers.count(device.name) for device in report.devices},
+        "layers_per_device": [layers.count(device.name) for device in report.devices],
+        "actual": msgspec.to_builtins(report.actual),
     }
 
 
@@ -139,6 +140,14 @@ def _parse_device(text: str) -> "ImaginedDevice":
     return imagine_card(name, parse_size("--device", size))
 
 
+def _print_actual(report: "FitReport") -> None:
+    """What the last load with these settings took, beside what is predicted."""
+    predicted = {device.name: device.weights + device.kv + device.compute for device in report.devices}
+    for part in report.actual:
+        stated = gib(predicted.get(part.device, 0))
+        print(f"{part.device}: predicted {stated}, used {gib(part.total)} when it was loaded like this")
+
+
 def _print_report(report: "FitReport") -> None:
     plan = report.plan
     answer = "fits" if report.fits else "does not fit"
@@ -152,6 +161,7 @@ def _print_report(report: "FitReport") -> None:
         verdict = "fits" if device.fits else "does not fit"
         rows.append((device.name, str(layers.count(device.name)), *map(gib, sizes), verdict))
     print_table(rows, right=(1, 2, 3, 4, 5, 6, 7))
+    _print_actual(report)
     speed = report.speed
     print(f"{speed.decode_low:.0f} to {speed.decode_high:.0f} tokens/s (estimate)")
     for reason in plan.reasons:

@@ -1,8 +1,10 @@
 """What a loaded model really takes, so that it can stand beside what was predicted."""
 
+import hashlib
+
 import msgspec
 
-from desktop.engine.protocol import DeviceMemory, LoadedModel, LoadPlan
+from desktop.engine.protocol import CacheLimits, DeviceMemory, LoadedModel, LoadPlan
 from desktop.fit.placement import CPU
 
 
@@ -25,3 +27,12 @@ def actual_memory(plan: LoadPlan, loaded: LoadedModel) -> tuple[DeviceMemory, ..
 def predicted_memory(plan: LoadPlan) -> tuple[DeviceMemory, ...]:
     """What was predicted of the same."""
     return tuple(msgspec.structs.replace(part, overhead=0) for part in plan.predicted)
+
+
+def load_key(plan: LoadPlan) -> str:
+    """Identify a file and all of a plan that decides what it needs, so that what a load took is found again."""
+    plan = msgspec.structs.replace(
+        plan, model_name="", reasons=(), predicted=(), placement=None, exact=False, n_threads=0, n_threads_batch=0,
+        speculation="auto", cache=CacheLimits(),
+    )  # fmt: skip
+    return hashlib.sha256(msgspec.json.encode(plan)).hexdigest()

@@ -82,6 +82,7 @@ class FitSubject(msgspec.Struct, frozen=True, kw_only=True):
 class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     """exact: the engine itself answered; else weights and KV cache are exact, compute buffers estimated.
 
+    actual: what the last load with these settings took on each device, where there was one, overheads left out.
     kv_by_arithmetic: the KV cache per device is exact to the byte; else the engine's sums were shared out.
     """
 
@@ -91,6 +92,7 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     kv_by_arithmetic: bool
     plan: LoadPlan
     speed: Speed
+    actual: tuple[DeviceMemory, ...] = ()
 
     @property
     def fits(self) -> bool:

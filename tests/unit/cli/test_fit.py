@@ -22,7 +22,17 @@ def fit(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 def test_the_engine_answers_for_cards_that_are_not_there(
     capsys: pytest.CaptureFixture[str], starter_model: Path
 ) -> None:
-    words = (str(starter_model), "--context", "4096", "--device", "GPU0=1GB", "--device", "GPU1=2GB", "--tensor-split", "10,21")
+    words = (
+        str(starter_model),
+        "--context",
+        "4096",
+        "--device",
+        "GPU0=1GB",
+        "--device",
+        "GPU1=2GB",
+        "--tensor-split",
+        "10,21",
+    )
     computed, exact = fit(capsys, *words), fit(capsys, *words, "--exact")
     assert (computed["exact"], exact["exact"]) == (False, True)
     for one, other in zip(computed["devices"], exact["devices"], strict=True):
@@ -30,11 +40,11 @@ def test_the_engine_answers_for_cards_that_are_not_there(
         assert other["compute"] <= one["compute"]
     assert exact["fits"]
     assert [device["total"] for device in exact["devices"]][1:] == [GIB, 2 * GIB]
-    assert sum(exact["layers_per_device"].values()) == 31
-    assert exact["settings"]["tensor_split"] == [exact["layers_per_device"][name] for name in ("GPU0", "GPU1")]
+    assert sum(exact["layers_per_device"]) == 31
+    assert exact["settings"]["tensor_split"] == exact["layers_per_device"][1:] == [10, 21]
     assert set(exact["settings"]) == {
         "n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_outputs_max", "flash_attention", "swa_full", "kv_unified",
-        "type_k", "type_v", "n_gpu_layers", "tensor_split",
+        "type_k", "type_v", "n_gpu_layers", "tensor_split", "tensor_overrides",
     }  # fmt: skip
     assert exact["settings"]["n_ctx"] == 4096
     assert exact["bytes_fetched"] == 0
@@ -48,7 +58,25 @@ def test_what_does_not_fit_is_shown_with_its_figures(capsys: pytest.CaptureFixtu
     assert not answer["fits"]
     assert not card["fits"]
     assert card["weights"] > 4 * GIB
-    assert answer["layers_per_device"]["GPU0"] == 41
+    assert answer["layers_per_device"] == [0, 41]
+
+
+def test_after_a_load_what_it_took_stands_beside_what_is_predicted(
+    capsys: pytest.CaptureFixture[str], starter_model: Path
+) -> None:
+    words = (str(starter_model), "--context", "1024")
+    assert fit(capsys, *words, "--exact")["actual"] == []
+    assert run_command_line(["chat", "-m", *words, "--max-length", "1", "Hi."]) == 0
+    capsys.readouterr()
+    answer = fit(capsys, *words, "--exact")
+    (actual,), device = answer["actual"], answer["devices"][0]
+    assert actual["device"] == device["name"] == "CPU"
+    assert actual["kv"] == device["kv"] > 0
+    assert abs(actual["weights"] - device["weights"]) < 1 << 16  # the engine's log rounds it
+    assert 0 <= device["compute"] - actual["compute"] <= 8 << 20
+    assert fit(capsys, str(starter_model), "--context", "2048", "--exact")["actual"] == []
+    assert run_command_line(["fit", *words, "--exact"]) == 0
+    assert "when it was loaded like this" in capsys.readouterr().out
 
 
 def test_people_get_a_table(capsys: pytest.CaptureFixture[str], starter_model: Path) -> None:
