@@ -32,7 +32,9 @@ def settings(tmp_path: Path) -> SettingsStore:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    async def load_model(_services: Any, model: InstalledModel, *, context: int | None, on_progress: Any, **_: Any) -> None:
+    async def load_model(
+        _services: Any, model: InstalledModel, *, context: int | None, on_progress: Any, **_: Any
+    ) -> None:
         loads.append((model.id, context))
         on_progress(0.5)
 
