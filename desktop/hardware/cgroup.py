@@ -4,6 +4,7 @@ Only the lowest level that this process sees is read together with its parents: 
 of its own hierarchy, outside it is the path in /proc/self/cgroup.
 """
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,8 @@ class Cgroup:
 
     def memory_limit(self) -> int | None:
         """The lowest memory limit on the way up, in bytes."""
-        return min(self._numbers("memory", "memory.max", "memory.limit_in_bytes"), default=None)
+        limits = map(number, self._memory_limits)
+        return min((limit for limit in limits if limit is not None and limit < _UNLIMITED), default=None)
 
     def memory_used(self) -> int | None:
         """Bytes charged to the group, without the file pages that can be dropped at once."""
@@ -48,12 +50,11 @@ class Cgroup:
             if quota.isdecimal() and period.isdecimal() and int(period):
                 yield int(quota) / int(period)
 
-    def _numbers(self, controller: str, *names: str) -> Iterator[int]:
-        for folder in self._folders(controller):
-            for name in names:
-                limit = number(folder / name)
-                if limit is not None and limit < _UNLIMITED:
-                    yield limit
+    @functools.cached_property
+    def _memory_limits(self) -> tuple[Path, ...]:
+        """The files that tell a limit of memory; looked for once, because the sampler reads them every second."""
+        names = ("memory.max", "memory.limit_in_bytes")
+        return tuple(file for folder in self._folders("memory") for name in names if (file := folder / name).exists())
 
     def _folders(self, controller: str) -> Iterator[Path]:
         """The folders of this process for `controller`, innermost first, both versions."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import psutil
 
 from desktop.hardware.cgroup import Cgroup
-from desktop.hardware.memory import read_ram
+from desktop.hardware.memory import usable_memory
 from desktop.hardware.sources import failed_source, slow_source
 from desktop.hardware.types import GpuSample, HardwareSample, SourceProblem
 
@@ -36,7 +36,7 @@ class MachineSampler:
 
     def sample(self) -> HardwareSample:
         """Return the machine as it is now."""
-        ram = read_ram(self._cgroup)
+        ram = usable_memory(self._cgroup)
         resident, mapped = self._ours()
         gpus = self._gpus.latest()
         return HardwareSample(
