@@ -24,6 +24,8 @@ from desktop.settings import (
 from desktop.settings_store import SettingsStore
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from desktop.catalog.hub import Hub
     from desktop.catalog.stubs import StubCache
     from desktop.catalog.types import Catalog
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from desktop.download.queue import DownloadQueue
     from desktop.fit.exact import DryRuns
     from desktop.fit.observed import Observed
+    from desktop.fit.types import Choice
     from desktop.hardware.types import HardwareProfile
     from desktop.library.library import Library
 
@@ -59,6 +62,8 @@ class Services:
     settings: SettingsStore
     engine: EngineClient
     surveys: Surveys = field(default_factory=Surveys)
+    exact_choices: "dict[Hashable, Choice]" = field(default_factory=dict)
+    """What the engine said of the catalog in this session, by the question."""
 
     @cached_property
     def catalog(self) -> "Catalog":

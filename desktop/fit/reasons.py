@@ -103,6 +103,27 @@ def reasons_for_rejection(priced: Priced, *, minimum: float) -> list[Phrase]:
     return reasons
 
 
+def renewed_reasons(old: Choice, new: Choice, budgets: Sequence[DeviceBudget]) -> tuple[Phrase, ...]:
+    """The reasons of `old` with what the engine said: where each stood, the same is said with the figures of `new`."""
+    obstacle = []
+    if new.verdict in ("tight", "does_not_fit"):
+        template = _TOO_LARGE if new.verdict == "does_not_fit" else _TIGHT
+        obstacle = [Phrase.of(template, missing=gib(new.missing))]
+    memory = [] if obstacle else _memory(new, budgets)
+    groups: tuple[tuple[frozenset[str], list[Phrase]], ...] = (
+        (frozenset({_TOO_LARGE, _TIGHT}), obstacle),
+        (frozenset(_QUALITY.values()), [_quality(new)]),
+        (frozenset({_IN_RAM, _ON_CARDS, _PARTIAL, EXPERTS_KEPT, FEED_FORWARD_KEPT}), memory),
+        (frozenset({_SPEED}), [_speed(new)]),
+        (frozenset({_SIZE_ESTIMATED}), []),
+    )
+    reasons = list[Phrase]()
+    for reason in old.reasons:
+        said = next((group for templates, group in groups if reason.template in templates), [reason])
+        reasons += [phrase for phrase in said if phrase not in reasons]
+    return tuple(reasons if not obstacle or obstacle[0] in reasons else [*obstacle, *reasons])
+
+
 def why_not_larger(priced: Priced, missed: Sequence[Priced]) -> list[Phrase]:
     """Name the next more capable model that has no choice, and what is in its way."""
     above = [entry for entry in missed if entry.choice.capability > priced.choice.capability]

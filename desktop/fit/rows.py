@@ -110,7 +110,7 @@ def price(row: Row, machine: Machine, request: Request, *, installed: bool = Fal
         placement=placement_of(best.layout.spans),
         kept=best.layout.kept,
         memory=best.memory,
-        verdict=_verdict(machine, best, left),
+        verdict=verdict_of(best, machine.budgets),
         missing=max(-left, 0),
         spare=max(left, 0),
         speed=best.speed,
@@ -147,9 +147,10 @@ def with_reasons(choice: Choice, reasons: Sequence[Phrase]) -> Choice:
     return msgspec.structs.replace(choice, reasons=tuple(reasons))
 
 
-def _verdict(machine: Machine, best: Candidate, left: int) -> Verdict:
-    if left < 0:
-        close = min(headroom(best.memory, machine.budgets, margin=False).values())
+def verdict_of(candidate: Candidate, budgets: Sequence[DeviceBudget]) -> Verdict:
+    """Say how well a way to place a model fits, in a word."""
+    if not candidate.fits:
+        close = min(headroom(candidate.memory, budgets, margin=False).values())
         return "tight" if close >= 0 else "does_not_fit"
-    on_cpu = best.layout.spans[0].device == CPU or best.layout.kept is not None
-    return "partial" if on_cpu and any(budget.is_gpu for budget in machine.budgets) else "fits"
+    on_cpu = candidate.layout.spans[0].device == CPU or candidate.layout.kept is not None
+    return "partial" if on_cpu and any(budget.is_gpu for budget in budgets) else "fits"

@@ -1,8 +1,9 @@
 """Models for the Hub of our tests: as large as real ones to whoever asks, and hardly anything on the disk."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.gguf_writer import Metadata, Tensor, dense_model, header_bytes, write_gguf
+from tests.support.gguf_writer import Metadata, Scalar, Tensor, dense_model, header_bytes, write_gguf
 from tests.support.hub_server import HubServer
 
 REPO = "owner/large-GGUF"
@@ -35,8 +36,9 @@ def write_split(folder: Path, *, count: int = 3, stated: int | None = None) -> l
     paths = []
     for index in range(count):
         share = tensors[index * len(tensors) // count : (index + 1) * len(tensors) // count]
-        described = {"split.no": index, "split.count": stated or count, "split.tensors.count": len(tensors)}
-        described = {**(metadata if index == 0 else {"general.architecture": "llama"}), **described}
+        described: dict[str, Scalar | Sequence[Scalar]] = {"general.architecture": "llama"}
+        described |= metadata if index == 0 else {}
+        described |= {"split.no": index, "split.count": stated or count, "split.tensors.count": len(tensors)}
         paths.append(write_gguf(folder / f"large-Q4_0-{index + 1:05d}-of-{count:05d}.gguf", described, share))
     return paths
 

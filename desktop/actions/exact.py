@@ -1,0 +1,192 @@
+"""What the engine itself says of choices of the catalog, at once where a header is known, else once it was fetched."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Hashable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from desktop.actions.fit import fit_defaults, installed_subject, known_subject
+from desktop.actions.known import kept_model, known_model
+from desktop.actions.plan import ABOUT_THE_MODEL
+from desktop.actions.survey import learned_overheads
+from desktop.engine.failure import EngineError
+from desktop.errors import AppError, Phrase
+from desktop.gguf.errors import GgufError
+from desktop.services import Services, Survey
+
+if TYPE_CHECKING:
+    from desktop.fit.report import FitDefaults, FitSubject
+    from desktop.fit.types import Choice, DeviceBudget
+    from desktop.library.types import CatalogChoice, InstalledModel
+
+FETCHED_AT_ONCE = 3
+"""Headers that are fetched side by side for a page; each has a megabyte or ten."""
+
+KEPT_FOR_THE_SESSION = 4096
+_log = logging.getLogger(__name__)
+
+
+class _Subject(NamedTuple):
+    """What is asked about; size: bytes of its files."""
+
+    subject: "FitSubject"
+    size: int
+
+
+async def verify_choices(
+    services: Services, found: Survey, choices: "Sequence[Choice]", *, fetch: bool
+) -> "AsyncIterator[Choice]":
+    """Yield each choice again with the engine's own figures (`exact`), as soon as they are there.
+
+    What was asked before in this session comes first, then what is on this disk or whose header was kept; with `fetch`
+    and a network the other headers are fetched, a few at a time. What cannot be had is logged and left out; a model
+    that the engine refuses comes back with its reason and is not exact. Close it when it is left early (aclosing).
+    """
+    asking = await _Asking.begin(services, found)
+    if asking is None:
+        return
+    unknown: list[Choice] = []
+    for choice in choices:
+        exact = asking.remembered(choice) or await asking.about_known(choice)
+        if exact is not None:
+            yield exact
+        else:
+            unknown.append(choice)
+    if not fetch or services.hub.offline:
+        return
+    slots = asyncio.Semaphore(FETCHED_AT_ONCE)
+    tasks = [asyncio.ensure_future(asking.about_unknown(choice, slots)) for choice in unknown]
+    try:
+        for task in asyncio.as_completed(tasks):
+            exact = await task
+            if exact is not None:
+                yield exact
+    finally:
+        for pending in tasks:
+            pending.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+async def remembered_choices(services: Services, found: Survey, choices: "Sequence[Choice]") -> "tuple[Choice, ...]":
+    """Return the choices, each with the engine's figures where it was asked the same in this session already."""
+    asking = await _Asking.begin(services, found)
+    if asking is None:
+        return tuple(choices)
+    return tuple(asking.remembered(choice) or choice for choice in choices)
+
+
+class _Asking:
+    """One round of questions; the machine is the same for all of them."""
+
+    def __init__(self, services: Services, found: Survey, defaults: "FitDefaults") -> None:
+        from desktop.fit.exact_choice import budgets_for
+
+        self._services = services
+        self._found = found
+        self._defaults = defaults
+        self._devices = found.engine.devices if found.engine is not None else ()
+        self._budgets: tuple[DeviceBudget, ...] = budgets_for(found.profile, self._devices, defaults)
+        self._installed: dict[tuple[str, str], InstalledModel] = {}
+
+    @classmethod
+    async def begin(cls, services: Services, found: Survey) -> "_Asking | None":
+        """None where there is no engine to ask."""
+        if found.engine is None:
+            return None
+        overheads = await asyncio.to_thread(learned_overheads, services, found)
+        asking = cls(services, found, msgspec.structs.replace(fit_defaults(services), overheads=overheads))
+        await asyncio.to_thread(asking._look_into_library)
+        return asking
+
+    def remembered(self, choice: "Choice") -> "Choice | None":
+        """What was said of the same question, in the words of `choice`."""
+        from desktop.fit.reasons import renewed_reasons
+
+        known = self._services.exact_choices.get(self._key(choice))
+        if known is None:
+            return None
+        kept = msgspec.structs.replace(known, capability=choice.capability, installed=choice.installed)
+        return msgspec.structs.replace(kept, reasons=renewed_reasons(choice, kept, self._budgets))
+
+    async def about_known(self, choice: "Choice") -> "Choice | None":
+        """Ask about a model that is on this disk, or whose header was kept; None for others, and where it failed."""
+        try:
+            subject = await self._known(choice)
+            return await self._ask(choice, subject) if subject is not None else None
+        except AppError as error:
+            return _without_figures(choice, error)
+
+    async def about_unknown(self, choice: "Choice", slots: asyncio.Semaphore) -> "Choice | None":
+        """Fetch what is missing, then ask; None where it failed."""
+        try:
+            async with slots:
+                known = await known_model(self._services, self._source(choice))
+            return await self._ask(choice, _Subject(known_subject(self._source(choice), known.model), known.model.size))
+        except AppError as error:
+            return _without_figures(choice, error)
+
+    async def _ask(self, choice: "Choice", about: _Subject) -> "Choice":
+        from desktop.fit.exact_choice import exact_choice
+        from desktop.fit.report import Engine
+
+        exact = await exact_choice(
+            choice,
+            about.subject,
+            size=about.size,
+            profile=self._found.profile,
+            devices=self._devices,
+            defaults=self._defaults,
+            engine=Engine(self._services.dry_runs, about.subject, folder=self._services.paths.stubs),
+        )
+        kept = self._services.exact_choices
+        if len(kept) >= KEPT_FOR_THE_SESSION:
+            kept.clear()
+        kept[self._key(choice)] = exact
+        return exact
+
+    async def _known(self, choice: "Choice") -> _Subject | None:
+        model = self._installed.get((choice.model_id, choice.quantization))
+        if model is not None:
+            return _Subject(await asyncio.to_thread(installed_subject, model), model.size)
+        kept = await kept_model(self._services, self._source(choice))
+        return _Subject(known_subject(self._source(choice), kept), kept.size) if kept is not None else None
+
+    def _source(self, choice: "Choice") -> "CatalogChoice":
+        """Where the file of a choice comes from, pinned where the catalog pins it."""
+        from desktop.library.references import choice_of
+        from desktop.library.types import CatalogChoice
+
+        model = self._services.catalog.find(choice.model_id)
+        entry = model.quantization(choice.quantization) if model is not None else None
+        if model is not None and entry is not None:
+            return choice_of(model, entry)
+        return CatalogChoice(
+            model_id=choice.model_id,
+            name=choice.model_name,
+            quantization=choice.quantization,
+            repo=choice.repo,
+            file=choice.file,
+        )
+
+    def _look_into_library(self) -> None:
+        """Blocking."""
+        installed = self._services.library.installed()
+        self._installed = {(each.model_id, each.quantization): each for each in installed if not each.missing}
+
+    def _key(self, choice: "Choice") -> Hashable:
+        here = (choice.model_id, choice.quantization) in self._installed
+        return choice.repo, choice.file, here, choice.context, choice.kv, self._defaults.parallel, self._budgets
+
+
+def _without_figures(choice: "Choice", error: AppError) -> "Choice | None":
+    """What is left of a choice that could not be asked about: its reason, where the model is at fault."""
+    _log.warning("no exact figures for %s in %s: %s", choice.model_name, choice.quantization, error)
+    about_the_model = isinstance(error, GgufError) or (
+        isinstance(error, EngineError) and error.failure is not None and error.failure.kind in ABOUT_THE_MODEL
+    )
+    if not about_the_model:
+        return None
+    return msgspec.structs.replace(choice, reasons=(Phrase(error.message, error.arguments), *choice.reasons))
