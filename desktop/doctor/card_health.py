@@ -1,6 +1,6 @@
 """Whether the cards work as they should: cards that do not answer, throttling, memory errors, cards in parts."""
 
-from desktop.doctor.check import Check, Status, listed, on_windows
+from desktop.doctor.check import Check, Status, card_name, listed, on_windows
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import Gpu, HardwareProfile, LostCard, Throttle
 from desktop.sizes import gib
@@ -47,7 +47,7 @@ def check_lost(profile: HardwareProfile) -> Check:
     asking = [gpu for gpu in profile.gpus if gpu.recovery is not None]
     if asking:
         what = QT_TRANSLATE_NOOP("core", "{name} works, but its driver asks for a reset of the card")
-        return _lost("warn", Phrase.of(what, name=asking[0].name), Phrase.of(_RESET))
+        return _lost("warn", Phrase.of(what, name=card_name(asking[0], profile)), Phrase.of(_RESET))
     driven = {gpu.vendor for gpu in profile.gpus}
     silent = [card for card in profile.silent_cards if card.vendor in driven]
     if silent:
@@ -96,29 +96,29 @@ def check_throttling(profile: HardwareProfile) -> Check:
     for reasons, answer in ((_HOT, _hot), (_SHORT_OF_POWER, _short_of_power)):
         slowed = next((gpu for gpu in told if reasons & set(gpu.throttle or ())), None)
         if slowed is not None:
-            return answer(slowed)
+            return answer(slowed, card_name(slowed, profile))
     capped = next((gpu for gpu in told if "power_cap" in (gpu.throttle or ())), None)
     if capped is None:
         return _throttling("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "not now")))
     what = QT_TRANSLATE_NOOP("core", "{name} is at its power limit, as is normal under full load")
-    return _throttling("pass", Phrase.of(what, name=capped.name))
+    return _throttling("pass", Phrase.of(what, name=card_name(capped, profile)))
 
 
-def _hot(gpu: Gpu) -> Check:
+def _hot(gpu: Gpu, name: str) -> Check:
     remedy = Phrase.of(
         QT_TRANSLATE_NOOP(
             "core", "Clean the fans and filters, give the card room for air, or lower its power limit a little."
         )
     )
     if gpu.temperature is None:
-        found = Phrase.of(QT_TRANSLATE_NOOP("core", "{name} is slowed because it is hot"), name=gpu.name)
+        found = Phrase.of(QT_TRANSLATE_NOOP("core", "{name} is slowed because it is hot"), name=name)
     else:
         what = QT_TRANSLATE_NOOP("core", "{name} is slowed because it is hot ({celsius:.0f} °C)")
-        found = Phrase.of(what, name=gpu.name, celsius=gpu.temperature)
+        found = Phrase.of(what, name=name, celsius=gpu.temperature)
     return _throttling("warn", found, remedy)
 
 
-def _short_of_power(gpu: Gpu) -> Check:
+def _short_of_power(_gpu: Gpu, name: str) -> Check:
     what = QT_TRANSLATE_NOOP("core", "{name} is slowed by its hardware: too little power, or too hot")
     remedy = Phrase.of(
         QT_TRANSLATE_NOOP(
@@ -127,7 +127,7 @@ def _short_of_power(gpu: Gpu) -> Check:
             "supply is strong enough. A laptop: plug in its own charger.",
         )
     )
-    return _throttling("warn", Phrase.of(what, name=gpu.name), remedy)
+    return _throttling("warn", Phrase.of(what, name=name), remedy)
 
 
 def _throttling(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
@@ -151,11 +151,13 @@ def check_memory_errors(profile: HardwareProfile) -> Check:
         if gpu.ecc is not None and gpu.ecc.remap_failed:
             what = QT_TRANSLATE_NOOP("core", "the memory of {name} is failing: no spare rows are left")
             remedy = QT_TRANSLATE_NOOP("core", "Have the card replaced: its maker's warranty covers this.")
-            return _errors("fail", Phrase.of(what, name=gpu.name), Phrase.of(remedy))
+            return _errors("fail", Phrase.of(what, name=card_name(gpu, profile)), Phrase.of(remedy))
     for gpu in counting:
         if gpu.ecc is not None and (gpu.ecc.uncorrected or gpu.ecc.pending):
             what = QT_TRANSLATE_NOOP("core", "{name}: {count} errors that could not be corrected")
-            return _errors("warn", Phrase.of(what, name=gpu.name, count=gpu.ecc.uncorrected), Phrase.of(_RESET))
+            return _errors(
+                "warn", Phrase.of(what, name=card_name(gpu, profile), count=gpu.ecc.uncorrected), Phrase.of(_RESET)
+            )
     if not counting:
         return _errors("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card counts them (ECC)")))
     return _errors("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none that could not be corrected")))
@@ -180,12 +182,19 @@ def check_parts(profile: HardwareProfile) -> Check:
         return _parts("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card can be divided (MIG)")))
     if divided is None or divided.mig is None:
         return _parts("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "no")))
-    what = QT_TRANSLATE_NOOP("core", "{name} is divided (MIG): a model gets {part} of its {whole}")
-    found = Phrase.of(what, name=divided.name, part=gib(divided.vram_total), whole=gib(divided.mig.card_total))
-    remedy = QT_TRANSLATE_NOOP(
-        "core", "If nobody else needs the other parts: sudo nvidia-smi -i {index} -mig 0, then restart."
+    name = card_name(divided, profile)
+    remedy = Phrase.of(
+        QT_TRANSLATE_NOOP(
+            "core", "If nobody else needs the card in parts: sudo nvidia-smi -i {index} -mig 0, then restart."
+        ),
+        index=divided.index or 0,
     )
-    return _parts("warn", found, Phrase.of(remedy, index=divided.index or 0))
+    if not divided.mig.parts:
+        what = QT_TRANSLATE_NOOP("core", "{name} is to be divided (MIG) and has no parts, so no model can use it")
+        return _parts("fail", Phrase.of(what, name=name), remedy)
+    what = QT_TRANSLATE_NOOP("core", "{name} is divided (MIG): a model gets {part} of its {whole}")
+    part, whole = gib(divided.vram_total), gib(divided.mig.card_total)
+    return _parts("warn", Phrase.of(what, name=name, part=part, whole=whole), remedy)
 
 
 def _parts(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:

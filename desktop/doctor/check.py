@@ -1,12 +1,13 @@
 """What a check is, and the short ways to state its outcome."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from desktop.errors import Phrase
-from desktop.hardware.types import HardwareProfile
+from desktop.hardware.types import Gpu, HardwareProfile
 
 Status = Literal["pass", "warn", "fail", "skip"]
 
@@ -42,5 +43,12 @@ def on_macos(profile: HardwareProfile) -> bool:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names for a template's {names}; each once."""
-    return ", ".join(dict.fromkeys(names))
+    """Names for a template's {names}; the same one twice is "RTX 3090 × 2"."""
+    counts = Counter(names)
+    return ", ".join(f"{name} × {count}" if count > 1 else name for name, count in counts.items())
+
+
+def card_name(gpu: Gpu, profile: HardwareProfile) -> str:
+    """The card's name, with its place where another card has the same one."""
+    twins = sum(each.name == gpu.name for each in profile.gpus)
+    return f"{gpu.name} ({gpu.pci_address})" if twins > 1 and gpu.pci_address else gpu.name

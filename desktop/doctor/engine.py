@@ -1,6 +1,6 @@
 """The engine itself: does it load, does it use the graphics cards that are here, is the first model there."""
 
-from desktop.doctor.check import Check, Status
+from desktop.doctor.check import Check, Status, listed
 from desktop.engine.protocol import EngineInfo
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
 from desktop.hardware.types import Gpu, HardwareProfile, Vendor
@@ -34,7 +34,7 @@ def check_gpu_offload(profile: HardwareProfile, engine: EngineInfo | None) -> Ch
     if not idle:
         return _offload("pass", Phrase.of("{names}", names=", ".join(gpu.backend or "" for gpu in cards)))
     what = QT_TRANSLATE_NOOP("core", "not used, because the engine has no device for it: {names}")
-    return _offload("warn", Phrase.of(what, names=", ".join(gpu.name for gpu in idle)), _remedy(idle[0], engine))
+    return _offload("warn", Phrase.of(what, names=listed(gpu.name for gpu in idle)), _remedy(idle[0], engine))
 
 
 def _remedy(idle: Gpu, engine: EngineInfo) -> Phrase:

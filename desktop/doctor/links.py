@@ -1,6 +1,6 @@
 """How the cards are connected: Resizable BAR, PCIe, and the way from card to card."""
 
-from desktop.doctor.check import Check, Status, listed
+from desktop.doctor.check import Check, Status, card_name, listed
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import Gpu, HardwareProfile, PcieLink, Throttle
 from desktop.sizes import gib
@@ -64,8 +64,8 @@ def check_pcie(profile: HardwareProfile) -> Check:
                 "faster; answers from a model that fits on the card do not change.",
             )
         )
-        return _pcie("warn", _width(gpu, link), remedy)
-    return _pcie("pass", _width(gpu, link))
+        return _pcie("warn", _width(card_name(gpu, profile), link), remedy)
+    return _pcie("pass", _width(card_name(gpu, profile), link))
 
 
 def _is_narrow(link: PcieLink) -> bool:
@@ -74,12 +74,12 @@ def _is_narrow(link: PcieLink) -> bool:
     return width < min(_FEWEST_LANES, link.width_max or width)
 
 
-def _width(gpu: Gpu, link: PcieLink) -> Phrase:
+def _width(name: str, link: PcieLink) -> Phrase:
     width, most = link.width or 0, link.width_max or 0
     if most > width:
         what = QT_TRANSLATE_NOOP("core", "{name}: x{width}, of x{most} that card and slot could do")
-        return Phrase.of(what, name=gpu.name, width=width, most=most)
-    return Phrase.of(QT_TRANSLATE_NOOP("core", "{name}: x{width}"), name=gpu.name, width=width)
+        return Phrase.of(what, name=name, width=width, most=most)
+    return Phrase.of(QT_TRANSLATE_NOOP("core", "{name}: x{width}"), name=name, width=width)
 
 
 def _pcie(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
@@ -102,14 +102,14 @@ def check_pcie_generation(profile: HardwareProfile) -> Check:
     if not slow:
         gpu, link = links[0]
         what = QT_TRANSLATE_NOOP("core", "{name}: generation {now}")
-        return _generation("pass", Phrase.of(what, name=gpu.name, now=link.generation or 0))
+        return _generation("pass", Phrase.of(what, name=card_name(gpu, profile), now=link.generation or 0))
     gpu, link = next((pair for pair in slow if _works(pair[0])), slow[0])
     now, most = link.generation or 0, link.generation_max or 0
     if not _works(gpu):
         what = QT_TRANSLATE_NOOP(
             "core", "{name}: generation {now} of {most} now; an idle card saves power, so look while a model answers"
         )
-        return _generation("skip", Phrase.of(what, name=gpu.name, now=now, most=most))
+        return _generation("skip", Phrase.of(what, name=card_name(gpu, profile), now=now, most=most))
     what = QT_TRANSLATE_NOOP("core", "{name}: generation {now} of {most} under load")
     remedy = Phrase.of(
         QT_TRANSLATE_NOOP(
@@ -118,7 +118,7 @@ def check_pcie_generation(profile: HardwareProfile) -> Check:
             "Loading a model gets faster; answers from a model that fits on the card do not change.",
         )
     )
-    return _generation("warn", Phrase.of(what, name=gpu.name, now=now, most=most), remedy)
+    return _generation("warn", Phrase.of(what, name=card_name(gpu, profile), now=now, most=most), remedy)
 
 
 def _works(gpu: Gpu) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 
-from desktop.doctor.check import Check, Status, on_windows
+from desktop.doctor.check import Check, Status, card_name, on_windows
 from desktop.doctor.engine_build import cuda_architectures
 from desktop.doctor.facts import Facts
 from desktop.engine.protocol import EngineInfo
@@ -53,7 +53,7 @@ def check_driver(profile: HardwareProfile, engine: EngineInfo | None, facts: Fac
     cards = nvidia_cards(profile)
     broken = next((problem for problem in profile.problems if problem.source == "NVML"), None)
     if cards:
-        return _driver_version(cards[0].driver, profile, built_with(engine, facts) or USUAL_CUDA)
+        return _driver_version(cards[0].driver, profile, engine, facts)
     if any(card.vendor == "nvidia" for card in profile.lost_cards):
         return _driver("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "it runs, but no card answers it")))
     if broken is not None:
@@ -79,20 +79,29 @@ def oldest_driver(cuda: int, profile: HardwareProfile) -> tuple[int, ...]:
     return windows if on_windows(profile) else linux
 
 
-def _driver_version(driver: str | None, profile: HardwareProfile, cuda: int) -> Check:
+def _driver_version(driver: str | None, profile: HardwareProfile, engine: EngineInfo | None, facts: Facts) -> Check:
     version = parse_version(driver or "")
     if not version:
         told = Phrase.of(QT_TRANSLATE_NOOP("core", "a driver that does not tell its version"))
         return _driver("warn", told, _install(profile))
+    cuda = built_with(engine, facts) or USUAL_CUDA
     oldest = oldest_driver(cuda, profile)
     if version < oldest:
-        what = QT_TRANSLATE_NOOP("core", "{version}; CUDA {cuda} starts from {oldest} on")
+        what = QT_TRANSLATE_NOOP("core", "{version}; an engine built with CUDA {cuda} starts from {oldest} on")
         found = Phrase.of(what, version=driver or "", cuda=cuda, oldest=dotted(oldest))
-        return _driver("fail", found, _install(profile, newest=oldest[0]))
+        # A hard floor only for an engine that has CUDA: another one does not use the card anyway.
+        return _driver("warn" if _has_no_cuda(engine, facts) else "fail", found, _install(profile, newest=oldest[0]))
     found = Phrase.of("{version}", version=driver or "")
     if version < WANTED_DRIVER:
         return _driver("warn", found, _install(profile))
     return _driver("pass", found)
+
+
+def _has_no_cuda(engine: EngineInfo | None, facts: Facts) -> bool:
+    """Surely so: an engine that did not answer, or whose files were not found, may have it."""
+    if engine is None or any(device.backend.upper() == "CUDA" for device in engine.devices):
+        return False
+    return bool(facts.engine_build.libraries) and "cuda" not in facts.engine_build.libraries
 
 
 def _install(profile: HardwareProfile, *, newest: int = 0) -> Phrase:
@@ -136,7 +145,7 @@ def check_cuda(profile: HardwareProfile, engine: EngineInfo | None, facts: Facts
             supported=parse_version(supported)[0],
         )
         return _cuda("fail", Phrase.of(what, built=built, supported=supported), remedy)
-    return _kernels(cards, cuda_architectures(engine.system_info if engine else ""), built, supported)
+    return _kernels(profile, cards, cuda_architectures(engine.system_info if engine else ""), built, supported)
 
 
 def _no_cuda(engine: EngineInfo | None, facts: Facts) -> Phrase:
@@ -147,7 +156,9 @@ def _no_cuda(engine: EngineInfo | None, facts: Facts) -> Phrase:
     return Phrase.of(QT_TRANSLATE_NOOP("core", "the engine was not built for CUDA"))
 
 
-def _kernels(cards: list[Gpu], architectures: tuple[int, ...], built: int, supported: str) -> Check:
+def _kernels(
+    profile: HardwareProfile, cards: list[Gpu], architectures: tuple[int, ...], built: int, supported: str
+) -> Check:
     """A card older than all of the engine's kernels cannot run any; a newer one translates them at the first start."""
     old = [gpu for gpu in cards if architectures and 0 < _capability(gpu) < architectures[0]]
     if not old:
@@ -158,7 +169,7 @@ def _kernels(cards: list[Gpu], architectures: tuple[int, ...], built: int, suppo
     )
     found = Phrase.of(
         what,
-        name=old[0].name,
+        name=card_name(old[0], profile),
         capability=old[0].compute_capability or "",
         oldest=f"{architectures[0] // 10}.{architectures[0] % 10}",
     )

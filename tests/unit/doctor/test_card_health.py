@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from desktop.hardware.types import BusCard, EccErrors, HardwareProfile, LostCard, Mig
-from tests.support.doctor_values import CARD, GIB, MACHINE, changed, checked, with_card, with_cards, words
+from desktop.hardware.types import BusCard, EccErrors, HardwareProfile, LostCard, Mig, MigPart
+from tests.support.doctor_values import CARD, GIB, MACHINE, changed, checked, engine, with_card, with_cards, words
 
 SILENT = BusCard(vendor="nvidia", name="GA106 [GeForce RTX 3060]", pci_address="0000:01:00.0")
 
@@ -119,13 +119,29 @@ async def test_a_failing_card_comes_before_one_that_needs_a_restart() -> None:
 
 @pytest.mark.asyncio
 async def test_a_divided_card_says_which_part_a_model_gets() -> None:
-    profile = with_card(vram_total=20 * GIB, mig=Mig(enabled=True, card_total=80 * GIB), index=1)
+    part = MigPart(name="1g.20gb", vram_total=20 * GIB, vram_free=20 * GIB)
+    profile = with_card(vram_total=20 * GIB, mig=Mig(enabled=True, card_total=80 * GIB, parts=(part,)), index=1)
     check = (await checked(profile))["mig"]
     assert (check.status, check.found.render()) == (
         "warn",
         "RTX 4070 is divided (MIG): a model gets 20.0 GiB of its 80.0 GiB",
     )
     assert "nvidia-smi -i 1 -mig 0" in words(check)
+
+
+@pytest.mark.asyncio
+async def test_a_divided_card_without_parts_is_of_no_use() -> None:
+    check = (await checked(with_card(mig=Mig(enabled=True, card_total=80 * GIB))))["mig"]
+    assert check.status == "fail"
+    assert "no model can use it" in check.found.render()
+
+
+@pytest.mark.asyncio
+async def test_of_two_cards_with_one_name_the_place_is_told() -> None:
+    twin = msgspec.structs.replace(CARD, pci_address="0000:d1:00.0", throttle=("thermal_driver",))
+    checks = await checked(with_cards(CARD, twin), engine())
+    assert checks["throttling"].found.render() == "RTX 4070 (0000:d1:00.0) is slowed because it is hot"
+    assert checks["gpu-offload"].found.render().endswith(": RTX 4070 × 2")
 
 
 @pytest.mark.asyncio

@@ -73,8 +73,18 @@ async def test_windows_has_floors_and_remedies_of_its_own(driver: str, cuda: int
 @pytest.mark.asyncio
 async def test_a_driver_below_the_floor_names_it_and_what_to_install() -> None:
     check = (await checked(with_card(driver="470.42.01"), engine(CUDA), facts=built_with(13)))["nvidia-driver"]
-    assert check.found.render() == "470.42.01; CUDA 13 starts from 580 on"
+    assert check.found.render() == "470.42.01; an engine built with CUDA 13 starts from 580 on"
     assert "driver 580 or newer" in words(check)
+
+
+@pytest.mark.asyncio
+async def test_an_engine_without_cuda_has_no_hard_floor() -> None:
+    facts = msgspec.structs.replace(GOOD_FACTS, engine_build=NO_CUDA)
+    check = (await checked(with_card(driver="470.42.01"), engine(), facts=facts))["nvidia-driver"]
+    assert check.status == "warn"
+    assert check.remedy is not None
+    unknown = msgspec.structs.replace(GOOD_FACTS, engine_build=EngineBuild())
+    assert (await checked(with_card(driver="470.42.01"), engine(), facts=unknown))["nvidia-driver"].status == "fail"
 
 
 @pytest.mark.asyncio
