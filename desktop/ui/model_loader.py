@@ -8,7 +8,8 @@ from PySide6.QtCore import QObject, Signal
 from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import FailureKind, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
-from desktop.ui.bridge import explain
+from desktop.errors import Phrase
+from desktop.ui.bridge import explain, render
 from desktop.ui.engine_words import device_words, state_words
 from desktop.ui.shell import NoticeWish
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from desktop.ui.shell import Shell
 
 _BREAKER = "breaker"
+_GIVEN_UP = "given up for memory"
 _PERHAPS_MEMORY = (
     FailureKind.OUT_OF_MEMORY,
     FailureKind.KILLED,
@@ -49,6 +51,7 @@ class ModelLoader(QObject):
         self._reference = ""
         self._wish: tuple[str, int | None, tuple[int, ...] | None, LoadPlan | None] | None = None
         self._last_loaded: LoadedModel | None = None
+        self._given_up: dict[str, Phrase] = {}
         self.installed: InstalledModel | None = None
         """What is loaded."""
         self.coming: InstalledModel | None = None
@@ -72,7 +75,10 @@ class ModelLoader(QObject):
         """
         wish = (reference, context, split, plan)
         if self._loading is not None and not self._loading.done():
-            if wish == self._wish:
+            if wish in (
+                self._wish,
+                (self._reference, None, None, None),
+            ):  # the same model, and nothing else asked of it
                 return self._loading
             self._loading.cancel()
         self._wish = wish
@@ -116,6 +122,8 @@ class ModelLoader(QObject):
         from desktop.settings import LAST_MODEL
 
         self.began.emit()
+        self._given_up.clear()
+        self._shell.notice_unwanted.emit(_GIVEN_UP)
         try:
             coming = await asyncio.to_thread(find_model, self._services, reference or None)
             self.coming = coming
@@ -129,6 +137,7 @@ class ModelLoader(QObject):
                     context=context,
                     gpu_layers=None if split is None else sum(split),
                     tensor_split=split if split and any(split) else (),
+                    on_step=self._on_step,
                 )
             if reference:  # the person chose it, so it is there again after a restart
                 await asyncio.to_thread(self._services.settings.set, LAST_MODEL, coming.id)
@@ -139,6 +148,12 @@ class ModelLoader(QObject):
         finally:
             self.coming = None
             self._on_engine_state(self._services.engine.state)
+
+    def _on_step(self, reason: Phrase) -> None:
+        """Something was given up so that the model loads: say all of it that holds now."""
+        self._given_up[reason.template] = reason
+        words = " ".join(render(each) for each in self._given_up.values())
+        self._shell.notify(NoticeWish(text=words, kind="warn", key=_GIVEN_UP))
 
     def _on_model_wanted(self, reference: str) -> None:
         self.load(reference)

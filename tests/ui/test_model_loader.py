@@ -9,7 +9,7 @@ import pytest
 
 from desktop.engine.protocol import EngineFailure, FailureKind, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
-from desktop.errors import AppError
+from desktop.errors import AppError, Phrase
 from desktop.ui.model_loader import ModelLoader
 from tests.ui.conftest import ChatPerson
 
@@ -128,3 +128,42 @@ def test_who_gives_up_waiting_is_not_kept(chat: Chat) -> None:
         return waiting.cancelled()
 
     assert person.do(wait_and_give_up())
+
+
+def test_what_was_given_up_for_memory_is_said_once_and_with_the_last_state(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lowered = "{device} ran out of memory, so the context was lowered from {before} to {after} tokens."
+
+    async def load(*_: object, on_step: Callable[[Phrase], None], **__: object) -> LoadedModel:
+        for after in (4096, 2048):
+            on_step(Phrase.of(lowered, device="CUDA0", before=8192, after=after))
+        on_step(Phrase.of("The KV cache is kept in q8_0."))
+        return person.engine.loaded
+
+    person = chat()
+    monkeypatch.setattr("desktop.actions.load.load_model", load)
+    person.until("the load", person.shell.loader.load("smollm2-135m").done)
+    (text,) = person.window.notices.texts()
+    assert text.count("tokens") == 1
+    assert "8192 to 2048 tokens" in text
+    assert text.endswith("q8_0.")
+
+
+def test_a_split_that_the_machine_cannot_follow_is_said_and_loads_nothing(chat: Chat) -> None:
+    person = chat()
+    task = person.shell.loader.load("smollm2-135m", context=512, split=(20, 10))
+    person.until("an end", task.done)
+    assert person.notices[-1].kind == "bad"
+    assert "2 parts" in person.notices[-1].text
+
+
+def test_while_a_split_is_being_loaded_another_split_takes_its_place_and_the_bare_model_does_not(chat: Chat) -> None:
+    person = chat()
+    first = person.shell.loader.load("smollm2-135m", context=512, split=(31,))
+    assert person.shell.loader.load("smollm2-135m", context=512, split=(31,)) is first
+    assert person.shell.loader.load("smollm2-135m") is first, "it is on its way, however it is split"
+    second = person.shell.loader.load("smollm2-135m", context=512, split=(30,))
+    assert second is not first
+    person.until("an end", second.done)
+    assert first.cancelled()
