@@ -17,6 +17,7 @@ from desktop.gguf.errors import GgufError
 from desktop.services import Services, Survey
 
 if TYPE_CHECKING:
+    from desktop.engine.protocol import EngineDevice, ImaginedDevice
     from desktop.fit.report import FitDefaults, FitSubject
     from desktop.fit.types import Choice, DeviceBudget
     from desktop.library.types import CatalogChoice, InstalledModel
@@ -36,15 +37,21 @@ class _Subject(NamedTuple):
 
 
 async def verify_choices(
-    services: Services, found: Survey, choices: "Sequence[Choice]", *, fetch: bool
+    services: Services,
+    found: Survey,
+    choices: "Sequence[Choice]",
+    *,
+    fetch: bool,
+    imagined: "Sequence[ImaginedDevice] | None" = None,
 ) -> "AsyncIterator[Choice]":
     """Yield each choice again with the engine's own figures (`exact`), as soon as they are there.
 
-    What was asked before in this session comes first, then what is on this disk or whose header was kept; with `fetch`
-    and a network the other headers are fetched, a few at a time. What cannot be had is logged and left out; a model
-    that the engine refuses comes back with its reason and is not exact. Close it when it is left early (aclosing).
+    First those that are on this disk or whose header was kept; with `fetch` and a network the other headers are fetched
+    then, a few at a time. What cannot be had is logged and left out; a model that the engine refuses comes back with
+    its reason and is not exact. imagined: cards instead of those at hand, for the profile in `found`. Close it when it
+    is left early (aclosing).
     """
-    asking = await _Asking.begin(services, found)
+    asking = await _Asking.begin(services, found, imagined)
     if asking is None:
         return
     unknown: list[Choice] = []
@@ -70,9 +77,15 @@ async def verify_choices(
             await asyncio.wait(tasks)
 
 
-async def remembered_choices(services: Services, found: Survey, choices: "Sequence[Choice]") -> "tuple[Choice, ...]":
+async def remembered_choices(
+    services: Services,
+    found: Survey,
+    choices: "Sequence[Choice]",
+    *,
+    imagined: "Sequence[ImaginedDevice] | None" = None,
+) -> "tuple[Choice, ...]":
     """Return the choices, each with the engine's figures where it was asked the same in this session already."""
-    asking = await _Asking.begin(services, found)
+    asking = await _Asking.begin(services, found, imagined)
     if asking is None:
         return tuple(choices)
     return tuple(asking.remembered(choice) or choice for choice in choices)
@@ -81,23 +94,40 @@ async def remembered_choices(services: Services, found: Survey, choices: "Sequen
 class _Asking:
     """One round of questions; the machine is the same for all of them."""
 
-    def __init__(self, services: Services, found: Survey, defaults: "FitDefaults") -> None:
+    def __init__(
+        self,
+        services: Services,
+        found: Survey,
+        defaults: "FitDefaults",
+        devices: "tuple[EngineDevice, ...]",
+        imagined: "Sequence[ImaginedDevice]",
+    ) -> None:
         from desktop.fit.exact_choice import budgets_for
 
         self._services = services
         self._found = found
         self._defaults = defaults
-        self._devices = found.engine.devices if found.engine is not None else ()
+        self._devices = devices
+        self._imagined = imagined
         self._budgets: tuple[DeviceBudget, ...] = budgets_for(found.profile, self._devices, defaults)
         self._installed: dict[tuple[str, str], InstalledModel] = {}
 
     @classmethod
-    async def begin(cls, services: Services, found: Survey) -> "_Asking | None":
+    async def begin(
+        cls, services: Services, found: Survey, imagined: "Sequence[ImaginedDevice] | None"
+    ) -> "_Asking | None":
         """None where there is no engine to ask."""
+        from desktop.fit.report import as_engine_device
+
         if found.engine is None:
             return None
-        overheads = await asyncio.to_thread(learned_overheads, services, found)
-        asking = cls(services, found, msgspec.structs.replace(fit_defaults(services), overheads=overheads))
+        defaults = fit_defaults(services)
+        if imagined is None:
+            overheads = await asyncio.to_thread(learned_overheads, services, found)
+            defaults = msgspec.structs.replace(defaults, overheads=overheads)
+            asking = cls(services, found, defaults, found.engine.devices, ())
+        else:
+            asking = cls(services, found, defaults, tuple(map(as_engine_device, imagined)), imagined)
         await asyncio.to_thread(asking._look_into_library)
         return asking
 
@@ -139,7 +169,9 @@ class _Asking:
             profile=self._found.profile,
             devices=self._devices,
             defaults=self._defaults,
-            engine=Engine(self._services.dry_runs, about.subject, folder=self._services.paths.stubs),
+            engine=Engine(
+                self._services.dry_runs, about.subject, folder=self._services.paths.stubs, imagined=self._imagined
+            ),
         )
         kept = self._services.exact_choices
         if len(kept) >= KEPT_FOR_THE_SESSION:

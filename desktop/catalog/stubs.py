@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -30,23 +30,22 @@ MOST_BYTES = 128 << 20
 """Room on the disk that is kept of each kind."""
 
 _LARGEST_ENTRY = 80 << 20
-_FORMAT = 1
+_DIGEST = 32  # bytes of a SHA-256
 _ENTRY, _STUB, _UNFINISHED = ".known", ".gguf", ".tmp"
 _ABANDONED = 3600.0  # seconds after which nobody writes to an unfinished file any more
 _log = logging.getLogger(__name__)
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What is in a file. digest: SHA-256 of the head; learned: seconds since 1970."""
+    """What is in a file, behind its SHA-256. head, stub_size: those of the stub; learned: seconds since 1970."""
 
-    format: int
+    format: Literal[1] = 1
     repo: str
     commit: str
     file: str
     size: int
     stub_size: int
     learned: float
-    digest: bytes
     head: bytes
 
 
@@ -97,19 +96,18 @@ class StubCache:
         """Store what was learned, and return it. Raises FileNotSaved and DiskFull, and the errors of gguf.header."""
         stub = model.stub
         entry = _Entry(
-            format=_FORMAT,
             repo=model.repo,
             commit=model.commit,
             file=model.file,
             size=model.size,
             stub_size=stub.size,
             learned=time.time(),
-            digest=hashlib.sha256(stub.head).digest(),
             head=stub.head,
         )
         known = _known(entry)._replace(fetched=model.fetched)
         path = self._folder / f"{_short(model.repo)}-{_short(model.file)}-{model.commit[:16]}{_ENTRY}"
-        write_atomically(path, self._encoder.encode(entry))
+        content = self._encoder.encode(entry)
+        write_atomically(path, hashlib.sha256(content).digest() + content)
         clean_stubs(self._folder)
         return known
 
@@ -118,10 +116,7 @@ class StubCache:
             stamp = path.stat().st_mtime_ns
             if path in self._read and self._read[path][0] == stamp:
                 return self._read[path][1]
-            entry = self._decoder.decode(read_bounded(path, most=_LARGEST_ENTRY))
-            if entry.format != _FORMAT or hashlib.sha256(entry.head).digest() != entry.digest:
-                raise ValueError("its content is not what was written")
-            known = _known(entry)
+            known = _known(self._decoder.decode(_checked(read_bounded(path, most=_LARGEST_ENTRY))))
         except FileNotFoundError:  # another process has just cleaned up
             return None
         except (OSError, ValueError, msgspec.MsgspecError, GgufError) as error:
@@ -204,6 +199,13 @@ def _put_in_place(unfinished: Path, path: Path, stub: Stub) -> None:
         # Windows, where an open file keeps its name: somebody else wrote the same and the engine looks at it.
         if not _holds(path, stub):
             raise
+
+
+def _checked(data: bytes) -> bytes:
+    digest, content = data[:_DIGEST], data[_DIGEST:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("its content is not what was written")
+    return content
 
 
 def _known(entry: _Entry) -> KnownModel:

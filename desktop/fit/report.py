@@ -116,7 +116,7 @@ async def report_fit(
     Raises WrongUsage for a split that the devices cannot follow, and what DryRuns.ask raises.
     """
     if wish.imagined is not None:
-        devices = [_as_engine_device(card) for card in wish.imagined]
+        devices = [as_engine_device(card) for card in wish.imagined]
     task = _task(subject, profile=profile, devices=devices, wish=wish, defaults=defaults)
     if dry_runs is None:
         problem, decision = await asyncio.to_thread(_decide, task)
@@ -224,7 +224,8 @@ def _row(budget: DeviceBudget, part: DeviceMemory, *, fits: bool) -> FitDevice:
     )
 
 
-def _as_engine_device(card: ImaginedDevice) -> EngineDevice:
+def as_engine_device(card: ImaginedDevice) -> EngineDevice:
+    """A card that is not there, as the engine would name it if it was."""
     return EngineDevice(
         name=card.name,
         description=card.name,
