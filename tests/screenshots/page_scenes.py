@@ -56,6 +56,15 @@ def models_two_cards(view: ModelsView) -> None:
     _models(view, TWO_CARDS)
 
 
+def models_exact(view: ModelsView) -> None:
+    """The engine has checked most rows; one of them turned out not to fit."""
+    advice = _advice(TWO_CARDS)
+    rows = [msgspec.structs.replace(choice, exact=index != 6) for index, choice in enumerate(advice.choices)]
+    rows[2] = msgspec.structs.replace(rows[2], verdict="does_not_fit", missing=int(0.31 * 2**30))
+    _models(view, TWO_CARDS)
+    view.set_choices(rows, advice.rejected, notes=advice.notes, minimum_speed=MINIMUM_SPEED.default, may_fetch=True)
+
+
 def models_no_card(view: ModelsView) -> None:
     """The answer for a laptop."""
     _models(view, NO_CARD)

@@ -7,7 +7,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from desktop.engine.protocol import EngineFailure, FailureKind, LoadedModel, LoadPlan
+from desktop.engine.protocol import EngineFailure, EngineInfo, FailureKind, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import AppError, Phrase
 from desktop.ui.model_loader import ModelLoader
@@ -150,16 +150,24 @@ def test_what_was_given_up_for_memory_is_said_once_and_with_the_last_state(
     assert text.endswith("q8_0.")
 
 
+async def _no_cards() -> EngineInfo:
+    return EngineInfo(version="test", system_info="", devices=(), supports_gpu_offload=False, supports_rpc=False)
+
+
+@pytest.mark.allow_log("2 parts")
 def test_a_split_that_the_machine_cannot_follow_is_said_and_loads_nothing(chat: Chat) -> None:
     person = chat()
+    person.engine.start = _no_cards  # type: ignore[attr-defined]
     task = person.shell.loader.load("smollm2-135m", context=512, split=(20, 10))
     person.until("an end", task.done)
     assert person.notices[-1].kind == "bad"
     assert "2 parts" in person.notices[-1].text
 
 
+@pytest.mark.allow_log("parts for 0 devices")
 def test_while_a_split_is_being_loaded_another_split_takes_its_place_and_the_bare_model_does_not(chat: Chat) -> None:
     person = chat()
+    person.engine.start = _no_cards  # type: ignore[attr-defined]
     first = person.shell.loader.load("smollm2-135m", context=512, split=(31,))
     assert person.shell.loader.load("smollm2-135m", context=512, split=(31,)) is first
     assert person.shell.loader.load("smollm2-135m") is first, "it is on its way, however it is split"

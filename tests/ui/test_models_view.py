@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSlider
 from desktop.errors import Phrase
 from desktop.fit.types import Choice, Speed
 from desktop.library.types import InstalledModel
-from desktop.ui.item_models.choices import ACTION, CHOICE_ROLE, MEMORY, MODEL, QUALITY, SPEED, VERDICT
+from desktop.ui.item_models.choices import ACTION, CHOICE_ROLE, MEMORY, MODEL, QUALITY, SOURCE_ROLE, SPEED, VERDICT
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.theme import DARK, apply_colours
 from desktop.ui.verdicts import verdict_text
@@ -89,7 +89,7 @@ def test_the_answer_comes_first_with_size_licence_and_figures(view: ModelsView) 
     assert text.index(LONG.model_name) < text.index("First reason.") < text.index("KV cache")
     assert "1.50 GB · Some Community License" in text
     pills = [pill.text() for pill in view.answer.findChildren(Pill)]
-    assert pills == ["Fits", "2.75 GiB memory", "about 8–16 tok/s (estimate)", "quality loss 0.012"]
+    assert pills == ["Fits", "2.75 GiB memory (estimate)", "about 8–16 tok/s (estimate)", "quality loss 0.012"]
 
 
 def test_further_reasons_are_one_click_away(view: ModelsView) -> None:
@@ -104,6 +104,61 @@ def test_further_reasons_are_one_click_away(view: ModelsView) -> None:
 def test_the_page_says_that_its_figures_are_estimates(view: ModelsView) -> None:
     fill(view)
     assert "Estimates for this machine" in words(view)
+
+
+def test_each_row_says_whether_the_engine_was_asked(view: ModelsView) -> None:
+    view.resize(1300, 800)
+    view.set_choices([other(LONG, exact=True), INSTALLED], [SLOW, TOO_LARGE], minimum_speed=10.0)
+    settle()
+    cells = [view.table.filter.index(row, MEMORY) for row in range(4)]
+    assert [cell.data(SOURCE_ROLE) for cell in cells] == ["exact", "estimate", "estimate", "estimate"]
+    assert [cell.data(Qt.ItemDataRole.AccessibleTextRole) for cell in cells][:2] == [
+        "2.8 GiB, exact",
+        "2.8 GiB, estimate",
+    ]
+    tips = [view.table.filter.index(row, VERDICT).data(Qt.ItemDataRole.ToolTipRole) for row in range(2)]
+    assert "the engine itself was asked" in tips[0]
+    assert "until the engine was asked" in tips[1]
+    assert "Memory: 1 of 4 exact, the others are estimates" in words(view)
+    assert "2.75 GiB memory, exact" in [pill.text() for pill in view.answer.findChildren(Pill)]
+
+
+def test_the_page_says_when_the_engine_is_asked_and_when_everything_is_exact(view: ModelsView) -> None:
+    view.set_choices([LONG], checking=True)
+    assert "Estimates for this machine; the engine is being asked …" in words(view)
+    view.set_choices([other(LONG, exact=True)])
+    assert "Memory is exact for this machine, checked by the engine just now" in words(view)
+
+
+def test_what_the_engine_found_not_to_fit_keeps_its_row_but_is_no_answer(view: ModelsView) -> None:
+    fill(view)
+    view.set_choices(
+        [other(LONG, exact=True, verdict="does_not_fit", missing=GIB), other(INSTALLED, exact=True)],
+        [SLOW, other(TOO_LARGE, exact=True, verdict="fits", missing=0)],
+        minimum_speed=10.0,
+        found_to_fit={(TOO_LARGE.model_id, TOO_LARGE.quantization)},
+    )
+    settle()
+    assert column(view, MODEL) == [LONG.model_name, "Here 1B", "Slow 30B", "Large 70B"]
+    assert column(view, VERDICT) == ["Does not fit: 1.0 GiB more needed", "Fits", "Fits, but slow", "Fits"]
+    assert view.answer._choice is not None
+    assert view.answer._choice.model_name == "Here 1B"
+
+
+def test_the_hub_is_asked_only_by_a_click_and_the_asking_can_be_stopped(view: ModelsView) -> None:
+    said: list[str] = []
+    view.fetch_requested.connect(lambda: said.append("fetch"))
+    view.fetch_stopped.connect(lambda: said.append("stop"))
+    view.set_choices([LONG], checking=True, may_fetch=True)
+    assert "Check the rest" not in words(view), "what is known already is asked first"
+    view.set_choices([LONG], may_fetch=True)
+    button(view, "Check the rest").click()
+    view.set_choices([LONG], checking=True, may_fetch=True)
+    button(view, "Stop").click()
+    view.set_choices([LONG], may_fetch=True)
+    assert said == ["fetch", "stop"]
+    view.set_choices([other(LONG, exact=True)])
+    assert "Check the rest" not in words(view)
 
 
 def test_an_installed_answer_is_chatted_with_not_downloaded(view: ModelsView) -> None:

@@ -1,6 +1,6 @@
 """The table of choices on the models page: one row per (model, quantization), priced for this machine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from PySide6.QtCore import (
@@ -25,6 +25,8 @@ Index = QModelIndex | QPersistentModelIndex
 
 CHOICE_ROLE = Qt.ItemDataRole.UserRole
 SORT_ROLE = Qt.ItemDataRole.UserRole + 2
+SOURCE_ROLE = Qt.ItemDataRole.UserRole + 3
+"""Where a figure comes from, in a word: "exact" or "estimate"; "" for columns that do not say."""
 MODEL, QUANTIZATION, DOWNLOAD, MEMORY, SPEED, QUALITY, VERDICT, ACTION = range(8)
 
 _HEADINGS = (
@@ -65,15 +67,21 @@ class ChoiceTable(QAbstractTableModel):
         self._locale = QLocale()
 
     def set_choices(
-        self, choices: Sequence[Choice], rejected: Sequence[Choice] = (), *, minimum_speed: float = 0.0
+        self,
+        choices: Sequence[Choice],
+        rejected: Sequence[Choice] = (),
+        *,
+        minimum_speed: float = 0.0,
+        found_to_fit: Collection[tuple[str, str]] = (),
     ) -> None:
         """Replace every row: `choices` in their order, then what the ranking left out.
 
         A re-pricing that keeps the rows keeps selection and scroll position too. minimum_speed: tokens per second.
+        found_to_fit: (model id, quantization) of what was rejected for its memory until the engine was asked.
         """
         rows = (
             *(Row(choice) for choice in choices),
-            *(Row(choice, "slow" if choice.speed.decode < minimum_speed else "unfit") for choice in rejected),
+            *(Row(choice, _left_out(choice, minimum_speed, found_to_fit)) for choice in rejected),
         )
         if [_name(row) for row in rows] == [_name(row) for row in self._rows]:
             self._rows = rows
@@ -131,17 +139,30 @@ class ChoiceTable(QAbstractTableModel):
             return self.tr("Estimate: {low} to {high} tokens per second").format(
                 low=self._number(choice.speed.decode_low), high=self._number(choice.speed.decode_high)
             )
+        if column == MEMORY:
+            return self._source_help(choice)
         if column == VERDICT:
-            return "\n".join((self._text(row, column), *(render(reason) for reason in choice.reasons)))
+            words = (self._text(row, column), self._source_help(choice), *map(render, choice.reasons))
+            return "\n".join(words)
         return self._spoken(row, column)
 
     def _spoken(self, row: Row, column: int) -> str:
         """A cell as a screen reader says it; the last column is what Enter does."""
         if column != ACTION:
-            return self._text(row, column)
+            return ", ".join(filter(None, (self._text(row, column), self._source(row, column))))
         if row.choice.verdict == "does_not_fit":
             return self.tr("Cannot run here")
         return self.tr("Start a chat") if row.choice.installed else self.tr("Download and chat")
+
+    def _source(self, row: Row, column: int) -> str:
+        if column != MEMORY:
+            return ""
+        return self.tr("exact") if row.choice.exact else self.tr("estimate")
+
+    def _source_help(self, choice: Choice) -> str:
+        if choice.exact:
+            return self.tr("Exact: the engine itself was asked what this file needs here.")
+        return self.tr("An estimate, until the engine was asked about this file.")
 
     def _size(self, choice: Choice) -> str:
         size = self.tr("{size} GB").format(size=self._number(choice.download_size / 1e9))
@@ -162,6 +183,7 @@ _BY_ROLE: dict[int, Callable[[ChoiceTable, Row, int], object]] = {
     Qt.ItemDataRole.TextAlignmentRole: lambda table, _row, column: _alignment(right=column in table.RIGHT),
     Qt.ItemDataRole.ToolTipRole: lambda table, row, column: plain_tooltip(table._description(row, column)),
     Qt.ItemDataRole.AccessibleTextRole: ChoiceTable._spoken,
+    SOURCE_ROLE: ChoiceTable._source,
     CHOICE_ROLE: lambda _table, row, _column: row.choice,
     SORT_ROLE: lambda _table, row, column: _sort_key(row, column),
     VERDICT_ROLE: lambda _table, row, _column: verdict_kind(row.choice, row.left_out),
@@ -181,6 +203,12 @@ class ChoiceFilter(QSortFilterProxyModel):
 def _alignment(*, right: bool) -> int:
     side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
     return int(side | Qt.AlignmentFlag.AlignVCenter)
+
+
+def _left_out(choice: Choice, minimum_speed: float, found_to_fit: Collection[tuple[str, str]]) -> str:
+    if choice.speed.decode < minimum_speed:
+        return "slow"
+    return "" if (choice.model_id, choice.quantization) in found_to_fit else "unfit"
 
 
 def _name(row: Row) -> tuple[str, str]:

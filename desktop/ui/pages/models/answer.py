@@ -92,11 +92,12 @@ class AnswerCard(Card):
 
     def _figures(self, choice: Choice) -> tuple[str, str, str]:
         number = QLocale().toString
+        memory = self.tr("{size} memory, exact") if choice.exact else self.tr("{size} memory (estimate)")
+        measured, estimated = self.tr("about {low}–{high} tok/s"), self.tr("about {low}–{high} tok/s (estimate)")
+        speed = measured if choice.speed.measured else estimated
         return (
-            self.tr("{size} memory").format(size=gib(choice.memory_total)),
-            self.tr("about {low}–{high} tok/s (estimate)").format(
-                low=number(choice.speed.decode_low, "f", 0), high=number(choice.speed.decode_high, "f", 0)
-            ),
+            memory.format(size=gib(choice.memory_total)),
+            speed.format(low=number(choice.speed.decode_low, "f", 0), high=number(choice.speed.decode_high, "f", 0)),
             self.tr("quality loss {kld}").format(kld=number(choice.quality.kld, "f", 3)),
         )
 

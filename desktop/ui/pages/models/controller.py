@@ -9,13 +9,14 @@ from desktop.actions.survey import survey
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY
 from desktop.errors import AppError
-from desktop.fit.types import Choice
+from desktop.fit.types import Choice, Recommendation
 from desktop.library.types import InstalledModel
 from desktop.services import Services, Survey
-from desktop.settings import KV_TYPE, MINIMUM_SPEED, WANTED_CONTEXT, KvCacheType
+from desktop.settings import KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT, KvCacheType
 from desktop.ui.bridge import Coalescer, explain
 from desktop.ui.fetch import Fetch
 from desktop.ui.looking import tell_engine_failure, tell_look_failure
+from desktop.ui.pages.models.checking import ExactRows
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import Shell
 
@@ -36,6 +37,8 @@ class ModelsController:
         self._stale = False
         self._reprice = Coalescer(self._start_pricing, view)
         self._is_pricing_chosen = False
+        self._advice: Recommendation | None = None
+        self._exact = ExactRows(view=view, services=services, shell=shell, on_answers=self._show_advice)
         view.set_pricing(self._context, self._kv)
         view.choice_chosen.connect(self._on_choice_chosen)
         view.installed_chosen.connect(self._on_installed_chosen)
@@ -43,6 +46,8 @@ class ModelsController:
         view.resume_requested.connect(self._on_resume_requested)
         view.discard_requested.connect(self._on_discard_requested)
         view.pricing_changed.connect(self._on_pricing_changed)
+        view.fetch_requested.connect(self._on_fetch_requested)
+        view.fetch_stopped.connect(self._exact.stop)
         shell.models_changed.connect(self._on_models_changed)
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -111,8 +116,29 @@ class ModelsController:
             except AppError as error:
                 self._fail(error)
                 return
-        speed = self._services.settings.get(MINIMUM_SPEED)
-        self._view.set_choices(advice.choices, advice.rejected, notes=advice.notes, minimum_speed=speed)
+            if not self._stale:
+                await self._exact.restart(found, advice)
+        self._advice = advice
+        self._show_advice()
+
+    def _show_advice(self) -> None:
+        """Show the rows, with the engine's own figures where it has answered; none changes its place for that."""
+        if self._advice is None:
+            return
+        shown = self._exact.merged(self._advice)
+        self._view.set_choices(
+            shown.choices,
+            shown.rejected,
+            notes=shown.notes,
+            minimum_speed=self._services.settings.get(MINIMUM_SPEED),
+            found_to_fit=self._exact.found_to_fit(self._advice),
+            checking=self._exact.is_asking,
+            may_fetch=self._exact.are_left and not self._services.settings.get(OFFLINE),
+        )
+
+    def _on_fetch_requested(self) -> None:
+        self._exact.fetch()
+        self._show_advice()
 
     def _on_pricing_changed(self, context: int, kv: str) -> None:
         self._context = context
@@ -154,7 +180,7 @@ class ModelsController:
         self._fetch.resume(next(each for each in self._services.downloads.downloads() if each.id == download_id))
 
     def _on_models_changed(self) -> None:
-        if self._found is not None:
+        if self._found is not None and self._view.isVisible():  # else the page looks again when it is shown
             self._fill()
 
     def _on_download_changed(self, download: Download) -> None:

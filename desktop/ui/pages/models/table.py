@@ -3,7 +3,7 @@
 from typing import cast
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from desktop.fit.types import Choice
@@ -16,6 +16,7 @@ from desktop.ui.item_models.choices import (
     MODEL,
     QUALITY,
     QUANTIZATION,
+    SOURCE_ROLE,
     SPEED,
     VERDICT,
     ChoiceFilter,
@@ -37,6 +38,16 @@ _PADDING = 11
 """Pixels from a cell's edge to its text: the padding of snug.qss and the style's own margin."""
 _LEAST_VERDICT = 140
 """Pixels of a verdict that is cut with an ellipsis; the tooltip has all of it."""
+_SHORT_VERDICT = 180
+"""Pixels of a verdict before other columns give way to it."""
+_RIGHT = Qt.AlignmentFlag.AlignRight
+
+
+def source_font(font: QFont) -> QFont:
+    """The small letters below a figure."""
+    small = QFont(font)
+    small.setPixelSize(11)
+    return small
 
 
 class NameDelegate(QStyledItemDelegate):
@@ -52,6 +63,31 @@ class NameDelegate(QStyledItemDelegate):
             rect = option.rect
             mark = QRect(rect.left(), rect.top() + 6, 3, rect.height() - 12)
             painter.fillRect(mark, QColor(current_colours().accent))
+
+
+class SourcedDelegate(QStyledItemDelegate):
+    """Paints a figure, and below it in small letters where it comes from (SOURCE_ROLE)."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Paint the row's background, then the two lines."""
+        background = QStyleOptionViewItem(option)
+        self.initStyleOption(background, index)
+        figure, background.text = background.text, ""
+        option.widget.style().drawControl(QStyle.ControlElement.CE_ItemViewItem, background, painter, option.widget)
+        colours = current_colours()
+        room = QRect(option.rect).adjusted(_PADDING, 0, -_PADDING, 0)
+        upper, lower = QRect(room), QRect(room)
+        upper.setBottom(room.center().y() + 3)
+        lower.setTop(room.center().y() + 4)
+        painter.save()
+        painter.setPen(QColor(colours.text))
+        painter.drawText(upper, int(_RIGHT | Qt.AlignmentFlag.AlignBottom), figure)
+        painter.setFont(source_font(option.font))
+        painter.setPen(QColor(colours.muted))
+        painter.drawText(lower, int(_RIGHT | Qt.AlignmentFlag.AlignTop), str(index.data(SOURCE_ROLE) or ""))
+        painter.restore()
 
 
 class ActionDelegate(QStyledItemDelegate):
@@ -96,6 +132,7 @@ class ChoicesView(DataTable):
         self.setSortingEnabled(True)
         self.filter.sort(-1)
         self.setItemDelegateForColumn(MODEL, NameDelegate(self))
+        self.setItemDelegateForColumn(MEMORY, SourcedDelegate(self))
         self.setItemDelegateForColumn(VERDICT, PillDelegate(self))
         self.setItemDelegateForColumn(ACTION, ActionDelegate(self))
         self.setMouseTracking(True)
@@ -159,7 +196,8 @@ class ChoicesView(DataTable):
         wanted[ACTION] = _ACTION_WIDTH
         hidden: set[int] = set()
         for column in _GIVING_WAY:
-            if room - sum(wanted.values()) >= _LEAST_NAME:
+            too_long = max(wanted[VERDICT] - _SHORT_VERDICT, 0)
+            if room - sum(wanted.values()) + too_long >= _LEAST_NAME:
                 break
             hidden.add(column)
             del wanted[column]

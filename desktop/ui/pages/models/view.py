@@ -1,6 +1,6 @@
 """The models page: the answer, what is on this disk, and every choice priced for this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QAction
@@ -15,9 +15,10 @@ from desktop.ui.pages.models.answer import AnswerCard
 from desktop.ui.pages.models.installed import InstalledCard
 from desktop.ui.pages.models.table import ChoicesView
 from desktop.ui.theme import current_colours
+from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.context_choice import ContextChoice
-from desktop.ui.widgets.labels import PlainLabel
+from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
 from desktop.ui.widgets.page import Page
 from desktop.ui.widgets.progress import ProgressCard
 
@@ -34,11 +35,26 @@ class ModelsView(Page):
     resume_requested = Signal(str)
     discard_requested = Signal(str)
     pricing_changed = Signal(int, str)
+    fetch_requested = Signal()
+    fetch_stopped = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._search_icon: QAction | None = None
         super().__init__("", parent=parent)
         self.header.set_title(self.tr("Models"))
+        self._fetch = Button(kind="link")
+        self._fetch.setToolTip(
+            plain_tooltip(
+                self.tr(
+                    "Fetches the beginning of each file from the Hub, some megabytes each and kept for later, so that "
+                    "the engine can say exactly what it needs here. No model is downloaded."
+                )
+            )
+        )
+        self._fetch.clicked.connect(self._on_fetch_clicked)
+        self._is_fetching = False
+        self._fetch.hide()
+        self.header.row.addWidget(self._fetch)
         self.answer = AnswerCard()
         self.answer.chosen.connect(self.choice_chosen)
         self.downloads: dict[str, ProgressCard] = {}
@@ -102,18 +118,54 @@ class ModelsView(Page):
         *,
         notes: Sequence[Phrase] = (),
         minimum_speed: float = 0.0,
+        found_to_fit: Collection[tuple[str, str]] = (),
+        checking: bool = False,
+        may_fetch: bool = False,
     ) -> None:
-        """Show the answer and the rows, best first; `rejected` below them."""
-        self.table.choices.set_choices(choices, rejected, minimum_speed=minimum_speed)
+        """Show the answer and the rows, best first; `rejected` below them.
+
+        What the engine found not to fit keeps its row, but is no answer. found_to_fit: see ChoiceTable. checking: the
+        engine is being asked. may_fetch: the Hub could be asked about what is left.
+        """
+        self.table.choices.set_choices(choices, rejected, minimum_speed=minimum_speed, found_to_fit=found_to_fit)
         self._show_whether_empty()
-        self.header.set_remark(self.tr("Estimates for this machine, until a model has run on it"))
-        if choices:
-            self.answer.set_choice(choices[0], notes)
+        self._show_source([*choices, *rejected], checking=checking)
+        self._show_fetch(checking=checking, may_fetch=may_fetch)
+        answer = next((choice for choice in choices if choice.verdict in ("fits", "partial")), None)
+        if answer is not None:
+            self.answer.set_choice(answer, notes)
         else:
             self.answer.set_waiting(
                 self.tr("Nothing of the catalog fits with room to spare"),
                 " ".join([self.tr("A shorter context or a smaller KV cache may help."), *map(render, notes)]),
             )
+
+    def _show_source(self, rows: Sequence[Choice], *, checking: bool) -> None:
+        exact = sum(choice.exact for choice in rows)
+        if rows and exact == len(rows):
+            remark = self.tr("Memory is exact for this machine, checked by the engine just now")
+        elif checking and exact:
+            remark = self.tr("Memory: {exact} of {count} exact, the engine is being asked …").format(
+                exact=exact, count=len(rows)
+            )
+        elif checking:
+            remark = self.tr("Estimates for this machine; the engine is being asked …")
+        elif exact:
+            remark = self.tr("Memory: {exact} of {count} exact, the others are estimates").format(
+                exact=exact, count=len(rows)
+            )
+        else:
+            remark = self.tr("Estimates for this machine, until a model has run on it")
+        self.header.set_remark(remark)
+
+    def _show_fetch(self, *, checking: bool, may_fetch: bool) -> None:
+        self._is_fetching = self._is_fetching and checking
+        self._fetch.setText(self.tr("Stop") if self._is_fetching else self.tr("Check the rest"))
+        self._fetch.setVisible(self._is_fetching or (may_fetch and not checking))
+
+    def _on_fetch_clicked(self) -> None:
+        self._is_fetching = not self._is_fetching
+        (self.fetch_requested if self._is_fetching else self.fetch_stopped).emit()
 
     def set_installed(self, models: Sequence[InstalledModel], loaded: str) -> None:
         """Show what is on the disk; `loaded` is the id of the model in use."""

@@ -1,0 +1,116 @@
+"""Has the engine check the rows once the sliders rest, and keeps its answers until the next price."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import cast
+
+import msgspec
+
+from desktop.errors import AppError
+from desktop.fit.types import Choice, Recommendation
+from desktop.services import Services, Survey
+from desktop.ui.bridge import Coalescer
+from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.shell import Shell
+
+REST = 0.3
+"""Seconds without a new price after which the engine is asked."""
+_TOGETHER = 120
+"""Milliseconds in which answers are shown together: rows change in place, and not one by one."""
+_GOOD = ("fits", "partial")
+
+
+class ExactRows:
+    """Newest wins: a new price gives up what was being asked about the one before."""
+
+    def __init__(self, *, view: ModelsView, services: Services, shell: Shell, on_answers: Callable[[], None]) -> None:
+        self._view = view
+        self._services = services
+        self._shell = shell
+        self._asking: asyncio.Task[None] | None = None
+        self._found: Survey | None = None
+        self._rows: tuple[Choice, ...] = ()
+        self._answers: dict[tuple[str, str], Choice] = {}
+        self._show = Coalescer(on_answers, view, milliseconds=_TOGETHER)
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the engine is being asked, or will be in a moment."""
+        return self._asking is not None and not self._asking.done()
+
+    @property
+    def are_left(self) -> bool:
+        """Whether there are rows that are not exact."""
+        return any(not self._answers.get(_key(row), row).exact for row in self._rows)
+
+    async def restart(self, found: Survey, advice: Recommendation) -> None:
+        """There are new prices: take what was asked before at once, and ask about what is known without a network."""
+        from desktop.actions.exact import remembered_choices
+
+        self._give_up()
+        self._found = found
+        self._rows = (*advice.choices, *advice.rejected)
+        remembered = await remembered_choices(self._services, found, self._rows)
+        self._answers = {_key(row): row for row in remembered if row.exact}
+        if self.are_left:
+            self._ask(fetch=False, after=REST)
+
+    def fetch(self) -> None:
+        """Ask about the rest too, with what the Hub says of their files."""
+        self._ask(fetch=True, after=0)
+
+    def stop(self) -> None:
+        """Ask no more; what was answered stays."""
+        self._give_up()
+        self._show.request()
+
+    def merged(self, advice: Recommendation) -> Recommendation:
+        """The same rows in the same order, as far as the engine answered with its figures."""
+        return msgspec.structs.replace(
+            advice, choices=self._with_answers(advice.choices), rejected=self._with_answers(advice.rejected)
+        )
+
+    def found_to_fit(self, advice: Recommendation) -> frozenset[tuple[str, str]]:
+        """What was rejected for its memory, and fits by the engine's figures."""
+        return frozenset(
+            _key(row)
+            for row in advice.rejected
+            if row.verdict not in _GOOD and self._answers.get(_key(row), row).verdict in _GOOD
+        )
+
+    def _with_answers(self, rows: Sequence[Choice]) -> tuple[Choice, ...]:
+        return tuple(self._answers.get(_key(row), row) for row in rows)
+
+    def _give_up(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+
+    def _ask(self, *, fetch: bool, after: float) -> None:
+        self._give_up()
+        if self._found is not None and self._rows:
+            work = self._follow(self._found, fetch=fetch, after=after)
+            self._asking = self._shell.tasks.start(work, name="exact rows")
+
+    async def _follow(self, found: Survey, *, fetch: bool, after: float) -> None:
+        from desktop.actions.exact import verify_choices
+
+        await asyncio.sleep(after)
+        rows = [row for row in self._rows if not self._answers.get(_key(row), row).exact]
+        try:
+            asked = cast("AsyncGenerator[Choice, None]", verify_choices(self._services, found, rows, fetch=fetch))
+            async with aclosing(asked) as answers:
+                async for answer in answers:
+                    self._answers[_key(answer)] = answer
+                    self._show.request()
+                    if not self._view.isVisible():
+                        break  # nobody looks: the page asks again when it is shown
+        except AppError as error:
+            self._shell.report(error)
+        finally:
+            self._show.request()
+
+
+def _key(row: Choice) -> tuple[str, str]:
+    return row.model_id, row.quantization

@@ -1,0 +1,129 @@
+"""The planner as a person uses it: think of cards and memory, see what would come first."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QCheckBox
+
+from desktop.fit.cards import card_of_size
+from desktop.fit.planner import HardwareWish, card_names
+from desktop.services import Survey
+from desktop.ui.pages.hardware.planner import PlannerCard
+from desktop.ui.widgets.buttons import Button
+from desktop.ui.widgets.labels import PlainLabel
+from tests.support.looks import nameless, shown
+from tests.support.page_person import PagePerson
+from tests.support.page_values import GIB, gpu, machine
+
+
+@pytest.fixture
+def planner(styled: QApplication) -> Iterator[PlannerCard]:
+    with shown(PlannerCard()) as view:
+        view.set_names(card_names())
+        view.set_machine(16 * GIB, has_cards=True)
+        yield view
+
+
+def words(view: PlannerCard) -> str:
+    return "\n".join(each.text() for each in view.findChildren(PlainLabel) if each.isVisible())
+
+
+def add(view: PlannerCard, text: str) -> None:
+    edit = view._field.lineEdit()
+    assert edit is not None
+    edit.selectAll()
+    QTest.keyClicks(edit, text)
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+
+
+def test_what_is_typed_is_asked_for_and_where_it_would_be(planner: PlannerCard) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def on_wanted(text: str, elsewhere: bool) -> None:
+        asked.append((text, elsewhere))
+        planner.add_card(card_of_size(16 * GIB), elsewhere=elsewhere)
+
+    planner.card_wanted.connect(on_wanted)
+    add(planner, "16 GB")
+    planner._place.setCurrentIndex(1)
+    add(planner, "  RTX 4090 ")
+    add(planner, "   ")
+    assert asked == [("16 GB", False), ("RTX 4090", True)]
+
+
+def test_the_wish_has_cards_memory_and_whether_the_old_ones_stay(planner: PlannerCard) -> None:
+    wishes: list[HardwareWish] = []
+    planner.wish_changed.connect(wishes.append)
+    card, other = card_of_size(16 * GIB), card_of_size(24 * GIB)
+    planner.add_card(card, elsewhere=False)
+    planner.add_card(other, elsewhere=True)
+    planner._ram.setCurrentIndex(planner._ram.findData(64 * GIB))
+    box = planner.findChild(QCheckBox)
+    assert isinstance(box, QCheckBox)
+    box.click()
+    assert wishes[-1] == HardwareWish(cards=(card,), remote=(other,), keep=False, ram=64 * GIB)
+    chips = [each for each in planner.findChildren(Button) if "GiB" in each.text()]
+    assert [each.text() for each in chips] == ["GPU (16.0 GiB)", "GPU (24.0 GiB), in another machine"]
+    chips[0].click()
+    assert wishes[-1].cards == ()
+    assert wishes[-1].remote == (other,)
+    assert nameless(planner) == []
+
+
+def test_a_machine_without_cards_is_not_asked_to_keep_them(planner: PlannerCard) -> None:
+    planner.set_machine(16 * GIB, has_cards=False)
+    box = planner.findChild(QCheckBox)
+    assert isinstance(box, QCheckBox)
+    assert not box.isVisible()
+    assert planner.wish().is_empty
+
+
+def test_names_are_searched_anywhere_in_them(planner: PlannerCard) -> None:
+    completer = planner._field.completer()
+    assert completer is not None
+    completer.setCompletionPrefix("4060 ti")
+    found = {completer.completionModel().index(row, 0).data() for row in range(completer.completionCount())}
+    assert found == {"NVIDIA GeForce RTX 4060 Ti 8GB", "NVIDIA GeForce RTX 4060 Ti 16GB"}
+
+
+@pytest.fixture
+def page(styled: QApplication, snug_home: Path) -> Iterator[PagePerson]:
+    person = PagePerson(styled, "hardware")
+    profile = machine(gpu("Card One", 8, backend="CUDA0"))
+    person.services.surveys.latest = Survey(profile=profile, engine=None)
+    yield person
+    person.close()
+
+
+def test_a_card_more_is_compared_with_today(page: PagePerson) -> None:
+    page.open()
+    page.until("the doctor", page.view.doctor.summary)
+    planner = cast("PlannerCard", page.view.planner)
+    assert not planner.isVisible()
+    page.view.what_if.click()
+    assert planner.isVisible()
+    assert "Add a card" in words(planner)
+    add(planner, "RTX 3090")
+    page.until("the comparison", lambda: "would" in words(planner) and planner._then.isVisible())
+    assert "more capable than" in words(planner)
+    assert "Of a card that is only thought of" in words(planner)
+    assert len(planner._then._tiles) == len(planner._today._tiles) == 3
+    next(each for each in planner.findChildren(Button) if "RTX 3090" in each.text()).click()
+    page.until("nothing to compare", lambda: "Add a card" in words(planner))
+    assert not planner._then.isVisible()
+
+
+def test_what_is_no_card_is_said_where_it_was_typed(page: PagePerson) -> None:
+    page.open()
+    page.until("the doctor", page.view.doctor.summary)
+    page.view.what_if.click()
+    planner = cast("PlannerCard", page.view.planner)
+    add(planner, "Voodoo 2")
+    assert 'no card called "Voodoo 2" is known' in words(planner)
+    add(planner, "16")
+    assert "Voodoo" not in words(planner)
+    assert page.notices == []
