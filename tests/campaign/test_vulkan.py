@@ -1,9 +1,9 @@
-"""The dry run on a real GPU backend: ggml-vulkan on Mesa's lavapipe, a Vulkan driver in software. `make campaign-vulkan`.
+"""The dry run on a real GPU backend: ggml-vulkan on Mesa's lavapipe, a Vulkan driver in software.
 
-Needs an engine built with -DGGML_VULKAN=ON (docs/fit.md says how). lavapipe is shown to the engine as one device and as
-two; cases of chance on them: weights and KV cache to the byte, every layer where it was said to be, compute never under
-and at most 8 MiB over. Imagined cards have to agree too, but for compute where attention is not fused: a matrix of all
-scores above 128 MiB is more than lavapipe binds at once, so that the engine computes it elsewhere, which no card does.
+`make campaign-vulkan`; docs/fit.md says what it needs. lavapipe is shown to the engine as one device and as two; cases
+of chance on them: weights and KV cache to the byte, every layer where it was said to be, compute never under and at
+most 8 MiB over. Imagined cards have to agree too, but for compute where attention is not fused: a matrix of all scores
+above 128 MiB is more than lavapipe binds at once, so that the engine computes it elsewhere, which no card does.
 """
 
 import asyncio

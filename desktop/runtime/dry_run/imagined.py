@@ -165,9 +165,8 @@ class ImaginedDevices:
         interface.get_memory = self._function(None, (Pointer, Pointer, Pointer), tell_memory)
         interface.get_type = self._function(ctypes.c_int, one, lambda _device: _GPU)
         interface.get_props = self._function(None, (Pointer, Pointer), tell_properties)
-        interface.init_backend = self._function(
-            Pointer, (Pointer, Pointer), lambda device, _parameters: self._backend(device, get_name)
-        )
+        backend = self._backend(ctypes.addressof(device), get_name)  # one for all contexts: it holds nothing
+        interface.init_backend = self._function(Pointer, (Pointer, Pointer), lambda _device, _parameters: backend)
         interface.get_buffer_type = self._function(Pointer, one, lambda _device: own)
         two = (Pointer, Pointer)
         interface.supports_op = self._function(ctypes.c_bool, two, lambda _device, _op: True)

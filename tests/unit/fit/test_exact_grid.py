@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from desktop.engine.protocol import ImaginedDevice, LoadPlan
+from desktop.engine.protocol import ImaginedDevice, LoadPlan, TensorOverride
 from desktop.fit.exact import DryRuns, ExactFit, exact_fit
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import dense_model, write_gguf
+from tests.support.models.decoders import write_hybrid, write_recurrent
 from tests.unit.fit import architectures
 from tests.unit.fit.architectures import Described
 from tests.unit.fit.engine_answers import KV_CODES, ask_engine
@@ -31,6 +32,7 @@ pytestmark = [
 ]
 CASES = 24
 LARGEST_OVER = 8 << 20
+EXPERTS = r"\.ffn_(up|down|gate)_exps"
 SHAPES: dict[str, Callable[[], Described]] = {
     "dense": lambda: dense_model(n_layer=9, n_embd=512, n_head=8, n_head_kv=4, vocab=2000),
     "untied": lambda: dense_model(n_layer=6, n_embd=1024, n_head=16, n_head_kv=2, tied=False, kind="q4_K", vocab=4096),
@@ -51,13 +53,19 @@ async def test_imagined_cards_take_what_real_devices_take(
     workers: list[str], tmp_path: Path, campaign_factor: int
 ) -> None:
     chance = random.Random(7)
-    paths = {name: write_gguf(tmp_path / f"{name}.gguf", *shape()) for name, shape in SHAPES.items()}
+    paths = write_models(tmp_path)
     cases = [_case(chance, paths) for _ in range(CASES * campaign_factor)]
     questions = [_question(case, workers) for case in cases]
-    actual = await asyncio.to_thread(ask_engine, questions)
+    actual = await asyncio.to_thread(ask_engine, questions, timeout=110 * campaign_factor)
     async with DryRuns() as runs:
         for case, answer in zip(cases, actual, strict=True):
             _check(case, await _predict(case, runs), answer, workers[: len(case["split"])])
+
+
+def write_models(folder: Path) -> dict[str, Path]:
+    """A file of each kind, by its name."""
+    paths = {name: write_gguf(folder / f"{name}.gguf", *shape()) for name, shape in SHAPES.items()}
+    return paths | {"recurrent": write_recurrent(folder), "hybrid": write_hybrid(folder)}
 
 
 def _case(chance: random.Random, paths: dict[str, Path]) -> dict[str, Any]:
@@ -78,6 +86,7 @@ def _case(chance: random.Random, paths: dict[str, Path]) -> dict[str, Any]:
         "outputs": sequences,
         "unified": chance.random() < 0.8,
         "split": _split(chance, count),
+        "overrides": [EXPERTS] if name == "experts" and chance.random() < 0.5 else [],
     }
 
 
@@ -93,7 +102,9 @@ def _split(chance: random.Random, layers: int) -> list[int]:
 
 def _question(case: dict[str, Any], workers: list[str]) -> dict[str, Any]:
     code = KV_CODES[case["kind"]]
-    plain = {key: case[key] for key in ("n_ctx", "flash", "ubatch", "sequences", "outputs", "unified", "split")}
+    plain = {
+        key: case[key] for key in ("n_ctx", "flash", "ubatch", "sequences", "outputs", "unified", "split", "overrides")
+    }
     return {
         **plain,
         "path": str(case["path"]),
@@ -124,6 +135,7 @@ async def _predict(case: dict[str, Any], runs: DryRuns) -> ExactFit:
         n_gpu_layers=sum(case["split"]),
         devices=names,
         tensor_split=tuple(case["split"]),
+        tensor_overrides=tuple(TensorOverride(pattern=pattern, device="CPU") for pattern in case["overrides"]),
     )
     cards = [ImaginedDevice(name=one, memory_total=8 << 30, memory_free=8 << 30, remote=True) for one in names]
     return exact_fit(header, await runs.ask(plan, imagined=cards), plan)

@@ -1,0 +1,88 @@
+"""The child that answers dry runs: it may die of a question, it does not grow, and it is used for all of them."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from desktop.engine.failure import EngineAborted
+from desktop.engine.protocol import ImaginedDevice, LoadPlan
+from desktop.fit.exact import DryRuns
+from desktop.gguf.header import read_header
+from desktop.gguf.stub import stub_of_file
+from tests.support.gguf_writer import dense_model, write_gguf
+from tests.support.models.decoders import write_dense, write_draft
+from tests.support.models.projectors import write_vision_projector
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(300)]
+MIB = 1 << 20
+MOST_GROWTH = 8 * MIB
+
+
+def plan_of(path: Path, **changes: Any) -> LoadPlan:
+    fields: dict[str, Any] = {"model_path": str(path), "model_name": path.stem, "n_ctx": 512, "flash_attention": "on"}
+    return LoadPlan(**fields | changes)
+
+
+def stub_of(path: Path) -> Path:
+    stub = path.with_suffix(".stub")
+    stub_of_file(path, read_header(path)).write(stub)
+    return stub
+
+
+def deadly_model(path: Path) -> Path:
+    """A mixture of which no expert works: our reader has no reason to refuse it, the engine gives up."""
+    metadata, tensors = dense_model()
+    return write_gguf(path, metadata | {"llama.expert_count": 8, "llama.expert_used_count": 0}, tensors)
+
+
+async def test_a_hundred_questions_of_which_one_is_deadly(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    deadly = stub_of(deadly_model(tmp_path / "deadly.gguf"))
+    pids = set()
+    async with DryRuns() as runs:
+        for number in range(100):
+            if number == 40:
+                with pytest.raises(EngineAborted, match="GGML_ASSERT"):
+                    await runs.ask(plan_of(deadly))
+                assert runs._child is None
+                continue
+            answer = await runs.ask(plan_of(good, n_ctx=256 * (number + 1)))
+            assert answer.n_ctx == 256 * (number + 1)
+            assert runs._child is not None
+            pids.add(runs._child.pid)
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_who_asks_at_the_same_time_is_answered_although_one_question_is_deadly(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    deadly = stub_of(deadly_model(tmp_path / "deadly.gguf"))
+    async with DryRuns() as runs:
+        asked = [runs.ask(plan_of(deadly if number == 3 else good, n_ctx=256 * (number + 1))) for number in range(8)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    died = answers.pop(3)
+    assert isinstance(died, EngineAborted)
+    assert [getattr(answer, "n_ctx", answer) for answer in answers] == [256, 512, 768, 1280, 1536, 1792, 2048]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process holds is told otherwise elsewhere")
+async def test_the_child_does_not_grow(tmp_path: Path) -> None:
+    model = write_dense(tmp_path)
+    stub = stub_of(model)
+    beside = {"draft_path": str(write_draft(tmp_path)), "mmproj_path": str(write_vision_projector(tmp_path))}
+    sizes = []
+    async with DryRuns() as runs:
+        for number in range(500):
+            free = (8 << 30) + number * MIB  # another program comes and goes
+            cards = [ImaginedDevice(name=f"GPU{one}", memory_total=24 << 30, memory_free=free) for one in range(2)]
+            split: dict[str, Any] = {"n_gpu_layers": 5, "devices": ("GPU0", "GPU1"), "tensor_split": (2, 3)}
+            more = beside if number % 10 == 0 else {}
+            await runs.ask(plan_of(stub, n_ctx=256 * (number % 20 + 1), **split, **more), imagined=cards)
+            assert runs._child is not None
+            if number % 100 == 99:
+                sizes.append(psutil.Process(runs._child.pid).memory_info().rss)
+    assert max(sizes[1:]) - sizes[0] < MOST_GROWTH, [size / MIB for size in sizes]
