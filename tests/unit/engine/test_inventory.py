@@ -1,10 +1,11 @@
 """The engine's devices joined with the cards that the probes found."""
 
+import msgspec
 import pytest
 
 from desktop.engine.inventory import join_devices, list_devices, normal_pci_address
 from desktop.engine.protocol import DeviceKind, EngineDevice, EngineInfo
-from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, Ram
+from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, Mig, Ram
 
 GIB = 1024**3
 
@@ -91,6 +92,57 @@ def test_an_engine_without_graphics_says_why_a_card_is_not_used() -> None:
 def test_a_worker_elsewhere_is_no_card_of_this_machine() -> None:
     joined = join_devices(profile(card("RTX", None)), engine(device("RPC0", None, description="RTX")))
     assert joined.gpus[0].backend is None
+
+
+def test_a_card_is_joined_by_its_maker_and_size_when_names_differ() -> None:
+    radeon = msgspec.structs.replace(card("Navi 31 [Radeon RX 7900 XT/7900 XTX]", "0000:03:00.0"), vendor="amd")
+    found = engine(device("Vulkan0", None, "AMD Radeon RX 7900 XTX (RADV NAVI31)"))
+    joined = join_devices(profile(radeon), found)
+    assert [gpu.backend for gpu in joined.gpus] == ["Vulkan0"]
+
+
+def test_a_card_that_only_the_engine_sees_is_added_once() -> None:
+    seen = device("CUDA0", "0000:01:00.0", "NVIDIA GeForce RTX 4090")
+    again = device("Vulkan0", "0000:01:00.0", "NVIDIA GeForce RTX 4090")
+    (gpu,) = join_devices(profile(), engine(seen, again)).gpus
+    assert (gpu.name, gpu.vendor, gpu.backend, gpu.vram_total) == ("NVIDIA GeForce RTX 4090", "nvidia", "CUDA0", GIB)
+
+
+def test_a_card_with_two_backends_is_one_card() -> None:
+    both = engine(device("CUDA0", "0000:01:00.0"), device("Vulkan0", "0000:01:00.0"))
+    joined = join_devices(profile(card("RTX", "0000:01:00.0")), both)
+    assert [gpu.backend for gpu in joined.gpus] == ["CUDA0"]
+
+
+def test_no_card_is_added_while_one_is_left_that_it_may_be() -> None:
+    found = engine(device("Vulkan0", "0000:06:00.0", "NVIDIA RTX"))
+    assert len(join_devices(profile(card("Quadro", "0000:05:00.0")), found).gpus) == 1
+
+
+def test_integrated_graphics_is_left_alone_beside_a_card_of_its_own() -> None:
+    shared = msgspec.structs.replace(card("UHD", "0000:00:02.0"), vendor="intel", uses_ram=True)
+    found = engine(device("Vulkan0", "0000:01:00.0"), device("Vulkan1", "0000:00:02.0", kind=DeviceKind.INTEGRATED))
+    joined = join_devices(profile(card("RTX", "0000:01:00.0"), shared), found)
+    assert [gpu.backend for gpu in joined.gpus] == ["Vulkan0", None]
+    assert "left to the screen" in str(joined.gpus[1].unused_reason)
+    alone = join_devices(profile(shared), engine(device("Vulkan0", "0000:00:02.0", kind=DeviceKind.INTEGRATED)))
+    assert [gpu.backend for gpu in alone.gpus] == ["Vulkan0"]
+
+
+def test_the_reason_names_what_is_in_the_way() -> None:
+    rtx = card("RTX", "0000:01:00.0")
+    radeon = msgspec.structs.replace(rtx, vendor="amd")
+    divided = msgspec.structs.replace(rtx, mig=Mig(enabled=True, card_total=GIB))
+    cuda = engine(device("CUDA0", "0000:09:00.0"))
+
+    def reason(gpu: Gpu, info: EngineInfo = cuda, **environment: str) -> str:
+        return str(join_devices(profile(gpu), info, environment).gpus[0].unused_reason)
+
+    assert "another maker" in reason(radeon)
+    assert "hides this card" in reason(rtx, CUDA_VISIBLE_DEVICES="")
+    assert "set to be divided" in reason(divided)
+    no_driver = msgspec.structs.replace(engine(), system_info="CUDA : ARCHS = 750 | CPU : AVX2 = 1")
+    assert "does not see this card" in reason(rtx, no_driver)
 
 
 @pytest.mark.asyncio
