@@ -13,7 +13,9 @@ from desktop.daemon_thread import in_daemon_thread
 from desktop.doctor.disk_speed import DiskSpeed, measure_disk
 from desktop.doctor.engine_build import EngineBuild, read_engine_build
 from desktop.doctor.kernel_log import KernelLog, read_kernel_log
+from desktop.doctor.load import links_under_load
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.hardware.types import HardwareProfile, PcieLink
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +29,20 @@ Answer = TypeVar("Answer")
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """Answers of this very moment; each says by itself what could not be known."""
+    """Answers of this very moment; each says by itself what could not be known.
+
+    links_under_load: by PCI address, of the cards that were found at work.
+    """
 
     kernel_log: KernelLog = KernelLog()
     engine_build: EngineBuild = EngineBuild()
     disk_speed: DiskSpeed = DiskSpeed(folder="")
+    links_under_load: dict[str, PcieLink] = {}
 
 
-async def find_facts(*, models_folder: Path, timeout: float = TIMEOUT) -> Facts:
-    """Ask all of it at the same time; takes `timeout` seconds at most, and usually a second."""
-    kernel_log, build, speed = await asyncio.gather(
+async def find_facts(profile: HardwareProfile, *, models_folder: Path, timeout: float = TIMEOUT) -> Facts:
+    """Ask all of it at the same time; takes a second or two, and a little more than `timeout` seconds at most."""
+    kernel_log, build, speed, links = await asyncio.gather(
         _ask(read_kernel_log, lambda why: KernelLog(unknown=why), "kernel log", timeout),
         _ask(read_engine_build, lambda _: EngineBuild(), "engine's files", timeout),
         _ask(
@@ -45,8 +51,9 @@ async def find_facts(*, models_folder: Path, timeout: float = TIMEOUT) -> Facts:
             "disk speed",
             timeout,
         ),
+        links_under_load(profile, models_folder),
     )
-    return Facts(kernel_log=kernel_log, engine_build=build, disk_speed=speed)
+    return Facts(kernel_log=kernel_log, engine_build=build, disk_speed=speed, links_under_load=links)
 
 
 async def _ask(

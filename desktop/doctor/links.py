@@ -1,6 +1,10 @@
 """How the cards are connected: Resizable BAR, PCIe, and the way from card to card."""
 
+from collections.abc import Iterator
+
 from desktop.doctor.check import Check, Status, card_name, listed
+from desktop.doctor.facts import Facts
+from desktop.doctor.load import is_slow
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import Gpu, HardwareProfile, PcieLink, Throttle
 from desktop.sizes import gib
@@ -9,6 +13,7 @@ _FEWEST_LANES = 8
 """Below 8 lanes loading a model, and copying between cards, is slow enough to be felt."""
 
 _SIGNS_OF_WORK: frozenset[Throttle] = frozenset({"power_cap", "thermal_driver", "thermal_hardware"})
+"""A card that is held back by its power limit or by heat is surely not idle."""
 
 _NO_CARD_TELLS = QT_TRANSLATE_NOOP("core", "no card tells")
 
@@ -93,37 +98,53 @@ def _pcie(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
     )
 
 
-def check_pcie_generation(profile: HardwareProfile) -> Check:
+def check_pcie_generation(profile: HardwareProfile, facts: Facts) -> Check:
     """The slowest generation. Below its best it says something only about a card that works: idle ones save power."""
     links = [(gpu, gpu.pcie) for gpu in profile.gpus if gpu.pcie and gpu.pcie.generation and gpu.pcie.generation_max]
     if not links:
         return _generation("skip", Phrase.of(_NO_CARD_TELLS))
-    slow = [(gpu, link) for gpu, link in links if (link.generation or 0) < (link.generation_max or 0)]
-    if not slow:
-        gpu, link = links[0]
-        what = QT_TRANSLATE_NOOP("core", "{name}: generation {now}")
-        return _generation("pass", Phrase.of(what, name=card_name(gpu, profile), now=link.generation or 0))
-    gpu, link = next((pair for pair in slow if _works(pair[0])), slow[0])
-    now, most = link.generation or 0, link.generation_max or 0
-    if not _works(gpu):
+    at_work = [(gpu, link) for gpu, link in _at_work(profile, facts) if is_slow(link)]
+    if at_work:
+        gpu, link = at_work[0]
+        what = QT_TRANSLATE_NOOP("core", "{name}: generation {now} of {most} under load")
+        return _generation("warn", _told(what, card_name(gpu, profile), link), _faster_slot())
+    known = {gpu.pci_address for gpu, _ in _at_work(profile, facts)}
+    idle = [(gpu, link) for gpu, link in links if is_slow(link) and gpu.pci_address not in known]
+    if idle:
+        gpu, link = idle[0]
         what = QT_TRANSLATE_NOOP(
             "core", "{name}: generation {now} of {most} now; an idle card saves power, so look while a model answers"
         )
-        return _generation("skip", Phrase.of(what, name=card_name(gpu, profile), now=now, most=most))
-    what = QT_TRANSLATE_NOOP("core", "{name}: generation {now} of {most} under load")
-    remedy = Phrase.of(
+        return _generation("skip", _told(what, card_name(gpu, profile), link))
+    gpu, link = links[0]
+    best = Phrase.of(
+        QT_TRANSLATE_NOOP("core", "{name}: generation {most}"), name=gpu.name, most=link.generation_max or 0
+    )
+    return _generation("pass", best)
+
+
+def _at_work(profile: HardwareProfile, facts: Facts) -> Iterator[tuple[Gpu, PcieLink]]:
+    """The links of the cards that surely were not idle when they were read."""
+    for gpu in profile.gpus:
+        link = facts.links_under_load.get(gpu.pci_address or "")
+        if link is not None:
+            yield gpu, link
+        elif gpu.pcie is not None and _SIGNS_OF_WORK & set(gpu.throttle or ()):
+            yield gpu, gpu.pcie
+
+
+def _told(template: str, name: str, link: PcieLink) -> Phrase:
+    return Phrase.of(template, name=name, now=link.generation or 0, most=link.generation_max or 0)
+
+
+def _faster_slot() -> Phrase:
+    return Phrase.of(
         QT_TRANSLATE_NOOP(
             "core",
             "Set the slot's PCIe speed to automatic in the firmware (BIOS) settings, and try without a riser cable. "
             "Loading a model gets faster; answers from a model that fits on the card do not change.",
         )
     )
-    return _generation("warn", Phrase.of(what, name=card_name(gpu, profile), now=now, most=most), remedy)
-
-
-def _works(gpu: Gpu) -> bool:
-    """A card that is held back by its power limit or by heat is surely not idle; others may be."""
-    return bool(_SIGNS_OF_WORK & set(gpu.throttle or ()))
 
 
 def _generation(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:

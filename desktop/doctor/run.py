@@ -36,7 +36,7 @@ async def run_checks(
     at most (facts.TIMEOUT).
     """
     if facts is None:
-        facts = await find_facts(models_folder=models_folder)
+        facts = await find_facts(profile, models_folder=models_folder)
     starter = await asyncio.to_thread(check_starter)
     return (
         check_engine(engine, engine_failure),
@@ -66,6 +66,6 @@ def _of_the_cards(profile: HardwareProfile, engine: EngineInfo | None, facts: Fa
         check_parts(profile),
         check_resizable_bar(profile),
         check_pcie(profile),
-        check_pcie_generation(profile),
+        check_pcie_generation(profile, facts),
         check_peer_to_peer(profile),
     )

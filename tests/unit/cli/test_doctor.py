@@ -121,6 +121,13 @@ def test_a_hot_card_in_a_narrow_slot(ask: Ask) -> None:
     assert {checks[name]["status"] for name in ("throttling", "pcie-width", "pcie-generation")} == {"warn"}
 
 
+@pytest.mark.parametrize(("utilization", "status"), [(0, "skip"), (95, "warn")])
+def test_a_slow_generation_is_judged_while_the_card_works(ask: Ask, utilization: int, status: str) -> None:
+    check = ask(RTX_4090 | {"generation": 1, "utilization": utilization})["pcie-generation"]
+    assert check["status"] == status
+    assert "generation 1 of 4" in check["found"]
+
+
 def test_a_driver_that_hangs_half_way_costs_only_what_comes_after(ask: Ask) -> None:
     checks = ask(RTX_4090 | {"hang.nvmlDeviceGetTemperature": 1})
     assert checks["hardware"]["found"] == "NVML did not answer in time."

@@ -15,6 +15,7 @@ import desktop.doctor.facts
 from desktop.doctor.disk_speed import KEPT_FREE, measure_disk
 from desktop.doctor.engine_build import cuda_architectures, instruction_sets, read_engine_build
 from desktop.doctor.facts import find_facts
+from tests.support.doctor_values import MACHINE
 
 MIB = 1 << 20
 
@@ -127,7 +128,7 @@ def test_what_the_engine_says_of_itself() -> None:
 async def test_a_fact_that_takes_too_long_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
     monkeypatch.setattr(desktop.doctor.facts, "measure_disk", lambda _folder: released.wait(30))
-    facts = await find_facts(models_folder=tmp_path, timeout=0.5)
+    facts = await find_facts(MACHINE, models_folder=tmp_path, timeout=0.5)
     released.set()
     assert facts.disk_speed.unknown is not None
     assert "took longer" in facts.disk_speed.unknown.render()
@@ -141,7 +142,7 @@ async def test_a_disk_that_fails_says_so(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(desktop.doctor.facts, "measure_disk", fail)
-    facts = await find_facts(models_folder=tmp_path)
+    facts = await find_facts(MACHINE, models_folder=tmp_path)
     assert facts.disk_speed.unknown is not None
     assert facts.disk_speed.unknown.render() == "not known: Input/output error"
 

@@ -4,7 +4,17 @@ import msgspec
 import pytest
 
 from desktop.hardware.types import GpuPath, HardwareProfile, NvLink, P2pStatus, PcieLink
-from tests.support.doctor_values import CARD, GIB, MACHINE, another_card, checked, with_card, with_cards, words
+from tests.support.doctor_values import (
+    CARD,
+    GIB,
+    GOOD_FACTS,
+    MACHINE,
+    another_card,
+    checked,
+    with_card,
+    with_cards,
+    words,
+)
 
 
 @pytest.mark.asyncio
@@ -78,6 +88,30 @@ async def test_a_slow_generation_counts_only_for_a_card_that_works(
     link = PcieLink(generation=now, generation_max=4, width=16, width_max=16)
     check = (await checked(with_card(pcie=link, throttle=throttle)))["pcie-generation"]
     assert (check.status, check.found.render()) == (status, found)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("now", "status", "found"),
+    [(1, "warn", "RTX 4070: generation 1 of 4 under load"), (4, "pass", "RTX 4070: generation 4")],
+)
+async def test_a_link_that_was_read_under_load_is_judged(now: int, status: str, found: str) -> None:
+    idle = PcieLink(generation=1, generation_max=4, width=16, width_max=16)
+    loaded = msgspec.structs.replace(idle, generation=now)
+    facts = msgspec.structs.replace(GOOD_FACTS, links_under_load={CARD.pci_address: loaded})
+    check = (await checked(with_card(pcie=idle), facts=facts))["pcie-generation"]
+    assert (check.status, check.found.render()) == (status, found)
+
+
+@pytest.mark.asyncio
+async def test_of_two_cards_the_idle_one_is_not_judged() -> None:
+    idle = PcieLink(generation=1, generation_max=4, width=16, width_max=16)
+    loaded = msgspec.structs.replace(idle, generation=4)
+    facts = msgspec.structs.replace(GOOD_FACTS, links_under_load={CARD.pci_address: loaded})
+    profile = with_cards(msgspec.structs.replace(CARD, pcie=idle), another_card(pcie=idle))
+    check = (await checked(profile, facts=facts))["pcie-generation"]
+    assert check.status == "skip"
+    assert check.found.render().startswith("RTX 3060: generation 1 of 4 now")
 
 
 def pair(read: P2pStatus | None, nvlink: P2pStatus = "not_supported", active: int = 0) -> HardwareProfile:
