@@ -88,6 +88,8 @@ def as_json(report: "FitReport") -> dict[str, Any]:
         "speed": speed | {"decode": report.speed.decode},
         "bytes_fetched": report.subject.fetched,
         "layers_per_device": [layers.count(device.name) for device in report.devices],
+        "quality": msgspec.to_builtins(report.quality),
+        "kv_quality": report.kv_quality._asdict(),
         "actual": msgspec.to_builtins(report.actual),
     }
 
@@ -140,6 +142,16 @@ def _parse_device(text: str) -> "ImaginedDevice":
     return imagine_card(name, parse_size("--device", size))
 
 
+def _print_quality(report: "FitReport") -> None:
+    quality, kv = report.quality, report.kv_quality
+    print(
+        f"quality: {quality.word} (mean KL divergence to f16 about {quality.kld:.4f}, by the tensor types in the file)"
+    )
+    if kv.word is not None and kv.low is not None and report.plan.type_k != "f16":
+        high = f" to {kv.high:.4f}" if kv.high not in (None, kv.low) else ""
+        print(f"KV cache in {report.plan.type_k}: {kv.word} ({kv.low:.4f}{high}, measured on {kv.measured_on})")
+
+
 def _print_actual(report: "FitReport") -> None:
     """What the last load with these settings took, beside what is predicted."""
     predicted = {device.name: device.weights + device.kv + device.compute for device in report.devices}
@@ -164,6 +176,7 @@ def _print_report(report: "FitReport") -> None:
     _print_actual(report)
     speed = report.speed
     print(f"{speed.decode_low:.0f} to {speed.decode_high:.0f} tokens/s (estimate)")
+    _print_quality(report)
     for reason in plan.reasons:
         print(reason.render())
     if not report.kv_by_arithmetic:

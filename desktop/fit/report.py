@@ -13,9 +13,10 @@ from desktop.fit.budget import MARGIN
 from desktop.fit.cards import free_of_card
 from desktop.fit.exact import DryRuns
 from desktop.fit.plan import DEFAULT_CONTEXT, Decision, PlanTask, decide, plan_of, problem_of
+from desktop.fit.quality import KvQuality, kv_loss, quality_of_header
 from desktop.fit.search import Problem
 from desktop.fit.split import headroom
-from desktop.fit.types import DeviceBudget, Speed
+from desktop.fit.types import DeviceBudget, Quality, Speed
 from desktop.fit.verified import verify
 from desktop.gguf.header import GgufHeader
 from desktop.gguf.stub import Stub
@@ -82,6 +83,7 @@ class FitSubject(msgspec.Struct, frozen=True, kw_only=True):
 class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     """exact: the engine itself answered; else weights and KV cache are exact, compute buffers estimated.
 
+    quality: of the weights; kv_quality: what the types of the KV cache were measured to cost this family.
     actual: what the last load with these settings took on each device, where there was one, overheads left out.
     kv_by_arithmetic: the KV cache per device is exact to the byte; else the engine's sums were shared out.
     """
@@ -92,6 +94,8 @@ class FitReport(msgspec.Struct, frozen=True, kw_only=True):
     kv_by_arithmetic: bool
     plan: LoadPlan
     speed: Speed
+    quality: Quality
+    kv_quality: KvQuality
     actual: tuple[DeviceMemory, ...] = ()
 
     @property
@@ -200,6 +204,8 @@ def _report(
         kv_by_arithmetic=kv_by_arithmetic,
         plan=msgspec.structs.replace(plan, reasons=(*plan.reasons, *subject.remarks)),
         speed=decision.candidate.speed,
+        quality=quality_of_header(subject.header, shards=subject.shards),
+        kv_quality=kv_loss(subject.header.architecture, plan.type_k, plan.type_v),
     )
 
 

@@ -1,6 +1,7 @@
 """`snug fit`, with the real engine in its dry run."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from desktop.cli.main import run_command_line
 from tests.support.gguf_writer import dense_model, write_gguf
+from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
+from tests.support.remote_models import FILE, REPO, serve_split, write_large, write_split
 
 GIB = 1 << 30
 pytestmark = pytest.mark.usefixtures("snug_home")
@@ -47,6 +50,7 @@ def test_the_engine_answers_for_cards_that_are_not_there(
         "type_k", "type_v", "n_gpu_layers", "tensor_split", "tensor_overrides",
     }  # fmt: skip
     assert exact["settings"]["n_ctx"] == 4096
+    assert (exact["quality"]["source"], exact["kv_quality"]["word"]) == ("mix", None)
     assert exact["bytes_fetched"] == 0
     assert exact["speed"]["decode_low"] < exact["speed"]["decode"] < exact["speed"]["decode_high"]
 
@@ -113,3 +117,103 @@ def test_a_file_of_an_architecture_that_the_engine_does_not_know(
     path = write_gguf(tmp_path / "m.gguf", *dense_model(architecture="tomorrow"))
     assert run_command_line(["fit", str(path), "--exact"]) == 1
     assert "tomorrow" in capsys.readouterr().err
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    with HubServer() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        yield hub
+
+
+CARDS = ("--context", "4096", "--device", "GPU0=1GB", "--device", "GPU1=2GB")
+
+
+@pytest.mark.parametrize("exact", [(), ("--exact",)], ids=["computed", "exact"])
+def test_a_file_on_the_hub_gets_the_same_answer_as_on_the_disk(
+    capsys: pytest.CaptureFixture[str], server: HubServer, tmp_path: Path, exact: tuple[str, ...]
+) -> None:
+    path = tmp_path / FILE
+    length = write_large(path)
+    server.add(REPO, FILE, path)
+    local = fit(capsys, str(path), *CARDS, *exact)
+    remote = fit(capsys, f"{REPO}/{FILE}", *CARDS, *exact)
+    for field in ("devices", "settings", "fits", "speed", "layers_per_device", "exact"):
+        assert remote[field] == local[field], field
+    assert remote["exact"] == bool(exact)
+    assert 0 < remote["bytes_fetched"] <= length + (1 << 20)
+    assert local["bytes_fetched"] == 0
+    assert remote["source"] == {"repo": REPO, "file": FILE, "revision": DEFAULT_COMMIT}
+    assert not list(tmp_path.rglob("*.part")), "nothing was downloaded"
+
+
+def test_a_second_question_fetches_nothing(
+    capsys: pytest.CaptureFixture[str], server: HubServer, tmp_path: Path
+) -> None:
+    write_large(tmp_path / FILE)
+    server.add(REPO, FILE, tmp_path / FILE)
+    first = fit(capsys, f"{REPO}:Q4_0", *CARDS)
+    second = fit(capsys, f"{REPO}:q4_0", *CARDS, "--exact")
+    assert first["bytes_fetched"] > 0
+    assert second["bytes_fetched"] == 0
+    assert len(server.of("cdn")) == 1
+    assert [device["weights"] for device in first["devices"]] == [device["weights"] for device in second["devices"]]
+
+
+@pytest.mark.allow_log("could not be asked about")
+def test_what_is_known_is_told_without_a_network(
+    capsys: pytest.CaptureFixture[str], server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_large(tmp_path / FILE)
+    server.add(REPO, FILE, tmp_path / FILE)
+    fit(capsys, f"{REPO}:Q4_0", *CARDS)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert run_command_line(["fit", f"{REPO}:Q4_0", *CARDS]) == 0
+    assert "as it was on" in capsys.readouterr().out
+    assert run_command_line(["fit", "owner/unseen:Q4_0", *CARDS]) == 1
+    assert "The network is switched off" in capsys.readouterr().err
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    server.hub_faults.append(Fault("status", status=500))
+    assert fit(capsys, f"{REPO}:Q4_0", *CARDS)["bytes_fetched"] == 0
+    requests = len(server.requests)
+    assert requests == 4, "commit and header; commit"
+
+
+def test_a_split_model_is_asked_about_as_one(
+    capsys: pytest.CaptureFixture[str], server: HubServer, tmp_path: Path
+) -> None:
+    paths = write_split(tmp_path)
+    serve_split(server, paths)
+    local, remote = fit(capsys, str(paths[0]), *CARDS, "--exact"), fit(capsys, f"{REPO}:Q4_0", *CARDS, "--exact")
+    assert remote["devices"] == local["devices"]
+    assert remote["source"]["file"] == paths[0].name
+    assert len(server.of("cdn")) == 3
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        (f"{REPO}:Q4_1", ("Q4_0", "Q8_0")),
+        (f"{REPO}/large-Q4_1.gguf", (f"Did you mean {FILE}",)),
+        ("owner/none:Q4_0", ("owner/none", "HF_TOKEN")),
+        (f"{REPO}:Q6_K", ("several files", "a-Q6_K.gguf", "b-Q6_K.gguf")),
+        (f"{REPO}/page.gguf", ("not a GGUF",)),
+        ("owner/gated:Q4_0", ("Accept the licence", "owner/gated")),
+    ],
+)
+def test_what_cannot_be_had_is_explained_with_what_there_is(
+    capsys: pytest.CaptureFixture[str], server: HubServer, tmp_path: Path, reference: str, words: tuple[str, ...]
+) -> None:
+    path = write_gguf(tmp_path / "m.gguf", *dense_model())
+    page = tmp_path / "page.gguf"
+    page.write_bytes(b"<html>Welcome</html>" * 100)
+    served = server.add(REPO, FILE, path)
+    for name in ("large-Q8_0.gguf", "a-Q6_K.gguf", "b-Q6_K.gguf", "mmproj-Q4_1.gguf"):
+        server.add_served(REPO, name, served)
+    server.add(REPO, "page.gguf", page)
+    server.add_served("owner/gated", FILE, served)
+    server.gate("owner/gated", "hf_other")
+    assert run_command_line(["fit", reference]) == 1
+    said = capsys.readouterr().err
+    assert all(word in said for word in words), said
+    assert "hint:" in said
