@@ -12,6 +12,7 @@ from desktop.hardware.intel import read_intel
 from desktop.hardware.sources import Found
 from desktop.hardware.types import PcieLink
 from desktop.hardware.windows import Adapter, gpus_from_adapters
+from tests.support.sysfs_trees import add_card
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -32,15 +33,6 @@ def amd(root: Path) -> Found:
 
 def intel(root: Path) -> Found:
     return list(read_intel(root))[-1]
-
-
-def add_card(root: Path, name: str, address: str, **files: str | int) -> Path:
-    device = root / name / "device"
-    device.mkdir(parents=True)
-    (device / "uevent").write_text(f"DRIVER=amdgpu\nPCI_SLOT_NAME={address}\n")
-    for file, content in files.items():
-        (device / file).write_text(f"{content}\n")
-    return device
 
 
 def add_radeon(root: Path, **changes: str | int) -> Path:
