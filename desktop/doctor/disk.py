@@ -15,6 +15,11 @@ WANTED_READ = 200e6
 
 _A_MODEL = 5e9
 
+_OWN_CACHES = frozenset({"zfs"})
+"""File systems that answer direct reads from a cache of their own."""
+
+_ANOTHER_FOLDER = QT_TRANSLATE_NOOP("core", "Choose another folder for models in the settings.")
+
 
 def check_disk(profile: HardwareProfile, models_folder: Path) -> Check:
     """Room for models."""
@@ -26,6 +31,9 @@ def check_disk(profile: HardwareProfile, models_folder: Path) -> Check:
         )
         return _disk("fail", Phrase.of(what, path=path), Phrase.of(remedy))
     found = Phrase.of(QT_TRANSLATE_NOOP("core", "{free:.1f} GiB free for {path}"), free=in_gib(disk.free), path=path)
+    if disk.kind == "memory":
+        what = QT_TRANSLATE_NOOP("core", "{path} is in memory, so models are gone after a restart")
+        return _disk("warn", Phrase.of(what, path=path), Phrase.of(_ANOTHER_FOLDER))
     if disk.free >= GOOD_DISK:
         return _disk("pass", found)
     remedy = QT_TRANSLATE_NOOP("core", "Free some space, or choose another folder for models in the settings.")
@@ -48,6 +56,9 @@ def check_disk_speed(profile: HardwareProfile, facts: Facts) -> Check:
     speed = facts.disk_speed
     if speed.unknown is not None:
         return _speed("skip", speed.unknown)
+    if profile.disk.file_system in _OWN_CACHES:
+        what = QT_TRANSLATE_NOOP("core", "not known: {file_system} answers from its own cache what was just written")
+        return _speed("skip", Phrase.of(what, file_system=profile.disk.file_system or ""))
     if speed.read is None:
         return _speed("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "not measured")))
     what = QT_TRANSLATE_NOOP(

@@ -123,6 +123,26 @@ async def test_a_disk_that_does_not_answer_fails() -> None:
     assert (check.status, check.found.render()) == ("fail", f"the disk with {Path('/models')} does not answer")
 
 
+@pytest.mark.asyncio
+async def test_a_folder_in_memory_keeps_nothing() -> None:
+    disk = msgspec.structs.replace(MACHINE.disk, kind="memory")
+    check = (await checked(changed(disk=disk)))["disk"]
+    assert (check.status, check.found.render()) == (
+        "warn",
+        f"{Path('/models')} is in memory, so models are gone after a restart",
+    )
+
+
+@pytest.mark.asyncio
+async def test_a_file_system_with_a_cache_of_its_own_is_not_believed() -> None:
+    disk = msgspec.structs.replace(MACHINE.disk, file_system="zfs")
+    check = (await checked(changed(disk=disk)))["disk-speed"]
+    assert (check.status, check.found.render()) == (
+        "skip",
+        "not known: zfs answers from its own cache what was just written",
+    )
+
+
 async def of_speed(speed: DiskSpeed, kind: str | None = "nvme") -> tuple[str, str]:
     disk = msgspec.structs.replace(MACHINE.disk, kind=kind)
     facts = msgspec.structs.replace(GOOD_FACTS, disk_speed=speed)
