@@ -29,7 +29,9 @@ from desktop.ui.widgets.table import ROW_HEIGHT, DataTable, PillDelegate
 _ICON = 18
 _ACTION_WIDTH = 48
 _LEAST_NAME = 190
-"""Pixels a model's name is left before less important columns give way."""
+"""Pixels that a model's name is left."""
+_USUAL_NAME = 270
+"""Pixels up to which names are shown whole before less important columns give way."""
 _GIVING_WAY = (QUALITY, DOWNLOAD, MEMORY)
 """Columns that are hidden where the window is narrow, the first one first."""
 _AIR = 8
@@ -38,8 +40,8 @@ _PADDING = 11
 """Pixels from a cell's edge to its text: the padding of snug.qss and the style's own margin."""
 _LEAST_VERDICT = 140
 """Pixels of a verdict that is cut with an ellipsis; the tooltip has all of it."""
-_SHORT_VERDICT = 180
-"""Pixels of a verdict before other columns give way to it."""
+_SHORT_VERDICT = 265
+"""Pixels of a verdict before other columns give way to it: what is missing can be read."""
 _RIGHT = Qt.AlignmentFlag.AlignRight
 
 
@@ -195,14 +197,17 @@ class ChoicesView(DataTable):
         wanted = {column: self._wanted_width(column) for column in range(QUANTIZATION, VERDICT + 1)}
         wanted[ACTION] = _ACTION_WIDTH
         hidden: set[int] = set()
+        name = min(self._wanted_width(MODEL), _USUAL_NAME)
         for column in _GIVING_WAY:
-            too_long = max(wanted[VERDICT] - _SHORT_VERDICT, 0)
-            if room - sum(wanted.values()) + too_long >= _LEAST_NAME:
+            # Memory is worth more than long names and long verdicts, whose tooltips have all of their words.
+            least_name, least_verdict = (_LEAST_NAME, _LEAST_VERDICT) if column == MEMORY else (name, _SHORT_VERDICT)
+            too_long = max(wanted[VERDICT] - least_verdict, 0)
+            if room - sum(wanted.values()) + too_long >= least_name:
                 break
             hidden.add(column)
             del wanted[column]
         beside = sum(wanted.values()) - wanted[VERDICT]
-        wanted[VERDICT] = min(wanted[VERDICT], max(_LEAST_VERDICT, room - beside - _LEAST_NAME))
+        wanted[VERDICT] = min(wanted[VERDICT], max(_LEAST_VERDICT, room - beside - name))
         for column in (QUANTIZATION, DOWNLOAD, MEMORY, SPEED, QUALITY, VERDICT, ACTION):
             self.setColumnHidden(column, column in hidden)
             if column in wanted:
