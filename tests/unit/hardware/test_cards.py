@@ -11,7 +11,7 @@ from desktop.hardware.drm_samples import sample_drm
 from desktop.hardware.intel import read_intel
 from desktop.hardware.sources import Found
 from desktop.hardware.types import PcieLink
-from desktop.hardware.windows import Adapter, gpus_from_adapters
+from desktop.hardware.windows import Adapter, found_in_adapters
 from tests.support.sysfs_trees import add_card
 
 GIB = 1 << 30
@@ -153,9 +153,20 @@ def test_a_mac_without_apple_graphics_has_none() -> None:
 
 
 def test_windows_adapters_become_cards_without_the_software_one() -> None:
-    discrete = Adapter(name="AMD Radeon RX 7600", vendor_id=0x1002, dedicated=8 * GIB, shared=16 * GIB, budget=7 * GIB)
+    discrete = Adapter(
+        name="AMD Radeon RX 7600", vendor_id=0x1002, dedicated=8 * GIB, shared=16 * GIB,
+        budget=7 * GIB, usage=GIB, luid=77, driver="32.0.12033.1030",
+    )  # fmt: skip
     integrated = Adapter(name="Intel(R) UHD Graphics", vendor_id=0x8086, dedicated=128 * MIB, shared=16 * GIB)
     software = Adapter(name="Microsoft Basic Render Driver", vendor_id=0x1414, dedicated=0, shared=16 * GIB, flags=2)
-    first, second = gpus_from_adapters([discrete, integrated, software])
-    assert (first.vendor, first.vram_total, first.vram_free, first.uses_ram) == ("amd", 8 * GIB, 7 * GIB, False)
+    first, second = found_in_adapters([discrete, integrated, software, discrete]).gpus
+    assert (first.vendor, first.vram_total, first.vram_free, first.uses_ram) == ("amd", 8 * GIB, 6 * GIB, False)
     assert (second.vendor, second.vram_total, second.uses_ram) == ("intel", 16 * GIB, True)
+    assert first.driver == "32.0.12033.1030"
+
+
+def test_a_windows_adapter_of_an_impossible_size_is_left_out_and_said() -> None:
+    found = found_in_adapters([Adapter(name="\x00", vendor_id=0x8086, dedicated=1 << 60, shared=0)])
+    assert found.gpus == ()
+    assert [lost.reason for lost in found.lost] == ["no_memory"]
+    assert "no size of its memory that can be true" in found.problems[0].message

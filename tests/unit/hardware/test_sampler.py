@@ -15,7 +15,8 @@ import pytest
 from desktop.childprocess import child_command, child_options
 from desktop.hardware.sampler import HardwareSampler
 from desktop.hardware.types import HardwareSample
-from tests.unit.hardware.conftest import UseStub
+from tests.support.stub_nvml import card
+from tests.unit.hardware.conftest import Scenario, UseStub
 
 GIB = 1 << 30
 PATIENT = 20.0
@@ -130,6 +131,27 @@ async def test_a_broken_driver_is_told_in_the_sample(use_stub: UseStub) -> None:
         sample = await next_sample(sampler)
     assert sample.gpus == ()
     assert "Unknown Error" in sample.problems[0].message
+
+
+@pytest.mark.asyncio
+async def test_a_lost_card_costs_only_itself(scenario: Scenario) -> None:
+    lost = {"error.nvmlDeviceGetMemoryInfo": 15, "error.nvmlDeviceGetMemoryInfo_v2": 15}
+    scenario(card("RTX 3090", 24, 3) | lost, card("RTX 3070", 8, 2))
+    async with HardwareSampler(interval=0.1, own_pids=ourselves) as sampler:
+        sample = await next_sample(sampler)
+    assert [(gpu.name, gpu.vram_used) for gpu in sample.gpus] == [("RTX 3070", 2 * GIB)]
+    assert "RTX 3090 failed" in sample.problems[0].message
+
+
+@pytest.mark.asyncio
+async def test_what_we_and_others_hold_is_told_per_card(scenario: Scenario) -> None:
+    ours = f"{os.getpid()}:{2 * GIB},4242:{3 * GIB}"
+    divided = (card("A30", 24, mig=1), card("MIG 2g.12gb", 12, 1))
+    scenario(card("RTX 3090", 24, 6, bus=1, compute=ours), card("RTX 3090", 24, 6, bus=1), divided, counts=3)
+    async with HardwareSampler(interval=0.1, own_pids=ourselves) as sampler:
+        whole, part = (await next_sample(sampler)).gpus  # the one that is listed twice is there once
+    assert (whole.used_by_us, whole.used_by_others) == (2 * GIB, 4 * GIB)
+    assert (part.vram_total, part.vram_used) == (12 * GIB, GIB)  # as in the profile: the part, not the card
 
 
 @pytest.mark.asyncio
