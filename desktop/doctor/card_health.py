@@ -1,6 +1,6 @@
 """Whether the cards work as they should: cards that do not answer, throttling, memory errors, cards in parts."""
 
-from desktop.doctor.check import Check, Status, card_name, listed, on_windows
+from desktop.doctor.check import Check, Question, card_name, listed, on_windows
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import Gpu, HardwareProfile, LostCard, Throttle
 from desktop.sizes import gib
@@ -38,25 +38,32 @@ _PERMISSION_WINDOWS = QT_TRANSLATE_NOOP("core", "Ask an administrator of this co
 _ANEW = QT_TRANSLATE_NOOP("core", "Restart the computer. If that does not help, install the driver anew.")
 
 
+_LOST = Question(
+    id="gpu-lost",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "Graphics cards")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "all of them answer, after sleep too")),
+)
+
+
 def check_lost(profile: HardwareProfile) -> Check:
     """Cards the driver knows and cannot use, and cards on the bus that a working driver does not list."""
     if profile.lost_cards:
         card = profile.lost_cards[0]
         found = Phrase.of(_LOST_TEMPLATES[card.reason], name=card.name, detail=card.detail)
-        return _lost("fail", found, Phrase.of(_lost_remedy(card, profile)))
+        return _LOST.answered("fail", found, Phrase.of(_lost_remedy(card, profile)))
     asking = [gpu for gpu in profile.gpus if gpu.recovery is not None]
     if asking:
         what = QT_TRANSLATE_NOOP("core", "{name} works, but its driver asks for a reset of the card")
-        return _lost("warn", Phrase.of(what, name=card_name(asking[0], profile)), Phrase.of(_RESET))
+        return _LOST.answered("warn", Phrase.of(what, name=card_name(asking[0], profile)), Phrase.of(_RESET))
     driven = {gpu.vendor for gpu in profile.gpus}
     silent = [card for card in profile.silent_cards if card.vendor in driven]
     if silent:
         what = QT_TRANSLATE_NOOP("core", "on the bus, but not known to the driver: {names}")
         found = Phrase.of(what, names=listed(card.name for card in silent))
-        return _lost("fail", found, Phrase.of(_after_sleep(profile)))
+        return _LOST.answered("fail", found, Phrase.of(_after_sleep(profile)))
     if not profile.gpus:
-        return _lost("skip", Phrase.of(_NO_CARD))
-    return _lost("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "every card answers")))
+        return _LOST.answered("skip", Phrase.of(_NO_CARD))
+    return _LOST.answered("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "every card answers")))
 
 
 def _lost_remedy(card: LostCard, profile: HardwareProfile) -> str:
@@ -71,37 +78,33 @@ def _after_sleep(profile: HardwareProfile) -> str:
     return _AFTER_SLEEP_WINDOWS if on_windows(profile) else _AFTER_SLEEP_LINUX
 
 
-def _lost(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="gpu-lost",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Graphics cards")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "all of them answer, after sleep too")),
-        remedy=remedy,
-    )
-
-
 # --- throttling -----------------------------------------------------------------------------------------------------
 
 _HOT: frozenset[Throttle] = frozenset({"thermal_driver", "thermal_hardware"})
 _SHORT_OF_POWER: frozenset[Throttle] = frozenset({"power_brake", "hardware_slowdown"})
 
 
+_THROTTLING = Question(
+    id="throttling",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "Throttling")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "not because of heat or of missing power")),
+)
+
+
 def check_throttling(profile: HardwareProfile) -> Check:
     """Whether a card runs below its clocks at this moment. At its power limit every card is, under full load."""
     told = [gpu for gpu in profile.gpus if gpu.throttle is not None]
     if not told:
-        return _throttling("skip", Phrase.of(_NO_CARD_TELLS))
+        return _THROTTLING.answered("skip", Phrase.of(_NO_CARD_TELLS))
     for reasons, answer in ((_HOT, _hot), (_SHORT_OF_POWER, _short_of_power)):
         slowed = next((gpu for gpu in told if reasons & set(gpu.throttle or ())), None)
         if slowed is not None:
             return answer(slowed, card_name(slowed, profile))
     capped = next((gpu for gpu in told if "power_cap" in (gpu.throttle or ())), None)
     if capped is None:
-        return _throttling("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "not now")))
+        return _THROTTLING.answered("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "not now")))
     what = QT_TRANSLATE_NOOP("core", "{name} is at its power limit, as is normal under full load")
-    return _throttling("pass", Phrase.of(what, name=card_name(capped, profile)))
+    return _THROTTLING.answered("pass", Phrase.of(what, name=card_name(capped, profile)))
 
 
 def _hot(gpu: Gpu, name: str) -> Check:
@@ -115,7 +118,7 @@ def _hot(gpu: Gpu, name: str) -> Check:
     else:
         what = QT_TRANSLATE_NOOP("core", "{name} is slowed because it is hot ({celsius:.0f} °C)")
         found = Phrase.of(what, name=name, celsius=gpu.temperature)
-    return _throttling("warn", found, remedy)
+    return _THROTTLING.answered("warn", found, remedy)
 
 
 def _short_of_power(_gpu: Gpu, name: str) -> Check:
@@ -127,21 +130,17 @@ def _short_of_power(_gpu: Gpu, name: str) -> Check:
             "supply is strong enough. A laptop: plug in its own charger.",
         )
     )
-    return _throttling("warn", Phrase.of(what, name=name), remedy)
-
-
-def _throttling(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="throttling",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Throttling")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "not because of heat or of missing power")),
-        remedy=remedy,
-    )
+    return _THROTTLING.answered("warn", Phrase.of(what, name=name), remedy)
 
 
 # --- memory errors, parts -------------------------------------------------------------------------------------------
+
+
+_ERRORS = Question(
+    id="memory-errors",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "Errors in card memory")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "none")),
+)
 
 
 def check_memory_errors(profile: HardwareProfile) -> Check:
@@ -151,27 +150,23 @@ def check_memory_errors(profile: HardwareProfile) -> Check:
         if gpu.ecc is not None and gpu.ecc.remap_failed:
             what = QT_TRANSLATE_NOOP("core", "the memory of {name} is failing: no spare rows are left")
             remedy = QT_TRANSLATE_NOOP("core", "Have the card replaced: its maker's warranty covers this.")
-            return _errors("fail", Phrase.of(what, name=card_name(gpu, profile)), Phrase.of(remedy))
+            return _ERRORS.answered("fail", Phrase.of(what, name=card_name(gpu, profile)), Phrase.of(remedy))
     for gpu in counting:
         if gpu.ecc is not None and (gpu.ecc.uncorrected or gpu.ecc.pending):
             what = QT_TRANSLATE_NOOP("core", "{name}: {count} errors that could not be corrected")
-            return _errors(
+            return _ERRORS.answered(
                 "warn", Phrase.of(what, name=card_name(gpu, profile), count=gpu.ecc.uncorrected), Phrase.of(_RESET)
             )
     if not counting:
-        return _errors("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card counts them (ECC)")))
-    return _errors("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none that could not be corrected")))
+        return _ERRORS.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card counts them (ECC)")))
+    return _ERRORS.answered("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none that could not be corrected")))
 
 
-def _errors(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="memory-errors",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Errors in card memory")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "none")),
-        remedy=remedy,
-    )
+_PARTS = Question(
+    id="mig",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "Divided cards")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "a model may use the whole card")),
+)
 
 
 def check_parts(profile: HardwareProfile) -> Check:
@@ -179,9 +174,9 @@ def check_parts(profile: HardwareProfile) -> Check:
     able = [gpu for gpu in profile.gpus if gpu.mig is not None]
     divided = next((gpu for gpu in able if gpu.mig is not None and gpu.mig.enabled), None)
     if not able:
-        return _parts("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card can be divided (MIG)")))
+        return _PARTS.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card can be divided (MIG)")))
     if divided is None or divided.mig is None:
-        return _parts("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "no")))
+        return _PARTS.answered("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "no")))
     name = card_name(divided, profile)
     remedy = Phrase.of(
         QT_TRANSLATE_NOOP(
@@ -191,18 +186,7 @@ def check_parts(profile: HardwareProfile) -> Check:
     )
     if not divided.mig.parts:
         what = QT_TRANSLATE_NOOP("core", "{name} is to be divided (MIG) and has no parts, so no model can use it")
-        return _parts("fail", Phrase.of(what, name=name), remedy)
+        return _PARTS.answered("fail", Phrase.of(what, name=name), remedy)
     what = QT_TRANSLATE_NOOP("core", "{name} is divided (MIG): a model gets {part} of its {whole}")
     part, whole = gib(divided.vram_total), gib(divided.mig.card_total)
-    return _parts("warn", Phrase.of(what, name=name, part=part, whole=whole), remedy)
-
-
-def _parts(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="mig",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Divided cards")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "a model may use the whole card")),
-        remedy=remedy,
-    )
+    return _PARTS.answered("warn", Phrase.of(what, name=name, part=part, whole=whole), remedy)

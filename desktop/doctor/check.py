@@ -27,6 +27,18 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     remedy: Phrase | None = None
 
 
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check asks, whatever the answer is: its id, its title, and how it should be."""
+
+    id: str
+    title: Phrase
+    wanted: Phrase
+
+    def answered(self, status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
+        """Return the check with what was found."""
+        return Check(id=self.id, status=status, title=self.title, found=found, wanted=self.wanted, remedy=remedy)
+
+
 def in_gib(size: int) -> float:
     """Bytes as GiB, for a template's {field:.1f}."""
     return size / 2**30

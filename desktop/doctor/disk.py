@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from desktop.doctor.check import Check, Status, in_gib
+from desktop.doctor.check import Check, Question, in_gib
 from desktop.doctor.facts import Facts
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import HardwareProfile
@@ -21,6 +21,13 @@ _OWN_CACHES = frozenset({"zfs"})
 _ANOTHER_FOLDER = QT_TRANSLATE_NOOP("core", "Choose another folder for models in the settings.")
 
 
+_DISK = Question(
+    id="disk",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "Disk space")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {wanted:.0f} GiB free"), wanted=in_gib(GOOD_DISK)),
+)
+
+
 def check_disk(profile: HardwareProfile, models_folder: Path) -> Check:
     """Room for models."""
     disk, path = profile.disk, str(models_folder)
@@ -29,38 +36,34 @@ def check_disk(profile: HardwareProfile, models_folder: Path) -> Check:
         remedy = QT_TRANSLATE_NOOP(
             "core", "Connect the disk or the network again, or choose another folder for models in the settings."
         )
-        return _disk("fail", Phrase.of(what, path=path), Phrase.of(remedy))
+        return _DISK.answered("fail", Phrase.of(what, path=path), Phrase.of(remedy))
     found = Phrase.of(QT_TRANSLATE_NOOP("core", "{free:.1f} GiB free for {path}"), free=in_gib(disk.free), path=path)
     if disk.kind == "memory":
         what = QT_TRANSLATE_NOOP("core", "{path} is in memory, so models are gone after a restart")
-        return _disk("warn", Phrase.of(what, path=path), Phrase.of(_ANOTHER_FOLDER))
+        return _DISK.answered("warn", Phrase.of(what, path=path), Phrase.of(_ANOTHER_FOLDER))
     if disk.free >= GOOD_DISK:
-        return _disk("pass", found)
+        return _DISK.answered("pass", found)
     remedy = QT_TRANSLATE_NOOP("core", "Free some space, or choose another folder for models in the settings.")
-    return _disk("warn" if disk.free >= LEAST_DISK else "fail", found, Phrase.of(remedy))
+    return _DISK.answered("warn" if disk.free >= LEAST_DISK else "fail", found, Phrase.of(remedy))
 
 
-def _disk(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="disk",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Disk space")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {wanted:.0f} GiB free"), wanted=in_gib(GOOD_DISK)),
-        remedy=remedy,
-    )
+_SPEED = Question(
+    id="disk-speed",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "Disk speed")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "reads at least {wanted:.0f} MB/s"), wanted=WANTED_READ / 1e6),
+)
 
 
 def check_disk_speed(profile: HardwareProfile, facts: Facts) -> Check:
     """How fast a model comes from the disk, the first time; later it comes from memory if there is room."""
     speed = facts.disk_speed
     if speed.unknown is not None:
-        return _speed("skip", speed.unknown)
+        return _SPEED.answered("skip", speed.unknown)
     if profile.disk.file_system in _OWN_CACHES:
         what = QT_TRANSLATE_NOOP("core", "not known: {file_system} answers from its own cache what was just written")
-        return _speed("skip", Phrase.of(what, file_system=profile.disk.file_system or ""))
+        return _SPEED.answered("skip", Phrase.of(what, file_system=profile.disk.file_system or ""))
     if speed.read is None:
-        return _speed("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "not measured")))
+        return _SPEED.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "not measured")))
     what = QT_TRANSLATE_NOOP(
         "core",
         "reads {read:,.0f} MB/s, writes {write:,.0f} MB/s: a model of 5 GB takes about {seconds:.0f} s the first time",
@@ -72,8 +75,8 @@ def check_disk_speed(profile: HardwareProfile, facts: Facts) -> Check:
         seconds=max(_A_MODEL / speed.read, 1),
     )
     if speed.read >= WANTED_READ:
-        return _speed("pass", found)
-    return _speed("warn", found, _faster(profile))
+        return _SPEED.answered("pass", found)
+    return _SPEED.answered("warn", found, _faster(profile))
 
 
 def _faster(profile: HardwareProfile) -> Phrase:
@@ -87,15 +90,4 @@ def _faster(profile: HardwareProfile) -> Phrase:
             "Choose a folder on an SSD in the settings, or look whether another program keeps the disk busy now. Only "
             "loading is slow, not the answers.",
         )
-    )
-
-
-def _speed(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="disk-speed",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Disk speed")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "reads at least {wanted:.0f} MB/s"), wanted=WANTED_READ / 1e6),
-        remedy=remedy,
     )

@@ -1,6 +1,6 @@
 """Main memory and swap."""
 
-from desktop.doctor.check import Check, Status, in_gib
+from desktop.doctor.check import Check, Question, in_gib
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import HardwareProfile, Ram
 
@@ -16,17 +16,26 @@ _HEAVY_SWAP = 1 << 30
 """Less than this in swap is what a system puts there in quiet hours; it is not in a hurry."""
 
 
+_RAM = Question(
+    id="ram",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "Main memory")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {wanted:.0f} GiB"), wanted=in_gib(GOOD_RAM)),
+)
+
+
 def check_ram(profile: HardwareProfile) -> Check:
     """Main memory this program may use: how much there is, and how much of it others left."""
     ram = profile.ram
     if not ram.total:
-        return _ram("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "not told")))
+        return _RAM.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "not told")))
     found = _memory(ram)
     if ram.total < GOOD_RAM * _FIRMWARE:
-        return _ram("warn" if ram.total >= LEAST_RAM else "fail", found, _more_memory(ram))
+        return _RAM.answered("warn" if ram.total >= LEAST_RAM else "fail", found, _more_memory(ram))
     if ram.available < _LITTLE_LEFT:
-        return _ram("warn", found, Phrase.of(QT_TRANSLATE_NOOP("core", "Close other programs: little memory is left.")))
-    return _ram("pass", found)
+        return _RAM.answered(
+            "warn", found, Phrase.of(QT_TRANSLATE_NOOP("core", "Close other programs: little memory is left."))
+        )
+    return _RAM.answered("pass", found)
 
 
 def _memory(ram: Ram) -> Phrase:
@@ -48,37 +57,22 @@ def _more_memory(ram: Ram) -> Phrase:
     return Phrase.of(QT_TRANSLATE_NOOP("core", "Choose models below 3B, or close other programs."))
 
 
-def _ram(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="ram",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Main memory")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "at least {wanted:.0f} GiB"), wanted=in_gib(GOOD_RAM)),
-        remedy=remedy,
-    )
+_SWAP = Question(
+    id="swap",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "Swap")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "less than half in use")),
+)
 
 
 def check_swap(profile: HardwareProfile) -> Check:
     """A machine that already swaps reads a model's weights from the disk for every word."""
     ram = profile.ram
     if not ram.swap_total:
-        return _swap("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none")))
+        return _SWAP.answered("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none")))
     what = QT_TRANSLATE_NOOP("core", "{used:.1f} of {total:.1f} GiB in use")
     found = Phrase.of(what, used=in_gib(ram.swap_used), total=in_gib(ram.swap_total))
     if ram.swap_used < _HEAVY_SWAP or ram.swap_used * 2 < ram.swap_total:
-        return _swap("pass", found)
-    return _swap(
+        return _SWAP.answered("pass", found)
+    return _SWAP.answered(
         "warn", found, Phrase.of(QT_TRANSLATE_NOOP("core", "Close other programs before you load a large model."))
-    )
-
-
-def _swap(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="swap",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "Swap")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "less than half in use")),
-        remedy=remedy,
     )

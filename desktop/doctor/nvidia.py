@@ -2,7 +2,7 @@
 
 import re
 
-from desktop.doctor.check import Check, Status, card_name, on_windows
+from desktop.doctor.check import Check, Question, Status, card_name, on_windows
 from desktop.doctor.engine_build import cuda_architectures
 from desktop.doctor.facts import Facts
 from desktop.engine.protocol import EngineInfo
@@ -23,8 +23,6 @@ OLDEST_DRIVERS: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
 """CUDA's major version -> the oldest driver it starts on, on Linux and on Windows. NVIDIA's CUDA toolkit release notes,
 "Minimum Required Driver Version for CUDA Minor Version Compatibility", and CUDA Compatibility, table 1 (13.x)."""
 
-_TITLE = Phrase.of(QT_TRANSLATE_NOOP("core", "NVIDIA driver"))
-_WANTED = Phrase.of(QT_TRANSLATE_NOOP("core", "535 or newer"))
 _INSTALL_LINUX = QT_TRANSLATE_NOOP(
     "core",
     "Install driver {version} or newer from your system's packages (on Ubuntu: sudo ubuntu-drivers install), "
@@ -48,6 +46,13 @@ def nvidia_cards(profile: HardwareProfile) -> list[Gpu]:
     return [gpu for gpu in profile.gpus if gpu.vendor == "nvidia"]
 
 
+_DRIVER = Question(
+    id="nvidia-driver",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "NVIDIA driver")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "535 or newer")),
+)
+
+
 def check_driver(profile: HardwareProfile, engine: EngineInfo | None, facts: Facts) -> Check:
     """The driver's version, or its absence where a card is on the bus."""
     cards = nvidia_cards(profile)
@@ -55,15 +60,15 @@ def check_driver(profile: HardwareProfile, engine: EngineInfo | None, facts: Fac
     if cards:
         return _driver_version(cards[0].driver, profile, engine, facts)
     if any(card.vendor == "nvidia" for card in profile.lost_cards):
-        return _driver("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "it runs, but no card answers it")))
+        return _DRIVER.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "it runs, but no card answers it")))
     if broken is not None:
-        return _driver("fail" if profile.silent_cards else "warn", broken.what, _RESTART)
+        return _DRIVER.answered("fail" if profile.silent_cards else "warn", broken.what, _RESTART)
     if profile.silent_cards:
         found = Phrase.of(
             QT_TRANSLATE_NOOP("core", "{name}, without a working driver"), name=profile.silent_cards[0].name
         )
-        return _driver("fail", found, _install(profile))
-    return _driver("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
+        return _DRIVER.answered("fail", found, _install(profile))
+    return _DRIVER.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
 
 
 def built_with(engine: EngineInfo | None, facts: Facts) -> int | None:
@@ -83,18 +88,20 @@ def _driver_version(driver: str | None, profile: HardwareProfile, engine: Engine
     version = parse_version(driver or "")
     if not version:
         told = Phrase.of(QT_TRANSLATE_NOOP("core", "a driver that does not tell its version"))
-        return _driver("warn", told, _install(profile))
+        return _DRIVER.answered("warn", told, _install(profile))
     cuda = built_with(engine, facts) or USUAL_CUDA
     oldest = oldest_driver(cuda, profile)
     if version < oldest:
         what = QT_TRANSLATE_NOOP("core", "{version}; an engine built with CUDA {cuda} starts from {oldest} on")
         found = Phrase.of(what, version=driver or "", cuda=cuda, oldest=dotted(oldest))
         # A hard floor only for an engine that has CUDA: another one does not use the card anyway.
-        return _driver("warn" if _has_no_cuda(engine, facts) else "fail", found, _install(profile, newest=oldest[0]))
+        return _DRIVER.answered(
+            "warn" if _has_no_cuda(engine, facts) else "fail", found, _install(profile, newest=oldest[0])
+        )
     found = Phrase.of("{version}", version=driver or "")
     if version < WANTED_DRIVER:
-        return _driver("warn", found, _install(profile))
-    return _driver("pass", found)
+        return _DRIVER.answered("warn", found, _install(profile))
+    return _DRIVER.answered("pass", found)
 
 
 def _has_no_cuda(engine: EngineInfo | None, facts: Facts) -> bool:
@@ -107,10 +114,6 @@ def _has_no_cuda(engine: EngineInfo | None, facts: Facts) -> bool:
 def _install(profile: HardwareProfile, *, newest: int = 0) -> Phrase:
     template = _INSTALL_WINDOWS if on_windows(profile) else _INSTALL_LINUX
     return Phrase.of(template, version=max(WANTED_DRIVER[0], newest))
-
-
-def _driver(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(id="nvidia-driver", status=status, title=_TITLE, found=found, wanted=_WANTED, remedy=remedy)
 
 
 def parse_version(text: str) -> tuple[int, ...]:
@@ -126,17 +129,26 @@ def dotted(version: tuple[int, ...]) -> str:
 # --- CUDA -----------------------------------------------------------------------------------------------------------
 
 
+_CUDA = Question(
+    id="cuda",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "CUDA")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "a driver for the CUDA that the engine was built with")),
+)
+
+
 def check_cuda(profile: HardwareProfile, engine: EngineInfo | None, facts: Facts) -> Check:
     """Whether the driver and the cards can run what the engine was built with."""
     cards = nvidia_cards(profile)
     if not cards:
-        return _cuda("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
+        return _CUDA.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
     built = built_with(engine, facts)
     if built is None:
-        return _cuda("skip", _no_cuda(engine, facts))
+        return _CUDA.answered("skip", _no_cuda(engine, facts))
     supported = cards[0].cuda_version
     if not supported:
-        return _cuda("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "the driver does not tell which CUDA it supports")))
+        return _CUDA.answered(
+            "skip", Phrase.of(QT_TRANSLATE_NOOP("core", "the driver does not tell which CUDA it supports"))
+        )
     if parse_version(supported)[0] < built:
         what = QT_TRANSLATE_NOOP("core", "the engine was built with CUDA {built}, the driver supports {supported}")
         remedy = Phrase.of(
@@ -144,7 +156,7 @@ def check_cuda(profile: HardwareProfile, engine: EngineInfo | None, facts: Facts
             version=dotted(oldest_driver(built, profile)),
             supported=parse_version(supported)[0],
         )
-        return _cuda("fail", Phrase.of(what, built=built, supported=supported), remedy)
+        return _CUDA.answered("fail", Phrase.of(what, built=built, supported=supported), remedy)
     return _kernels(profile, cards, cuda_architectures(engine.system_info if engine else ""), built, supported)
 
 
@@ -163,7 +175,7 @@ def _kernels(
     old = [gpu for gpu in cards if architectures and 0 < _capability(gpu) < architectures[0]]
     if not old:
         what = QT_TRANSLATE_NOOP("core", "the engine was built with CUDA {built}, the driver supports {supported}")
-        return _cuda("pass", Phrase.of(what, built=built, supported=supported))
+        return _CUDA.answered("pass", Phrase.of(what, built=built, supported=supported))
     what = QT_TRANSLATE_NOOP(
         "core", "{name} has compute capability {capability}; the engine was built for {oldest} and newer"
     )
@@ -180,7 +192,7 @@ def _kernels(
             "use CUDA 12, or BACKEND=vulkan.",
         )
     )
-    return _cuda("fail", found, remedy)
+    return _CUDA.answered("fail", found, remedy)
 
 
 def _capability(gpu: Gpu) -> int:
@@ -189,23 +201,14 @@ def _capability(gpu: Gpu) -> int:
     return version[0] * 10 + version[1] if len(version) > 1 else 0
 
 
-def _cuda(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="cuda",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "CUDA")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "a driver for the CUDA that the engine was built with")),
-        remedy=remedy,
-    )
+_CUDNN = Question(
+    id="cudnn",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "cuDNN")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "nothing")),
+)
 
 
 def check_cudnn(profile: HardwareProfile) -> Check:
     """Always fine: cuDNN is on every list of requirements for other engines; llama.cpp never uses it."""
-    return Check(
-        id="cudnn",
-        status="pass" if nvidia_cards(profile) else "skip",
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "cuDNN")),
-        found=Phrase.of(QT_TRANSLATE_NOOP("core", "not required: llama.cpp does not use it")),
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "nothing")),
-    )
+    status: Status = "pass" if nvidia_cards(profile) else "skip"
+    return _CUDNN.answered(status, Phrase.of(QT_TRANSLATE_NOOP("core", "not required: llama.cpp does not use it")))

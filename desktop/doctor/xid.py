@@ -7,7 +7,7 @@ Numbers, meanings and what they call for are those of NVIDIA's Xid catalog (docs
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from desktop.doctor.check import Check, Status
+from desktop.doctor.check import Check, Question, Status
 from desktop.doctor.facts import Facts
 from desktop.doctor.kernel_log import Xid
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
@@ -102,22 +102,29 @@ _UNKNOWN = Meaning("warn", QT_TRANSLATE_NOOP("core", "{logged}. NVIDIA's list sa
 _ORDER = [*MEANINGS]
 
 
+_XID = Question(
+    id="xid",
+    title=Phrase.of(QT_TRANSLATE_NOOP("core", "NVIDIA errors (Xid)")),
+    wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "none")),
+)
+
+
 def check_xid(profile: HardwareProfile, facts: Facts) -> Check:
     """The worst message since the start of the system; the others are named."""
     vendors = [gpu.vendor for gpu in profile.gpus]
     vendors += [card.vendor for card in profile.silent_cards] + [card.vendor for card in profile.lost_cards]
     if "nvidia" not in vendors:
-        return _xid("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
+        return _XID.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
     log = facts.kernel_log
     if log.unknown is not None:
-        return _xid("skip", log.unknown)
+        return _XID.answered("skip", log.unknown)
     if not log.xids:
-        return _xid("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none in the kernel's log")))
+        return _XID.answered("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "none in the kernel's log")))
     number = min((xid.number for xid in log.xids), key=_badness)
     names = _names(profile)
     meaning = MEANINGS.get(number, _UNKNOWN)
     found = Phrase.of(meaning.template, logged=_logged(log.xids, names), number=number)
-    return _xid(meaning.status, found, Phrase.of(meaning.remedy) if meaning.remedy else None)
+    return _XID.answered(meaning.status, found, Phrase.of(meaning.remedy) if meaning.remedy else None)
 
 
 def _badness(number: int) -> tuple[int, int]:
@@ -141,14 +148,3 @@ def _logged(xids: tuple[Xid, ...], names: Mapping[str, str]) -> str:
     times = [f" × {xid.count}" if xid.count > 1 else "" for xid in xids]
     cards = [names.get(xid.pci_address.lower(), xid.pci_address) for xid in xids]
     return ", ".join(f"Xid {xid.number}{time} ({card})" for xid, time, card in zip(xids, times, cards, strict=True))
-
-
-def _xid(status: Status, found: Phrase, remedy: Phrase | None = None) -> Check:
-    return Check(
-        id="xid",
-        status=status,
-        title=Phrase.of(QT_TRANSLATE_NOOP("core", "NVIDIA errors (Xid)")),
-        found=found,
-        wanted=Phrase.of(QT_TRANSLATE_NOOP("core", "none")),
-        remedy=remedy,
-    )
