@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncGenerator, Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -43,7 +43,7 @@ async def verify_choices(
     *,
     fetch: bool,
     imagined: "Sequence[ImaginedDevice] | None" = None,
-) -> "AsyncIterator[Choice]":
+) -> "AsyncGenerator[Choice, None]":
     """Yield each choice again with the engine's own figures (`exact`), as soon as they are there.
 
     First those that are on this disk or whose header was kept; with `fetch` and a network the other headers are fetched
