@@ -10,7 +10,7 @@ from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import Gpu, HardwareProfile
 
 WANTED_DRIVER = (535, 0)
-"""The driver of CUDA 12.2, which the article asks for."""
+"""The first driver of CUDA 12.2."""
 
 USUAL_CUDA = 12
 """What an engine is built with where its files do not tell."""
@@ -71,13 +71,6 @@ def check_driver(profile: HardwareProfile, engine: EngineInfo | None, facts: Fac
     return _DRIVER.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
 
 
-def built_with(engine: EngineInfo | None, facts: Facts) -> int | None:
-    """CUDA's major version of the engine; None where the engine has no CUDA, or its files do not tell."""
-    if engine is not None and not any(device.backend.upper() == "CUDA" for device in engine.devices):
-        return facts.engine_build.cuda if "cuda" in facts.engine_build.libraries else None
-    return facts.engine_build.cuda
-
-
 def oldest_driver(cuda: int, profile: HardwareProfile) -> tuple[int, ...]:
     """The oldest driver that CUDA `cuda` starts on; versions newer than this table need at least its last."""
     linux, windows = OLDEST_DRIVERS.get(cuda) or OLDEST_DRIVERS[max(OLDEST_DRIVERS)]
@@ -89,7 +82,7 @@ def _driver_version(driver: str | None, profile: HardwareProfile, engine: Engine
     if not version:
         told = Phrase.of(QT_TRANSLATE_NOOP("core", "a driver that does not tell its version"))
         return _DRIVER.answered("warn", told, _install(profile))
-    cuda = built_with(engine, facts) or USUAL_CUDA
+    cuda = facts.engine_build.cuda or USUAL_CUDA
     oldest = oldest_driver(cuda, profile)
     if version < oldest:
         what = QT_TRANSLATE_NOOP("core", "{version}; an engine built with CUDA {cuda} starts from {oldest} on")
@@ -141,7 +134,7 @@ def check_cuda(profile: HardwareProfile, engine: EngineInfo | None, facts: Facts
     cards = nvidia_cards(profile)
     if not cards:
         return _CUDA.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
-    built = built_with(engine, facts)
+    built = facts.engine_build.cuda
     if built is None:
         return _CUDA.answered("skip", _no_cuda(engine, facts))
     supported = cards[0].cuda_version
@@ -171,7 +164,7 @@ def _no_cuda(engine: EngineInfo | None, facts: Facts) -> Phrase:
 def _kernels(
     profile: HardwareProfile, cards: list[Gpu], architectures: tuple[int, ...], built: int, supported: str
 ) -> Check:
-    """A card older than all of the engine's kernels cannot run any; a newer one translates them at the first start."""
+    """A card older than all of the engine's kernels cannot run any. Whether a newer one can, their list does not tell."""
     old = [gpu for gpu in cards if architectures and 0 < _capability(gpu) < architectures[0]]
     if not old:
         what = QT_TRANSLATE_NOOP("core", "the engine was built with CUDA {built}, the driver supports {supported}")
