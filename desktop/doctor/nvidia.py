@@ -164,7 +164,7 @@ def _no_cuda(engine: EngineInfo | None, facts: Facts) -> Phrase:
 def _kernels(
     profile: HardwareProfile, cards: list[Gpu], architectures: tuple[int, ...], built: int, supported: str
 ) -> Check:
-    """A card older than all of the engine's kernels cannot run any. Whether a newer one can, their list does not tell."""
+    """A card older than all of the engine's kernels cannot run any; whether a newer one can, is not told."""
     old = [gpu for gpu in cards if architectures and 0 < _capability(gpu) < architectures[0]]
     if not old:
         what = QT_TRANSLATE_NOOP("core", "the engine was built with CUDA {built}, the driver supports {supported}")
