@@ -41,7 +41,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
 def as_json(profile: "HardwareProfile") -> dict[str, Any]:
     """Return the profile as docs/cli.md describes it; problems are sentences."""
     fields: dict[str, Any] = msgspec.to_builtins(profile)
-    fields["problems"] = [{"source": p.source, "message": p.message} for p in profile.problems]
+    fields["problems"] = [{"source": p.source, "message": p.message, "seconds": p.seconds} for p in profile.problems]
     return fields
 
 
@@ -117,7 +117,7 @@ def _software(gpu: "Gpu") -> list[str]:
         f"CUDA {gpu.cuda_version}" if gpu.cuda_version else "",
         f"compute capability {gpu.compute_capability}" if gpu.compute_capability else "",
         f"{gpu.cores} cores" if gpu.cores else "",
-        f"divided in {len(gpu.mig.parts)} parts (MIG)" if gpu.mig and gpu.mig.enabled else "",
+        f"divided (MIG), {len(gpu.mig.parts)} parts" if gpu.mig and gpu.mig.enabled else "",
     ]
 
 

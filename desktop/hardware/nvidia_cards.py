@@ -172,7 +172,7 @@ class _Reader:
 
     def _tell_divided(self, name: str, divided: Mig) -> None:
         if divided.parts:
-            what = QT_TRANSLATE_NOOP("core", "{name} is divided in {count} parts (MIG); a program gets one of them.")
+            what = QT_TRANSLATE_NOOP("core", "{name} is divided (MIG), and a program gets one part of {count}.")
             self._say(what, name=name, count=len(divided.parts))
         else:
             what = QT_TRANSLATE_NOOP(
@@ -257,10 +257,17 @@ def _speed(handle: Any, gpu: Gpu, _others: object) -> dict[str, Any]:
     return {
         "memory_clock_max": clock,
         "bus_width": width,
-        "bandwidth": details.bandwidth(clock, width),
+        "bandwidth": _of_the_part(details.bandwidth(clock, width), gpu),
         "compute_capability": details.compute_capability(handle),
         "cores": details.cores(handle),
     }
+
+
+def _of_the_part(whole_card: int | None, gpu: Gpu) -> int | None:
+    """A part of a divided card has as much of the bandwidth as of the memory (NVIDIA's MIG user guide)."""
+    if whole_card is None or gpu.mig is None or not gpu.mig.enabled or not gpu.mig.card_total:
+        return whole_card
+    return whole_card * min(gpu.vram_total, gpu.mig.card_total) // gpu.mig.card_total
 
 
 def _bus(handle: Any, gpu: Gpu, _others: object) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def test_a_laptop_whose_card_is_divided_offers_one_part(tmp_path: Path, scenario
     assert gpu.mig is not None
     assert (gpu.mig.enabled, gpu.mig.card_total) == (True, 8 * GIB)
     assert [(part.uuid, part.vram_total) for part in gpu.mig.parts] == [("MIG-1", 4 * GIB), ("MIG-2", 2 * GIB)]
-    assert "divided in 2 parts" in said(profile)
+    assert gpu.bandwidth == 672_064_000_000 // 2  # half of the memory, half of its bandwidth
+    assert "a program gets one part of 2" in said(profile)
 
 
 def test_a_card_that_is_to_be_divided_and_is_not_has_nothing_free(tmp_path: Path, scenario: Scenario) -> None:
