@@ -1,6 +1,7 @@
 """What a person is told about files on the Hub; the real huggingface_hub talks to a server of ours."""
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
@@ -18,8 +19,11 @@ from desktop.catalog.hub_errors import (
     BadEndpoint,
     HubAccessDenied,
     HubBusy,
+    HubFileAmbiguous,
     HubFileMissing,
+    HubFileMissingButSimilar,
     HubFileUnverifiable,
+    HubQuantizationMissing,
     HubUnreachable,
     OfflineSwitchOn,
     retry_after,
@@ -57,6 +61,66 @@ def test_a_quantization_is_found_by_its_name(server: HubServer) -> None:
     assert asyncio.run(hub.file_of_quantization(repo=REPO, quantization="q4_k_m")).file == FILE
     with pytest.raises(HubFileMissing):
         asyncio.run(hub.file_of_quantization(repo=REPO, quantization="Q8_0"))
+
+
+NAMES = (
+    "m-Q4_K_M.gguf",
+    "m-UD-Q4_K_XL.gguf",
+    "m-IQ4_XS.gguf",
+    "Q8_0/m-Q8_0-00001-of-00002.gguf",
+    "Q8_0/m-Q8_0-00002-of-00002.gguf",
+    "mmproj-F16.gguf",
+    "mmproj-Q8_0.gguf",
+    "a-Q6_K.gguf",
+    "b-Q6_K.gguf",
+    "README.md",
+)
+
+
+@pytest.fixture
+def full(server: HubServer, tmp_path: Path) -> Hub:
+    served = server.add("owner/full", NAMES[0], tmp_path / "source.gguf")
+    for name in NAMES:
+        server.add_served("owner/full", name, served)
+    return Hub(server.endpoint, environment=NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "file", "parts"),
+    [
+        ("q4_k_m", "m-Q4_K_M.gguf", 1),
+        ("Q4_K_XL", "m-UD-Q4_K_XL.gguf", 1),
+        ("UD-Q4_K_XL", "m-UD-Q4_K_XL.gguf", 1),
+        ("Q8_0", "Q8_0/m-Q8_0-00001-of-00002.gguf", 2),
+    ],
+)
+def test_a_model_is_found_by_its_quantization_whole_or_split(full: Hub, wanted: str, file: str, parts: int) -> None:
+    found = asyncio.run(full.model(repo="owner/full", quantization=wanted))
+    assert (found.commit, found.file) == (DEFAULT_COMMIT, file)
+    assert found.size == parts * 5004
+
+
+def test_any_part_of_a_split_model_means_the_model(full: Hub) -> None:
+    found = asyncio.run(full.model(repo="owner/full", file="Q8_0/m-Q8_0-00002-of-00002.gguf"))
+    assert found.file == "Q8_0/m-Q8_0-00001-of-00002.gguf"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "error", "hint"),
+    [
+        ({"quantization": "Q4_K_S"}, HubQuantizationMissing, r"Q4_K_M.*IQ4_XS|Q4_K_M.*Q8_0"),
+        ({"quantization": "F16"}, HubQuantizationMissing, r"Q4_K_M"),
+        ({"quantization": "Q6_K"}, HubFileAmbiguous, r"a-Q6_K\.gguf, b-Q6_K\.gguf"),
+        ({"file": "m-Q4_K_N.gguf"}, HubFileMissingButSimilar, r"m-Q4_K_M\.gguf"),
+        ({"file": "something-else-entirely.gguf"}, HubFileMissing, r"Check the name"),
+    ],
+)
+def test_what_a_repository_does_not_have_is_answered_with_what_it_has(
+    full: Hub, wanted: dict[str, str], error: type[AppError], hint: str
+) -> None:
+    with pytest.raises(error) as raised:
+        asyncio.run(full.model(repo="owner/full", **wanted))
+    assert re.search(hint, raised.value.explain().hint)
 
 
 def test_a_quantization_is_not_taken_for_another_one() -> None:
