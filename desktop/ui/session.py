@@ -19,6 +19,7 @@ from desktop.settings import WINDOW_STATE
 from desktop.settings_store import SettingsStore
 from desktop.ui.bridge import render
 from desktop.ui.crash import install_crash_hook
+from desktop.ui.generators import generators_finished_by
 from desktop.ui.main_window import MainWindow
 from desktop.ui.shell import NoticeWish, Shell
 from desktop.ui.single_instance import RaiseListener
@@ -54,7 +55,7 @@ class WindowSession:
         loop = qasync.QEventLoop(self._application)
         loop.set_exception_handler(self._on_loop_error)
         try:
-            with loop:
+            with loop, generators_finished_by(loop):
                 loop.run_until_complete(self._live())
         finally:
             undo()

@@ -1,6 +1,7 @@
 """One page with its controller, real services and a fake engine, under the window's own event loop."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from desktop.hardware.types import HardwareProfile
 from desktop.paths import user_paths
 from desktop.services import Services, Survey
 from desktop.settings_store import SettingsStore
+from desktop.ui.generators import generators_finished_by
 from desktop.ui.page_list import PAGES
 from desktop.ui.shell import Controller, NoticeWish, Shell
 from desktop.ui.tasks import Tasks
@@ -66,6 +68,8 @@ class PagePerson:
     def __init__(self, application: QApplication, page: str, *, profile: HardwareProfile | None = None) -> None:
         self.loop = AlwaysRunningLoop(application, already_running=False)
         asyncio.set_event_loop(self.loop)
+        self._life = contextlib.ExitStack()
+        self._life.enter_context(generators_finished_by(self.loop))
         self.engine = SurveyedEngine()
         paths = user_paths()
         self.settings = SettingsStore.open(paths.settings_file)
@@ -125,6 +129,7 @@ class PagePerson:
         self.do(self._close())
         self.view.deleteLater()
         self.shell.deleteLater()
+        self._life.close()
         self.loop.close()
         asyncio.set_event_loop(None)
 

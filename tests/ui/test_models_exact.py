@@ -1,0 +1,151 @@
+"""The models page with the engine's own figures: estimates at once, exact when the sliders rest."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QSlider
+
+from desktop.engine.protocol import EngineInfo
+from desktop.services import Survey
+from desktop.settings import MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
+from desktop.ui.item_models.choices import CHOICE_ROLE, MEMORY, MODEL, QUANTIZATION, SOURCE_ROLE
+from desktop.ui.pages.models.view import ModelsView
+from tests.support.catalogs import tiny_catalog
+from tests.support.gguf_writer import dense_model, write_gguf
+from tests.support.hub_server import HubServer
+from tests.support.page_person import PagePerson
+from tests.support.page_values import machine
+
+REPO = "owner/tiny-GGUF"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    metadata, tensors = dense_model(n_layer=2, n_embd=256, vocab=2000, kind="q4_K")
+    metadata["tokenizer.ggml.tokens"] = [f"word {index}" for index in range(2000)]
+    del metadata["llama.vocab_size"]
+    with HubServer() as server:
+        server.add(REPO, "tiny-Q4_K_M.gguf", write_gguf(tmp_path / "q4.gguf", metadata, tensors))
+        eight = [tensor._replace(kind="q8_0") if tensor.kind == "q4_K" else tensor for tensor in tensors]
+        server.add(REPO, "tiny-Q8_0.gguf", write_gguf(tmp_path / "q8.gguf", metadata, eight))
+        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+        yield server
+
+
+@pytest.fixture
+def page(styled: QApplication, snug_home: Path, hub: HubServer) -> Iterator[PagePerson]:
+    person = PagePerson(styled, "models")
+    engine = EngineInfo(version="test", system_info="", devices=(), supports_gpu_offload=False, supports_rpc=False)
+    person.services.surveys.latest = Survey(profile=machine(), engine=engine)
+    person.services.__dict__["catalog"] = tiny_catalog(REPO)
+    person.settings.set(WANTED_CONTEXT, 4096)
+    person.settings.set(MINIMUM_SPEED, 0.0)
+    yield person
+    person.close()
+
+
+def sources(view: ModelsView) -> list[str]:
+    rows = range(view.table.filter.rowCount())
+    return [view.table.filter.index(row, MEMORY).data(SOURCE_ROLE) for row in rows]
+
+
+def names(view: ModelsView) -> list[str]:
+    table = view.table.filter
+    return [
+        f"{table.index(row, MODEL).data()} {table.index(row, QUANTIZATION).data()}" for row in range(table.rowCount())
+    ]
+
+
+def remark(view: ModelsView) -> str:
+    return view.header._remark.text()
+
+
+def open_and_rest(page: PagePerson) -> ModelsView:
+    page.open()
+    view: ModelsView = page.view
+    page.until("the prices", view.table.filter.rowCount)
+    page.until("the end of the questions", lambda: "being asked" not in remark(view), timeout=60)
+    return view
+
+
+def check_the_rest(page: PagePerson, view: ModelsView) -> None:
+    assert view._fetch.isVisible()
+    view._fetch.click()
+    page.until("exact figures", lambda: set(sources(view)) == {"exact"}, timeout=60)
+
+
+def test_nothing_is_fetched_unasked_and_the_rows_say_that_they_are_estimates(page: PagePerson, hub: HubServer) -> None:
+    view = open_and_rest(page)
+    assert sources(view) == ["estimate", "estimate"]
+    assert remark(view).startswith("Estimates for this machine")
+    assert hub.requests == []
+
+
+def test_a_click_makes_the_rows_exact_in_their_places(page: PagePerson, hub: HubServer) -> None:
+    view = open_and_rest(page)
+    before = names(view)
+    check_the_rest(page, view)
+    assert names(view) == before
+    page.until("the remark", lambda: remark(view).startswith("Memory is exact for this machine"))
+    assert not view._fetch.isVisible()
+    assert view.answer._choice is not None
+    assert view.answer._choice.exact
+    assert all(view.table.filter.index(row, MEMORY).data(CHOICE_ROLE).exact for row in range(2))
+    assert page.notices == []
+
+
+def test_a_moved_slider_estimates_at_once_and_is_exact_without_a_network(page: PagePerson, hub: HubServer) -> None:
+    view = open_and_rest(page)
+    check_the_rest(page, view)
+    requests = len(hub.requests)
+    slider = view.findChild(QSlider)
+    assert isinstance(slider, QSlider)
+    seen: list[tuple[int, str]] = []
+    view.table.filter.dataChanged.connect(
+        lambda *_: seen.append((view.table.filter.index(0, MEMORY).data(CHOICE_ROLE).context, sources(view)[0]))
+    )
+    QTest.keyClick(slider, Qt.Key.Key_Left)
+    page.until("exact figures", lambda: seen and seen[-1] == (2048, "exact"), timeout=60)
+    assert (2048, "estimate") in seen, "the arithmetic came first"
+    page.until("all of them", lambda: sources(view) == ["exact", "exact"], timeout=60)
+    QTest.keyClick(slider, Qt.Key.Key_Right)
+    page.until("what was asked before", lambda: seen[-1] == (4096, "exact"))
+    assert (4096, "estimate") not in seen, "what is known is not shown as less"
+    assert len(hub.requests) == requests
+
+
+def test_without_a_network_there_is_no_offer(page: PagePerson, hub: HubServer) -> None:
+    page.settings.set(OFFLINE, True)
+    view = open_and_rest(page)
+    assert not view._fetch.isVisible()
+    assert sources(view) == ["estimate", "estimate"]
+    assert hub.requests == []
+
+
+def test_fetching_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
+    hub.bytes_per_second = 2000
+    view = open_and_rest(page)
+    view._fetch.click()
+    page.until("the way to stop", lambda: view._fetch.text() == "Stop")
+    page.live(0.3)
+    view._fetch.click()
+    page.until("the offer again", lambda: view._fetch.text() == "Check the rest" and view._fetch.isVisible())
+    assert "estimate" in sources(view)
+    assert page.notices == []
+
+
+def test_a_page_that_is_hidden_asks_no_more(page: PagePerson, hub: HubServer) -> None:
+    page.open()
+    view: ModelsView = page.view
+    page.until("the prices", view.table.filter.rowCount)
+    view.hide()
+    page.shell.models_changed.emit()
+    page.live(0.6)
+    filling = page.controller._filling  # type: ignore[union-attr]
+    assert filling.done()
+    view.show()
+    page.open()
+    page.until("the end of the questions", lambda: "being asked" not in remark(view), timeout=60)
