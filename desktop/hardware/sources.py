@@ -47,20 +47,24 @@ class Asked(Generic[Answer]):
             for answer in self._question():
                 self._answer = answer
         except Exception as error:  # noqa: BLE001 - whatever a driver's binding raises is reported in the profile
-            self._problem = failed_source(self.source, error, time.monotonic() - self._began)
+            self._problem = failed_source(self.source, error, self._asked_for())
         finally:
-            self._seconds = time.monotonic() - self._began
+            self._seconds = self._asked_for()
             self._done.set()
 
     def wait(self, timeout: float) -> tuple[Answer | None, SourceProblem | None, SourceAnswer]:
         """Wait at most `timeout` seconds; return the last answer, what went wrong, and how it went."""
         if not self._done.wait(timeout):
-            seconds = time.monotonic() - self._began
+            seconds = self._asked_for()
             return self._answer, slow_source(self.source, seconds), self._report("slow", seconds)
         return self._answer, self._problem, self._report("failed" if self._problem else "answered", self._seconds)
 
+    def _asked_for(self) -> float:
+        """Seconds since the question was put."""
+        return round(time.monotonic() - self._began, 3)
+
     def _report(self, outcome: Outcome, seconds: float) -> SourceAnswer:
-        return SourceAnswer(source=self.source, outcome=outcome, seconds=round(seconds, 3))
+        return SourceAnswer(source=self.source, outcome=outcome, seconds=seconds)
 
 
 def once(question: Callable[[], Answer]) -> Callable[[], Iterable[Answer]]:

@@ -96,9 +96,10 @@ def test_a_problem_is_told_beside_the_answer(
     monkeypatch.setenv("STUB_NVML_FAULT", "error")
     assert run_verb("probe", "--json") == 0
     output = capsys.readouterr()
-    assert json.loads(output.out)["problems"] == [
-        {"source": "NVML", "message": "NVML failed: NVMLError_Unknown: Unknown Error"}
-    ]
+    (problem,) = json.loads(output.out)["problems"]
+    assert problem["source"] == "NVML"
+    assert problem["message"] == "NVML failed: NVMLError_Unknown: Unknown Error"
+    assert problem["seconds"] > 0
     assert "note: NVML failed" in output.err
 
 
