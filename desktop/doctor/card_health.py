@@ -26,9 +26,10 @@ _AFTER_SLEEP_WINDOWS = QT_TRANSLATE_NOOP(
     "update the driver and turn off Link State Power Management in the power plan. Without sleep: check the card's "
     "power cables and its seat.",
 )
-_RESET = QT_TRANSLATE_NOOP(
+_RESET_LINUX = QT_TRANSLATE_NOOP(
     "core", "Restart the computer, or close every program on the card and run: sudo nvidia-smi -r"
 )
+_RESET_WINDOWS = QT_TRANSLATE_NOOP("core", "Restart the computer.")
 _PERMISSION_LINUX = QT_TRANSLATE_NOOP(
     "core",
     "Let this user use the card: sudo usermod -aG video,render $USER, then log out and in. In a container: start it "
@@ -54,7 +55,7 @@ def check_lost(profile: HardwareProfile) -> Check:
     asking = [gpu for gpu in profile.gpus if gpu.recovery is not None]
     if asking:
         what = QT_TRANSLATE_NOOP("core", "{name} works, but its driver asks for a reset of the card")
-        return _LOST.answered("warn", Phrase.of(what, name=card_name(asking[0], profile)), Phrase.of(_RESET))
+        return _LOST.answered("warn", Phrase.of(what, name=card_name(asking[0], profile)), Phrase.of(_reset(profile)))
     driven = {gpu.vendor for gpu in profile.gpus}
     silent = [card for card in profile.silent_cards if card.vendor in driven]
     if silent:
@@ -71,7 +72,11 @@ def _lost_remedy(card: LostCard, profile: HardwareProfile) -> str:
         return _after_sleep(profile)
     if card.reason == "no_permission":
         return _PERMISSION_WINDOWS if on_windows(profile) else _PERMISSION_LINUX
-    return _RESET if card.reason == "reset_required" else _ANEW
+    return _reset(profile) if card.reason == "reset_required" else _ANEW
+
+
+def _reset(profile: HardwareProfile) -> str:
+    return _RESET_WINDOWS if on_windows(profile) else _RESET_LINUX
 
 
 def _after_sleep(profile: HardwareProfile) -> str:
@@ -155,7 +160,9 @@ def check_memory_errors(profile: HardwareProfile) -> Check:
         if gpu.ecc is not None and (gpu.ecc.uncorrected or gpu.ecc.pending):
             what = QT_TRANSLATE_NOOP("core", "{name}: {count} errors that could not be corrected")
             return _ERRORS.answered(
-                "warn", Phrase.of(what, name=card_name(gpu, profile), count=gpu.ecc.uncorrected), Phrase.of(_RESET)
+                "warn",
+                Phrase.of(what, name=card_name(gpu, profile), count=gpu.ecc.uncorrected),
+                Phrase.of(_reset(profile)),
             )
     if not counting:
         return _ERRORS.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no card counts them (ECC)")))

@@ -32,7 +32,7 @@ async def test_a_card_that_cannot_be_used_is_a_failure(reason: str, found: str, 
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("reason", ["lost", "no_permission"])
+@pytest.mark.parametrize("reason", ["lost", "no_permission", "reset_required"])
 async def test_windows_has_remedies_of_its_own(reason: str) -> None:
     check = (await checked(losing(reason, system="Windows 11 AMD64")))["gpu-lost"]
     assert "sudo" not in words(check)
