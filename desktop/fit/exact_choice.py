@@ -7,11 +7,11 @@ import msgspec
 from desktop.engine.protocol import EngineDevice
 from desktop.fit.budget import budgets_of_devices
 from desktop.fit.placement import placement_of
-from desktop.fit.plan import PlanTask
 from desktop.fit.quality import quality_of_header
 from desktop.fit.reasons import renewed_reasons
-from desktop.fit.report import Engine, FitDefaults, FitSubject
+from desktop.fit.report import Engine, FitDefaults, FitSubject, FitWish, task_about
 from desktop.fit.rows import verdict_of
+from desktop.fit.search import Candidate
 from desktop.fit.split import headroom
 from desktop.fit.types import Choice, DeviceBudget
 from desktop.fit.verified import verify
@@ -39,40 +39,33 @@ async def exact_choice(
 
     size: bytes of the model's files. Raises what DryRuns.ask raises.
     """
-    task = PlanTask(
-        path=subject.path,
-        name=choice.model_name,
-        quantization=choice.quantization,
-        header=subject.header,
-        shards=subject.shards,
-        profile=profile,
-        devices=tuple(devices),
-        context=choice.context,
-        type_k=choice.kv,
-        type_v=choice.kv,
-        margin=defaults.margin,
-        overheads=defaults.overheads,
-        parallel=defaults.parallel,
-        refuse=False,
+    wish = FitWish(context=choice.context, kv=choice.kv)
+    found = await verify(
+        task_about(subject, profile=profile, devices=devices, wish=wish, defaults=defaults), engine.ask
     )
-    found = await verify(task, engine.ask)
     budgets = found.problem.budgets
     best = found.decision.candidate._replace(memory=found.memory, left=headroom(found.memory, budgets))
-    left = min(best.left.values())
     new = msgspec.structs.replace(
-        choice,
+        _placed(choice, best, budgets),
         download_size=size,
         size_is_estimate=False,
-        n_gpu_layers=best.layout.offloaded,
         n_layer=found.problem.shape.n_layer,
-        placement=placement_of(best.layout.spans),
-        kept=best.layout.kept,
-        memory=found.memory,
-        verdict=verdict_of(best, budgets),
-        missing=max(-left, 0),
-        spare=max(left, 0),
-        speed=best.speed,
         quality=quality_of_header(subject.header, shards=subject.shards),
         exact=True,
     )
     return msgspec.structs.replace(new, reasons=renewed_reasons(choice, new, budgets))
+
+
+def _placed(choice: Choice, best: Candidate, budgets: Sequence[DeviceBudget]) -> Choice:
+    left = min(best.left.values())
+    return msgspec.structs.replace(
+        choice,
+        n_gpu_layers=best.layout.offloaded,
+        placement=placement_of(best.layout.spans),
+        kept=best.layout.kept,
+        memory=best.memory,
+        verdict=verdict_of(best, budgets),
+        missing=max(-left, 0),
+        spare=max(left, 0),
+        speed=best.speed,
+    )

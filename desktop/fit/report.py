@@ -121,7 +121,7 @@ async def report_fit(
     """
     if wish.imagined is not None:
         devices = [as_engine_device(card) for card in wish.imagined]
-    task = _task(subject, profile=profile, devices=devices, wish=wish, defaults=defaults)
+    task = task_about(subject, profile=profile, devices=devices, wish=wish, defaults=defaults)
     if dry_runs is None:
         problem, decision = await asyncio.to_thread(_decide, task)
         return _report(subject, problem, decision, plan_of(task, problem, decision))
@@ -164,7 +164,7 @@ def _decide(task: PlanTask) -> tuple[Problem, Decision]:
     return problem, decide(task, problem)
 
 
-def _task(
+def task_about(
     subject: FitSubject,
     *,
     profile: HardwareProfile,
@@ -172,6 +172,7 @@ def _task(
     wish: FitWish,
     defaults: FitDefaults,
 ) -> PlanTask:
+    """What a load of the subject would be planned from; never refused."""
     kv = wish.kv or defaults.kv
     return PlanTask(
         path=subject.path,
