@@ -72,6 +72,7 @@ SECTIONS: dict[str, tuple[Case, ...]] = {
     ),
     "13B at 4 bits on 16 GB": (
         Case("llama-2-13b", "Q4_K_M", ONE, 4096),
+        Case("llama-2-13b", "Q4_K_M", ("RTX 3060 12GB",), 4096),
         Case("llama-2-13b", "Q8_0", ONE, 4096),
     ),
     "2 x 16 GB for 32B": tuple(Case("qwen3-32b", preset, TWO) for preset in ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0")),
@@ -85,7 +86,13 @@ SECTIONS: dict[str, tuple[Case, ...]] = {
         Case("llama-3.3-70b", "Q4_K_M", ONE, remote=("RX 6800", "RX 6800")),
         Case("llama-3.3-70b", "Q4_K_M", ONE, remote=("RX 6800", "RX 6800", "RX 6800")),
     ),
+    "Against a published measurement": (Case("llama-2-13b", "Q6_K", ("RX 6800 XT",), 256),),
 }
+# Measured on a Radeon RX 6800 XT with Llama 13B in Q6_K (github.com/ggml-org/llama.cpp/pull/2059, January 2024):
+# tokens per second of a prompt of 512 through ROCm, and of a reply of 128 through Vulkan.
+MEASURED_PREFILL, MEASURED_DECODE, MEASURED_WEIGHTS = 684.11, 34.13, 13.02e9
+PROMPTS = (100, 500, 2000)
+FIRST_TOKEN_MODELS = ("llama-3.1-8b", "llama-2-13b", "qwen3-32b", "llama-3.3-70b")
 
 
 def machine() -> HardwareProfile:
@@ -137,9 +144,7 @@ class Asker:
         everything = header.n_layer + 1
         whole = await report(case.context, everything)
         plan = whole if whole.fits else await report(case.context, None)
-        longest = 0
-        if whole.fits:
-            longest = await longest_that(lambda context: report(context, everything), min(shape.context, LONGEST))
+        longest = await longest_that(lambda context: report(context, everything), min(shape.context, LONGEST))
         word = quality_of_header(header).word
         return Answer(case, header.file_size, word, whole, plan, ceiling_of(whole, _profile(case)), longest)
 
@@ -223,6 +228,20 @@ def _left(report: FitReport) -> str:
     return f"{cpu.weights / GIB:.1f} GiB"
 
 
+def first_token() -> list[str]:
+    """Milliseconds until the first token, scaled from a measured prefill: a token of a prompt costs 2 FLOP a weight."""
+    lines = [
+        "| model | prompt of " + " | ".join(f"{length} tokens" for length in PROMPTS) + " | tokens in 280 to 450 ms |"
+    ]
+    lines.append("|---|" + "--:|" * (len(PROMPTS) + 1))
+    for name in FIRST_TOKEN_MODELS:
+        weights = sum(math.prod(tensor.shape) for tensor in tensors_of(shape_of(name), "Q6_K", imatrix=False))
+        speed = MEASURED_PREFILL * MEASURED_WEIGHTS / weights
+        waits = " | ".join(f"{1000 * length / speed:,.0f} ms" for length in PROMPTS)
+        lines.append(f"| {name} | {waits} | {0.28 * speed:.0f} to {0.45 * speed:.0f} |")
+    return lines
+
+
 async def ask_all(sections: dict[str, tuple[Case, ...]]) -> None:
     """Print each section when it is answered."""
     with tempfile.TemporaryDirectory(prefix="snug-sizing-") as folder:
@@ -236,6 +255,8 @@ async def ask_all(sections: dict[str, tuple[Case, ...]]) -> None:
 def main() -> int:
     """Ask everything."""
     asyncio.run(ask_all(SECTIONS))
+    print(f"Measured there: {MEASURED_DECODE} tokens/s.\n\n## First token\n")
+    print("\n".join(first_token()))
     return 0
 
 
