@@ -203,7 +203,7 @@ def rows(answers: Sequence[Answer]) -> list[str]:
     lines.append("|---|---|--:|---|--:|---|---|--:|--:|--:|")
     for answer in answers:
         case, devices = answer.case, answer.whole.devices[1:]
-        cards = [*(f"{name} in another machine" for name in case.remote), *case.cards]
+        cards = [*(f"{name} in a machine of its own" for name in case.remote), *case.cards]
         needs = [device.weights + device.kv + device.compute + device.overhead for device in devices]
         cells = (
             case.model,
