@@ -107,7 +107,7 @@ async def task_of(
     header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=again))
     if found.engine is None:
         raise found.failure or AppError(reason="the engine did not start")
-    defaults = fit_defaults(services)
+    defaults, loaded = fit_defaults(services), services.engine.loaded
     return PlanTask(
         path=path,
         name=model.name,
@@ -126,8 +126,7 @@ async def task_of(
         margin=defaults.margin,
         overheads=await asyncio.to_thread(learned_overheads, services, found),
         parallel=defaults.parallel,
-        # The engine unloads before it loads, so what is loaded now is room for what comes.
-        reclaimed=services.engine.loaded.memory if services.engine.loaded else (),
+        reclaimed=loaded.memory if loaded else (),  # the engine unloads before it loads
         refuse=services.settings.get(MEMORY_GUARD),
     )
 

@@ -101,52 +101,11 @@ class Decision(NamedTuple):
     remarks: tuple[Phrase, ...] = ()
 
 
-def make_plan(  # noqa: PLR0913 - one plan has as many wishes; all by keyword
-    *,
-    path: Path,
-    name: str,
-    header: GgufHeader,
-    profile: HardwareProfile,
-    devices: Sequence[EngineDevice],
-    shards: Sequence[GgufHeader] | None = None,
-    context: int | None = None,
-    type_k: KvType = "f16",
-    type_v: KvType = "f16",
-    gpu_layers: int | None = None,
-    tensor_split: Sequence[int] | None = None,
-    threads: int = 0,
-    rpc_endpoints: Sequence[str] = (),
-    wanted_context: int = DEFAULT_CONTEXT,
-    margin: int = MARGIN,
-    reclaimed: Sequence[DeviceMemory] = (),
-    parallel: int = 1,
-    refuse: bool = True,
-) -> LoadPlan:
-    """Plan how to load the file at `path` by arithmetic; the wishes are those of PlanTask.
+def plan_by_arithmetic(task: PlanTask) -> LoadPlan:
+    """Plan without asking the engine: weights and KV cache are exact, the compute buffers a careful estimate.
 
-    Reads the headers of a split model's other parts where `shards` is None.
-    Raises DoesNotFit (DoesNotFitAtThisContext where a shorter one would do), WrongUsage, and what read_header raises.
+    Raises DoesNotFit (DoesNotFitAtThisContext where a shorter one would do) and WrongUsage.
     """
-    task = PlanTask(
-        path=path,
-        name=name,
-        header=header,
-        shards=tuple(other_headers(path) if shards is None else shards),
-        profile=profile,
-        devices=tuple(devices),
-        context=context,
-        wanted_context=wanted_context,
-        type_k=type_k,
-        type_v=type_v,
-        gpu_layers=gpu_layers,
-        tensor_split=tuple(tensor_split or ()),
-        threads=threads,
-        rpc_endpoints=tuple(rpc_endpoints),
-        margin=margin,
-        reclaimed=tuple(reclaimed),
-        parallel=parallel,
-        refuse=refuse,
-    )
     problem = problem_of(task)
     return plan_of(task, problem, decide(task, problem))
 

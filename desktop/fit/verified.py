@@ -48,9 +48,9 @@ class Verified(NamedTuple):
 
 
 async def make_verified_plan(task: PlanTask, ask: Ask) -> LoadPlan:
-    """Plan as make_plan does, and have every device checked by the engine.
+    """Plan as plan_by_arithmetic does, and have every device checked by the engine.
 
-    Raises DoesNotFit, DoesNotFitAtThisContext and WrongUsage as make_plan does, and what `ask` raises.
+    Raises DoesNotFit, DoesNotFitAtThisContext and WrongUsage as it does, and what `ask` raises.
     """
     found = await verify(task, ask)
     return plan_of(task, found.problem, found.decision, memory=found.memory)

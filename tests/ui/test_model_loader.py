@@ -135,7 +135,7 @@ def test_what_was_given_up_for_memory_is_said_once_and_with_the_last_state(
 ) -> None:
     lowered = "{device} ran out of memory, so the context was lowered from {before} to {after} tokens."
 
-    async def load(*_: object, on_step: Callable[[Phrase], None], **__: object) -> LoadedModel:
+    async def load(*_: object, on_step: Callable[[Phrase], None], **__: object) -> LoadedModel | None:
         for after in (4096, 2048):
             on_step(Phrase.of(lowered, device="CUDA0", before=8192, after=after))
         on_step(Phrase.of("The KV cache is kept in q8_0."))

@@ -1,5 +1,8 @@
 """Machines and catalog entries for the tests of fit."""
 
+from pathlib import Path
+from typing import Any
+
 from desktop.catalog.types import (
     AttentionShape,
     Capability,
@@ -9,8 +12,9 @@ from desktop.catalog.types import (
     Source,
     TaskClass,
 )
-from desktop.engine.protocol import DeviceKind, EngineDevice
+from desktop.engine.protocol import DeviceKind, EngineDevice, LoadPlan
 from desktop.fit.cards import card_of_size
+from desktop.fit.plan import PlanTask, other_headers, plan_by_arithmetic
 from desktop.fit.what_if import imagine
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
 
@@ -54,6 +58,14 @@ def device(name: str, free: float, *, backend: str = "CUDA", kind: DeviceKind = 
         memory_total=int((free + 0.5) * GIB),
         memory_free=int(free * GIB),
     )
+
+
+def make_plan(*, path: Path, **wishes: Any) -> LoadPlan:
+    """Plan by arithmetic what lies at `path`; the wishes are the fields of PlanTask."""
+    for name in {"devices", "tensor_split", "reclaimed"} & wishes.keys():
+        wishes[name] = tuple(wishes[name])
+    task = PlanTask(path=path, shards=other_headers(path), **wishes)
+    return plan_by_arithmetic(task)
 
 
 def _plausible_shape(parameters: int, n_layer: int) -> AttentionShape:

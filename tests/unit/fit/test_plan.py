@@ -10,11 +10,10 @@ from desktop.engine.protocol import DeviceKind, DeviceMemory
 from desktop.errors import WrongUsage
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.placement import CPU, assign_layers
-from desktop.fit.plan import make_plan
 from desktop.gguf.header import GgufHeader, read_header
 from tests.support.gguf_writer import Tensor, dense_model, write_gguf
 from tests.unit.fit import architectures
-from tests.unit.fit.builders import device, machine
+from tests.unit.fit.builders import device, machine, make_plan
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from desktop.engine.protocol import DeviceMemory, KvType
 from desktop.fit.placement import CPU, assign_layers
-from desktop.fit.plan import PlanTask, make_plan
+from desktop.fit.plan import PlanTask
 from desktop.fit.quality import quant_figures
 from desktop.fit.search import Problem
 from desktop.fit.shape import LayerCache, ModelShape
@@ -29,7 +29,7 @@ from desktop.fit.split_editor import (
 )
 from desktop.fit.types import DeviceBudget
 from desktop.gguf.header import read_header
-from tests.unit.fit.builders import GIB, machine
+from tests.unit.fit.builders import GIB, machine, make_plan
 from tests.unit.fit.builders import device as engine_device
 
 MIB = 1 << 20

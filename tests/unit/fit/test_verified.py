@@ -14,7 +14,7 @@ from desktop.engine.protocol import DeviceMemory, EngineDevice, ImaginedDevice, 
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.exact import DryRuns, ExactFit, exact_fit
 from desktop.fit.placement import CPU
-from desktop.fit.plan import PlanTask, make_plan
+from desktop.fit.plan import PlanTask, plan_by_arithmetic
 from desktop.fit.verified import Ask, make_verified_plan
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
@@ -93,7 +93,7 @@ async def test_what_the_engine_says_lets_more_layers_onto_the_card(runs: DryRuns
     engine = Engine(runs, [card])
     task = task_of(large, devices=(card,))
     plan = await make_verified_plan(task, engine.about(large))
-    computed = make_plan(path=large, name="large", header=task.header, profile=task.profile, devices=[card])
+    computed = plan_by_arithmetic(task)
     assert (plan.exact, computed.exact) == (True, False)
     on_card = plan.predicted[1]
     assert on_card.total > computed.predicted[1].total - (64 << 20)
