@@ -99,22 +99,23 @@ class _Progress:
 
     def __init__(self) -> None:
         self._looked_at = is_terminal(sys.stderr)
-        self._written = False
+        self._text = ""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if self._written:
+        if self._text:
             self._write("")
 
     def show(self, received: int) -> None:
         """Say how many bytes came."""
-        if self._looked_at:
-            self._written = True
-            self._write(f"fetching the header: {gb(received)}")
+        text = f"fetching the header: {gb(received)}"
+        if self._looked_at and text != self._text:
+            self._write(text)
 
     def _write(self, text: str) -> None:
+        self._text = text
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
 
