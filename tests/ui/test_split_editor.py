@@ -22,7 +22,7 @@ from desktop.ui.widgets.split_line import BoundaryHandle
 from desktop.ui.widgets.stacked_bar import StackedBar
 from tests.support.looks import clipped, nameless, shown
 from tests.support.page_person import PagePerson
-from tests.support.page_values import GIB, gpu, loaded_model, machine, three_devices
+from tests.support.page_values import GIB, gpu, installed, loaded_model, machine, three_devices
 
 
 class Hand:
@@ -190,6 +190,17 @@ def test_one_card_that_would_be_faster_is_named(hand: Hand) -> None:
     draft = msgspec.structs.replace(hand.draft, alone=Alone(label="Card CUDA0", factor=2.31))
     hand.view.set_draft(draft, "exact", may_load=True)
     assert "Card CUDA0 alone would be about 2.3 times as fast." in words(hand.view)
+
+
+def test_a_long_name_is_cut_in_the_list_and_whole_in_its_tooltip(hand: Hand) -> None:
+    long = installed("A Model With a Remarkably Long Name and a Date 30B-A3B Instruct 2507")
+    hand.view.set_models([long, installed()], long.id, long.id)
+    settle()
+    models = hand.view._models
+    assert "…" in models.currentText()
+    assert models.fontMetrics().horizontalAdvance(models.currentText()) <= models.width() - 40
+    assert "30B-A3B Instruct 2507 · Q4_K_M (in use)" in models.toolTip()
+    assert clipped(hand.view) == []
 
 
 # --- with its controller, the real library and the real engine's dry run ------------------------------------------

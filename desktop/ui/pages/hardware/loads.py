@@ -50,6 +50,7 @@ class _Row:
             figure.setMinimumWidth(_LEAST_FIGURE)
         self.pill = Pill()
         self.bar = StackedBar()
+        self.shown: DeviceLoad | None = None
 
     def widgets(self) -> tuple[QWidget, ...]:
         """All of them."""
@@ -85,7 +86,9 @@ class DeviceLoads(QWidget):
         """Show the devices in their order."""
         self._fit_rows(len(loads))
         for row, load in zip(self._rows, loads, strict=True):
-            self._fill(row, load)
+            if row.shown != load:  # most of a device's figures stay as they are while a boundary is dragged
+                self._fill(row, load)
+                row.shown = load
 
     def texts(self) -> list[str]:
         """What each row says: name, figures, verdict."""
@@ -106,12 +109,15 @@ class DeviceLoads(QWidget):
         return row
 
     def _fill(self, row: _Row, load: DeviceLoad) -> None:
-        row.name.setText(short_name(load.label))
-        row.name.set_hint(load.label)
+        if row.shown is None or row.shown.label != load.label:
+            row.name.setText(short_name(load.label))
+            row.name.set_hint(load.label)
         compute = load.compute + load.overhead
         parts = (load.weights, load.kv, compute, load.others, load.free)
         for figure, size in zip(row.figures, parts, strict=True):
-            figure.setText(QLocale().toString(size / GIB, "f", 2))
+            text = QLocale().toString(size / GIB, "f", 2)
+            if figure.text() != text:
+                figure.setText(text)
         row.figures[2].setToolTip(
             plain_tooltip(
                 self.tr("Buffers {buffers}, and {driver} for the driver and the engine itself").format(
@@ -120,7 +126,8 @@ class DeviceLoads(QWidget):
             )
         )
         words, kind = self._verdict(load)
-        row.pill.set_verdict(words, kind)
+        if row.pill.text() != words:  # each verdict has one look; a new look is costly
+            row.pill.set_verdict(words, kind)
         row.pill.setToolTip(plain_tooltip(self._verdict_help(load)))
         spoken = self.tr("{device}: {used} of {total} GiB needed. {verdict}").format(
             device=load.label,

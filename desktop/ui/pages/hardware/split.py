@@ -24,6 +24,9 @@ Stage = Literal["loaded", "estimate", "asking", "exact"]
 
 _COMBO_HEIGHT = 30
 """Pixels: what stands beside a list of choices has its words on the same line."""
+_WIDEST_NAME = 300
+"""Pixels of a model's name in the list."""
+_COMBO_EDGES = 56
 _KINDS: dict[str, PillKind] = {"fits": "neutral", "tight": "tight", "does_not_fit": "does_not_fit"}
 
 
@@ -65,6 +68,7 @@ class SplitCard(Card):
         models.setAccessibleName(self.tr("Model to split"))
         models.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         models.setMinimumContentsLength(24)
+        models.setMinimumWidth(_WIDEST_NAME + _COMBO_EDGES)
         models.currentIndexChanged.connect(lambda _index: self.model_chosen.emit(models.currentData() or ""))
         return models
 
@@ -108,12 +112,13 @@ class SplitCard(Card):
             self._models.clear()
             for model in models:
                 name = f"{model.name} · {model.quantization}"
-                self._models.addItem(self.tr("{name} (in use)").format(name=name) if model.id == loaded else name)
-                self._models.setItemData(self._models.count() - 1, model.id)
-                self._models.setItemData(self._models.count() - 1, plain_tooltip(name), Qt.ItemDataRole.ToolTipRole)
+                words = self.tr("{name} (in use)").format(name=name) if model.id == loaded else name
+                shown = self.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, _WIDEST_NAME)
+                self._models.addItem(shown, model.id)
+                self._models.setItemData(self._models.count() - 1, plain_tooltip(words), Qt.ItemDataRole.ToolTipRole)
             self._models.setCurrentIndex(self._models.findData(chosen))
         self._models.setVisible(bool(models))
-        self._models.setToolTip(plain_tooltip(self._models.currentText()))
+        self._models.setToolTip(self._models.currentData(Qt.ItemDataRole.ToolTipRole) or "")
 
     def set_message(self, text: str) -> None:
         """Say why there is nothing to split."""
