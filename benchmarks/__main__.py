@@ -27,8 +27,9 @@ ALL: dict[str, tuple[str, ...]] = {
     "lookup": (*QUICK, "Q4_1"),
     "memory": (*QUICK, "Q4_1"),
     "split": (),
+    "exact_fit": (),
 }
-"""Each with the arguments of a quick run; the one without has no pairs."""
+"""Each with the arguments of a quick run; those without have no pairs."""
 PROBLEMS = {1: "missed", 2: "not measured"}
 
 

@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import llama_cpp.llama_cpp as llama
@@ -47,6 +48,7 @@ class DryRuns:
     def __init__(self, ggml: Ggml, log: EngineLog) -> None:
         self._ggml, self._log = ggml, log
         self._imagined: ImaginedDevices | None = None
+        self._checked: set[tuple[str, int, int, int] | None] = set()
         self._engine = llama.llama_version().decode()
 
     def answer(self, question: FitQuestion) -> FitAnswer:
@@ -80,7 +82,7 @@ class DryRuns:
         return answer
 
     def _plan_model(self, question_id: int, plan: LoadPlan, imagined: Mapping[str, int]) -> FitAnswer:
-        check_file(plan.model_path)
+        self._check_file(plan.model_path)
         check_plan(plan)
         parameters = ModelParameters(plan, self._ggml, imagined=imagined)
         # Anything but LLAMA_LOAD_MODE_NONE aborts the process where nothing is allocated.
@@ -92,7 +94,9 @@ class DryRuns:
             if not layers:
                 raise EngineError(FailureKind.INTERNAL, "the engine's log does not tell where the layers went")
             handles = {name: imagined.get(name) or find_device(self._ggml, name) for name in plan.devices}
-            steps = [self._plan_step(model, one, layers, handles) for one in _steps(plan)]
+            if imagined:
+                self._devices().pad_tensors(needed=not is_whole(plan, layers) or {plan.type_k, plan.type_v} != {"f16"})
+            steps = [self._plan_step(model, one, layers, handles) for one in _steps(plan, layers)]
         finally:
             llama.llama_model_free(model)
         return FitAnswer(
@@ -106,7 +110,8 @@ class DryRuns:
 
     def _plan_step(self, model: Any, plan: LoadPlan, layers: tuple[str, ...], handles: Mapping[str, int]) -> "_Step":
         mark = self._log.mark()
-        with norms_at_home(self._ggml, handles if norms_are_assigned(plan, layers) else {}, layers):
+        borders = layers if norms_are_assigned(plan, layers) else ()
+        with norms_at_home(self._ggml, handles, borders):
             native = embedding_parameters(plan, n_ubatch=plan.n_ubatch) if plan.purpose != "chat" else None
             context = create_context(model, native or context_parameters(plan), log=self._log, path=plan.model_path)
         n_ctx = int(llama.llama_n_ctx(context))
@@ -115,6 +120,14 @@ class DryRuns:
         aliases = rpc_buffer_names(list_devices(self._ggml)) if plan.rpc_endpoints else {}
         # Of what was not allocated the log states 0; compute buffers are measured all the same.
         return _Step(read_caches(lines), buffer_sizes(lines, aliases), n_ctx)
+
+    def _check_file(self, path: str) -> None:
+        """Once for each state of a file: of a stub it takes longer than the engine does."""
+        status = Path(path).stat() if Path(path).exists() else None
+        state = (path, status.st_ino, status.st_size, status.st_mtime_ns) if status else None
+        if state is None or state not in self._checked:
+            check_file(path)
+            self._checked.add(state)
 
     def _find(self, question: FitQuestion) -> Mapping[str, int]:
         return self._devices().find(question.imagined) if question.imagined else {}
@@ -133,13 +146,18 @@ class _Step(NamedTuple):
     n_ctx: int
 
 
-def _steps(plan: LoadPlan) -> list[LoadPlan]:
+def is_whole(plan: LoadPlan, layers: Sequence[str]) -> bool:
+    """Whether no weights of a layer have to be brought to a card while it computes."""
+    return plan.n_gpu_layers in (0, len(layers)) and not plan.tensor_overrides
+
+
+def _steps(plan: LoadPlan, layers: Sequence[str]) -> list[LoadPlan]:
     """The steps whose compute buffers a load measures: the largest of a prompt, then one token of each sequence.
 
-    Where nothing is allocated, libllama measures the first only (llama_context::sched_reserve); the other one may need
-    more on a device, where few tokens are computed elsewhere than many.
+    Where nothing is allocated, libllama measures the first only (llama_context::sched_reserve). The other one may need
+    more on a device where layers stay on the CPU: few tokens are computed there, of many the card takes over.
     """
-    if plan.purpose != "chat" or plan.n_seq_max >= min(plan.n_ubatch, plan.n_ctx):
+    if is_whole(plan, layers) or plan.purpose != "chat" or plan.n_seq_max >= min(plan.n_ubatch, plan.n_ctx):
         return [plan]
     return [plan, msgspec.structs.replace(plan, n_ubatch=plan.n_seq_max)]
 

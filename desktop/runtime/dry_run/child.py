@@ -29,11 +29,11 @@ def _serve(wire: Wire) -> int:
 
         from desktop.runtime.devices.backends import Ggml
         from desktop.runtime.dry_run.answer import DryRuns
-        from desktop.runtime.engine_log import EngineLog
+        from desktop.runtime.dry_run.quiet_log import QuietLog
     except (ImportError, OSError, RuntimeError, AttributeError):
         log.exception("the engine's libraries cannot be loaded")
         return EXIT_ENGINE_MISSING
-    engine_log = EngineLog()
+    engine_log = QuietLog()
     engine_log.install()
     llama.llama_backend_init()
     runs, decoder = DryRuns(Ggml(), engine_log), msgspec.json.Decoder(FitQuestion)

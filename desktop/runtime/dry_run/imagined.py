@@ -11,13 +11,17 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import llama_cpp.llama_cpp as llama
+
 from desktop.engine.protocol import FailureKind, ImaginedDevice
 from desktop.runtime.devices.backends import Capabilities, Ggml, Properties
 from desktop.runtime.dry_run.structs import (
     API_VERSION,
     Backend,
     BufferType,
+    BufferTypeInterface,
     Device,
+    DeviceInterface,
     Pointer,
     Reg,
     Size,
@@ -109,6 +113,7 @@ class ImaginedDevices:
         self._keep: list[Any] = []
         self._devices: dict[tuple[str, bool], int] = {}
         self._memory: dict[tuple[str, bool], ImaginedDevice] = {}
+        self._padded: list[tuple[BufferTypeInterface, int]] = []
         self._ignored = self._function(None, (), lambda: None)
         found = api_version(ggml)
         if found != API_VERSION:
@@ -133,6 +138,15 @@ class ImaginedDevices:
                 self._devices[key] = self._make(*key)
         return {name: self._devices[key] for name, key in keys.items()}
 
+    def pad_tensors(self, *, needed: bool) -> None:
+        """Ask here what a tensor takes; without the need ggml says so itself, thousands of times faster.
+
+        Needed where a quantized cache is converted, and where quantized weights are brought to a card: nothing else
+        that is allocated for computing is quantized.
+        """
+        for interface, padded in self._padded:
+            interface.get_alloc_size = padded if needed else None
+
     def stand_in(self) -> int:
         """The handle of one that takes in whatever it is given, and keeps nothing of it."""
         about = ImaginedDevice(name=STAND_IN, memory_total=1 << 50, memory_free=1 << 50)
@@ -141,7 +155,6 @@ class ImaginedDevices:
     def _make(self, called: str, remote: bool) -> int:
         device, buffers = Device(reg=ctypes.addressof(self._reg)), BufferType()
         self._keep += [device, buffers]
-        own, functions = ctypes.addressof(buffers), self._functions
         name, described = self._text(called), self._text("imagined")
         get_name = self._function(Pointer, (Pointer,), lambda _self: name)
         self._fill_buffers(buffers, ctypes.addressof(device), get_name, remote=remote)
@@ -167,11 +180,18 @@ class ImaginedDevices:
         interface.get_props = self._function(None, (Pointer, Pointer), tell_properties)
         backend = self._backend(ctypes.addressof(device), get_name)  # one for all contexts: it holds nothing
         interface.init_backend = self._function(Pointer, (Pointer, Pointer), lambda _device, _parameters: backend)
+        self._fill_abilities(interface, ctypes.addressof(buffers), remote=remote)
+        return ctypes.addressof(device)
+
+    def _fill_abilities(self, interface: DeviceInterface, own: int, *, remote: bool) -> None:
+        """What it computes, and where from. own: its type of buffers."""
+        functions, offloads, one, two = self._functions, not remote, (Pointer,), (Pointer, Pointer)
         interface.get_buffer_type = self._function(Pointer, one, lambda _device: own)
-        two = (Pointer, Pointer)
-        interface.supports_op = self._function(ctypes.c_bool, two, lambda _device, _op: True)
+        # Asked thousands of times: a native function that always says yes, whatever it is given.
+        always = bool(llama.llama_supports_mmap())
+        yes = ctypes.cast(llama.llama_supports_mmap, Pointer).value if always else None
+        interface.supports_op = yes or self._function(ctypes.c_bool, two, lambda _device, _op: True)
         interface.supports_buft = self._function(ctypes.c_bool, two, lambda _device, buffers: buffers == own)
-        offloads = not remote
         if not remote:
             # Weights that stay behind lie in memory that the card can read (as CUDA_Host), so that it takes over
             # large products of theirs; without it the processor would keep them in an order of its own.
@@ -180,7 +200,6 @@ class ImaginedDevices:
         interface.offload_op = self._function(
             ctypes.c_bool, two, lambda _device, op: offloads and functions.batch_rows(op) >= _LARGE_BATCH
         )
-        return ctypes.addressof(device)
 
     def _fill_buffers(self, buffers: BufferType, device: int, get_name: int, *, remote: bool) -> None:
         one, functions = (Pointer,), self._functions
@@ -189,9 +208,10 @@ class ImaginedDevices:
         interface.get_name = get_name
         interface.alloc_buffer = self._function(Pointer, (Pointer, Size), self._allocate)
         interface.get_alignment = self._function(Size, one, lambda _type: _ALIGNMENT)
-        interface.get_alloc_size = self._function(
+        padded = self._function(
             Size, (Pointer, Pointer), lambda _type, tensor: functions.alloc_size(tensor, remote=remote)
         )
+        self._padded.append((interface, padded))
 
     def _allocate(self, own_type: int, size: int) -> int | None:
         """Main memory that says it is of this type; None where it cannot be had, as a device that is full."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 import pytest_asyncio
@@ -17,6 +18,7 @@ from desktop.fit import exact
 from desktop.fit.exact import DryRuns, ExactFit, exact_fit
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
+from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit import architectures
 from tests.unit.fit.architectures import Described
@@ -116,6 +118,52 @@ async def test_experts_may_stay_on_the_processor(runs: DryRuns, tmp_path: Path) 
     assert bytes_of(whole, "GPU0")["weights"] - bytes_of(moved, "GPU0")["weights"] == size
     assert bytes_of(moved, "CPU")["weights"] - bytes_of(whole, "CPU")["weights"] == size
     assert bytes_of(moved, "GPU0")["kv"] == bytes_of(whole, "GPU0")["kv"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the engine's breakdown is readable on Linux only")
+async def test_experts_on_the_processor_take_what_the_dry_run_says(runs: DryRuns, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *architectures.mixture_of_experts())
+    pattern = r"blk\.[12]\.ffn_(up|down|gate)_exps"
+    with rpc_worker() as first, rpc_worker() as second:
+        question = {"path": str(path), "n_ctx": 2048, "type_k": 1, "type_v": 1, "dry": False, "overrides": [pattern]}
+        [actual] = await asyncio.to_thread(ask_engine, [question | {"workers": [first, second], "split": [2, 3]}])
+        cards = [msgspec.structs.replace(card, remote=True) for card in CARDS]
+        fit = await ask(
+            runs,
+            path,
+            cards=cards,
+            n_ctx=2048,
+            n_gpu_layers=5,
+            devices=("GPU0", "GPU1"),
+            tensor_split=(2, 3),
+            tensor_overrides=(TensorOverride(pattern=pattern, device="CPU"),),
+        )
+        for card, endpoint in (("GPU0", first), ("GPU1", second)):
+            check(bytes_of(fit, card), actual, next(key for key in actual if endpoint in key).rpartition(" ")[0])
+        check(bytes_of(fit, "CPU"), actual, "CPU")
+
+
+async def test_a_card_has_room_to_convert_a_quantized_cache(runs: DryRuns, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *dense_model(n_layer=6, n_embd=1024, n_head=8, n_head_kv=4))
+    plan: dict[str, Any] = {"n_ctx": 32768, "n_gpu_layers": 7, "devices": ("GPU0",), "tensor_split": (7,)}
+    compute = {}
+    for kind in ("f16", "q8_0", "f16"):  # what one question needs, the next does not inherit
+        fit = await ask(runs, path, cards=CARDS[:1], type_k=kind, type_v=kind, **plan)
+        found = bytes_of(fit, "GPU0")["compute"]
+        assert compute.setdefault(kind, found) == found
+    layer = 32768 * 4 * 128 * 2 * 2  # cells, heads, values, K and V, bytes
+    assert layer / 2 < compute["q8_0"] - compute["f16"] <= layer
+
+
+async def test_another_card_of_the_same_name_is_another_question(runs: DryRuns, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *dense_model())
+    plan = plan_of(path, n_gpu_layers=5, devices=("GPU0",), tensor_split=(5,))
+    answers = []
+    for memory in (8 << 30, 24 << 30):
+        card = ImaginedDevice(name="GPU0", memory_total=memory, memory_free=memory)
+        answers.append(await runs.ask(plan, stub_key="a", imagined=[card]))
+    assert answers[0].question_id != answers[1].question_id
+    assert answers[0].layers == answers[1].layers == ("GPU0",) * 5
 
 
 async def test_an_answer_is_remembered_and_takes_no_second_question(runs: DryRuns, tmp_path: Path) -> None:
