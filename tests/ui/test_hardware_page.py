@@ -141,12 +141,14 @@ def test_the_loaded_model_says_how_its_tokens_are_guessed(
     view: HardwareView, mode: Speculation, reason: SpeculationReason, said: str
 ) -> None:
     model = msgspec.structs.replace(loaded_model("CPU"), speculation=mode, speculation_reason=reason)
+    view.set_profile(machine())
     view.split.set_loaded(model)
     settle()
     assert said in words(view)
 
 
 def test_nothing_is_said_of_guesses_where_the_engine_does_not(view: HardwareView) -> None:
+    view.set_profile(machine())
     view.split.set_loaded(msgspec.structs.replace(loaded_model("CPU"), speculation="draft"))
     view.split.set_loaded(loaded_model("CPU"))
     view.split.set_loaded(None)

@@ -136,7 +136,9 @@ class ChoiceTable(QAbstractTableModel):
         if column == QUALITY:
             return self.tr("Mean KL divergence to f16: {kld}").format(kld=f"{choice.quality.kld:.4f}")
         if column == SPEED:
-            return self.tr("Estimate: {low} to {high} tokens per second").format(
+            measured = self.tr("By this machine's own measurements: {low} to {high} tokens per second")
+            estimate = self.tr("Estimate: {low} to {high} tokens per second")
+            return (measured if choice.speed.measured else estimate).format(
                 low=self._number(choice.speed.decode_low), high=self._number(choice.speed.decode_high)
             )
         if column == MEMORY:

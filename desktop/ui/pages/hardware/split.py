@@ -145,8 +145,10 @@ class SplitCard(Card):
         self._guessing.setText(words)
         self._guessing.setVisible(bool(words))
 
-    def set_draft(self, draft: SplitDraft, stage: Stage, *, may_load: bool, note: str = "") -> None:
-        """Show a split. note: what went wrong with the engine's answer."""
+    def set_draft(
+        self, draft: SplitDraft, stage: Stage, *, may_load: bool, may_reset: bool = True, note: str = ""
+    ) -> None:
+        """Show a split. may_reset: it is not Snug's own. note: what went wrong with the engine's answer."""
         cards = [load for load in draft.devices if load.is_gpu]
         self._message.hide()
         self._content.show()
@@ -157,6 +159,7 @@ class SplitCard(Card):
         self._show_hint(draft)
         self._stage.setText(note or self._stage_words(stage))
         self._reset.setVisible(bool(cards))
+        self._reset.setEnabled(may_reset)
         self._load.setText(self.tr("Load with this split") if cards else self.tr("Load with this context"))
         self._load.setEnabled(may_load)
         help_text = "" if may_load else self._why_not(draft, stage)

@@ -170,7 +170,10 @@ class SplitController:
         self._draft = draft
         guarded = self._services.settings.get(MEMORY_GUARD)
         fits = draft.room == "fits" or not guarded
-        self._view.set_draft(draft, stage, may_load=fits and stage != "loaded", note=note)
+        is_loaded = stage == "loaded"
+        self._view.set_draft(
+            draft, stage, may_load=fits and not is_loaded, may_reset=is_loaded or self._is_own, note=note
+        )
 
     def _ask(self) -> None:
         """Ask the engine when the hand rests; what was asked before is given up."""

@@ -45,6 +45,7 @@ class HardwareView(Page):
         self._disk = FoundCard()
         self._columns = 0
         self.split = SplitCard()
+        self.split.hide()
         self.planner = PlannerCard()
         self.planner.hide()
         self.doctor = DoctorCard()
@@ -78,6 +79,7 @@ class HardwareView(Page):
         self._problems.setText("\n".join(f"{problem.source}: {render(problem.what)}" for problem in profile.problems))
         self._problems.setVisible(bool(profile.problems))
         self._waiting.hide()
+        self.split.show()
         self._columns = 0
         self._arrange()
 

@@ -1,9 +1,8 @@
 """Has the engine check the rows once the sliders rest, and keeps its answers until the next price."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import cast
 
 import msgspec
 
@@ -99,8 +98,7 @@ class ExactRows:
         await asyncio.sleep(after)
         rows = [row for row in self._rows if not self._answers.get(_key(row), row).exact]
         try:
-            asked = cast("AsyncGenerator[Choice, None]", verify_choices(self._services, found, rows, fetch=fetch))
-            async with aclosing(asked) as answers:
+            async with aclosing(verify_choices(self._services, found, rows, fetch=fetch)) as answers:
                 async for answer in answers:
                     self._answers[_key(answer)] = answer
                     self._show.request()

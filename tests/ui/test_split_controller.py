@@ -1,0 +1,222 @@
+"""The split editor with its controller, the real library, and the real engine's dry run."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QSlider
+
+from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, EngineInfo, LoadedModel, LoadPlan
+from desktop.engine.state import EnginePhase, EngineState
+from desktop.fit.split_editor import SplitDraft
+from desktop.settings import KV_TYPE, MEMORY_GUARD, WANTED_CONTEXT
+from desktop.ui.pages.hardware.split import SplitCard
+from desktop.ui.widgets.buttons import Button
+from tests.support.page_person import PagePerson
+from tests.support.page_values import GIB, gpu, loaded_model, machine
+
+
+def button(view: SplitCard, begins: str) -> Button:
+    return next(each for each in view.findChildren(Button) if each.isVisible() and each.text().startswith(begins))
+
+
+class Loads:
+    """Stands where the window's loader stands."""
+
+    def __init__(self) -> None:
+        self.wanted: list[tuple[str, dict[str, Any]]] = []
+
+    def load(self, reference: str = "", **wishes: Any) -> None:
+        self.wanted.append((reference, wishes))
+
+
+CARDS = (gpu("Card One", 12, backend="CUDA0"), gpu("Card Two!", 8, backend="CUDA1"))
+
+
+def engine_with(*cards: Any) -> EngineInfo:
+    devices = tuple(
+        EngineDevice(
+            name=card.backend, description=card.name, kind=DeviceKind.GPU, backend="CUDA",
+            memory_total=card.vram_total, memory_free=card.vram_free, pci_address=card.pci_address,
+        )
+        for card in cards
+    )  # fmt: skip
+    return EngineInfo(
+        version="test", system_info="", devices=devices, supports_gpu_offload=bool(cards), supports_rpc=False
+    )
+
+
+@pytest.fixture
+def person(styled: QApplication, snug_home: Path) -> Iterator[Callable[..., PagePerson]]:
+    people: list[PagePerson] = []
+
+    def enter(*cards: Any, loaded: LoadedModel | None = None, plan: LoadPlan | None = None) -> PagePerson:
+        from desktop.services import Survey
+
+        page = PagePerson(styled, "hardware")
+        people.append(page)
+        page.shell.loader = cast("Any", Loads())
+        page.settings.set(WANTED_CONTEXT, 4096)
+        page.engine.loaded, page.engine.plan = loaded, plan
+        found = Survey(profile=machine(*cards), engine=engine_with(*cards))
+        page.services.surveys.latest = found
+
+        async def start() -> EngineInfo:
+            return engine_with(*cards)
+
+        page.engine.start = start  # type: ignore[method-assign]
+        return page
+
+    yield enter
+    for page in people:
+        page.close()
+
+
+def split_of(page: PagePerson) -> SplitCard:
+    return cast("SplitCard", page.view.split)
+
+
+def test_on_this_machine_the_engine_itself_answers(person: Callable[..., PagePerson]) -> None:
+    page = person()
+    page.open()
+    split = split_of(page)
+    page.until("the engine's answer", lambda: split.stage_text().startswith("Exact"), timeout=60)
+    (cpu,) = split.load_texts()
+    assert cpu.endswith("Fits")
+    button(split, "Load with this context").click()
+    loads = cast("Loads", page.shell.loader)
+    page.until("the wish to load", lambda: loads.wanted)
+    assert loads.wanted == [("smollm2-135m:Q4_1", {"context": 4096, "split": None})]
+
+
+def test_context_and_kv_type_are_priced_at_once_and_then_exactly(person: Callable[..., PagePerson]) -> None:
+    page = person()
+    page.open()
+    split = split_of(page)
+    page.until("the first prices", split.load_texts)
+    before = split.load_texts()[0]
+    slider = split.findChild(QSlider)
+    assert isinstance(slider, QSlider)
+    QTest.keyClick(slider, Qt.Key.Key_Right)
+    assert split.load_texts()[0] != before, "in the same moment"
+    assert split.stage_text().startswith("Estimate")
+    page.until("the engine's answer", lambda: split.stage_text().startswith("Exact"), timeout=60)
+    split._wishes._kv.setCurrentIndex(1)
+    button(split, "Load with this context").click()
+    loads = cast("Loads", page.shell.loader)
+    page.until("the wish to load", lambda: loads.wanted)
+    assert loads.wanted[0][1]["context"] == 8192
+    assert page.settings.get(KV_TYPE) == "q8_0"
+
+
+def test_a_split_by_hand_is_loaded_as_it_is_and_snugs_own_by_itself(person: Callable[..., PagePerson]) -> None:
+    page = person(*CARDS)
+    page.open()
+    split = split_of(page)
+    page.until("a split", split.texts)
+    loads = cast("Loads", page.shell.loader)
+    button(split, "Load").click()
+    page.until("the first wish", lambda: loads.wanted)
+    assert loads.wanted[0][1]["split"] is None
+    handle = split._line.handles()[0]
+    QTest.keyClick(handle, Qt.Key.Key_Home)
+    QTest.keyClick(split._line.handles()[1], Qt.Key.Key_Home)
+    QTest.keyClick(split._line.handles()[1], Qt.Key.Key_PageUp)
+    assert [text.split(" · ")[0] for text in split.texts()] == ["Card One", "Card Two!"]
+    button(split, "Load").click()
+    page.until("the second wish", lambda: len(loads.wanted) == 2)
+    own = loads.wanted[1][1]["split"]
+    assert sum(own) == 31
+    assert 0 < own[0] < 31
+    assert button(split, "Reset").isEnabled()
+    button(split, "Reset").click()
+    assert not button(split, "Reset").isEnabled(), "this is Snug's split already"
+    button(split, "Load").click()
+    page.until("the third wish", lambda: len(loads.wanted) == 3)
+    assert loads.wanted[2][1]["split"] is None
+
+
+def test_with_the_memory_check_switched_off_too_much_may_be_tried(person: Callable[..., PagePerson]) -> None:
+    tiny = gpu("Card One", 0.6, used=0.3, backend="CUDA0")
+    page = person(tiny)
+    page.open()
+    split = split_of(page)
+    page.until("a split", split.texts)
+    QTest.keyClick(split._line.handles()[0], Qt.Key.Key_Home)
+    assert "more" in split.load_texts()[1]
+    assert not button(split, "Load").isEnabled()
+    page.settings.set(MEMORY_GUARD, False)
+    QTest.keyClick(split._line.handles()[0], Qt.Key.Key_Right)
+    assert "more" in split.load_texts()[1]
+    assert button(split, "Load").isEnabled()
+
+
+@pytest.mark.allow_log("CUDA")
+def test_an_engine_that_cannot_answer_leaves_the_estimate_and_says_why(person: Callable[..., PagePerson]) -> None:
+    page = person(*CARDS)
+    page.open()
+    split = split_of(page)
+    page.until("an answer", lambda: split.load_texts() and "being asked" not in split.stage_text(), timeout=60)
+    assert "CUDA" in split.stage_text() or "device" in split.stage_text()
+    assert split.load_texts()[1].endswith(("Fits", "Not used"))
+
+
+def loaded_starter(page: PagePerson, *layers: str) -> tuple[LoadedModel, LoadPlan]:
+    starter = next(model for model in page.services.library.installed() if model.bundled)
+    memory = tuple(
+        DeviceMemory(device=name, weights=layers.count(name) << 20, kv=1 << 20, compute=1 << 20)
+        for name in ("CPU", "CUDA0", "CUDA1")
+    )
+    model = msgspec.structs.replace(loaded_model(*layers), memory=memory)
+    return model, LoadPlan(model_path=starter.path, model_name=starter.name, n_ctx=4096)
+
+
+def test_what_is_loaded_is_shown_as_it_is_and_followed(person: Callable[..., PagePerson]) -> None:
+    page = person(*CARDS)
+    page.open()
+    split = split_of(page)
+    page.until("a split", split.texts)
+    model, page.engine.plan = loaded_starter(page, *["CPU"] * 4, *["CUDA0"] * 20, *["CUDA1"] * 7)
+    page.engine.become(EngineState(phase=EnginePhase.READY, loaded=model), loaded=model)
+    page.until("what is loaded", lambda: split.stage_text().startswith("As it is loaded"))
+    assert split.texts()[1:] == ["Card One · layers 4–23", "Card Two! · layers 24–30"]
+    assert split.texts()[0].endswith("· layers 0–3")
+    assert "(in use)" in split._models.currentText()
+    assert not button(split, "Load").isEnabled()
+    assert "already" in button(split, "Load").accessibleDescription()
+    QTest.keyClick(split._line.handles()[1], Qt.Key.Key_Right)
+    assert split.texts()[1] == "Card One · layers 4–24"
+    assert button(split, "Load").isEnabled()
+
+
+def test_a_hidden_page_does_nothing_when_models_are_loaded(person: Callable[..., PagePerson]) -> None:
+    page = person()
+    page.open()
+    split = split_of(page)
+    page.until("prices", split.load_texts)
+    page.view.hide()
+    model, page.engine.plan = loaded_starter(page, *["CPU"] * 31)
+    page.engine.become(EngineState(phase=EnginePhase.READY, loaded=model), loaded=model)
+    page.live(0.2)
+    assert not split.stage_text().startswith("As it is loaded")
+    page.open()
+    page.until("what is loaded", lambda: split.stage_text().startswith("As it is loaded"))
+
+
+def test_the_newest_wish_is_the_one_that_is_answered(person: Callable[..., PagePerson]) -> None:
+    page = person()
+    page.open()
+    split = split_of(page)
+    page.until("prices", split.load_texts)
+    for context in (2048, 8192, 16384, 2048):
+        split.wishes_changed.emit(context, "f16")
+        page.live(0.02)
+    page.until("the engine's answer", lambda: split.stage_text().startswith("Exact"), timeout=60)
+    draft: SplitDraft = page.controller._split._draft  # type: ignore[union-attr]
+    assert draft.exact
+    assert draft.devices[0].kv == 2048 * 2 * 2 * 30 * 3 * 64
+    assert draft.devices[0].total == 16 * GIB
