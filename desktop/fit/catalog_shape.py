@@ -5,12 +5,15 @@ their own bits (quantizers keep the output table at six bits or more); the rest 
 """
 
 from desktop.catalog.types import AttentionShape, CatalogModel, CatalogQuantization, RecurrentShape
+from desktop.fit.products import Products, main_type
 from desktop.fit.quality import quant_figures
 from desktop.fit.shape import LayerCache, ModelShape
+from desktop.gguf.types import GGML_TYPES_BY_NAME
 
 _OUTPUT_BITS = 6.5625  # q6_K, what llama-quantize chooses for the output table below Q6_K
 _VOCABULARY = 128_000  # where a catalog entry states none
 _F32 = 4
+_MATRICES = 7  # Q, K, V, their output; gate, up, down
 
 
 def file_size(model: CatalogModel, quantization: CatalogQuantization) -> tuple[int, bool]:
@@ -49,7 +52,31 @@ def shape_of_catalog(model: CatalogModel, quantization: CatalogQuantization) -> 
         n_vocab=shape.vocab_size or _VOCABULARY,
         layer_active=active,
         layer_experts=tuple(round(weights * experts) for weights in layer_weights),
+        layer_products=tuple(_layer_products(quantization.name, weights, model) for weights in layer_weights),
+        head_products=_head_products(quantization.name, shape, inside if tied else head),
+        n_head=_n_head(shape),
     )
+
+
+def _layer_products(quantization: str, size: int, model: CatalogModel) -> tuple[Products, ...]:
+    """A block's weights as if all were of one type: the usual seven matrices, more rows where there are experts."""
+    width = model.shape.n_embd
+    kind = main_type(quantization, width)
+    rows = size // GGML_TYPES_BY_NAME[kind].row_bytes(width) if kind else 0
+    return (Products(kind, width, rows, _MATRICES),) if kind else ()
+
+
+def _head_products(quantization: str, shape: AttentionShape, size: int) -> tuple[Products, ...]:
+    """Quantizers keep the output table at six bits or more."""
+    kind = main_type(quantization, shape.n_embd)
+    if kind is not None and GGML_TYPES_BY_NAME[kind].bits_per_weight < _OUTPUT_BITS:
+        kind = main_type("Q6_K", shape.n_embd)
+    rows = size // GGML_TYPES_BY_NAME[kind].row_bytes(shape.n_embd) if kind else 0
+    return (Products(kind, shape.n_embd, rows, 1),) if kind else ()
+
+
+def _n_head(shape: AttentionShape) -> int:
+    return max(shape.n_head) if isinstance(shape.n_head, tuple) else shape.n_head
 
 
 def _cache(shape: AttentionShape, layer: int) -> LayerCache:
@@ -84,8 +111,7 @@ def _ff_width(model: CatalogModel) -> int:
 
 
 def _attention_width(shape: AttentionShape, caches: tuple[LayerCache, ...]) -> int:
-    heads = max(shape.n_head) if isinstance(shape.n_head, tuple) else shape.n_head
-    return heads * shape.head_dim_k + max(cache.k_width + cache.v_width for cache in caches)
+    return _n_head(shape) * shape.head_dim_k + max(cache.k_width + cache.v_width for cache in caches)
 
 
 def _active_share(model: CatalogModel, table_weights: int) -> float:

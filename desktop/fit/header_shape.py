@@ -6,6 +6,7 @@ Rules and defaults are those of llama.cpp's llama-hparams.cpp, llama-kv-cache.cp
 import re
 from collections.abc import Sequence
 
+from desktop.fit.products import Products, products_of
 from desktop.fit.shape import LayerCache, ModelShape
 from desktop.gguf.errors import CorruptGguf
 from desktop.gguf.header import GgufHeader, TensorInfo
@@ -57,8 +58,20 @@ def shape_of_header(header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) ->
         attention_width=_attention_width(header, layers),
         n_vocab=header.vocab_size,
         layer_active=_active_share(header, tensors),
+        layer_products=_layer_products(header.n_layer, tensors),
+        head_products=products_of(t for t in tensors if t.name == ("token_embd.weight" if tied else "output.weight")),
+        n_head=header.number("attention.head_count"),
         exact=True,
     )
+
+
+def _layer_products(n_layer: int, tensors: Sequence[TensorInfo]) -> tuple[tuple[Products, ...], ...]:
+    layers: list[list[TensorInfo]] = [[] for _ in range(n_layer)]
+    for tensor in tensors:
+        layer = tensor.layer
+        if layer is not None:
+            layers[layer].append(tensor)
+    return tuple(products_of(layer) for layer in layers)
 
 
 def _sum_tensors(header: GgufHeader, tensors: Sequence[TensorInfo]) -> dict[int | str, int]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from desktop.fit.products import Products
 from desktop.gguf.types import GGML_TYPES_BY_NAME
 
 _KEPT_ANSWERS = 4  # a context, and the depth at which its speed is stated, for two machines
@@ -74,6 +75,8 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     layer_experts: bytes of the routed experts in each block, layer_feed_forward: those of its dense feed-forward step;
     both are part of layer_weights, and can be kept on the CPU while the rest of the block is not. () where unknown.
     ff_width: values per token of the widest feed-forward step. attention_width: values per token of Q, K and V.
+    layer_products: the matrices of each block, head_products: those of the head, for the speed; () where unknown.
+    n_head: heads of attention, 0 where unknown.
     """
 
     layer_weights: tuple[int, ...]
@@ -90,6 +93,9 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     layer_experts: tuple[int, ...] = ()
     layer_feed_forward: tuple[int, ...] = ()
     layer_active: float = 1.0
+    layer_products: tuple[tuple[Products, ...], ...] = ()
+    head_products: tuple[Products, ...] = ()
+    n_head: int = 0
     exact: bool = False
 
     @cached_property

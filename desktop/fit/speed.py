@@ -1,14 +1,18 @@
 """How fast a model will write: bytes read per token over the bandwidth of the device that reads them.
 
-t per token = t0 + sum over devices of (weights read / BW(device, type)) + KV cache read / BW + hops between devices.
-Until this machine was measured, bandwidths are intervals, and so is the answer; `Speed.measured` is then False.
+t per token = t0 + sum over devices of (weights read / BW(device, type)) + attention over what was kept + hops between
+devices. With the probe's figures of every device of a plan the answer is measured (desktop/fit/measured.py), corrected
+by this machine's own runs; otherwise bandwidths are assumed, `Speed.measured` is False, and prefill is not known.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from desktop.fit.measured import TOKENS, MeasuredDevice, Probes, correction, placement_key
+from desktop.fit.observed import Run
 from desktop.fit.placement import CPU, Costs, Span
 from desktop.fit.quality import QuantFigures
+from desktop.fit.shape import ModelShape
 from desktop.fit.types import DeviceBudget, Speed
 from desktop.hardware.types import HardwareProfile
 
@@ -47,14 +51,36 @@ HOP_SECONDS = 50e-6
 """Handing the hidden state on to the next device."""
 
 
+# What the engine does per token beside the model: it chooses the token, tells of it, and prepares the next step. Seen
+# on a CPU of 2.6 GHz; see docs/speed.md.
+_TOKEN_SECONDS = 0.25e-3
+_WORD_SECONDS = 4e-9  # per word of the vocabulary
+# Half the width of the interval: for a model that never ran here, after one run of it, after more.
+_UNSURE = (0.12, 0.08, 0.05)
+_LARGEST_SPREAD = 0.3
+
+
 class SpeedModel:
     """Bandwidth of every device of one machine; answers for any model on it."""
 
-    def __init__(self, profile: HardwareProfile, budgets: Sequence[DeviceBudget]) -> None:
+    def __init__(
+        self, profile: HardwareProfile, budgets: Sequence[DeviceBudget], *, probes: Probes | None = None
+    ) -> None:
+        """probes: what was measured on this machine; without it everything is an estimate."""
         self._bandwidth = {budget.name: _assumed(budget, profile) for budget in budgets}
+        self._probes = probes
 
-    def decode(self, costs: Costs, spans: Sequence[Span], figures: QuantFigures, *, depth: int = DEPTH) -> Speed:
-        """Estimate the decode speed at `depth` tokens of conversation, in tokens per second."""
+    def decode(
+        self, costs: Costs, spans: Sequence[Span], figures: QuantFigures, *, depth: int = DEPTH, model: str = ""
+    ) -> Speed:
+        """Speed at `depth` tokens of conversation (at most the context), in tokens per second.
+
+        model: its key (`model_key`), so that its own runs correct the figure.
+        """
+        devices = self._measured(costs.shape, spans)
+        if devices is not None and self._probes is not None:
+            at = min(depth, costs.request.n_ctx)
+            return _corrected(_predict(devices, costs, spans, at), self._probes.runs, spans, model)
         if costs.request.n_ctx > depth:
             costs = Costs(costs.shape, costs.request._replace(n_ctx=depth))
         fast = slow = HOP_SECONDS * (len(spans) - 1)
@@ -67,6 +93,56 @@ class SpeedModel:
             slow += start + read / low
             fast += start + read / high
         return Speed(decode_low=1 / slow, decode_high=1 / fast)
+
+    def predicted(self, costs: Costs, spans: Sequence[Span], *, depth: int) -> tuple[float, float] | None:
+        """Decode and prefill speed from the probe alone, no runs in them; None where a device was not measured."""
+        devices = self._measured(costs.shape, spans)
+        return None if devices is None else _predict(devices, costs, spans, depth)[:2]
+
+    def _measured(self, shape: ModelShape, spans: Sequence[Span]) -> list[MeasuredDevice] | None:
+        """The devices of a plan where each was measured, with every type of the model; otherwise None."""
+        if self._probes is None or not spans:
+            return None
+        found = [self._probes.devices.get(span.device) for span in spans]
+        known = [device for device in found if device is not None and device.knows(shape)]
+        return known if len(known) == len(found) else None
+
+
+class _Prediction(NamedTuple):
+    """Tokens per second. spread: slower over faster measurement, of the types at hand."""
+
+    decode: float
+    prefill: float
+    spread: float
+
+
+def _predict(devices: Sequence[MeasuredDevice], costs: Costs, spans: Sequence[Span], depth: int) -> _Prediction:
+    hops = HOP_SECONDS * (len(spans) - 1)
+    token = _TOKEN_SECONDS + costs.shape.n_vocab * _WORD_SECONDS + hops
+    pairs = list(zip(devices, spans, strict=True))
+    return _Prediction(
+        1 / (token + sum(device.decode(costs, span, depth) for device, span in pairs)),
+        1 / (hops / TOKENS + sum(device.prefill(costs, span, 0) for device, span in pairs)),
+        max(device.spread(costs.shape) for device in devices),
+    )
+
+
+def _corrected(found: _Prediction, runs: Sequence[Run], spans: Sequence[Span], model: str) -> Speed:
+    """Multiply by what runs taught; the interval is narrower for a model that ran here."""
+    placement = placement_key(spans)
+    decode = correction(runs, placement=placement, model=model)
+    prefill = correction(runs, placement=placement, model=model, prefill=True)
+    unsure = min((found.spread - 1) / 2, _LARGEST_SPREAD)
+    one, other = (_UNSURE[min(part.runs, 2)] + unsure for part in (decode, prefill))
+    middle = found.prefill * prefill.factor
+    return Speed(
+        decode_low=found.decode * decode.factor * (1 - one),
+        decode_high=found.decode * decode.factor * (1 + one),
+        prefill=middle,
+        prefill_low=middle * (1 - 2 * other),
+        prefill_high=middle * (1 + 2 * other),
+        measured=True,
+    )
 
 
 def _weights_read(costs: Costs, span: Span) -> float:

@@ -24,11 +24,16 @@ class Kept(NamedTuple):
 
 
 class Speed(msgspec.Struct, frozen=True, kw_only=True):
-    """Expected decode and prefill speed, an interval; `measured` when this machine's own runs stand behind it."""
+    """Expected decode and prefill speed, an interval; `measured` when this machine's own runs stand behind it.
+
+    prefill: the middle of its interval; None while the machine was not measured, as its bounds.
+    """
 
     decode_low: float
     decode_high: float
     prefill: float | None = None
+    prefill_low: float | None = None
+    prefill_high: float | None = None
     measured: bool = False
 
     @property

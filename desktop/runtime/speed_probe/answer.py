@@ -19,7 +19,7 @@ from desktop.runtime.devices.rpc import register_workers
 from desktop.runtime.devices.threads import physical_cores
 from desktop.runtime.failures import EngineError
 from desktop.runtime.speed_probe.graphs import Device, NoMemory
-from desktop.runtime.speed_probe.measure import COMMON_TYPES, Machine, measure_device, room_of
+from desktop.runtime.speed_probe.measure import COMMON_TYPES, Contents, Machine, measure_device, room_of
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def _measure(
     handle = ggml.dev_by_name(about.name.encode())
     try:
         with Device(ggml, handle, threads=threads, room=room_of(processor=processor)) as device:
-            machine = Machine(device, about.name, about.description, threads)
+            machine = Machine(device, Contents(device), about.name, about.description, threads)
             return measure_device(machine, question.types or COMMON_TYPES, on_done)
     except NoMemory:
         log.warning("%s has no room for the measurement", about.name)

@@ -33,7 +33,8 @@ def _serve(wire: Wire) -> int:
     except (ImportError, OSError, RuntimeError, AttributeError):
         log.exception("the engine's libraries cannot be loaded")
         return EXIT_ENGINE_MISSING
-    EngineLog().install()
+    engine_log = EngineLog()  # native code calls it, so that it has to stay
+    engine_log.install()
     llama.llama_backend_init()
     with open(0, "rb", closefd=False) as questions:
         question = msgspec.json.decode(questions.readline(), type=SpeedQuestion)

@@ -1,6 +1,6 @@
 """ggml's graphs through ctypes: tensors in a device's memory, operations on them, and how long a device takes for them.
 
-Signatures are those of ggml.h and ggml-backend.h (ggml 0.25.3). Contents do not matter to the speed: everything is 0.
+Signatures are those of ggml.h and ggml-backend.h (ggml 0.25.3).
 """
 
 import ctypes
@@ -67,6 +67,8 @@ class _Functions:
             "backend_alloc_ctx_tensors_from_buft": (pointer, pointer, pointer),
             "backend_tensor_alloc": (_INT, pointer, pointer, pointer),
             "backend_tensor_set": (None, pointer, pointer, _SIZE, _SIZE),
+            "nbytes": (_SIZE, pointer),
+            "quantize_chunk": (_SIZE, _INT, pointer, pointer, _LONG, _LONG, _LONG, pointer),
         }
         for name, signature in signatures.items():
             setattr(self, name, bind(library, f"ggml_{name}", *signature))
@@ -115,7 +117,7 @@ class Device:
 
     def __init__(self, ggml: Ggml, handle: int, *, threads: int, room: int) -> None:
         """threads: of the processor, 0 on others. room: bytes of each buffer."""
-        self.ggml, self.handle, self.functions, self.room = ggml, handle, _Functions(), room
+        self.ggml, self.handle, self.functions, self.room, self.threads = ggml, handle, _Functions(), room, threads
         self._buffers: dict[int, int] = {}
         self._backend = self.functions.backend_dev_init(handle, None)
         if not self._backend:
@@ -205,14 +207,15 @@ class Graph:
         """Have this computed, after what was wanted before."""
         self._ggml.build_forward_expand(self._graph, result)
 
-    def place(self, weights: Sequence[int], use: int) -> bool:
+    def place(self, weights: Sequence[int], use: int, contents: bytes) -> bool:
         """Give weights memory where libllama would: where `use`, an operation on the first, can be computed from.
 
-        False where this device cannot compute it at all.
+        All are alike, and filled with `contents` again and again. False where this device cannot compute it at all.
         """
         for buffer_type in self.device.buffer_types:
-            self._fill(weights, buffer_type)
-            if self._ggml.backend_dev_supports_op(self.device.handle, use):
+            self._place_in(weights, buffer_type)
+            if self.supports(use):
+                self._fill_alike(weights, contents)
                 return True
         return False
 
@@ -227,15 +230,28 @@ class Graph:
         if self._rest:
             self._ggml.backend_buffer_clear(self._rest, 0)
 
-    def fill(self, tensor: int, values: ctypes.Array[Any]) -> None:
-        """Write values into a tensor that has memory."""
-        self._ggml.backend_tensor_set(tensor, values, 0, ctypes.sizeof(values))
+    def fill(self, tensor: int, contents: bytes) -> None:
+        """Fill a tensor that has memory with `contents`, again and again."""
+        size = self._ggml.nbytes(tensor)
+        whole = (contents * (size // len(contents) + 1))[:size]
+        self._ggml.backend_tensor_set(tensor, whole, 0, size)
 
     def measure(self, repeats: int) -> Timing:
         """Compute what is wanted, once to warm up and `repeats` times more."""
         return self.device.timing(self._graph, repeats)
 
-    def _fill(self, weights: Sequence[int], buffer_type: int) -> None:
+    def _fill_alike(self, weights: Sequence[int], contents: bytes) -> None:
+        """Fill one, laid out anew where that is the way of its buffer, and copy it where that is the processor's."""
+        first, *others = weights
+        self.fill(first, contents)
+        size, source = self._ggml.nbytes(first), _TensorHead.from_address(first).data
+        for tensor in others:
+            if self.device.threads:
+                ctypes.memmove(_TensorHead.from_address(tensor).data, source, size)
+            else:
+                self.fill(tensor, contents)
+
+    def _place_in(self, weights: Sequence[int], buffer_type: int) -> None:
         ggml = self._ggml
         buffer = self.device.buffer(buffer_type)
         base, alignment = ggml.backend_buffer_get_base(buffer), ggml.backend_buft_get_alignment(buffer_type)
@@ -248,3 +264,13 @@ class Graph:
             head.buffer = head.data = head.extra = None  # of the kind of buffer that was tried before
             ggml.backend_tensor_alloc(buffer, tensor, base + at)
             at += -(-size // alignment) * alignment
+
+
+def quantize(device: Device, kind: str, width: int, values: "ctypes.Array[ctypes.c_float]") -> bytes:
+    """Values as ggml stores them in a type, in rows of `width`."""
+    rows = len(values) // width
+    result = ctypes.create_string_buffer(rows * GGML_TYPES_BY_NAME[kind].row_bytes(width))
+    importance = (ctypes.c_float * width)(*([1.0] * width))  # the smallest types insist on it
+    code = GGML_TYPES_BY_NAME[kind].code
+    device.functions.quantize_chunk(code, values, result, 0, rows, width, importance)
+    return result.raw
