@@ -17,6 +17,7 @@ from desktop.gguf.errors import GgufError
 from desktop.services import Services, Survey
 
 if TYPE_CHECKING:
+    from desktop.catalog.remote_header import RemoteHeaders
     from desktop.engine.protocol import EngineDevice, ImaginedDevice
     from desktop.fit.report import FitDefaults, FitSubject
     from desktop.fit.types import Choice, DeviceBudget
@@ -51,29 +52,28 @@ async def verify_choices(
     its reason and is not exact. imagined: cards instead of those at hand, for the profile in `found`. Close it when it
     is left early (aclosing).
     """
+    from desktop.catalog.remote_header import RemoteHeaders
+
     asking = await _Asking.begin(services, found, imagined)
     if asking is None:
         return
     unknown: list[Choice] = []
     for choice in choices:
-        exact = asking.remembered(choice) or await asking.about_known(choice)
-        if exact is not None:
-            yield exact
-        else:
+        if not await asking.is_known(choice):
             unknown.append(choice)
-    if not fetch or services.hub.offline:
+        elif exact := asking.remembered(choice) or await asking.about_known(choice):
+            yield exact
+    if not unknown or not fetch or services.hub.offline:
         return
-    slots = asyncio.Semaphore(FETCHED_AT_ONCE)
-    tasks = [asyncio.ensure_future(asking.about_unknown(choice, slots)) for choice in unknown]
-    try:
-        for task in asyncio.as_completed(tasks):
-            exact = await task
-            if exact is not None:
-                yield exact
-    finally:
-        for pending in tasks:
-            pending.cancel()
-        if tasks:
+    async with RemoteHeaders(services.hub) as headers:
+        tasks = asking.about_unknown(unknown, headers)
+        try:
+            for task in asyncio.as_completed(tasks):
+                if exact := await task:
+                    yield exact
+        finally:
+            for pending in tasks:
+                pending.cancel()
             await asyncio.wait(tasks)
 
 
@@ -141,20 +141,34 @@ class _Asking:
         kept = msgspec.structs.replace(known, capability=choice.capability, installed=choice.installed)
         return msgspec.structs.replace(kept, reasons=renewed_reasons(choice, kept, self._budgets))
 
+    async def is_known(self, choice: "Choice") -> bool:
+        """Whether the model is on this disk, or its header was kept."""
+        here = (choice.model_id, choice.quantization) in self._installed
+        return here or await kept_model(self._services, self._source(choice)) is not None
+
     async def about_known(self, choice: "Choice") -> "Choice | None":
-        """Ask about a model that is on this disk, or whose header was kept; None for others, and where it failed."""
+        """Ask about a model that is known; None where it failed."""
         try:
             subject = await self._known(choice)
             return await self._ask(choice, subject) if subject is not None else None
         except AppError as error:
             return _without_figures(choice, error)
 
-    async def about_unknown(self, choice: "Choice", slots: asyncio.Semaphore) -> "Choice | None":
-        """Fetch what is missing, then ask; None where it failed."""
+    def about_unknown(
+        self, choices: "Sequence[Choice]", headers: "RemoteHeaders"
+    ) -> "list[asyncio.Task[Choice | None]]":
+        """Fetch what is missing, a few at a time, then ask; None where it failed."""
+        slots = asyncio.Semaphore(FETCHED_AT_ONCE)
+        return [asyncio.ensure_future(self._fetch_and_ask(choice, headers, slots)) for choice in choices]
+
+    async def _fetch_and_ask(
+        self, choice: "Choice", headers: "RemoteHeaders", slots: asyncio.Semaphore
+    ) -> "Choice | None":
+        source = self._source(choice)
         try:
             async with slots:
-                known = await known_model(self._services, self._source(choice))
-            return await self._ask(choice, _Subject(known_subject(self._source(choice), known.model), known.model.size))
+                known = await known_model(self._services, source, headers)
+            return await self._ask(choice, _Subject(known_subject(source, known.model), known.model.size))
         except AppError as error:
             return _without_figures(choice, error)
 

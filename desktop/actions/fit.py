@@ -62,12 +62,14 @@ async def fit_model(
 
 async def subject_of(services: Services, reference: str, *, on_progress: "Progress | None" = None) -> "FitSubject":
     """Find what `reference` names, on this disk or on the Hub, and read its header; raises as fit_model does."""
+    from desktop.catalog.remote_header import RemoteHeaders
     from desktop.library.types import InstalledModel
 
     found = await asyncio.to_thread(resolve_model, services, reference)
     if isinstance(found, InstalledModel):
         return await asyncio.to_thread(installed_subject, found)
-    known, remarks = await known_model(services, found, on_progress=on_progress)
+    async with RemoteHeaders(services.hub, on_progress=on_progress) as headers:
+        known, remarks = await known_model(services, found, headers)
     return known_subject(found, known, remarks)
 
 

@@ -5,12 +5,12 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn
+from desktop.catalog.hub_errors import HubBusy, HubUnreachable, OfflineSwitchOn
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.services import Services
 
 if TYPE_CHECKING:
-    from desktop.catalog.remote_header import Progress, RemoteHeaders
+    from desktop.catalog.remote_header import RemoteHeaders
     from desktop.catalog.stubs import KnownModel
     from desktop.library.types import CatalogChoice
 
@@ -28,21 +28,19 @@ class Known(NamedTuple):
     remarks: tuple[Phrase, ...] = ()
 
 
-async def known_model(services: Services, choice: "CatalogChoice", *, on_progress: "Progress | None" = None) -> Known:
+async def known_model(services: Services, choice: "CatalogChoice", headers: "RemoteHeaders") -> Known:
     """Return what is known of `choice`; at most its header is fetched, and nothing when it was asked for before.
 
-    Without a network, what was kept last of the file is taken, and a remark says so.
-    Raises what Hub.model and RemoteHeaders.read_model raise, FileNotSaved and DiskFull.
+    Where the Hub cannot be asked, what was kept last of the file is taken, and a remark says so.
+    Raises what Hub.model and RemoteHeaders.read_model raise.
     """
-    from desktop.catalog.remote_header import RemoteHeaders
-
     commit, file = choice.revision, choice.file
     if len(commit) != _PINNED or not file:
         try:
             found = await services.hub.model(
                 repo=choice.repo, file=file, quantization=choice.quantization, revision=commit
             )
-        except (OfflineSwitchOn, HubUnreachable) as error:
+        except (OfflineSwitchOn, HubUnreachable, HubBusy) as error:
             kept = await kept_model(services, choice)
             if kept is None:
                 raise
@@ -53,8 +51,9 @@ async def known_model(services: Services, choice: "CatalogChoice", *, on_progres
     kept = await asyncio.to_thread(services.stubs.find, repo=choice.repo, file=file, commit=commit)
     if kept is not None:
         return Known(kept)
-    async with RemoteHeaders(services.hub, on_progress=on_progress) as headers:
-        return Known(await fetch_model(services, headers, repo=choice.repo, file=file, commit=commit))
+    fetched = await headers.read_model(repo=choice.repo, commit=commit, file=file)
+    _log.info("fetched %d bytes for the header of %s/%s", fetched.fetched, choice.repo, file)
+    return Known(await asyncio.to_thread(services.stubs.keep, fetched))
 
 
 async def kept_model(services: Services, choice: "CatalogChoice") -> "KnownModel | None":
@@ -64,12 +63,3 @@ async def kept_model(services: Services, choice: "CatalogChoice") -> "KnownModel
     return await asyncio.to_thread(
         services.stubs.find, repo=choice.repo, file=choice.file, quantization=quantization, commit=commit
     )
-
-
-async def fetch_model(
-    services: Services, headers: "RemoteHeaders", *, repo: str, file: str, commit: str
-) -> "KnownModel":
-    """Fetch the headers of a model and keep what they say; raises as known_model does."""
-    fetched = await headers.read_model(repo=repo, commit=commit, file=file)
-    _log.info("fetched %d bytes for the header of %s/%s", fetched.fetched, repo, file)
-    return await asyncio.to_thread(services.stubs.keep, fetched)

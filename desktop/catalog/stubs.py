@@ -18,6 +18,7 @@ import msgspec
 
 from desktop.catalog.file_names import quantization_of
 from desktop.catalog.remote_header import RemoteModel
+from desktop.errors import AppError
 from desktop.files import explained_write, read_bounded, write_atomically
 from desktop.gguf.errors import GgufError
 from desktop.gguf.header import GgufHeader, HeaderParser
@@ -93,7 +94,7 @@ class StubCache:
         return max(meant, key=lambda known: known.learned, default=None)
 
     def keep(self, model: RemoteModel) -> KnownModel:
-        """Store what was learned, and return it. Raises FileNotSaved and DiskFull, and the errors of gguf.header."""
+        """Store what was learned, and return it; where it cannot be stored, the log says so. Raises GgufError."""
         stub = model.stub
         entry = _Entry(
             repo=model.repo,
@@ -107,8 +108,12 @@ class StubCache:
         known = _known(entry)._replace(fetched=model.fetched)
         path = self._folder / f"{_short(model.repo)}-{_short(model.file)}-{model.commit[:16]}{_ENTRY}"
         content = self._encoder.encode(entry)
-        write_atomically(path, hashlib.sha256(content).digest() + content)
-        clean_stubs(self._folder)
+        try:
+            write_atomically(path, hashlib.sha256(content).digest() + content)
+        except AppError as error:  # what is known is worth as much without a copy of it
+            _log.warning("what is known of %s/%s is not kept: %s", model.repo, model.file, error)
+        else:
+            clean_stubs(self._folder)
         return known
 
     def _load(self, path: Path) -> KnownModel | None:

@@ -63,6 +63,14 @@ def test_without_a_commit_what_was_learned_last_is_found(cache: StubCache, stub:
     assert (found.commit, found.file) == (B, "m-Q4_K_M.gguf")
 
 
+@pytest.mark.allow_log("is not kept")
+def test_where_nothing_can_be_kept_the_answer_stands(stub: Stub, tmp_path: Path) -> None:
+    (tmp_path / "stubs").write_text("a file where a folder belongs")
+    cache = StubCache(tmp_path / "stubs")
+    assert cache.keep(learned(stub)).stub == stub
+    assert cache.find(repo="owner/repo", file="m-Q4_K_M.gguf") is None
+
+
 def _only(cache: StubCache, tmp_path: Path, stub: Stub) -> Path:
     cache.keep(learned(stub))
     (path,) = (tmp_path / "stubs").glob("*.known")

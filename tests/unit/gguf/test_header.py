@@ -194,6 +194,32 @@ def test_random_damage_never_raises_anything_but_a_typed_error() -> None:
         assert len(header.per_layer("attention.head_count_kv")) == header.n_layer
 
 
+def test_damage_is_refused_alike_whether_it_comes_at_once_or_in_pieces() -> None:
+    metadata, tensors = dense_model(n_layer=1)
+    metadata["tokenizer.ggml.tokens"] = [f"word {index}" for index in range(300)]
+    whole = header_bytes(metadata, tensors)
+    generator = random.Random(7)
+    for _ in range(400):
+        damaged = bytearray(whole)
+        for _ in range(generator.randint(1, 4)):
+            damaged[generator.randrange(len(damaged))] = generator.randrange(256)
+        length = generator.randint(1, 600)
+        outcomes = [_outcome(bytes(damaged), step) for step in (len(damaged), length)]
+        assert outcomes[0] == outcomes[1], length
+
+
+def _outcome(content: bytes, length: int) -> object:
+    """The header that comes out, or the error in words."""
+    parser = HeaderParser(size=10**9, name="damaged")
+    try:
+        for begin in range(0, len(content), length):
+            if (header := parser.feed(content[begin : begin + length])) is not None:
+                return repr(header)  # a figure may be NaN, which equals nothing
+        parser.end()
+    except GgufError as error:
+        return type(error), str(error)
+
+
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     metadata, tensors = dense_model(n_layer=3)
     metadata["llama.attention.head_count_kv"] = [2, 0, 1]
