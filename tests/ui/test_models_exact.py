@@ -125,6 +125,21 @@ def test_without_a_network_there_is_no_offer(page: PagePerson, hub: HubServer) -
     assert hub.requests == []
 
 
+@pytest.mark.allow_log("no exact figures")
+def test_what_the_hub_does_not_have_is_said_and_can_be_tried_again(page: PagePerson, hub: HubServer) -> None:
+    file = hub.repositories[REPO].files.pop("tiny-Q8_0.gguf")
+    view = open_and_rest(page)
+    view._fetch.click()
+    page.until("a word on what is left", lambda: page.notices, timeout=60)
+    assert page.notices[0].text == "One row could not be checked; its memory stays an estimate."
+    page.until("the other one", lambda: sorted(sources(view)) == ["estimate", "exact"])
+    hub.repositories[REPO].files["tiny-Q8_0.gguf"] = file
+    assert page.notices[0].on_action is not None
+    page.notices[0].on_action()
+    page.until("all of them", lambda: set(sources(view)) == {"exact"}, timeout=60)
+    page.until("the banner to go", lambda: "rows left" in page.unwanted)
+
+
 def test_fetching_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
     hub.bytes_per_second = 2000
     view = open_and_rest(page)

@@ -124,7 +124,8 @@ class SplitLine(QWidget):
             handle.setAccessibleName(name)
             handle.setAccessibleDescription(value)
             handle.setToolTip(plain_tooltip(f"{name}\n{value}"))
-        self.setAccessibleName(", ".join(part.words[0] for part in parts))
+        self.setAccessibleName(", ".join(self.texts()))
+        self.setToolTip(plain_tooltip("\n".join(self.texts())))
         self._place_handles()
         self.update()
 

@@ -5,19 +5,21 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 import msgspec
+from PySide6.QtCore import QCoreApplication
 
 from desktop.errors import AppError
 from desktop.fit.types import Choice, Recommendation
 from desktop.services import Services, Survey
 from desktop.ui.bridge import Coalescer
 from desktop.ui.pages.models.view import ModelsView
-from desktop.ui.shell import Shell
+from desktop.ui.shell import NoticeWish, Shell
 
 REST = 0.3
 """Seconds without a new price after which the engine is asked."""
 _TOGETHER = 120
 """Milliseconds in which answers are shown together: rows change in place, and not one by one."""
 _GOOD = ("fits", "partial")
+_LEFT = "rows left"
 
 
 class ExactRows:
@@ -103,11 +105,31 @@ class ExactRows:
                     self._answers[_key(answer)] = answer
                     self._show.request()
                     if not self._view.isVisible():
-                        break  # nobody looks: the page asks again when it is shown
+                        return  # nobody looks: the page asks again when it is shown
+            if fetch:
+                self._tell_what_is_left()
         except AppError as error:
             self._shell.report(error)
         finally:
             self._show.request()
+
+    def _tell_what_is_left(self) -> None:
+        count = sum(not self._answers.get(_key(row), row).exact for row in self._rows)
+        if not count:
+            self._shell.notice_unwanted.emit(_LEFT)
+            return
+        one = QCoreApplication.translate("ExactRows", "One row could not be checked; its memory stays an estimate.")
+        several = QCoreApplication.translate(
+            "ExactRows", "{count} rows could not be checked; their memory stays an estimate."
+        )
+        hint = QCoreApplication.translate(
+            "ExactRows", "The Hub did not answer, or the engine does not know the model; the log says which."
+        )
+        action = QCoreApplication.translate("ExactRows", "Try again")
+        text = one if count == 1 else several.format(count=count)
+        self._shell.notify(
+            NoticeWish(text=text, hint=hint, kind="warn", action=action, on_action=self.fetch, key=_LEFT)
+        )
 
 
 def _key(row: Choice) -> tuple[str, str]:
