@@ -173,6 +173,10 @@ async def test_a_model_that_the_engine_does_not_know_comes_back_with_its_reason(
     assert exact["Q4_K_M"].exact
     assert not exact["Q8_0"].exact
     assert "tomorrow" in exact["Q8_0"].reasons[0].render()
+    requests = len(server.requests)
+    again = await verified(services, found, estimates(found, catalog), fetch=True)
+    assert not again["Q8_0"].exact
+    assert len(server.requests) == requests, "its header is known"
 
 
 @pytest.mark.allow_log("no exact figures for")

@@ -5,8 +5,10 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from desktop.catalog import remote_header
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_errors import (
     AddressExpired,
@@ -241,6 +243,22 @@ async def test_giving_up_closes_the_connection(server: HubServer) -> None:
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert await sent_in_the_end(server) < 3 * MIB
+
+
+async def test_a_connection_on_which_nothing_comes_is_given_up(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_header, "STALL", 0.5)
+    server.faults.append(Fault("stall", at=MIB))
+    with pytest.raises(HubUnreachable, match="time-out"):
+        await read(server)
+    assert len(server.of("cdn")) == 1
+
+
+@pytest.mark.parametrize("location", ["http://cdn.example/x", "ftp://cdn.example/x", "file:///etc/passwd"])
+async def test_a_redirect_that_leaves_encryption_is_refused(location: str) -> None:
+    with pytest.raises(OddAnswer, match="not encrypted"):
+        remote_header._next_address(httpx2.URL("https://hub.example/a/b"), location, "a/b")
 
 
 async def test_when_one_part_fails_the_others_are_given_up(server: HubServer, tmp_path: Path) -> None:
