@@ -70,12 +70,11 @@ class HubFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HubModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model of a repository, pinned. file: of a split model the first part; size: bytes of all, None if unknown."""
+    """A model of a repository, pinned. file: of a split model the first part."""
 
     repo: str
     commit: str
     file: str
-    size: int | None
 
 
 class Hub:
@@ -159,17 +158,15 @@ class Hub:
         HubFileAmbiguous say what there is instead.
         """
         info = await self._model_info(check_repo(repo), check_revision(revision))
-        sizes = {sibling.rfilename: _size(sibling) for sibling in info.siblings or ()}
-        wanted = check_file(file) if file else _in_quantization(repo, sizes, quantization)
+        names = {sibling.rfilename for sibling in info.siblings or ()}
+        wanted = file or _in_quantization(repo, sorted(names), quantization)
         parts = [str(part) for part in all_shards(PurePosixPath(check_file(wanted)))]
         for part in parts:
-            if part not in sizes:
-                raise _missing_file(repo, part, sizes)
+            if part not in names:
+                raise _missing_file(repo, part, sorted(names))
         if not _COMMIT.fullmatch(info.sha or ""):
             raise HubUnreachable(endpoint=self.endpoint, reason="it names no commit", detail=info.sha)
-        known = [size for part in parts if (size := sizes[part]) is not None]
-        total = sum(known) if len(known) == len(parts) else None
-        return HubModel(repo=repo, commit=info.sha or "", file=parts[0], size=total)
+        return HubModel(repo=repo, commit=info.sha or "", file=parts[0])
 
     async def _model_info(self, repo: str, revision: str) -> "ModelInfo":
         self.require_online()
@@ -259,10 +256,6 @@ def _missing_file(repo: str, file: str, names: Iterable[str]) -> HubFileMissing:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(printable(name) for name in names[:_MOST_NAMED])
     return f"{shown} ..." if len(names) > _MOST_NAMED else shown
-
-
-def _size(sibling: "RepoSibling") -> int | None:
-    return sibling.lfs.size if sibling.lfs else sibling.size
 
 
 def _only(info: "ModelInfo", names: list[str], what: str) -> "RepoSibling":
