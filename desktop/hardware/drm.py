@@ -18,10 +18,18 @@ _SPEEDS = {"2.5": 1, "5.0": 2, "8.0": 3, "16.0": 4, "32.0": 5, "64.0": 6}
 
 
 def cards(vendor: Vendor, root: Path = DRM_ROOT) -> Iterator[Path]:
-    """Yield the PCI device folder of every card of `vendor`, in the kernel's order."""
+    """Yield the PCI device folder of every card of `vendor`, in the kernel's order, each once.
+
+    A card that is divided in partitions has several numbers.
+    """
+    seen: set[str] = set()
     for card in sorted(root.glob("card[0-9]*")):
         device = card / "device"
-        if card.name[4:].isdecimal() and _VENDORS.get(text(device / "vendor")) == vendor:
+        if not card.name[4:].isdecimal() or _VENDORS.get(text(device / "vendor")) != vendor:
+            continue
+        place = pci_address(device) or card.name
+        if place not in seen:
+            seen.add(place)
             yield device
 
 

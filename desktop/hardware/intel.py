@@ -110,11 +110,30 @@ def own_memory(device: Path) -> IntelMemory | None:
 
 
 def intel_devices(root: Path = DRM_ROOT) -> Iterator[tuple[Path, IntelMemory]]:
-    """Yield the folder and the memory of every discrete card whose driver tells it."""
-    for device in cards("intel", root):
-        memory = own_memory(device) if pci_address(device) != _INTEGRATED_SLOT else None
-        if memory is not None and memory.total:
+    """Yield the folder and the memory of every discrete card of which the kernel or sysman tells it."""
+    devices = [device for device in cards("intel", root) if pci_address(device) != _INTEGRATED_SLOT]
+    untold: list[Path] = []
+    for device in devices:
+        memory = own_memory(device)
+        if memory is None:
+            untold.append(device)
+        elif memory.total:
             yield device, memory
+    if untold:
+        yield from _told_by_sysman(untold)
+
+
+def _told_by_sysman(devices: list[Path]) -> Iterator[tuple[Path, IntelMemory]]:
+    from desktop.hardware.level_zero import known_cards  # most machines have no such card
+
+    try:
+        known = known_cards()
+    except (OSError, AttributeError):
+        return  # the probe has said so
+    for device in devices:
+        card = known.get(pci_address(device) or "")
+        if card is not None and card.total:
+            yield device, IntelMemory(card.total, card.free)
 
 
 def intel_name(device: Path) -> str:

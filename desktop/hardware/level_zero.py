@@ -5,6 +5,7 @@ version 1.5 and later. Tested with a stand-in library built from C, never run on
 """
 
 import ctypes
+import functools
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -39,15 +40,28 @@ class SysmanCard(msgspec.Struct, frozen=True, kw_only=True):
 def with_sysman(found: Found) -> Found:
     """Return `found` with what sysman adds; as it is where it is not installed, with a problem where it fails."""
     try:
-        library = ctypes.CDLL(_LOADERS.get(sys.platform, "libze_loader.so.1"))
-    except OSError:
-        return found
-    try:
-        known = {card.pci_address: card for card in read_sysman(library)}
+        known = known_cards()
     except (OSError, AttributeError) as error:
         return msgspec.structs.replace(found, problems=(*found.problems, failed_source(SOURCE, error)))
     gpus = tuple(_with(gpu, known.get(gpu.pci_address or "")) for gpu in found.gpus)
     return _revived(msgspec.structs.replace(found, gpus=gpus), known)
+
+
+def known_cards() -> dict[str, SysmanCard]:
+    """Cards with memory of their own by PCI address; none where sysman is not installed.
+
+    Raises OSError or AttributeError where it is there and fails.
+    """
+    library = _library()
+    return {} if library is None else {card.pci_address: card for card in read_sysman(library)}
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(_LOADERS.get(sys.platform, "libze_loader.so.1"))
+    except OSError:
+        return None
 
 
 def _with(gpu: Gpu, card: SysmanCard | None) -> Gpu:

@@ -15,7 +15,7 @@ from desktop.hardware.drm_clients import parse_client, vram_of
 from desktop.hardware.drm_samples import sample_drm
 from desktop.hardware.intel import read_intel
 from desktop.hardware.sources import Found
-from desktop.hardware.types import GpuProcess
+from desktop.hardware.types import GpuProcess, GpuSample
 from tests.support.stub_level_zero import build_stub_level_zero
 from tests.support.sysfs_trees import add_card, add_client, add_node, add_sensors
 
@@ -104,6 +104,13 @@ def no_amdsmi() -> Iterator[None]:
     sys.modules.pop("amdsmi", None)
 
 
+def test_a_card_with_two_numbers_is_one_card(tmp_path: Path) -> None:
+    amd_card(tmp_path)
+    add_card(tmp_path, "card2", "0000:0C:00.0", vendor="0x1002", mem_info_vram_total=24 * GIB)
+    assert [gpu.vram_total for gpu in amd(tmp_path).gpus] == [24 * GIB]
+    assert len(sample_drm((), tmp_path, tmp_path / "proc", tmp_path / "kfd")) == 1
+
+
 @pytest.mark.usefixtures("no_amdsmi")
 def test_amdsmi_adds_what_it_knows_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     amd_card(tmp_path)
@@ -159,15 +166,24 @@ def test_memory_that_rocm_holds_for_us_is_ours(tmp_path: Path) -> None:
     assert sample.used_by_us == GIB
 
 
-def read_in_child(root: Path, sysman: Path, project_root: Path, **steering: str) -> Found:
+class Read(msgspec.Struct, frozen=True):
+    """What a child read of Intel's cards."""
+
+    found: Found
+    samples: tuple[GpuSample, ...]
+
+
+def read_in_child(root: Path, sysman: Path, project_root: Path, **steering: str) -> Read:
     program = (
         "import sys, msgspec; from pathlib import Path; from desktop.hardware.intel import read_intel\n"
-        "print(msgspec.json.encode(list(read_intel(Path(sys.argv[1])))[-1]).decode())"
+        "from desktop.hardware.drm_samples import sample_drm\n"
+        "answer = {'found': list(read_intel(Path(sys.argv[1])))[-1], 'samples': sample_drm((), Path(sys.argv[1]))}\n"
+        "print(msgspec.json.encode(answer).decode())"
     )
     environment = {"LD_LIBRARY_PATH": str(sysman.parent), "PATH": "/usr/bin:/bin", **steering}
     command = [sys.executable, "-c", program, str(root)]
     child = subprocess.run(command, capture_output=True, cwd=project_root, env=environment, timeout=60, check=True)
-    return msgspec.json.decode(child.stdout, type=Found)
+    return msgspec.json.decode(child.stdout, type=Read)
 
 
 def test_sysman_tells_the_memory_that_the_kernel_does_not(tmp_path: Path, project_root: Path) -> None:
@@ -175,18 +191,20 @@ def test_sysman_tells_the_memory_that_the_kernel_does_not(tmp_path: Path, projec
     add_card(tmp_path / "drm", "card1", "0000:00:02.0", vendor="0x8086")
     cards = f"3:{16 * GIB}:{15 * GIB}:1,0:{32 * GIB}:{GIB}:0"
     library = build_stub_level_zero(tmp_path)
-    found = read_in_child(tmp_path / "drm", library, project_root, STUB_ZE_CARDS=cards)
+    read = read_in_child(tmp_path / "drm", library, project_root, STUB_ZE_CARDS=cards)
+    found = read.found
     integrated, discrete = found.gpus
     assert integrated.uses_ram
     assert (discrete.vram_total, discrete.vram_free, discrete.bandwidth) == (16 * GIB, 15 * GIB, 560 * 10**9)
     assert (discrete.pci_address, found.problems, found.lost) == ("0000:03:00.0", (), ())
+    assert [(sample.pci_address, sample.vram_used) for sample in read.samples] == [("0000:03:00.0", GIB)]
 
 
 @pytest.mark.parametrize(("fault", "said"), [("init", "zesInit"), ("memory", "zesMemoryGetState")])
 def test_a_sysman_that_fails_is_told(tmp_path: Path, project_root: Path, fault: str, said: str) -> None:
     add_card(tmp_path / "drm", "card0", "0000:03:00.0", vendor="0x8086")
     steering = {"STUB_ZE_CARDS": f"3:{GIB}:{GIB}:1", "STUB_ZE_FAULT": fault}
-    found = read_in_child(tmp_path / "drm", build_stub_level_zero(tmp_path), project_root, **steering)
+    found = read_in_child(tmp_path / "drm", build_stub_level_zero(tmp_path), project_root, **steering).found
     assert found.gpus == ()
     assert any(said in problem.message for problem in found.problems)
 
@@ -194,7 +212,7 @@ def test_a_sysman_that_fails_is_told(tmp_path: Path, project_root: Path, fault: 
 def test_a_sysman_that_lies_is_not_believed(tmp_path: Path, project_root: Path) -> None:
     add_card(tmp_path / "drm", "card0", "0000:03:00.0", vendor="0x8086")
     library = build_stub_level_zero(tmp_path)
-    found = read_in_child(tmp_path / "drm", library, project_root, STUB_ZE_CARDS=f"3:{1 << 60}:0:1")
+    found = read_in_child(tmp_path / "drm", library, project_root, STUB_ZE_CARDS=f"3:{1 << 60}:0:1").found
     assert found.gpus == ()
     assert "can be true" in found.problems[0].message
 

@@ -68,9 +68,8 @@ def check_figures(gpu: Gpu, which: str) -> None:
 
 def check_said(driver: Driver, answer: Answer, which: str) -> None:
     """A card that is not listed is spoken of."""
-    listed = {gpu.pci_address for gpu in (answer.found.gpus if answer.found else ())}
-    missing = [expected for expected in driver.expected if expected.address not in listed]
-    if missing and "counts" not in driver.settings:
+    listed = len(answer.found.gpus) if answer.found else 0
+    if listed < len(driver.expected) and "counts" not in driver.settings:
         said = answer.problem is not None or (answer.found is not None and bool(answer.found.problems))
         assert said, which
 
