@@ -92,6 +92,13 @@ def compare(today: Recommendation, then: Recommendation, wish: HardwareWish) -> 
     return Comparison(today=now, then=first, change=_change(now, first), notes=tuple(notes))
 
 
+def with_exact(comparison: Comparison, today: Sequence[Choice], then: Sequence[Choice]) -> Comparison:
+    """The same rows with the engine's own figures, as far as there are any; what does not fit by them is left out."""
+    now = _answered(comparison.today, today)
+    first = _answered(comparison.then, [over_network(choice) for choice in then])
+    return msgspec.structs.replace(comparison, today=now, then=first, change=_change(now, first))
+
+
 def over_network(choice: Choice) -> Choice:
     """The choice at the speed it has when some of its layers are in other machines."""
     hops = len({device for device in choice.placement.layers if device.startswith(REMOTE)})
@@ -124,6 +131,12 @@ def card_names() -> tuple[str, ...]:
     return tuple(
         f"{card.name} {card.memory >> 30}GB" if names.count(card.name) > 1 else card.name for card in known_cards()
     )
+
+
+def _answered(rows: Sequence[Choice], answers: Sequence[Choice]) -> tuple[Choice, ...]:
+    exact = {(answer.model_id, answer.quantization): answer for answer in answers if answer.exact}
+    renewed = (exact.get((row.model_id, row.quantization), row) for row in rows)
+    return tuple(row for row in renewed if row.verdict in ("fits", "partial"))
 
 
 def _one_per_model(choices: Sequence[Choice]) -> tuple[Choice, ...]:

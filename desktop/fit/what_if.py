@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from desktop.engine.protocol import ImaginedDevice
 from desktop.fit.cards import Card, free_of_card
 from desktop.hardware.types import Gpu, HardwareProfile
 
@@ -50,6 +51,25 @@ def used_cards(profile: HardwareProfile) -> tuple[Gpu, ...]:
         return tuple(gpu for gpu in profile.gpus if gpu.backend is not None)
     usable = [gpu for gpu in profile.gpus if gpu.unused_reason is None and not gpu.uses_ram]
     return tuple(msgspec.structs.replace(gpu, backend=gpu.backend or f"GPU{index}") for index, gpu in enumerate(usable))
+
+
+def imagined_devices(profile: HardwareProfile) -> tuple[ImaginedDevice, ...] | None:
+    """The cards of an imagined profile for the engine to plan with; None where one shares the main memory.
+
+    The engine's dry run has no imagined memory that counts twice, so such machines keep to arithmetic.
+    """
+    cards = used_cards(profile)
+    if any(card.uses_ram for card in cards):
+        return None
+    return tuple(
+        ImaginedDevice(
+            name=card.backend or "",
+            memory_total=card.vram_total,
+            memory_free=card.vram_free,
+            remote=(card.backend or "").startswith(REMOTE),
+        )
+        for card in cards
+    )
 
 
 def _imagined_card(index: int, card: Card) -> Gpu:

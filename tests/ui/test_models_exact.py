@@ -14,23 +14,15 @@ from desktop.settings import MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
 from desktop.ui.item_models.choices import CHOICE_ROLE, MEMORY, MODEL, QUANTIZATION, SOURCE_ROLE
 from desktop.ui.pages.models.view import ModelsView
 from tests.support.catalogs import tiny_catalog
-from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.hub_server import HubServer
 from tests.support.page_person import PagePerson
 from tests.support.page_values import machine
-
-REPO = "owner/tiny-GGUF"
+from tests.support.tiny_hub import REPO, tiny_hub
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    metadata, tensors = dense_model(n_layer=2, n_embd=256, vocab=2000, kind="q4_K")
-    metadata["tokenizer.ggml.tokens"] = [f"word {index}" for index in range(2000)]
-    del metadata["llama.vocab_size"]
-    with HubServer() as server:
-        server.add(REPO, "tiny-Q4_K_M.gguf", write_gguf(tmp_path / "q4.gguf", metadata, tensors))
-        eight = [tensor._replace(kind="q8_0") if tensor.kind == "q4_K" else tensor for tensor in tensors]
-        server.add(REPO, "tiny-Q8_0.gguf", write_gguf(tmp_path / "q8.gguf", metadata, eight))
+    with tiny_hub(tmp_path) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
         yield server
 

@@ -9,15 +9,22 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox
 
+from desktop.actions.exact import verify_choices
+from desktop.actions.recommend import recommend_models
+from desktop.engine.protocol import EngineInfo
 from desktop.fit.cards import card_of_size
 from desktop.fit.planner import HardwareWish, card_names
 from desktop.services import Survey
+from desktop.settings import WANTED_CONTEXT
 from desktop.ui.pages.hardware.planner import PlannerCard
 from desktop.ui.widgets.buttons import Button
+from desktop.ui.widgets.elided_pill import ElidedPill
 from desktop.ui.widgets.labels import PlainLabel
+from tests.support.catalogs import tiny_catalog
 from tests.support.looks import nameless, shown
 from tests.support.page_person import PagePerson
 from tests.support.page_values import GIB, gpu, machine
+from tests.support.tiny_hub import REPO, tiny_hub
 
 
 @pytest.fixture
@@ -127,3 +134,38 @@ def test_what_is_no_card_is_said_where_it_was_typed(page: PagePerson) -> None:
     add(planner, "16")
     assert "Voodoo" not in words(planner)
     assert page.notices == []
+
+
+def test_the_engine_is_asked_about_cards_that_are_not_there(
+    styled: QApplication, snug_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tiny_hub(tmp_path) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        page = PagePerson(styled, "hardware")
+        engine = EngineInfo(version="test", system_info="", devices=(), supports_gpu_offload=False, supports_rpc=False)
+        found = Survey(profile=machine(), engine=engine)
+        page.services.surveys.latest = found
+        page.services.__dict__["catalog"] = tiny_catalog(REPO)
+        page.settings.set(WANTED_CONTEXT, 4096)
+
+        async def learn_the_header() -> None:
+            rows = recommend_models(page.services, found.profile, minimum_speed=0).choices
+            async for _ in verify_choices(page.services, found, rows, fetch=True):
+                pass
+
+        page.do(learn_the_header())
+        requests = len(hub.requests)
+        page.open()
+        page.until("the doctor", page.view.doctor.summary)
+        page.view.what_if.click()
+        planner = cast("PlannerCard", page.view.planner)
+        add(planner, "16")
+
+        def figures() -> list[str]:
+            tiles = planner._then._tiles
+            return [pill.text() for tile in tiles for pill in tile.findChildren(ElidedPill)]
+
+        page.until("the comparison", planner._then.isVisible)
+        page.until("the engine's answer", lambda: any("exact" in text for text in figures()), timeout=60)
+        assert len(hub.requests) == requests, "nothing is fetched for a thought"
+        page.close()

@@ -1,5 +1,6 @@
 """What other hardware would change."""
 
+import msgspec
 import pytest
 
 from desktop.errors import WrongUsage
@@ -14,6 +15,7 @@ from desktop.fit.planner import (
     has_cards,
     imagined_profile,
     over_network,
+    with_exact,
 )
 from desktop.fit.recommend import recommend
 from desktop.hardware.types import HardwareProfile
@@ -89,6 +91,20 @@ def test_cards_of_other_machines_cost_the_way_there_and_say_so() -> None:
     assert any("network" in note.render() for note in far.notes)
     assert not any("network" in note.render() for note in near.notes)
     assert over_network(near.then[0]) is near.then[0]
+
+
+def test_the_engines_figures_take_the_place_of_estimates_and_what_does_not_fit_goes() -> None:
+    answer = asked(machine(gpus=(8,)), HardwareWish(remote=(card_of_size(24 * GIB),)))
+    first, second = answer.then[:2]
+    exact = msgspec.structs.replace(first, exact=True, verdict="does_not_fit", missing=GIB)
+    other = msgspec.structs.replace(second, exact=True, memory=first.memory)
+    renewed = with_exact(answer, [], [exact, other])
+    assert renewed.then[0].model_id == second.model_id
+    assert renewed.then[0].exact
+    assert renewed.then[0].memory == first.memory
+    assert first.model_name not in renewed.change.render()
+    assert renewed.today == answer.today
+    assert with_exact(answer, [], []) == answer
 
 
 def test_an_empty_wish_is_known() -> None:

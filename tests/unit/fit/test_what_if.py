@@ -4,7 +4,7 @@ import msgspec
 
 from desktop.fit.budget import budgets_of_profile
 from desktop.fit.cards import card_of_size, find_card
-from desktop.fit.what_if import imagine, used_cards
+from desktop.fit.what_if import imagine, imagined_devices, used_cards
 from tests.unit.fit.builders import GIB, machine
 
 
@@ -65,3 +65,16 @@ def test_ram_alone_leaves_the_cards_as_they_are() -> None:
     base = machine(gpus=(8,))
     profile = imagine(base, ram=64 * GIB, keep=True)
     assert (profile.gpus, profile.backends) == (base.gpus, base.backends)
+
+
+def test_the_engine_can_be_asked_about_cards_that_are_not_there_unless_they_share_the_main_memory() -> None:
+    profile = imagine(machine(gpus=(4,)), gpus=[card_of_size(16 * GIB)], remote=[card_of_size(8 * GIB)], keep=True)
+    devices = imagined_devices(profile)
+    assert devices is not None
+    assert [(device.name, device.memory_total >> 30, device.remote) for device in devices] == [
+        ("RPC0", 8, True),
+        ("GPU0", 4, False),
+        ("GPU1", 16, False),
+    ]
+    assert imagined_devices(imagine(machine(), gpus=[find_card("M2 Ultra")])) is None
+    assert imagined_devices(machine()) == ()

@@ -66,7 +66,7 @@ class HardwareController:
             self._view.set_profile(found.profile)
             self._loaded = self._services.engine.loaded
             self._split.show(found)
-            self._planner.show(found.profile)
+            self._planner.show(found)
             checks = await run_checks(
                 profile=found.profile,
                 engine=found.engine,

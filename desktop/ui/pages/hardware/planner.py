@@ -32,7 +32,8 @@ class ChoiceTile(QWidget):
     def __init__(self, choice: Choice, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         number = QLocale().toString
-        figures = self.tr("{memory} · {low}–{high} tok/s").format(
+        exact, estimate = self.tr("{memory} exact · {low}–{high} tok/s"), self.tr("about {memory} · {low}–{high} tok/s")
+        figures = (exact if choice.exact else estimate).format(
             memory=gib(choice.memory_total),
             low=number(choice.speed.decode_low, "f", 0),
             high=number(choice.speed.decode_high, "f", 0),
