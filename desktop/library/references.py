@@ -3,9 +3,11 @@
 import difflib
 import re
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from desktop.catalog.file_names import check_file, check_repo, printable, quantization_of
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
+from desktop.gguf.shards import all_shards
 from desktop.library.errors import UnknownModel, UnknownModelButSimilar, UnknownQuantization
 from desktop.library.types import CatalogChoice
 
@@ -37,7 +39,8 @@ def hub_choice(reference: str) -> CatalogChoice | None:
     if match := _HUB_QUANTIZATION.fullmatch(reference):
         repo, file, quantization = check_repo(match["repo"]), "", match["quantization"].upper()
     elif match := _HUB_FILE.fullmatch(reference):
-        repo, file = check_repo(match["repo"]), check_file(match["file"])
+        repo = check_repo(match["repo"])
+        file = str(all_shards(PurePosixPath(check_file(match["file"])))[0])  # any part means the whole model
         quantization = quantization_of(file)
     else:
         return None

@@ -20,6 +20,7 @@ def catalog() -> Catalog:
     ("reference", "repo", "file", "quantization"),
     [
         ("owner/repo-GGUF:q4_k_m", "owner/repo-GGUF", "", "Q4_K_M"),
+        ("owner/repo/m-Q8_0-00002-of-00003.gguf", "owner/repo", "m-Q8_0-00001-of-00003.gguf", "Q8_0"),
         ("owner/repo:UD-Q4_K_XL", "owner/repo", "", "UD-Q4_K_XL"),
         ("owner/repo/m-IQ2_XXS.gguf", "owner/repo", "m-IQ2_XXS.gguf", "IQ2_XXS"),
         ("owner/repo/BF16/m-BF16-00001-of-00002.gguf", "owner/repo", "BF16/m-BF16-00001-of-00002.gguf", "BF16"),
