@@ -14,10 +14,12 @@ from desktop.hardware.disk import read_disk
 from desktop.hardware.drm import silent_cards
 from desktop.hardware.memory import read_ram
 from desktop.hardware.sources import Asked, Found, once
-from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, Ram, SourceAnswer, SourceProblem, Vulkan
+from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, Ram, SourceAnswer, SourceProblem, Vendor, Vulkan
 from desktop.hardware.vulkan import read_vulkan
 
 Answer = TypeVar("Answer")
+
+_ON_THE_BUS: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
 
 NO_CPU = Cpu(name=platform.machine(), cores=1, threads=1)
 NO_RAM = Ram(total=0, available=0)
@@ -129,9 +131,12 @@ def _joined(found: dict[str, Found]) -> tuple[Gpu, ...]:
 
 
 def _with_silent_cards(profile: HardwareProfile) -> HardwareProfile:
-    """Add the NVIDIA cards that are on the bus while their driver does not answer."""
+    """Add the cards that are on the bus while their driver does not answer.
+
+    `silent_cards` has those of NVIDIA, whose driver the doctor judges; of all makers it is said.
+    """
     known = {gpu.pci_address for gpu in profile.gpus} | {card.pci_address for card in profile.lost_cards}
-    silent = tuple(card for card in silent_cards("nvidia") if card.pci_address not in known)
+    silent = tuple(card for vendor in _ON_THE_BUS for card in silent_cards(vendor) if card.pci_address not in known)
     problems = tuple(
         SourceProblem(
             source="PCI",
@@ -141,4 +146,8 @@ def _with_silent_cards(profile: HardwareProfile) -> HardwareProfile:
         )
         for card in silent
     )
-    return msgspec.structs.replace(profile, silent_cards=silent, problems=(*profile.problems, *problems))
+    return msgspec.structs.replace(
+        profile,
+        silent_cards=tuple(card for card in silent if card.vendor == "nvidia"),
+        problems=(*profile.problems, *problems),
+    )

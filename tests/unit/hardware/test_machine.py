@@ -12,9 +12,11 @@ from desktop.hardware.cgroup import Cgroup
 from desktop.hardware.cpu import parse_cpuinfo, parse_sysctl, usable_threads
 from desktop.hardware.disk import read_disk
 from desktop.hardware.memory import read_ram
-from desktop.hardware.read import read_basics
+from desktop.hardware.read import read_basics, read_hardware
+from desktop.hardware.types import BusCard
 
 GIB = 1 << 30
+PATIENT = 20.0
 
 X86 = """\
 processor\t: 0
@@ -133,3 +135,16 @@ def test_a_network_disk_that_is_gone_costs_only_the_disk(tmp_path: Path, monkeyp
     assert (profile.disk.path, profile.disk.total) == (str(tmp_path), 0)
     assert [problem.message for problem in profile.problems] == ["disk did not answer in time."]
     assert profile.ram.total > 0
+
+
+def test_a_card_of_any_maker_without_a_driver_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_the_bus = {
+        "nvidia": (BusCard(vendor="nvidia", name="GA106", pci_address="0000:01:00.0"),),
+        "amd": (BusCard(vendor="amd", name="Navi 31", pci_address="0000:02:00.0"),),
+    }
+    monkeypatch.setattr(desktop.hardware.read, "silent_cards", lambda vendor: on_the_bus.get(vendor, ()))
+    monkeypatch.setattr(desktop.hardware.read, "_card_sources", dict)
+    monkeypatch.setattr("desktop.hardware.read.platform.system", lambda: "Linux")
+    profile = read_hardware(models_folder=tmp_path, timeout=PATIENT)
+    assert [card.name for card in profile.silent_cards] == ["GA106"]
+    assert [problem.message.split(" is in")[0] for problem in profile.problems] == ["GA106", "Navi 31"]

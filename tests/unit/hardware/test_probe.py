@@ -29,6 +29,10 @@ def test_this_machine_is_described(tmp_path: Path) -> None:
     assert 0 < profile.disk.free <= profile.disk.total
     assert profile.disk.path == str(tmp_path / "models" / "not yet there")
     assert not (tmp_path / "models").exists()
+    assert {"CPU", "memory", "disk", "Vulkan"} <= {source.source for source in profile.sources}
+    assert all(source.outcome == "answered" and source.seconds >= 0 for source in profile.sources)
+    assert profile.vulkan is not None
+    assert profile.vulkan.loads == profile.vulkan_loader
 
 
 def test_two_cards_are_found_with_their_figures(tmp_path: Path, use_stub: UseStub) -> None:
