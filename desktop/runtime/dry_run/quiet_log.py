@@ -1,19 +1,15 @@
 """The engine's log in the child of dry runs: of thousands of lines a question, only those that are read are kept."""
 
-import re
-
 from desktop.runtime.engine_log import EngineLog
 
 _WARNING = 3  # enum ggml_log_level of ggml.h
-_READ = re.compile(rb" assigned to device |: dev = | buffer size | size = ")
-"""What stands in the lines that engine_log.assigned_layers, buffer_sizes and answer.read_caches look for."""
 
 
 class QuietLog(EngineLog):
     """Passes on warnings and errors: a child's last words tell why it died."""
 
     def _on_line(self, level: int, text: bytes, data: object) -> None:
-        if level < _WARNING and not self._open and text.endswith(b"\n") and not _READ.search(text):
+        if level < _WARNING and not self._open and text.endswith(b"\n") and not _is_read(text):
             self._level = level
         else:
             super()._on_line(level, text, data)
@@ -24,3 +20,8 @@ class QuietLog(EngineLog):
         else:
             self._lines.append((self._level, line))
             self._seen += 1
+
+
+def _is_read(line: bytes) -> bool:
+    """Whether engine_log.assigned_layers, buffer_sizes or answer.read_caches look for it."""
+    return b" assigned to device " in line or b": dev = " in line or b" buffer size " in line or b" size = " in line
