@@ -110,12 +110,16 @@ def hardware_exact(view: HardwareView) -> None:
 def hardware_planner(view: HardwareView) -> None:
     """What a card more would bring."""
     _hardware(view, TWO_CARDS)
+    problem = _problem(TWO_CARDS, 8192)
+    _split(view, draft_of(problem, (0, 37)), "exact", problem)
     _plan(view, TWO_CARDS, cards=["RTX 4060 Ti 16GB"])
 
 
 def hardware_planner_laptop(view: HardwareView) -> None:
     """Cards of two other machines, for a laptop without any."""
     _hardware(view, NO_CARD)
+    problem = _problem(NO_CARD, 8192)
+    _split(view, draft_of(problem, ()), "exact", problem)
     _plan(view, NO_CARD, cards=[], remote=["RTX 3090", "16 GB"])
 
 

@@ -42,18 +42,7 @@ class ModelsView(Page):
         self._search_icon: QAction | None = None
         super().__init__("", parent=parent)
         self.header.set_title(self.tr("Models"))
-        self._fetch = Button(kind="link")
-        self._fetch.setToolTip(
-            plain_tooltip(
-                self.tr(
-                    "Fetches the beginning of each file from the Hub, some megabytes each and kept for later, so that "
-                    "the engine can say exactly what it needs here. No model is downloaded."
-                )
-            )
-        )
-        self._fetch.clicked.connect(self._on_fetch_clicked)
-        self._is_fetching = False
-        self._fetch.hide()
+        self._fetch = self._make_fetch()
         self.header.row.addWidget(self._fetch)
         self.answer = AnswerCard()
         self.answer.chosen.connect(self.choice_chosen)
@@ -80,6 +69,18 @@ class ModelsView(Page):
         self.body.addStretch(1)
         self.installed.hide()
         self._show_whether_empty()
+
+    def _make_fetch(self) -> Button:
+        fetch = Button(kind="link")
+        help_text = self.tr(
+            "Fetches the beginning of each file from the Hub, some megabytes each and kept for later, so that the "
+            "engine can say exactly what it needs here. No model is downloaded."
+        )
+        fetch.setToolTip(plain_tooltip(help_text))
+        fetch.clicked.connect(self._on_fetch_clicked)
+        fetch.hide()
+        self._is_fetching = False
+        return fetch
 
     def _make_controls(self) -> QHBoxLayout:
         row = QHBoxLayout()
