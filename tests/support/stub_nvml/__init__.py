@@ -1,9 +1,9 @@
 """Builds the stub NVML (stub_nvml.c says how it is steered) and writes the scenarios it answers from."""
 
-import shutil
-import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
+
+from tests.support.c_library import build_library
 
 SOURCE = Path(__file__).parent / "stub_nvml.c"
 GIB = 1 << 30
@@ -17,13 +17,7 @@ def build_stub_nvml(folder: Path, *, without: Collection[str] = ()) -> Path:
 
     without: parts an old driver lacks, "MEMORY_V2", "DETAILS" and "V2". Raises RuntimeError without a C compiler.
     """
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise RuntimeError("The stub NVML needs a C compiler (cc).")
-    library = folder.absolute() / "libnvidia-ml.so.1"
-    flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", *(f"-DWITHOUT_{part}" for part in without)]
-    subprocess.run([compiler, *flags, "-o", str(library), str(SOURCE)], check=True, capture_output=True, text=True)
-    return library
+    return build_library(SOURCE, folder / "libnvidia-ml.so.1", defines=[f"WITHOUT_{part}" for part in without])
 
 
 def write_scenario(file: Path, *cards: Fields | tuple[Fields, ...], **driver: str | int) -> Path:

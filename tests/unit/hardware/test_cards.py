@@ -8,10 +8,11 @@ from desktop.hardware.amd import read_amd
 from desktop.hardware.apple import parse_displays
 from desktop.hardware.drm import pci_name, silent_cards
 from desktop.hardware.drm_samples import sample_drm
+from desktop.hardware.dxgi import Adapter
 from desktop.hardware.intel import read_intel
 from desktop.hardware.sources import Found
 from desktop.hardware.types import PcieLink
-from desktop.hardware.windows import Adapter, found_in_adapters
+from desktop.hardware.windows import found_in_adapters
 from tests.support.sysfs_trees import add_card
 
 GIB = 1 << 30
