@@ -10,10 +10,11 @@ import sys
 
 import msgspec
 
-from desktop.hardware.nvidia import LIBRARY_VARIABLE
+from desktop.hardware.nvidia import LIBRARY_VARIABLE, nvml
 from desktop.hardware.nvidia_cards import read_nvidia
-from desktop.hardware.sources import Asked, Found
-from desktop.hardware.types import SourceProblem
+from desktop.hardware.nvidia_samples import NvidiaSampler
+from desktop.hardware.sources import Asked, Found, once
+from desktop.hardware.types import GpuSample, SourceProblem
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     found: Found | None
     problem: SourceProblem | None
+    samples: tuple[GpuSample, ...] = ()
+
+
+def _sample() -> tuple[GpuSample, ...]:
+    with nvml():
+        return tuple(NvidiaSampler().sample((4242,))[0])
 
 
 def main() -> None:
@@ -32,7 +39,8 @@ def main() -> None:
     for scenario in scenarios:
         os.environ["STUB_NVML_SCENARIO"] = scenario
         found, problem, _ = Asked("NVML", read_nvidia).wait(float(seconds))
-        output.write(msgspec.json.encode(Answer(found=found, problem=problem)) + b"\n")
+        samples = Asked("samples", once(_sample)).wait(float(seconds))[0] or ()
+        output.write(msgspec.json.encode(Answer(found=found, problem=problem, samples=samples)) + b"\n")
         output.flush()
     os._exit(0)
 

@@ -51,6 +51,7 @@ def check(driver: Driver, answer: Answer, which: str) -> None:
         assert gpu.uses_ram or any(gpu.vram_total in expected.totals for expected in driver.expected), which
     if driver.may_hang is False:
         assert answer.problem is None or "did not answer" not in answer.problem.message, which
+    check_samples(driver, answer, which)
     check_said(driver, answer, which)
     check_printed(answer, which)
 
@@ -64,6 +65,19 @@ def check_figures(gpu: Gpu, which: str) -> None:
     assert gpu.name, which
     for process in gpu.processes or ():
         assert process.used is None or process.used <= gpu.vram_total, which
+
+
+def check_samples(driver: Driver, answer: Answer, which: str) -> None:
+    """The gauge says the same of a card as the probe, and nothing that cannot be."""
+    sizes = {gpu.pci_address: gpu.vram_total for gpu in (answer.found.gpus if answer.found else ()) if gpu.pci_address}
+    for sample in answer.samples:
+        assert 0 <= sample.vram_used <= sample.vram_total, which
+        assert sample.used_by_us is None or sample.used_by_us <= sample.vram_total, which
+        assert sample.utilization is None or sample.utilization <= 100, which
+        if sample.pci_address in sizes and not sample.uses_ram:
+            assert sample.vram_total == sizes[sample.pci_address], which
+    addresses = [sample.pci_address for sample in answer.samples if sample.pci_address]
+    assert len(addresses) == len(set(addresses)), which
 
 
 def check_said(driver: Driver, answer: Answer, which: str) -> None:
