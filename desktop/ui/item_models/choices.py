@@ -64,6 +64,7 @@ class ChoiceTable(QAbstractTableModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._rows: tuple[Row, ...] = ()
+        self._texts: dict[tuple[int, int], str] = {}
         self._locale = QLocale()
 
     def set_choices(
@@ -83,6 +84,7 @@ class ChoiceTable(QAbstractTableModel):
             *(Row(choice) for choice in choices),
             *(Row(choice, _left_out(choice, minimum_speed, found_to_fit)) for choice in rejected),
         )
+        self._texts = {}
         if [_name(row) for row in rows] == [_name(row) for row in self._rows]:
             self._rows = rows
             if rows:
@@ -112,21 +114,21 @@ class ChoiceTable(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return one cell."""
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.text(index.row(), index.column())
         answer = _BY_ROLE.get(role)  # most questions are about fonts and colours: answered at once
         return None if answer is None else answer(self, self._rows[index.row()], index.column())
 
+    def text(self, row: int, column: int) -> str:
+        """The words of a cell; made once for every price, for a view asks for them again and again."""
+        known = self._texts.get((row, column))
+        if known is None:
+            known = self._texts[row, column] = self._text(self._rows[row], column)
+        return known
+
     def _text(self, row: Row, column: int) -> str:
-        choice = row.choice
-        texts: dict[int, Callable[[], str]] = {
-            MODEL: lambda: choice.model_name,
-            QUANTIZATION: lambda: choice.quantization,
-            DOWNLOAD: lambda: self._size(choice),
-            MEMORY: lambda: self.tr("{size} GiB").format(size=self._number(choice.memory_total / 2**30)),
-            SPEED: lambda: self._speed(choice),
-            QUALITY: lambda: self.tr(_QUALITY_WORDS[choice.quality.word]),
-            VERDICT: lambda: verdict_text(choice, row.left_out),
-        }
-        return texts[column]() if column in texts else ""
+        answer = _TEXTS.get(column)
+        return "" if answer is None else answer(self, row)
 
     def _description(self, row: Row, column: int) -> str:
         """What the tooltip says beyond the cell."""
@@ -180,8 +182,16 @@ class ChoiceTable(QAbstractTableModel):
         return self._locale.toString(value, "f", 0 if value >= 100 else 1)
 
 
+_TEXTS: dict[int, Callable[[ChoiceTable, Row], str]] = {
+    MODEL: lambda _table, row: row.choice.model_name,
+    QUANTIZATION: lambda _table, row: row.choice.quantization,
+    DOWNLOAD: lambda table, row: table._size(row.choice),
+    MEMORY: lambda table, row: table.tr("{size} GiB").format(size=table._number(row.choice.memory_total / 2**30)),
+    SPEED: lambda table, row: table._speed(row.choice),
+    QUALITY: lambda table, row: table.tr(_QUALITY_WORDS[row.choice.quality.word]),
+    VERDICT: lambda _table, row: verdict_text(row.choice, row.left_out),
+}
 _BY_ROLE: dict[int, Callable[[ChoiceTable, Row, int], object]] = {
-    Qt.ItemDataRole.DisplayRole: ChoiceTable._text,
     Qt.ItemDataRole.TextAlignmentRole: lambda table, _row, column: _alignment(right=column in table.RIGHT),
     Qt.ItemDataRole.ToolTipRole: lambda table, row, column: plain_tooltip(table._description(row, column)),
     Qt.ItemDataRole.AccessibleTextRole: ChoiceTable._spoken,

@@ -15,7 +15,7 @@ from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.flow import FlowLayout
 from desktop.ui.widgets.labels import PlainLabel
-from desktop.ui.widgets.pill import Pill
+from desktop.ui.widgets.pill import Pill, PillKind
 
 _SHORT = 2
 """Sentences that are always shown; the others are a click away."""
@@ -80,9 +80,11 @@ class AnswerCard(Card):
         self._choice = choice
         self._name.setText(f"{choice.model_name} · {choice.quantization}")
         self._set_sentences(tuple(render(phrase) for phrase in (*choice.reasons, *notes)))
-        self._pills[0].set_verdict(verdict_text(choice), verdict_kind(choice))
-        for pill, text in zip(self._pills[1:], self._figures(choice), strict=True):
-            pill.set_verdict(text, "neutral")
+        verdict = (verdict_text(choice), verdict_kind(choice))
+        shown: list[tuple[str, PillKind]] = [verdict, *((text, "neutral") for text in self._figures(choice))]
+        for pill, (text, kind) in zip(self._pills, shown, strict=True):
+            if pill.text() != text:  # a new look is costly, and most figures stay while a slider moves
+                pill.set_verdict(text, kind)
         size = gb(choice.download_size)
         about = f"≈ {size}" if choice.size_is_estimate else size
         self._remark.setText(f"{about} · {choice.licence}")

@@ -42,6 +42,7 @@ _LEAST_VERDICT = 140
 """Pixels of a verdict that is cut with an ellipsis; the tooltip has all of it."""
 _SHORT_VERDICT = 265
 """Pixels of a verdict before other columns give way to it: what is missing can be read."""
+_KEPT_WIDTHS = 4096
 _RIGHT = Qt.AlignmentFlag.AlignRight
 
 
@@ -127,6 +128,7 @@ class ChoicesView(DataTable):
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(name, parent)
+        self._widths: dict[tuple[str, bool], int] = {}
         self.choices = ChoiceTable(self)
         self.filter = ChoiceFilter(self)
         self.filter.setSourceModel(self.choices)
@@ -184,6 +186,7 @@ class ChoicesView(DataTable):
         """Follow a new font."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
+            self._widths.clear()
             self._fit()
 
     def _fit(self) -> None:
@@ -216,13 +219,21 @@ class ChoicesView(DataTable):
 
     def _wanted_width(self, column: int) -> int:
         """As wide as the widest cell. Measured here: Qt would ask the model ten questions for each cell."""
-        texts = {self.filter.index(row, column).data() for row in range(self.filter.rowCount())}
-        if column == VERDICT:
-            cells = [pill_size(text, "tight", self.font()).width() - _PADDING for text in texts]
-        else:
-            cells = [self.fontMetrics().horizontalAdvance(text) for text in texts]
-        widest = max(cells, default=0) + 2 * _PADDING + _AIR
+        texts = {self.choices.text(row, column) for row in range(self.choices.rowCount())}
+        widest = max((self._width(text, column) for text in texts), default=0) + 2 * _PADDING + _AIR
         return max(widest, self.horizontalHeader().sectionSizeHint(column))
+
+    def _width(self, text: str, column: int) -> int:
+        """Pixels of a text; measured once, for prices change while a slider moves and most words do not."""
+        key = (text, column == VERDICT)
+        if key not in self._widths:
+            if len(self._widths) > _KEPT_WIDTHS:
+                self._widths.clear()
+            if column == VERDICT:
+                self._widths[key] = pill_size(text, "tight", self.font()).width() - _PADDING
+            else:
+                self._widths[key] = self.fontMetrics().horizontalAdvance(text)
+        return self._widths[key]
 
     def _on_row_changed(self, current: QModelIndex) -> None:
         if current.isValid():
