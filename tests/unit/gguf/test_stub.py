@@ -5,6 +5,7 @@ from pathlib import Path
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import dense_model, write_gguf
+from tests.support.models.projectors import write_vision_projector
 
 
 def test_the_starters_stub_is_small_and_says_the_same(starter_model: Path, tmp_path: Path) -> None:
@@ -42,3 +43,13 @@ def test_the_parts_of_a_model_become_one(tmp_path: Path) -> None:
     whole = read_header(tmp_path / "stub.gguf")
     assert [tensor.name for tensor in whole.tensors] == [tensor.name for tensor in tensors]
     assert not any(key.startswith("split.") for key in whole.metadata)
+
+
+def test_a_projectors_stub_has_no_words_to_lose(tmp_path: Path) -> None:
+    path = write_vision_projector(tmp_path)
+    header = read_header(path)
+    stub = stub_of_file(path, header)
+    stub.write(tmp_path / "stub.gguf")
+    again = read_header(tmp_path / "stub.gguf")
+    assert (again.metadata, again.tensors) == (header.metadata, header.tensors)
+    assert len(stub.head) == header.data_offset
