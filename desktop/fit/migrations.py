@@ -30,7 +30,7 @@ def _what_was_observed(connection: apsw.Connection) -> None:
             predicted_prefill REAL NOT NULL,
             at REAL NOT NULL
         ) STRICT;
-        CREATE INDEX runs_of_a_placement ON runs (engine, placement);
+        CREATE INDEX runs_of_an_engine ON runs (engine);
         CREATE TABLE overheads (
             id INTEGER PRIMARY KEY,
             device TEXT NOT NULL,

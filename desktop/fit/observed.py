@@ -97,9 +97,13 @@ class Observed:
         self._write("INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def probe(self, *, device: str, driver: str, engine: str, threads: int) -> DeviceSpeeds | None:
-        """What the probe measured; None where this device was not, or with another driver, engine or threads."""
+        """What the probe measured; None where this device was not, or with another driver, engine or threads.
+
+        threads: 0 takes the newest figures, whatever they were measured with.
+        """
         rows = self._read(
-            "SELECT figures FROM probes WHERE device = ? AND driver = ? AND engine = ? AND threads = ?",
+            "SELECT figures FROM probes WHERE device = ? AND driver = ? AND engine = ? AND ? IN (0, threads) "
+            "ORDER BY at DESC LIMIT 1",
             (device, driver, engine, threads),
         )
         try:
@@ -118,12 +122,12 @@ class Observed:
             trim=("runs", MOST_RUNS),
         )
 
-    def runs(self, *, engine: str, placement: str) -> tuple[Run, ...]:
-        """Runs of any model with this engine on these devices, the newest first."""
+    def runs(self, *, engine: str) -> tuple[Run, ...]:
+        """Runs of any model with this engine, the newest first."""
         rows = self._read(
             "SELECT engine, placement, model, quantization, depth, decode, prefill, predicted_decode, "
-            "predicted_prefill, at FROM runs WHERE engine = ? AND placement = ? ORDER BY id DESC LIMIT 200",
-            (engine, placement),
+            "predicted_prefill, at FROM runs WHERE engine = ? ORDER BY id DESC LIMIT 500",
+            (engine,),
         )
         return tuple(Run(**dict(zip(Run.__struct_fields__, row, strict=True))) for row in rows)
 

@@ -1,0 +1,212 @@
+"""Measuring: how fast this machine is without a model, and how fast and large a model really is on it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from desktop.actions.models import find_model
+from desktop.actions.plan import plan_model
+from desktop.actions.survey import survey
+from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineInfo, LoadedModel, LoadPlan
+from desktop.errors import AppError, WrongUsage
+from desktop.fit.bench import PROMPT, WRITTEN, measure_pace, prompt_of
+from desktop.services import Services, Survey
+from desktop.settings import ENGINE_THREADS
+
+if TYPE_CHECKING:
+    from desktop.fit.measured import Probes
+    from desktop.fit.shape import ModelShape
+
+DEPTHS = (0, 512, 2048, 8192, 32768)
+"""Tokens of conversation at which is measured, as far as the context has room."""
+
+OnStage = Callable[[str, float], None]
+"""Gets what is being done ("machine", "load", "run") and how much of that is done, 0 to 1."""
+
+
+class BenchRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens per second at one depth, measured and as predicted before; None where nothing could be predicted."""
+
+    depth: int
+    prefill: float
+    decode: float
+    predicted_prefill: float | None = None
+    predicted_decode: float | None = None
+
+
+class BenchReport(msgspec.Struct, frozen=True, kw_only=True):
+    """memory: bytes per device, predicted by the plan and measured from the engine's own buffers."""
+
+    model: str
+    quantization: str
+    plan: LoadPlan
+    loaded: LoadedModel
+    predicted: tuple[DeviceMemory, ...]
+    measured: tuple[DeviceMemory, ...]
+    rows: tuple[BenchRow, ...]
+
+
+class _Known(NamedTuple):
+    """What the engine is, and what was measured with it."""
+
+    engine: EngineInfo
+    survey: Survey
+    probes: "Probes | None"
+
+
+async def known_speeds(services: Services, *, again: bool = False) -> "Probes | None":
+    """What was measured of this machine before; None where nothing was, or the engine does not start."""
+    found = await survey(services, again=again)
+    return None if found.engine is None else await _probes(services, found, found.engine)
+
+
+async def measure_machine(services: Services, on_progress: Callable[[float], None] | None = None) -> "Probes | None":
+    """Measure every device that the engine computes on, without a model, and remember it; some seconds each.
+
+    Raises the errors of engine.failure.
+    """
+    from desktop.fit.known_speeds import remember_probes
+    from desktop.fit.speed_probe import measure_speeds
+
+    found = await survey(services)
+    if found.engine is None:
+        raise found.failure or AppError(reason="the engine did not start")
+    answer = await measure_speeds(threads=services.settings.get(ENGINE_THREADS), on_progress=on_progress)
+    await asyncio.to_thread(
+        remember_probes, services.observed, answer.devices, engine=answer.engine, cards=found.profile.gpus
+    )
+    return await _probes(services, found, found.engine)
+
+
+async def bench_model(
+    services: Services,
+    reference: str,
+    *,
+    context: int | None = None,
+    depths: Sequence[int] = (),
+    on_stage: OnStage | None = None,
+) -> BenchReport:
+    """Load a model as planned, measure it at depths (none: DEPTHS), and remember how it ran.
+
+    The machine itself is measured first where that was not done yet. Raises WrongUsage for a depth that the context
+    has no room for, and what find_model, plan_model, load and generate raise.
+    """
+    tell = on_stage or (lambda _stage, _fraction: None)
+    model = await asyncio.to_thread(find_model, services, reference)
+    planned = await plan_model(services, model, context=context)
+    plan = msgspec.structs.replace(planned.plan, speculation="off", cache=CacheLimits())
+    wanted = _depths(plan.n_ctx, depths)
+    known = await _measured_machine(services, lambda fraction: tell("machine", fraction))
+    loaded = await services.engine.load(plan, lambda fraction: tell("load", fraction))
+    tokens = await prompt_of(services.engine, wanted[-1] + PROMPT)
+    rows = []
+    for index, depth in enumerate(wanted):
+        tell("run", index / len(wanted))
+        pace = await measure_pace(services.engine, tokens, depth, repeats=2)
+        row = _predicted(known, plan, loaded, depth)
+        rows.append(msgspec.structs.replace(row, prefill=pace.prefill, decode=pace.decode))
+    tell("run", 1.0)
+    await asyncio.to_thread(_remember, services, known, plan, loaded, model.quantization, rows)
+    return _report(model.name, model.quantization, plan, loaded, rows)
+
+
+def _depths(n_ctx: int, asked: Sequence[int]) -> list[int]:
+    """Depths in rising order that leave room for what is read and written there."""
+    most = n_ctx - PROMPT - WRITTEN - 1
+    if most < 0 or any(not 0 <= depth <= most for depth in asked):
+        raise WrongUsage(reason=f"with {n_ctx} tokens of context depths may be 0 to {most}")
+    return sorted(set(asked)) or [depth for depth in DEPTHS if depth <= most]
+
+
+async def _measured_machine(services: Services, on_progress: Callable[[float], None]) -> _Known:
+    from desktop.fit.known_speeds import unmeasured
+
+    found = await survey(services)
+    if found.engine is None:
+        raise found.failure or AppError(reason="the engine did not start")
+    probes = await _probes(services, found, found.engine)
+    if unmeasured(probes, found.engine.devices):
+        probes = await measure_machine(services, on_progress)
+    return _Known(found.engine, found, probes)
+
+
+async def _probes(services: Services, found: Survey, engine: EngineInfo) -> "Probes | None":
+    from desktop.fit.known_speeds import known_probes
+
+    def look() -> "Probes | None":
+        return known_probes(
+            services.observed, engine, found.profile.gpus, threads=services.settings.get(ENGINE_THREADS)
+        )
+
+    return await asyncio.to_thread(look)
+
+
+def _predicted(known: _Known, plan: LoadPlan, loaded: LoadedModel, depth: int) -> BenchRow:
+    """What the probe says of this depth, without what runs taught."""
+    from desktop.fit.budget import budgets_of_devices
+    from desktop.fit.placement import Costs, request_of, spans_of
+    from desktop.fit.speed import SpeedModel
+
+    row = BenchRow(depth=depth, prefill=0.0, decode=0.0)
+    speeds = SpeedModel(
+        known.survey.profile, budgets_of_devices(known.survey.profile, known.engine.devices), probes=known.probes
+    )
+    costs = Costs(_shape(plan), request_of(plan))
+    found = None if plan.tensor_overrides else speeds.predicted(costs, spans_of(loaded.layers), depth=depth)
+    return row if found is None else msgspec.structs.replace(row, predicted_decode=found[0], predicted_prefill=found[1])
+
+
+def _shape(plan: LoadPlan) -> "ModelShape":
+    from desktop.fit.header_shape import shape_of_header
+    from desktop.fit.plan import other_headers
+    from desktop.gguf.header import read_header
+
+    path = Path(plan.model_path)
+    return shape_of_header(read_header(path), shards=other_headers(path))
+
+
+def _remember(
+    services: Services,
+    known: _Known,
+    plan: LoadPlan,
+    loaded: LoadedModel,
+    quantization: str,
+    rows: Sequence[BenchRow],
+) -> None:
+    from desktop.fit.known_speeds import model_key
+    from desktop.fit.measured import placement_key
+    from desktop.fit.observed import Run
+    from desktop.fit.placement import spans_of
+    from desktop.gguf.header import read_header
+
+    key = model_key(read_header(Path(plan.model_path)))
+    for row in rows:
+        run = Run(
+            engine=known.engine.version,
+            placement=placement_key(spans_of(loaded.layers)),
+            model=key,
+            quantization=quantization,
+            depth=row.depth,
+            decode=row.decode,
+            prefill=row.prefill,
+            predicted_decode=row.predicted_decode or 0.0,
+            predicted_prefill=row.predicted_prefill or 0.0,
+        )
+        services.observed.note_run(run)
+
+
+def _report(name: str, quantization: str, plan: LoadPlan, loaded: LoadedModel, rows: Sequence[BenchRow]) -> BenchReport:
+    from desktop.fit.actual import actual_memory, predicted_memory
+
+    return BenchReport(
+        model=name,
+        quantization=quantization,
+        plan=plan,
+        loaded=loaded,
+        predicted=predicted_memory(plan),
+        measured=actual_memory(plan, loaded),
+        rows=tuple(rows),
+    )

@@ -1,0 +1,53 @@
+"""How fast a loaded model really is, at depths of conversation: what `snug bench` and the benchmarks measure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from desktop.engine.client import EngineClient
+from desktop.engine.protocol import Done, GenerationStats, Sampling
+from desktop.errors import AppError
+
+PROMPT = 512
+"""Tokens that are read to measure prefill."""
+
+WRITTEN = 32
+"""Tokens that are written to measure decode."""
+
+_TEXT = "The sea was calm in the morning, and nobody on the shore knew how many boats had left before the wind turned. "
+
+
+class Pace(NamedTuple):
+    """Tokens per second at a depth: reading PROMPT more tokens, and writing after `depth`."""
+
+    depth: int
+    prefill: float
+    decode: float
+
+
+async def prompt_of(engine: EngineClient, length: int) -> tuple[int, ...]:
+    """`length` tokens of ordinary text, in the words of the model that is loaded."""
+    once = (await engine.tokenize(_TEXT)).tokens
+    return (once * (length // len(once) + 1))[:length]
+
+
+async def measure_pace(
+    engine: EngineClient, tokens: Sequence[int], depth: int, *, written: int = WRITTEN, repeats: int = 1
+) -> Pace:
+    """Measure at `depth`; `tokens` must have depth + PROMPT of them.
+
+    Of `repeats` of the decode the fastest counts, because what disturbs a machine only slows it. The model must be
+    loaded without speculation, with room for depth + PROMPT + `written` tokens. Raises the errors of engine.failure.
+    """
+    decode = 0.0
+    for _ in range(repeats):
+        decode = max(decode, (await _ask(engine, tokens[: max(depth, 1)], written + 1)).decode_speed)
+    prefill = (await _ask(engine, tokens[: depth + PROMPT], 1)).prefill_speed
+    return Pace(depth, prefill, decode)
+
+
+async def _ask(engine: EngineClient, tokens: Sequence[int], written: int) -> GenerationStats:
+    sampling = Sampling(temperature=0.0, max_length=written, ignore_end=True)
+    async for part in engine.generate(prompt_tokens=tokens, sampling=sampling):
+        if isinstance(part, Done):
+            return part.stats
+    raise AppError(reason="the reply has no end")
