@@ -1,7 +1,7 @@
 """Async generators that are left early, finished under Qt's loop as asyncio's own loop finishes them.
 
-qasync's run_forever (0.28) installs no hooks for them, so that the inner generators of an HTTP answer that is not read to
-its end would be collected without being closed, each with a RuntimeError on stderr.
+qasync's run_forever (0.28) installs no hooks for them, so that the inner generators of an HTTP answer that is not read
+to its end would be collected without being closed, each with a RuntimeError on stderr.
 """
 
 import asyncio
