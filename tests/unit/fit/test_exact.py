@@ -146,7 +146,7 @@ async def test_experts_on_the_processor_take_what_the_dry_run_says(runs: DryRuns
 async def test_a_card_has_room_to_convert_a_quantized_cache(runs: DryRuns, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *dense_model(n_layer=6, n_embd=1024, n_head=8, n_head_kv=4))
     plan: dict[str, Any] = {"n_ctx": 32768, "n_gpu_layers": 7, "devices": ("GPU0",), "tensor_split": (7,)}
-    compute = {}
+    compute: dict[str, int] = {}
     for kind in ("f16", "q8_0", "f16"):  # what one question needs, the next does not inherit
         fit = await ask(runs, path, cards=CARDS[:1], type_k=kind, type_v=kind, **plan)
         found = bytes_of(fit, "GPU0")["compute"]
