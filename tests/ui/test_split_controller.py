@@ -1,5 +1,6 @@
 """The split editor with its controller, the real library, and the real engine's dry run."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QSlider
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, EngineInfo, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
+from desktop.errors import AppError
 from desktop.fit.split_editor import SplitDraft
 from desktop.settings import KV_TYPE, MEMORY_GUARD, WANTED_CONTEXT
 from desktop.ui.pages.hardware.split import SplitCard
@@ -29,9 +31,18 @@ class Loads:
 
     def __init__(self) -> None:
         self.wanted: list[tuple[str, dict[str, Any]]] = []
+        self.under_way: list[asyncio.Future[None]] = []
 
-    def load(self, reference: str = "", **wishes: Any) -> None:
+    def load(self, reference: str = "", **wishes: Any) -> asyncio.Future[None]:
         self.wanted.append((reference, wishes))
+        self.under_way.append(asyncio.get_running_loop().create_future())
+        return self.under_way[-1]
+
+    def end(self, error: Exception | None = None) -> None:
+        if error is None:
+            self.under_way[-1].set_result(None)
+        else:
+            self.under_way[-1].set_exception(error)
 
 
 CARDS = (gpu("Card One", 12, backend="CUDA0"), gpu("Card Two!", 8, backend="CUDA1"))
@@ -122,6 +133,8 @@ def test_a_split_by_hand_is_loaded_as_it_is_and_snugs_own_by_itself(person: Call
     button(split, "Load").click()
     page.until("the first wish", lambda: loads.wanted)
     assert loads.wanted[0][1]["split"] is None
+    loads.end(AppError(reason="there was no room"))
+    page.until("the way to try again", button(split, "Load").isEnabled)
     handle = split._line.handles()[0]
     QTest.keyClick(handle, Qt.Key.Key_Home)
     QTest.keyClick(split._line.handles()[1], Qt.Key.Key_Home)
@@ -129,6 +142,10 @@ def test_a_split_by_hand_is_loaded_as_it_is_and_snugs_own_by_itself(person: Call
     assert [text.split(" · ")[0] for text in split.texts()] == ["Card One", "Card Two!"]
     button(split, "Load").click()
     page.until("the second wish", lambda: len(loads.wanted) == 2)
+    page.until("a word on it", lambda: split.stage_text() == "Being loaded like this …")
+    assert not button(split, "Load").isEnabled()
+    loads.end(AppError(reason="there was no room"))
+    page.until("the way to try again", button(split, "Load").isEnabled)
     own = loads.wanted[1][1]["split"]
     assert sum(own) == 31
     assert 0 < own[0] < 31

@@ -19,7 +19,7 @@ from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 from desktop.ui.widgets.pill import PillKind
 from desktop.ui.widgets.split_line import LinePart, SplitLine
 
-Stage = Literal["loaded", "estimate", "asking", "exact"]
+Stage = Literal["loaded", "estimate", "asking", "exact", "loading"]
 """loaded: the engine's own figures of what is loaded; asking: an estimate, the engine's answer comes."""
 
 _COMBO_HEIGHT = 30
@@ -236,11 +236,12 @@ class SplitCard(Card):
             "estimate": self.tr("Estimate: weights and KV cache are exact, compute buffers are not"),
             "asking": self.tr("Estimate, the engine is being asked …"),
             "exact": self.tr("Exact: checked by the engine just now"),
+            "loading": self.tr("Being loaded like this …"),
         }[stage]
 
     def _why_not(self, draft: SplitDraft, stage: Stage) -> str:
         if stage == "loaded":
             return self.tr("This is how the model is loaded already.")
-        if draft.room == "fits":
+        if draft.room == "fits" or stage == "loading":
             return ""
         return self.tr("It would not fit with what should stay free on each device.")

@@ -170,16 +170,17 @@ class SplitController:
         self._draft = draft
         guarded = self._services.settings.get(MEMORY_GUARD)
         fits = draft.room == "fits" or not guarded
-        is_loaded = stage == "loaded"
-        self._view.set_draft(
-            draft, stage, may_load=fits and not is_loaded, may_reset=is_loaded or self._is_own, note=note
-        )
+        may_load = fits and stage not in ("loaded", "loading")
+        self._view.set_draft(draft, stage, may_load=may_load, may_reset=stage == "loaded" or self._is_own, note=note)
 
     def _ask(self) -> None:
         """Ask the engine when the hand rests; what was asked before is given up."""
+        self._stop_asking()
+        self._asking = self._shell.tasks.start(self._ask_engine(), name="exact split")
+
+    def _stop_asking(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
-        self._asking = self._shell.tasks.start(self._ask_engine(), name="exact split")
 
     async def _ask_engine(self) -> None:
         await asyncio.sleep(REST)
@@ -221,9 +222,17 @@ class SplitController:
         draft, problem, model = self._draft, self._problem, self._model
         if draft is not None and problem is not None and model is not None:
             split = tensor_split_of(problem, draft.boundaries) if self._is_own else None
-            self._shell.tasks.start(self._load(model, problem, split), name="load with a split")
+            self._shell.tasks.start(self._load(model, problem, draft, split), name="load with a split")
 
-    async def _load(self, model: InstalledModel, problem: SplitProblem, split: tuple[int, ...] | None) -> None:
+    async def _load(
+        self, model: InstalledModel, problem: SplitProblem, draft: SplitDraft, split: tuple[int, ...] | None
+    ) -> None:
         if problem.kv != self._services.settings.get(KV_TYPE):  # a load takes the type from there
             await asyncio.to_thread(self._services.settings.set, KV_TYPE, cast("KvCacheType", problem.kv))
-        self._shell.loader.load(model.id, context=problem.context, split=split)
+        loading = self._shell.loader.load(model.id, context=problem.context, split=split)
+        self._stop_asking()
+        self._show(draft, "loading")
+        await asyncio.wait([loading])
+        failed = loading.cancelled() or loading.exception() is not None
+        if failed and self._draft is draft:  # the person was told why; the same split may be changed and tried again
+            self._show(draft, "exact" if draft.exact else "estimate")
