@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QEnterEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QEnterEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QAbstractSlider, QSizePolicy, QWidget
 
 from desktop.ui.theme import current_colours
@@ -16,6 +26,8 @@ HEIGHT = 44
 _HANDLE = 14
 """Pixels: as wide as a boundary can be caught; it is also the gap between two parts."""
 _LEAST_WORDS = 24
+_LEAST_STEP = 6
+_NOTCH = 6
 
 
 class LinePart(NamedTuple):
@@ -167,6 +179,7 @@ class SplitLine(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(background))
         painter.drawRoundedRect(rect, 8, 8)
+        self._paint_ticks(painter, part, rect)
         room = rect.width() - 12
         metrics = self.fontMetrics()
         words = next((each for each in part.words if metrics.horizontalAdvance(each) <= room), part.words[-1])
@@ -174,6 +187,16 @@ class SplitLine(QWidget):
             painter.setPen(QColor(colours.text if part.kind == "neutral" else text))
             shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, int(room))
             painter.drawText(rect, int(Qt.AlignmentFlag.AlignCenter), shown)
+
+    def _paint_ticks(self, painter: QPainter, part: LinePart, rect: QRectF) -> None:
+        """A notch between two layers, where they are far enough apart to be told from each other."""
+        step = rect.width() / part.layers
+        if step < _LEAST_STEP:
+            return
+        painter.setPen(QPen(QColor(current_colours().panel), 1))
+        for layer in range(1, part.layers):
+            x = rect.left() + layer * step
+            painter.drawLine(QPointF(x, rect.bottom() - _NOTCH), QPointF(x, rect.bottom()))
 
     def _rects(self) -> list[QRectF]:
         total = max(sum(part.layers for part in self._parts), 1)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QCompleter, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from desktop.errors import Phrase
 from desktop.fit.cards import Card as GraphicsCard
 from desktop.fit.planner import Comparison, HardwareWish
 from desktop.fit.types import Choice
@@ -207,10 +206,10 @@ class PlannerCard(Card):
         for widget in (self._today, self._then, self._notes):
             widget.show()
 
-    def set_failed(self, message: Phrase | str) -> None:
-        """The comparison could not be made."""
+    def set_failed(self, message: str) -> None:
+        """The comparison could not be made, and why."""
         self.set_nothing_wished()
-        self._change.setText(message if isinstance(message, str) else render(message))
+        self._change.setText(message)
 
     def wish(self) -> HardwareWish:
         """The machine that is thought of."""
