@@ -48,7 +48,7 @@ class DryRuns:
     def __init__(self, ggml: Ggml, log: EngineLog) -> None:
         self._ggml, self._log = ggml, log
         self._imagined: ImaginedDevices | None = None
-        self._checked: set[tuple[str, int, int, int] | None] = set()
+        self._checked: set[tuple[str, int, int, int]] = set()
         self._engine = llama.llama_version().decode()
 
     def answer(self, question: FitQuestion) -> FitAnswer:
@@ -77,6 +77,7 @@ class DryRuns:
                 draft = self._plan_model(question.question_id, small, imagined)
             answer = msgspec.structs.replace(answer, draft=draft)
         if plan.mmproj_path:
+            self._devices().pad_tensors(needed=True)
             projector = projector_compute(plan, stand_in=self._devices().stand_in(), log=self._log)
             answer = msgspec.structs.replace(answer, projector=projector)
         return answer
@@ -123,11 +124,9 @@ class DryRuns:
 
     def _check_file(self, path: str) -> None:
         """Once for each state of a file: of a stub it takes longer than the engine does."""
-        status = Path(path).stat() if Path(path).exists() else None
-        state = (path, status.st_ino, status.st_size, status.st_mtime_ns) if status else None
-        if state is None or state not in self._checked:
+        if _state_of(path) not in self._checked:
             check_file(path)
-            self._checked.add(state)
+            self._checked.add(_state_of(path))
 
     def _find(self, question: FitQuestion) -> Mapping[str, int]:
         return self._devices().find(question.imagined) if question.imagined else {}
@@ -146,9 +145,14 @@ class _Step(NamedTuple):
     n_ctx: int
 
 
+def _state_of(path: str) -> tuple[str, int, int, int]:
+    status = Path(path).stat() if Path(path).exists() else None
+    return (path, status.st_ino, status.st_size, status.st_mtime_ns) if status else (path, 0, 0, 0)
+
+
 def is_whole(plan: LoadPlan, layers: Sequence[str]) -> bool:
     """Whether no weights of a layer have to be brought to a card while it computes."""
-    return plan.n_gpu_layers in (0, len(layers)) and not plan.tensor_overrides
+    return not plan.devices or (plan.n_gpu_layers >= len(layers) and not plan.tensor_overrides)
 
 
 def _steps(plan: LoadPlan, layers: Sequence[str]) -> list[LoadPlan]:

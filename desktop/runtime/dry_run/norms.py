@@ -49,7 +49,7 @@ class _Gate:
 
 def norms_are_assigned(plan: LoadPlan, layers: Sequence[str]) -> bool:
     """Whether libllama assigns norms for the largest step of this plan (llama_context::graph_get_cb)."""
-    return plan.n_gpu_layers >= len(layers) or min(plan.n_ctx, plan.n_ubatch) < _FEW_TOKENS
+    return not 0 <= plan.n_gpu_layers < len(layers) or min(plan.n_ctx, plan.n_ubatch) < _FEW_TOKENS
 
 
 @contextmanager
