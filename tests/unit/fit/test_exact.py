@@ -143,6 +143,25 @@ async def test_experts_on_the_processor_take_what_the_dry_run_says(runs: DryRuns
         check(bytes_of(fit, "CPU"), actual, "CPU")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the engine's breakdown is readable on Linux only")
+@pytest.mark.parametrize("split", [[5, 5], [2, 2]])
+async def test_devices_that_are_there_take_what_the_dry_run_says(
+    runs: DryRuns, tmp_path: Path, split: list[int]
+) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *dense_model(n_layer=9, n_embd=1024, n_head=8))
+    with rpc_worker() as first, rpc_worker() as second:
+        question = {"path": str(path), "n_ctx": 1024, "type_k": 1, "type_v": 1, "dry": False, "split": split}
+        [actual] = await asyncio.to_thread(ask_engine, [question | {"workers": [first, second]}])
+        devices: dict[str, Any] = {"devices": ("RPC0", "RPC1"), "rpc_endpoints": (first, second)}
+        fit = await ask(runs, path, n_ctx=1024, n_gpu_layers=sum(split), tensor_split=tuple(split), **devices)
+        for device, endpoint in (("RPC0", first), ("RPC1", second)):
+            name = next(key for key in actual if endpoint in key).rpartition(" ")[0]
+            check(bytes_of(fit, device), actual, name)
+            # The hidden state is 8 MiB here with its four copies; it must not be counted once more.
+            assert bytes_of(fit, device)["compute"] - actual[f"{name} compute"] < MIB
+        check(bytes_of(fit, "CPU"), actual, "CPU")
+
+
 async def test_a_card_has_room_to_convert_a_quantized_cache(runs: DryRuns, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *dense_model(n_layer=6, n_embd=1024, n_head=8, n_head_kv=4))
     plan: dict[str, Any] = {"n_ctx": 32768, "n_gpu_layers": 7, "devices": ("GPU0",), "tensor_split": (7,)}
