@@ -41,6 +41,7 @@ from desktop.hardware.pipe import LineChild
 TIMEOUT = 30.0
 """Seconds for an answer; most take some hundredths, the first of a child one."""
 KEPT_ANSWERS = 4096
+KEPT_SHAPES = 16
 _ROUNDING = 5243 + 1  # the engine's log states sizes to 0.01 MiB
 
 
@@ -167,13 +168,13 @@ def exact_fit(
     tensors = [tensor for part in (header, *shards) for tensor in part.tensors]
     homes = _homes(tensors, answer.layers, plan, header.architecture)
     sums.add_weights(tensors, homes)
-    by_arithmetic = sums.add_kv(shape_of_header(header, shards=shards), answer, plan)
+    by_arithmetic = sums.add_kv(_shape(header, tuple(shards)), answer, plan)
     sums.add_compute(answer.layers, answer.compute)
     if beside.draft is not None and answer.draft is not None:
         small, layers = draft_request(plan), answer.draft.layers
         tensors = list(beside.draft.tensors)
         sums.add_weights(tensors, _homes(tensors, layers, small, beside.draft.architecture))
-        by_arithmetic &= sums.add_kv(shape_of_header(beside.draft), answer.draft, small)
+        by_arithmetic &= sums.add_kv(_shape(beside.draft, ()), answer.draft, small)
         sums.add_compute(layers, answer.draft.compute)
     if beside.projector is not None:
         target = plan.devices[0] if plan.devices else CPU
@@ -191,6 +192,21 @@ def exact_fit(
     )
 
 
+_shapes: OrderedDict[int, tuple[GgufHeader, tuple[GgufHeader, ...], ModelShape]] = OrderedDict()
+
+
+def _shape(header: GgufHeader, shards: tuple[GgufHeader, ...]) -> ModelShape:
+    """The shape of a model; of the last few headers it is known: a slider asks for one again and again."""
+    known = _shapes.get(id(header))
+    if known is not None and known[0] is header and known[1] == shards:
+        return known[2]
+    shape = shape_of_header(header, shards=shards)
+    _shapes[id(header)] = header, shards, shape  # kept alive, so that its id is nobody else's
+    if len(_shapes) > KEPT_SHAPES:
+        _shapes.popitem(last=False)
+    return shape
+
+
 class _Sums:
     """Bytes per device and kind, added up."""
 
@@ -203,9 +219,11 @@ class _Sums:
             kinds[kind] = kinds.get(kind, 0) + size
 
     def add_weights(self, tensors: Iterable[TensorInfo], homes: Mapping[str, Sequence[str]]) -> None:
+        sizes: dict[str, int] = {}
         for tensor in tensors:
             for device in homes[tensor.name]:
-                self.add("weights", {device: tensor.size})
+                sizes[device] = sizes.get(device, 0) + tensor.size
+        self.add("weights", sizes)
 
     def add_kv(self, shape: ModelShape, answer: FitAnswer, plan: LoadPlan) -> bool:
         """Return whether the arithmetic came to the engine's own sum."""
