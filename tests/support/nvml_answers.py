@@ -38,8 +38,9 @@ def main() -> None:
     os.dup2(2, 1)  # the library prints
     for scenario in scenarios:
         os.environ["STUB_NVML_SCENARIO"] = scenario
-        found, problem, _ = Asked("NVML", read_nvidia).wait(float(seconds))
-        samples = Asked("samples", once(_sample)).wait(float(seconds))[0] or ()
+        found, problem, how = Asked("NVML", read_nvidia).wait(float(seconds))
+        hangs = how.outcome == "slow"
+        samples = () if hangs else Asked("samples", once(_sample)).wait(float(seconds))[0] or ()
         output.write(msgspec.json.encode(Answer(found=found, problem=problem, samples=samples)) + b"\n")
         output.flush()
     os._exit(0)

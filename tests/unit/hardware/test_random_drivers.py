@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from desktop.cli.probe import as_json, lines
 from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, Ram
@@ -17,6 +18,7 @@ SECONDS = 1.0
 MOST_WATTS, MOST_DEGREES = 5000, 150
 
 
+@pytest.mark.timeout(900)  # of twelve hundred drivers one in ten hangs for a second
 def test_never_a_crash_and_never_a_wrong_total(
     tmp_path: Path, stub_nvml: Path, project_root: Path, campaign_factor: int
 ) -> None:
