@@ -2,8 +2,8 @@
 
     python -m benchmarks.sampler_idle [--seconds 60]
 
-At the default rate (one sample a second), with the stub NVML of two cards and this machine's own processes as "ours". The
-bound is the share of one core. Start-up of the child is not in it; the window's own drawing is not, either.
+At the default rate (one sample a second), with the stub NVML of two cards and this machine's own processes as "ours".
+The bound is the share of one core. Start-up of the child is not in it; the window's own drawing is not, either.
 """
 
 import argparse
@@ -36,7 +36,7 @@ async def measure(seconds: float) -> tuple[float, float, int]:
         samples = round(seconds / INTERVAL)
         for _ in range(samples):
             sample = await anext(sampler)
-        if len(sample.gpus) != 2:  # noqa: PLR2004 - the two cards of the scenario
+        if len(sample.gpus) != 2:
             raise RuntimeError(f"the sample has {len(sample.gpus)} cards: {sample.problems}")
         return _spent(owner) - before[0], _spent(child) - before[1], samples
 
