@@ -12,7 +12,7 @@ import msgspec
 
 from desktop.engine.protocol import DeviceMemory, TensorOverride
 from desktop.fit.header_shape import EXPERTS, FEED_FORWARD
-from desktop.fit.placement import CPU, Costs, Span, copied_bytes, memory_of
+from desktop.fit.placement import CPU, Costs, Span, Way, copied_bytes, memory_of
 from desktop.fit.quality import QuantFigures
 from desktop.fit.shape import LayerCache, ModelShape
 from desktop.fit.speed import DEPTH, HOP_SECONDS, SpeedModel
@@ -34,6 +34,14 @@ class Layout(NamedTuple):
         return sum(span.end - span.begin for span in self.spans if span.device != CPU)
 
     @property
+    def way(self) -> Way:
+        """How the cards take part, as memory_of prices it."""
+        cards = [span for span in self.spans if span.device != CPU]
+        if self.kept is not None or (cards and cards[0].begin > 0):
+            return "copied"
+        return "pipelined" if len(cards) > 1 else "plain"
+
+    @property
     def overrides(self) -> tuple[TensorOverride, ...]:
         """What a plan says of the tensors that stay behind."""
         if self.kept is None:
@@ -53,6 +61,8 @@ def layouts(costs: Costs, budgets: Sequence[DeviceBudget]) -> Iterator[Layout]:
     if len(cards) > 1:
         alone = (Layout(best_spans(costs, [budgets[0], card])) for card in cards)
         yield from (layout for layout in alone if layout.spans[0].device != CPU)
+    if any(card.shares_ram for card in cards):
+        yield Layout((Span(CPU, 0, costs.shape.n_layer + 1),))  # its buffers and its driver are in the same memory
     if cards and whole.spans[0].device == CPU:
         for kind in ("experts", "feed_forward"):
             yield from _staying_behind(costs, budgets, kind)

@@ -12,7 +12,8 @@ import operator
 import struct
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from desktop.engine.protocol import DeviceMemory, KvType, LoadPlan, Placement
 from desktop.fit.shape import ModelShape
@@ -25,10 +26,19 @@ OUTPUTS = 16
 _PAD = 256
 _F32 = 4
 _MASK_BYTES = 2
-_PIPELINE_COPIES = 4  # GGML_SCHED_MAX_COPIES: inputs are kept four times when layers are pipelined over devices
+# Attention masks that a device holds. GGML_SCHED_MAX_COPIES: inputs are kept four times when layers are pipelined over
+# devices. With layers or tensors on the CPU three were seen on the first card after them (dry runs to 340,000 tokens).
+_MASKS = {"plain": 1, "pipelined": 4, "copied": 3}
 _COMPUTE_FLOOR = 4 << 20
 _COMPUTE_SAFETY = 1.15
 _LARGEST_TENSOR = 0.4  # of a layer's bytes, what is copied to a GPU to read a prompt through a layer on the CPU
+
+
+Way = Literal["plain", "pipelined", "copied"]
+"""How a device takes part: layers pipelined over several; or weights on the CPU, copied to it to read a prompt."""
+
+Corrections = Mapping[tuple[str, Way], float]
+"""By which the estimate of a device's compute buffer is multiplied, where the engine was asked about such a layout."""
 
 
 class Request(NamedTuple):
@@ -141,9 +151,10 @@ def cells_sliding(request: Request, window: int) -> int:
 class Costs:
     """Bytes of any run of layers, weights and KV cache, for one shape and one request."""
 
-    def __init__(self, shape: ModelShape, request: Request, *, corrections: Mapping[str, float] = {}) -> None:
-        """corrections: by which the estimate of a device's compute buffer is multiplied."""
+    def __init__(self, shape: ModelShape, request: Request, *, corrections: Corrections = MappingProxyType({})) -> None:
+        """corrections: see there."""
         self.corrections = corrections
+        self._estimates: dict[tuple[Way, int], int] = {}
         streams = 1 if request.kv_unified else request.n_seq_max
         self.shape = shape
         self.request = request
@@ -170,10 +181,15 @@ class Costs:
         """The same request of another shape."""
         return Costs(shape, self.request, corrections=self.corrections)
 
-    def compute(self, device: str, *, pipelined: bool = False, copied: int = 0) -> int:
+    def compute(self, device: str, way: Way, *, copied: int = 0) -> int:
         """Bytes of a device's compute buffer; see compute_bytes."""
-        estimate = compute_bytes(self.shape, self.request, pipelined=pipelined, copied=copied)
-        return math.ceil(estimate * self.corrections.get(device, 1.0))
+        estimate = self._estimate("plain" if device == CPU else way, copied)
+        return math.ceil(estimate * self.corrections.get((device, way), 1.0))
+
+    def _estimate(self, way: Way, copied: int) -> int:
+        if (way, copied) not in self._estimates:
+            self._estimates[way, copied] = compute_bytes(self.shape, self.request, way=way, copied=copied)
+        return self._estimates[way, copied]
 
     def running(self) -> list[int]:
         """Bytes off the CPU of the first i layers, i from 0 to n_layer + 1; grows with i."""
@@ -187,7 +203,7 @@ def copied_bytes(layer_weights: Sequence[int]) -> int:
     return int(max(layer_weights, default=0) * _LARGEST_TENSOR)
 
 
-def compute_bytes(shape: ModelShape, request: Request, *, pipelined: bool = False, copied: int = 0) -> int:
+def compute_bytes(shape: ModelShape, request: Request, *, way: Way = "plain", copied: int = 0) -> int:
     """Estimate the compute buffer of one device, in bytes, flash attention on; meant never to be too small.
 
     Per token of a micro-batch: the widest feed-forward step three times (gate, up, product), the residual stream
@@ -199,8 +215,7 @@ def compute_bytes(shape: ModelShape, request: Request, *, pipelined: bool = Fals
     """
     values = 3 * shape.ff_width + 4 * shape.n_embd + 2 * shape.attention_width
     masks = cells(request.n_ctx) + (cells_sliding(request, shape.window) if shape.window else 0)
-    copies = _PIPELINE_COPIES if pipelined else 1
-    size = request.n_ubatch * (_F32 * values + _MASK_BYTES * masks * copies)
+    size = request.n_ubatch * (_F32 * values + _MASK_BYTES * masks * _MASKS[way])
     size += request.n_outputs_max * shape.n_vocab * _F32
     return int(size * _COMPUTE_SAFETY) + _COMPUTE_FLOOR + copied
 
@@ -214,14 +229,14 @@ def memory_of(
     """
     off_cpu = [span for span in spans if span.device != CPU]
     spilled = bool(off_cpu) and off_cpu[0].begin > 0
-    pipelined = len(off_cpu) > 1 and not spilled and not copied
     copied = max(copied, copied_bytes(costs.shape.layer_weights) if spilled else 0)
+    way: Way = "copied" if copied else "pipelined" if len(off_cpu) > 1 else "plain"
     on_cpu = off_cpu[0].begin if off_cpu else costs.shape.n_layer + 1
     cpu = DeviceMemory(
         device=CPU,
         weights=costs.weights(0, on_cpu, on_cpu=True) + costs.shape.input_weights,
         kv=costs.kv(0, on_cpu),
-        compute=costs.compute(CPU),
+        compute=costs.compute(CPU, way),
         overhead=overheads.get(CPU, 0),
     )
     return (
@@ -231,7 +246,7 @@ def memory_of(
                 device=span.device,
                 weights=costs.weights(span.begin, span.end, on_cpu=False),
                 kv=costs.kv(span.begin, span.end),
-                compute=costs.compute(span.device, pipelined=pipelined, copied=copied),
+                compute=costs.compute(span.device, way, copied=copied if way == "copied" else 0),
                 overhead=overheads.get(span.device, 0),
             )
             for span in off_cpu

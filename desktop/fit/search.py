@@ -5,11 +5,12 @@ compute buffers are estimates, unless the engine's answer to an earlier question
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from desktop.engine.protocol import DeviceMemory, KvType
 from desktop.fit.layout import Layout, layout_memory, layout_speed, layouts
-from desktop.fit.placement import Costs, Request, assign_layers, request_for, spans_of
+from desktop.fit.placement import Corrections, Costs, Request, assign_layers, request_for, spans_of
 from desktop.fit.quality import QuantFigures
 from desktop.fit.shape import ModelShape
 from desktop.fit.speed import DEPTH, SpeedModel
@@ -35,6 +36,10 @@ class Candidate(NamedTuple):
         return min(self.left.values()) >= 0
 
 
+Computed = Mapping[str, int]
+"""Bytes of the compute buffer, by device."""
+
+
 class _Placed(NamedTuple):
     layout: Layout
     memory: tuple[DeviceMemory, ...]
@@ -48,8 +53,8 @@ class _Placed(NamedTuple):
 class Problem(NamedTuple):
     """What is to be planned, apart from the context.
 
-    gpu_layers, tensor_split: what the person fixed; None and () leave it open. corrections: the engine's compute
-    buffer on a device over the estimate, as far as it was asked.
+    gpu_layers, tensor_split: what the person fixed; None and () leave it open.
+    corrections: what the engine told so far.
     """
 
     name: str
@@ -59,11 +64,17 @@ class Problem(NamedTuple):
     figures: QuantFigures
     gpu_layers: int | None = None
     tensor_split: tuple[int, ...] = ()
-    corrections: Mapping[str, float] = {}
+    corrections: Corrections = MappingProxyType({})
 
-    def corrected(self, corrections: Mapping[str, float]) -> "Problem":
-        """The same with what the engine said of its compute buffers."""
-        return self._replace(corrections={**self.corrections, **corrections})
+    def corrected(self, layout: Layout, stated: Computed, told: Computed) -> "Problem":
+        """The same, knowing what the engine told of compute buffers where this stated others, for such a layout."""
+        way = layout.way
+        learned = {
+            (device, way): self.corrections.get((device, way), 1.0) * told[device] / stated[device]
+            for device in told.keys() & stated.keys()
+            if stated[device] and told[device]
+        }
+        return self._replace(corrections={**self.corrections, **learned})
 
     def request(self, n_ctx: int, type_k: KvType, type_v: KvType, *, parallel: int) -> Request:
         """What is asked of this model."""

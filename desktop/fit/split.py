@@ -4,7 +4,7 @@ import bisect
 from collections.abc import Sequence
 
 from desktop.engine.protocol import DeviceMemory
-from desktop.fit.placement import CPU, Costs, Span, copied_bytes, memory_of
+from desktop.fit.placement import CPU, Costs, Span, Way, copied_bytes, memory_of
 from desktop.fit.types import DeviceBudget
 
 
@@ -25,15 +25,18 @@ def best_spans(costs: Costs, budgets: Sequence[DeviceBudget], *, copied: int = 0
         return spans
     spans = _packed(running, _rooms(costs, gpus, whole=False, copied=copied), gpus)
     first = spans[0].begin if spans else everything
+    if first == 0:  # it fits without the copies that pipelining keeps, which a layer on the CPU ends
+        first = 1
+        spans = tuple(span._replace(begin=max(span.begin, first)) for span in spans if span.end > first)
     return (Span(CPU, 0, first), *spans)
 
 
 def _rooms(costs: Costs, gpus: Sequence[DeviceBudget], *, whole: bool, copied: int) -> list[int]:
     """Bytes for layers on each GPU: what may be used, minus the compute buffer."""
-    pipelined = whole and len(gpus) > 1 and not copied
     copied = max(copied, 0 if whole else copied_bytes(costs.shape.layer_weights))
+    way: Way = "copied" if copied else "pipelined" if len(gpus) > 1 else "plain"
     shared = costs.shape.shared_weights
-    return [max(gpu.usable - costs.compute(gpu.name, pipelined=pipelined, copied=copied) - shared, 0) for gpu in gpus]
+    return [max(gpu.usable - costs.compute(gpu.name, way, copied=copied) - shared, 0) for gpu in gpus]
 
 
 def _proportional(running: list[int], rooms: list[int], gpus: Sequence[DeviceBudget]) -> tuple[Span, ...]:

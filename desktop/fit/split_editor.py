@@ -187,13 +187,10 @@ def with_exact(problem: SplitProblem, draft: SplitDraft, memory: Sequence[Device
 
 def learned(problem: SplitProblem, estimate: SplitDraft, exact: SplitDraft) -> SplitProblem:
     """The problem with the engine's word on compute buffers, so that the next estimate comes closer."""
-    stated = {device.name: device.compute for device in estimate.devices if device.compute}
-    told = {
-        device.name: problem.search.corrections.get(device.name, 1.0) * device.compute / stated[device.name]
-        for device in exact.devices
-        if device.name in stated and device.compute
-    }
-    return msgspec.structs.replace(problem, search=problem.search.corrected(told))
+    stated = {device.name: device.compute for device in estimate.devices}
+    told = {device.name: device.compute for device in exact.devices}
+    layout = Layout(_spans(problem, estimate.boundaries), estimate.kept)
+    return msgspec.structs.replace(problem, search=problem.search.corrected(layout, stated, told))
 
 
 def moved(problem: SplitProblem, boundaries: Boundaries, index: int, layer: int) -> Boundaries:

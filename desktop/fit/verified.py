@@ -63,7 +63,8 @@ async def verify(task: PlanTask, ask: Ask) -> Verified:
     tried, problem = await _converge(task, problem, lambda known: known.attempt(wanted), ask)
     chosen = _best(tried)
     if chosen is None and task.refuse:
-        shorter, problem = await _converge(task, problem, lambda known: known.longest_context(wanted), ask)
+        # Begun afresh: what was told of the wanted context may be far from true of a shorter one.
+        shorter, problem = await _converge(task, problem_of(task), lambda known: known.longest_context(wanted), ask)
         chosen = _best(shorter)
         if chosen is None or task.context is not None:
             missed = tried[-1].candidate._replace(memory=tried[-1].memory, left=tried[-1].left)
@@ -86,7 +87,9 @@ async def _converge(task: PlanTask, problem: Problem, choose: _Choose, ask: Ask)
         if candidate is None or (candidate.request, candidate.layout) in known:
             break
         tried.append(await _check(task, problem, candidate, ask))
-        problem = problem.corrected(_corrections(problem, candidate, tried[-1].memory))
+        stated = {part.device: part.compute for part in candidate.memory}
+        told = {part.device: part.compute for part in tried[-1].memory}
+        problem = problem.corrected(candidate.layout, stated, told)
     return tried, problem
 
 
@@ -95,13 +98,3 @@ async def _check(task: PlanTask, problem: Problem, candidate: Candidate, ask: As
     overheads = {budget.name: budget.overhead for budget in problem.budgets}
     memory = tuple(msgspec.structs.replace(part, overhead=overheads.get(part.device, 0)) for part in answered)
     return _Checked(candidate, memory, headroom(memory, problem.budgets))
-
-
-def _corrections(problem: Problem, candidate: Candidate, memory: Iterable[DeviceMemory]) -> dict[str, float]:
-    """By what the estimates of the compute buffers have to be multiplied to come to the engine's."""
-    stated = {part.device: part.compute for part in candidate.memory if part.compute}
-    return {
-        part.device: problem.corrections.get(part.device, 1.0) * part.compute / stated[part.device]
-        for part in memory
-        if part.device in stated
-    }

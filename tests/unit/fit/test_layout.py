@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from desktop.engine.protocol import DeviceKind
 from desktop.fit.budget import budgets_of_devices
 from desktop.fit.header_shape import shape_of_header
 from desktop.fit.layout import Layout, behind_shape, layout_memory, layout_speed, layouts, rest_of
@@ -82,6 +83,14 @@ def test_experts_on_the_processor_are_slower_than_on_a_card_and_faster_than_whol
         )
     ]
     assert speeds == sorted(speeds, reverse=True)
+
+
+def test_where_a_card_shares_the_main_memory_the_processor_alone_is_tried_too(shape: ModelShape) -> None:
+    shared = device("Vulkan0", 11.5, kind=DeviceKind.INTEGRATED)
+    budgets = budgets_of_devices(machine(ram=64, free=14), [shared])
+    spans = [layout.spans for layout in layouts(Costs(shape, REQUEST), budgets)]
+    assert (Span(CPU, 0, 25),) in spans
+    assert len(spans) > 1
 
 
 def test_one_card_is_tried_alone_only_where_everything_fits_on_it(shape: ModelShape) -> None:

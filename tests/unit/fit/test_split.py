@@ -2,7 +2,7 @@
 
 import random
 
-from desktop.fit.placement import CPU, Costs, Request
+from desktop.fit.placement import CPU, Costs, Request, Span
 from desktop.fit.shape import LayerCache, ModelShape
 from desktop.fit.split import best_spans, headroom, memory_for
 from desktop.fit.types import DeviceBudget
@@ -107,3 +107,16 @@ def test_what_shares_the_main_memory_counts_there_as_well() -> None:
     costs = Costs(shape, Request(4096))
     memory = memory_for(costs, best_spans(costs, budgets), budgets)
     assert headroom(memory, budgets)[CPU] == (64 << 30) - sum(part.total for part in memory)
+
+
+def test_where_only_the_copies_of_pipelining_keep_it_from_fitting_one_layer_stays_on_the_processor() -> None:
+    chance = random.Random(5)
+    seen = 0
+    for _ in range(3000):
+        budgets = _budgets(chance)
+        costs = Costs(_shape(chance), Request(chance.choice((65536, 1 << 18, 1 << 20))))
+        spans = best_spans(costs, budgets)
+        assert all(span.end > span.begin for span in spans)
+        assert [span.begin for span in spans[1:]] == [span.end for span in spans[:-1]]
+        seen += spans[0] == Span(CPU, 0, 1)
+    assert seen

@@ -1,6 +1,7 @@
 """Plans that the engine's dry run has checked, on cards that are not there."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -157,10 +158,15 @@ async def test_every_verified_plan_keeps_its_margin_everywhere(
         profile = machine(ram=32, free=chance.uniform(2, 24))
         path = chance.choice((large, sparse))
         wishes = {"wanted_context": chance.choice((4096, 16384, 65536)), "parallel": chance.choice((1, 4))}
+        task = task_of(path, profile=profile, devices=cards, **wishes)
         try:
-            plan = await make_verified_plan(task_of(path, profile=profile, devices=cards, **wishes), engine.about(path))
+            plan = await make_verified_plan(task, engine.about(path))
         except DoesNotFit:
+            with pytest.raises(DoesNotFit):
+                plan_by_arithmetic(task)
             continue
+        with contextlib.suppress(DoesNotFit):
+            assert plan.n_ctx >= plan_by_arithmetic(task).n_ctx
         made += 1
         questions += len(engine.asked)
         free = {card.name: card.memory_free for card in cards} | {CPU: profile.ram.available}
@@ -169,3 +175,12 @@ async def test_every_verified_plan_keeps_its_margin_everywhere(
             assert part.total + margins.get(part.device, 256 << 20) <= free[part.device]
     assert made >= 6 * campaign_factor
     assert questions <= 6 * made
+
+
+async def test_what_was_told_of_a_long_context_does_not_spoil_a_shorter_one(runs: DryRuns, tmp_path: Path) -> None:
+    """One layer, a context of a million: the engine's compute buffer there is many times the estimate."""
+    path = write_gguf(tmp_path / "one.gguf", *dense_model(n_layer=1, n_embd=512, n_head=8, context=1 << 20))
+    cards = tuple(device(f"CUDA{n}", free) for n, free in enumerate((3.76, 4.55, 2.81)))
+    task = task_of(path, profile=machine(ram=12, free=5), devices=cards, wanted_context=1 << 20, parallel=4)
+    plan = await make_verified_plan(task, Engine(runs, cards).about(path))
+    assert plan.n_ctx >= plan_by_arithmetic(task).n_ctx
