@@ -9,17 +9,18 @@ import msgspec
 
 from desktop.actions.plan import NOT_ASKED, Planned, plan_model, predicted_memory
 from desktop.engine.failure import EngineError
-from desktop.engine.protocol import DeviceMemory, FailureKind, LoadedModel, LoadPlan
+from desktop.engine.protocol import DeviceKind, DeviceMemory, FailureKind, LoadedModel, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.fit.actual import actual_memory, load_key
 from desktop.fit.actual import predicted_memory as predicted_of
+from desktop.fit.placement import CPU
 from desktop.services import Services
 from desktop.settings import MEMORY_GUARD
 from desktop.sizes import gib
 
 if TYPE_CHECKING:
-    from desktop.fit.ladder import Freedom, Step
-    from desktop.fit.observed import Outcome
+    from desktop.fit.ladder import Failed, Freedom, Step
+    from desktop.fit.observed import LoadOutcome, Outcome
     from desktop.library.types import InstalledModel
 
 SMALLEST_CONTEXT = 1024
@@ -80,44 +81,45 @@ class _Loads:
         self._task = planned.task
         self._on_progress = on_progress
         self._on_step = on_step
-        devices = ",".join(device.name for device in planned.task.devices)
-        self._key = f"{model.path} {planned.task.header.file_size} {devices}"
+        self._failed: EngineError | None = None
+        devices = (f"{one.name} {one.description} {one.memory_total}" for one in planned.task.devices)
+        self._machine = f"{planned.task.profile.ram.total} {','.join(devices)}"
 
     async def load(self, plan: LoadPlan) -> LoadedModel:
         self._say_aloud(plan)
-        if plan.devices:
-            await self._services.dry_runs.close()  # its drivers hold memory on the cards
         if not self._services.settings.get(MEMORY_GUARD):
             return await self._try(plan)
         from desktop.fit.ladder import as_it_worked, freedom_of
 
         freedom = freedom_of(self._task)
-        known = await asyncio.to_thread(self._services.observed.outcomes, self._key)
-        if (step := as_it_worked(plan, freedom, known)) is not None:
+        step = await asyncio.to_thread(as_it_worked, plan, freedom, self._outcomes)
+        if step is not None:
             plan = await self._step_to(step)
         return await self._try_with_less(plan, freedom)
 
     async def _try_with_less(self, plan: LoadPlan, freedom: "Freedom") -> LoadedModel:
         from desktop.fit.ladder import steps_down
 
+        if (loaded := await self._try_unless_too_large(plan)) is not None:
+            return loaded
+        for step in steps_down(plan, freedom, self._where):
+            plan = await self._step_to(step)
+            if (loaded := await self._try_unless_too_large(plan)) is not None:
+                return loaded
+        smaller = await asyncio.to_thread(_smaller_quantizations, self._services, self._model)
+        raise NothingLeftToGiveUp(
+            model=self._model.name, context=plan.n_ctx, smaller=smaller, detail=self._failed
+        ) from self._failed
+
+    async def _try_unless_too_large(self, plan: LoadPlan) -> LoadedModel | None:
+        """None where the memory ran out; every other failure is raised."""
         try:
             return await self._try(plan)
         except EngineError as error:
             if not _is_memory(error):
                 raise
-            failed = error
-        for step in steps_down(plan, freedom, device=str(failed.arguments.get("device") or "CPU")):
-            plan = await self._step_to(step)
-            try:
-                return await self._try(plan)
-            except EngineError as error:
-                if not _is_memory(error):
-                    raise
-                failed = error
-        smaller = await asyncio.to_thread(_smaller_quantizations, self._services, self._model)
-        raise NothingLeftToGiveUp(
-            model=self._model.name, context=plan.n_ctx, smaller=smaller, detail=failed
-        ) from failed
+            self._failed = error
+            return None
 
     def _say_aloud(self, plan: LoadPlan) -> None:
         from desktop.fit.plan import SAID_ALOUD
@@ -135,6 +137,8 @@ class _Loads:
         return await predicted_memory(self._services, self._task, plan)
 
     async def _try(self, plan: LoadPlan) -> LoadedModel:
+        if plan.devices:
+            await self._services.dry_runs.close()  # its drivers hold memory on the cards
         try:
             loaded = await self._services.engine.load(plan, self._on_progress)
         except EngineError as error:
@@ -150,7 +154,22 @@ class _Loads:
     async def _note(self, plan: LoadPlan, outcome: "Outcome") -> None:
         from desktop.fit.ladder import outcome_of
 
-        await asyncio.to_thread(self._services.observed.note_outcome, self._key, outcome_of(plan, outcome))
+        await asyncio.to_thread(self._services.observed.note_outcome, self._key(plan), outcome_of(plan, outcome))
+
+    def _outcomes(self, plan: LoadPlan) -> "tuple[LoadOutcome, ...]":
+        return self._services.observed.outcomes(self._key(plan))
+
+    def _key(self, plan: LoadPlan) -> str:
+        """Identifies this plan on this machine: a larger card or more memory is another."""
+        return f"{load_key(plan)} {self._machine}"
+
+    def _where(self) -> "Failed":
+        """Where the memory ran out the last time."""
+        from desktop.fit.ladder import Failed
+
+        device = str(self._failed.arguments.get("device") or CPU) if self._failed else CPU
+        shared = {one.name for one in self._task.devices if one.kind == DeviceKind.INTEGRATED}
+        return Failed(device, device == CPU or device in shared)
 
 
 def _is_memory(error: EngineError) -> bool:

@@ -6,7 +6,8 @@ choose. What a person fixed is never touched.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -65,25 +66,36 @@ def freedom_of(task: PlanTask) -> Freedom:
     )
 
 
-def steps_down(plan: LoadPlan, freedom: Freedom, *, device: str) -> Iterator[Step]:
-    """Yield what to try after `plan` ran out of memory on `device`, each step on top of those before it.
+class Failed(NamedTuple):
+    """Where the memory ran out; in_ram: that is main memory, which layers off the cards would only fill further."""
 
-    The plans keep the figures of the first in `predicted`; who loads one asks anew.
+    device: str
+    in_ram: bool
+
+
+def steps_down(plan: LoadPlan, freedom: Freedom, failed: Callable[[], Failed]) -> Iterator[Step]:
+    """Yield what to try after `plan` ran out of memory, each step on top of those before it.
+
+    failed: asked before each step for the newest failure. The plans keep the figures of the first in `predicted`; who
+    loads one asks anew.
     """
     first = plan
     contexts = freedom.context
     for target in _contexts(plan.n_ctx, least=EASY_CONTEXT) if contexts else ():
         plan = msgspec.structs.replace(plan, n_ctx=target)
-        yield Step(plan, Phrase.of(_LESS_CONTEXT, device=device, before=first.n_ctx, after=target))
+        yield Step(plan, Phrase.of(_LESS_CONTEXT, device=failed().device, before=first.n_ctx, after=target))
     if freedom.kv:
         plan = msgspec.structs.replace(plan, type_k="q8_0", type_v="q8_0", flash_attention="on")
-        yield Step(plan, Phrase.of(_SMALLER_KV, device=device))
+        yield Step(plan, Phrase.of(_SMALLER_KV, device=failed().device))
     for layers in _fewer_layers(first.n_gpu_layers) if freedom.layers else ():
+        if failed().in_ram:
+            break
         plan = _with_layers(plan, layers)
-        yield Step(plan, Phrase.of(_FEWER_LAYERS, device=device, before=first.n_gpu_layers, after=layers))
+        words = Phrase.of(_FEWER_LAYERS, device=failed().device, before=first.n_gpu_layers, after=layers)
+        yield Step(plan, words)
     for target in _contexts(plan.n_ctx, least=LEAST_CONTEXT) if contexts else ():
         plan = msgspec.structs.replace(plan, n_ctx=target)
-        yield Step(plan, Phrase.of(_LESS_CONTEXT, device=device, before=first.n_ctx, after=target))
+        yield Step(plan, Phrase.of(_LESS_CONTEXT, device=failed().device, before=first.n_ctx, after=target))
 
 
 def outcome_of(plan: LoadPlan, outcome: Outcome) -> LoadOutcome:
@@ -98,29 +110,27 @@ def outcome_of(plan: LoadPlan, outcome: Outcome) -> LoadOutcome:
     )
 
 
-def as_it_worked(plan: LoadPlan, freedom: Freedom, outcomes: Sequence[LoadOutcome]) -> Step | None:
+def as_it_worked(
+    plan: LoadPlan, freedom: Freedom, outcomes: Callable[[LoadPlan], Sequence[LoadOutcome]]
+) -> Step | None:
     """What to load instead of `plan`, where the same ran out of memory here lately and a step further down worked.
 
-    outcomes: of this model on these devices, the newest first. None where nothing speaks against the plan.
+    outcomes: how loads of exactly such a plan ended on this machine, the newest first. None where nothing speaks
+    against the plan.
     """
-    lately: dict[tuple[object, ...], Outcome] = {}
-    for known in outcomes:
-        if known.at > time.time() - REMEMBERED_FOR:
-            lately.setdefault(_essence(known), known.outcome)
 
     def ended(one: LoadPlan) -> Outcome | None:
-        return lately.get(_essence(outcome_of(one, "loaded")))
+        newest = next(iter(outcomes(one)), None)
+        lately = newest is not None and newest.at > time.time() - REMEMBERED_FOR
+        return newest.outcome if newest is not None and lately else None
 
     if ended(plan) != "out_of_memory":
         return None
-    for step in steps_down(plan, freedom, device=""):
-        if ended(step.plan) == "loaded":
-            return Step(step.plan, Phrase.of(_REMEMBERED, context=step.plan.n_ctx, layers=step.plan.n_gpu_layers))
+    for in_ram in (False, True):
+        for step in steps_down(plan, freedom, partial(Failed, "", in_ram)):
+            if ended(step.plan) == "loaded":
+                return Step(step.plan, Phrase.of(_REMEMBERED, context=step.plan.n_ctx, layers=step.plan.n_gpu_layers))
     return None
-
-
-def _essence(outcome: LoadOutcome) -> tuple[object, ...]:
-    return msgspec.structs.astuple(outcome)[1:-1]
 
 
 def _contexts(context: int, *, least: int) -> Iterator[int]:

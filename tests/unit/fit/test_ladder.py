@@ -8,12 +8,18 @@ import msgspec
 import pytest
 
 from desktop.engine.protocol import LoadPlan, Placement
-from desktop.fit.ladder import REMEMBERED_FOR, Freedom, as_it_worked, freedom_of, outcome_of, steps_down
+from desktop.fit.ladder import REMEMBERED_FOR, Failed, Freedom, as_it_worked, freedom_of, outcome_of, steps_down
+from desktop.fit.observed import LoadOutcome, Outcome
 from desktop.fit.placement import Costs, memory_of, request_of, spans_of
 from desktop.fit.plan import PlanTask
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit.builders import machine
+
+
+def on_card() -> Failed:
+    return Failed("CUDA0", in_ram=False)
+
 
 PLAN = LoadPlan(
     model_path="/m.gguf",
@@ -36,7 +42,7 @@ def test_context_comes_first_then_the_cache_then_layers_and_each_step_needs_less
     from desktop.fit.header_shape import shape_of_header
 
     shape = shape_of_header(read_header(path))
-    plans = [PLAN, *(step.plan for step in steps_down(PLAN, Freedom(), device="CUDA0"))]
+    plans = [PLAN, *(step.plan for step in steps_down(PLAN, Freedom(), on_card))]
     assert [(plan.n_ctx, plan.type_k, plan.n_gpu_layers) for plan in plans] == [
         (16384, "f16", 24),
         (8192, "f16", 24),
@@ -61,7 +67,7 @@ def test_context_comes_first_then_the_cache_then_layers_and_each_step_needs_less
 
 
 def test_every_step_says_what_it_gave_up() -> None:
-    words = [step.reason.render() for step in steps_down(PLAN, Freedom(), device="CUDA0")]
+    words = [step.reason.render() for step in steps_down(PLAN, Freedom(), on_card)]
     assert len(set(words)) == len(words)
     assert all("CUDA0 ran out of memory" in word for word in words)
 
@@ -72,7 +78,7 @@ def test_what_the_person_fixed_is_not_touched(path: Path) -> None:
     assert not freedom_of(msgspec.structs.replace(task, context=4096)).context
     assert not freedom_of(msgspec.structs.replace(task, type_k="q8_0", type_v="q8_0")).kv
     assert not freedom_of(msgspec.structs.replace(task, tensor_split=(16, 8))).layers
-    assert list(steps_down(PLAN, Freedom(context=False, kv=False, layers=False), device="CPU")) == []
+    assert list(steps_down(PLAN, Freedom(context=False, kv=False, layers=False), on_card)) == []
 
 
 def test_gemma_keeps_its_cache_as_it_is(tmp_path: Path) -> None:
@@ -82,20 +88,37 @@ def test_gemma_keeps_its_cache_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_load_begins_as_it_worked_after_the_same_ran_out_of_memory() -> None:
-    first, second, third, *_ = [step.plan for step in steps_down(PLAN, Freedom(), device="CUDA0")]
+    first, second, *_ = [step.plan for step in steps_down(PLAN, Freedom(), on_card)]
     now = time.time()
+    ends: dict[LoadPlan, list[LoadOutcome]] = {}
 
-    def ended(plan: LoadPlan, how: str, ago: float = 60) -> object:
-        return msgspec.structs.replace(outcome_of(plan, how), at=now - ago)  # type: ignore[arg-type]
+    def ended(plan: LoadPlan, how: Outcome, ago: float = 60) -> None:
+        ends.setdefault(plan, []).insert(0, msgspec.structs.replace(outcome_of(plan, how), at=now - ago))
 
-    bad = [ended(PLAN, "out_of_memory"), ended(first, "out_of_memory")]
-    step = as_it_worked(PLAN, Freedom(), [ended(second, "loaded"), *bad])  # type: ignore[list-item]
-    assert step is not None
-    assert step.plan == second
-    assert "4096 tokens" in step.reason.render()
-    assert as_it_worked(PLAN, Freedom(), bad) is None  # type: ignore[arg-type]
-    assert as_it_worked(third, Freedom(), bad) is None  # type: ignore[arg-type]
-    since = [ended(PLAN, "loaded", 1), ended(second, "loaded"), *bad]
-    assert as_it_worked(PLAN, Freedom(), since) is None  # type: ignore[arg-type]
-    old = [ended(second, "loaded"), ended(PLAN, "out_of_memory", REMEMBERED_FOR + 1)]
-    assert as_it_worked(PLAN, Freedom(), old) is None  # type: ignore[arg-type]
+    def begun() -> LoadPlan | None:
+        step = as_it_worked(PLAN, Freedom(), lambda plan: ends.get(plan, ()))
+        return step.plan if step else None
+
+    ended(PLAN, "out_of_memory")
+    ended(first, "out_of_memory")
+    assert begun() is None
+    ended(second, "loaded")
+    assert begun() == second
+    ended(PLAN, "loaded", 1)
+    assert begun() is None
+    ends[PLAN].clear()
+    ended(PLAN, "out_of_memory", REMEMBERED_FOR + 1)
+    assert begun() is None
+
+
+def test_where_main_memory_ran_out_no_layers_are_moved_into_it() -> None:
+    steps = list(steps_down(PLAN, Freedom(), lambda: Failed("CPU", in_ram=True)))
+    assert {step.plan.n_gpu_layers for step in steps} == {PLAN.n_gpu_layers}
+    assert [step.plan.n_ctx for step in steps] == [8192, 4096, 4096, 2048, 1024]
+
+
+def test_each_step_names_the_device_that_failed_last() -> None:
+    newest = iter(["CUDA0", "CUDA1", *["CUDA1"] * 20])
+    words = [step.reason.render() for step in steps_down(PLAN, Freedom(), lambda: Failed(next(newest), in_ram=False))]
+    assert words[0].startswith("CUDA0")
+    assert words[1].startswith("CUDA1")
