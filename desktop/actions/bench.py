@@ -9,7 +9,7 @@ import msgspec
 
 from desktop.actions.models import find_model
 from desktop.actions.plan import plan_model
-from desktop.actions.survey import survey
+from desktop.actions.survey import learned_speeds, survey
 from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineInfo, LoadedModel, LoadPlan
 from desktop.errors import AppError, WrongUsage
 from desktop.fit.bench import PROMPT, WRITTEN, measure_pace, prompt_of
@@ -57,12 +57,6 @@ class _Known(NamedTuple):
     probes: "Probes | None"
 
 
-async def known_speeds(services: Services, *, again: bool = False) -> "Probes | None":
-    """What was measured of this machine before; None where nothing was, or the engine does not start."""
-    found = await survey(services, again=again)
-    return None if found.engine is None else await _probes(services, found, found.engine)
-
-
 async def measure_machine(services: Services, on_progress: Callable[[float], None] | None = None) -> "Probes | None":
     """Measure every device that the engine computes on, without a model, and remember it; some seconds each.
 
@@ -78,7 +72,7 @@ async def measure_machine(services: Services, on_progress: Callable[[float], Non
     await asyncio.to_thread(
         remember_probes, services.observed, answer.devices, engine=answer.engine, cards=found.profile.gpus
     )
-    return await _probes(services, found, found.engine)
+    return await asyncio.to_thread(learned_speeds, services, found)
 
 
 async def bench_model(
@@ -127,21 +121,10 @@ async def _measured_machine(services: Services, on_progress: Callable[[float], N
     found = await survey(services)
     if found.engine is None:
         raise found.failure or AppError(reason="the engine did not start")
-    probes = await _probes(services, found, found.engine)
+    probes = await asyncio.to_thread(learned_speeds, services, found)
     if unmeasured(probes, found.engine.devices):
         probes = await measure_machine(services, on_progress)
     return _Known(found.engine, found, probes)
-
-
-async def _probes(services: Services, found: Survey, engine: EngineInfo) -> "Probes | None":
-    from desktop.fit.known_speeds import known_probes
-
-    def look() -> "Probes | None":
-        return known_probes(
-            services.observed, engine, found.profile.gpus, threads=services.settings.get(ENGINE_THREADS)
-        )
-
-    return await asyncio.to_thread(look)
 
 
 def _predicted(known: _Known, plan: LoadPlan, loaded: LoadedModel, depth: int) -> BenchRow:

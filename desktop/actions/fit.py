@@ -8,7 +8,7 @@ import msgspec
 
 from desktop.actions.known import known_model
 from desktop.actions.models import resolve_model
-from desktop.actions.survey import learned_overheads, survey
+from desktop.actions.survey import learned_overheads, learned_speeds, survey
 from desktop.errors import AppError, Phrase
 from desktop.services import Services
 from desktop.settings import ENGINE_PARALLEL, KV_TYPE, MEMORY_MARGIN, WANTED_CONTEXT
@@ -47,12 +47,13 @@ async def fit_model(
     if found.engine is None and wish.imagined is None:
         raise found.failure or AppError(reason="the engine did not start")
     overheads = await asyncio.to_thread(learned_overheads, services, found)
+    probes = await asyncio.to_thread(learned_speeds, services, found)
     report = await report_fit(
         subject,
         profile=found.profile,
         devices=found.engine.devices if found.engine else (),
         wish=wish,
-        defaults=msgspec.structs.replace(fit_defaults(services), overheads=overheads),
+        defaults=msgspec.structs.replace(fit_defaults(services), overheads=overheads, probes=probes),
         dry_runs=services.dry_runs if exact else None,
         folder=services.paths.stubs,
     )

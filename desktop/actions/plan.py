@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from desktop.actions.fit import fit_defaults
-from desktop.actions.survey import learned_overheads, survey
+from desktop.actions.survey import learned_overheads, learned_speeds, survey
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import CacheLimits, DeviceMemory, FailureKind, LoadPlan
-from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Phrase
+from desktop.files import FileNotSaved
 from desktop.services import Services
 from desktop.settings import CACHE_DISK, CACHE_RAM, ENGINE_THREADS, MEMORY_GUARD, SPECULATION
 
@@ -31,6 +32,9 @@ ABOUT_THE_MODEL = frozenset(
     }
 )
 """What a dry run says of the model or the devices: the load would say the same."""
+
+_NO_ANSWER = (EngineError, FileNotSaved, DiskFull)
+"""A child that died, or a stub that could not be written: the plan is then made without asking."""
 
 NOT_ASKED = QT_TRANSLATE_NOOP(
     "core", "The engine could not be asked beforehand ({reason}); the compute buffers are a careful estimate."
@@ -69,7 +73,7 @@ async def predicted_memory(services: Services, task: "PlanTask", plan: LoadPlan)
     """Ask the engine anew what `plan` needs; where it cannot be asked, the plan says so and predicts nothing."""
     try:
         memory = await _ask(services, task, plan)
-    except EngineError as error:
+    except _NO_ANSWER as error:
         return msgspec.structs.replace(plan, predicted=(), exact=False, reasons=(*plan.reasons, _not_asked(error)))
     overheads = {part.device: part.overhead for part in plan.predicted}
     memory = tuple(msgspec.structs.replace(part, overhead=overheads.get(part.device, 0)) for part in memory)
@@ -125,6 +129,7 @@ async def task_of(
         threads=services.settings.get(ENGINE_THREADS),
         margin=defaults.margin,
         overheads=await asyncio.to_thread(learned_overheads, services, found),
+        probes=await asyncio.to_thread(learned_speeds, services, found),
         parallel=defaults.parallel,
         reclaimed=loaded.memory if loaded else (),  # the engine unloads before it loads
         refuse=services.settings.get(MEMORY_GUARD),
@@ -140,8 +145,8 @@ async def _checked(services: Services, task: "PlanTask") -> LoadPlan:
 
     try:
         return await make_verified_plan(task, ask)
-    except EngineError as error:
-        if error.failure is None or error.failure.kind in ABOUT_THE_MODEL:
+    except _NO_ANSWER as error:
+        if isinstance(error, EngineError) and error.failure is not None and error.failure.kind in ABOUT_THE_MODEL:
             raise
         log.warning("planned %s by arithmetic: the engine could not be asked: %s", task.name, error)
         problem = problem_of(task)

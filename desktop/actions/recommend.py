@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from desktop.actions.survey import learned_speeds
 from desktop.engine.protocol import KvType
 from desktop.services import Services
 from desktop.settings import KV_TYPE, MEMORY_MARGIN, MINIMUM_SPEED, WANTED_CONTEXT
@@ -34,4 +35,5 @@ def recommend_models(
         kv=kv or chosen,
         minimum_speed=services.settings.get(MINIMUM_SPEED) if minimum_speed is None else minimum_speed,
         margin=services.settings.get(MEMORY_MARGIN),
+        probes=learned_speeds(services, services.surveys.latest),
     )

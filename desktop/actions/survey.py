@@ -1,9 +1,14 @@
 """Looking at the machine."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from desktop.errors import AppError
 from desktop.services import Services, Survey
+from desktop.settings import ENGINE_THREADS
+
+if TYPE_CHECKING:
+    from desktop.fit.measured import Probes
 
 
 async def survey(services: Services, *, again: bool = False) -> Survey:
@@ -27,6 +32,16 @@ def learned_overheads(services: Services, found: Survey) -> dict[str, int]:
         if device.name in drivers
     }
     return {name: size for name, size in seen.items() if size is not None}
+
+
+def learned_speeds(services: Services, found: Survey | None) -> "Probes | None":
+    """What was measured of this machine's devices with this engine; None where nothing was. Blocking."""
+    from desktop.fit.known_speeds import known_probes
+
+    if found is None or found.engine is None:
+        return None
+    threads = services.settings.get(ENGINE_THREADS)
+    return known_probes(services.observed, found.engine, found.profile.gpus, threads=threads)
 
 
 async def _look(services: Services) -> Survey:

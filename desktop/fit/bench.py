@@ -30,19 +30,26 @@ async def prompt_of(engine: EngineClient, length: int) -> tuple[int, ...]:
     return (once * (length // len(once) + 1))[:length]
 
 
-async def measure_pace(
-    engine: EngineClient, tokens: Sequence[int], depth: int, *, written: int = WRITTEN, repeats: int = 1
-) -> Pace:
-    """Measure at `depth`; `tokens` must have depth + PROMPT of them.
+async def measure_pace(engine: EngineClient, tokens: Sequence[int], depth: int, *, repeats: int = 1) -> Pace:
+    """Measure at `depth`; `tokens` must have depth + PROMPT of them, the context room for WRITTEN more.
 
-    Of `repeats` of the decode the fastest counts, because what disturbs a machine only slows it. The model must be
-    loaded without speculation, with room for depth + PROMPT + `written` tokens. Raises the errors of engine.failure.
+    The model must be loaded without speculation. Raises the errors of engine.failure.
     """
-    decode = 0.0
-    for _ in range(repeats):
-        decode = max(decode, (await _ask(engine, tokens[: max(depth, 1)], written + 1)).decode_speed)
-    prefill = (await _ask(engine, tokens[: depth + PROMPT], 1)).prefill_speed
-    return Pace(depth, prefill, decode)
+    decode = await measure_decode(engine, tokens, depth, repeats=repeats)
+    return Pace(depth, await measure_prefill(engine, tokens, depth), decode)
+
+
+async def measure_decode(
+    engine: EngineClient, tokens: Sequence[int], depth: int, *, written: int = WRITTEN, repeats: int = 1
+) -> float:
+    """Tokens per second after `depth` of `tokens`; the fastest of the repeats: noise only slows a machine."""
+    speeds = [(await _ask(engine, tokens[: max(depth, 1)], written + 1)).decode_speed for _ in range(repeats)]
+    return max(speeds)
+
+
+async def measure_prefill(engine: EngineClient, tokens: Sequence[int], depth: int) -> float:
+    """Tokens per second at which the PROMPT tokens after `depth` are read; those before are known by then."""
+    return (await _ask(engine, tokens[: depth + PROMPT], 1)).prefill_speed
 
 
 async def _ask(engine: EngineClient, tokens: Sequence[int], written: int) -> GenerationStats:

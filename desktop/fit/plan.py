@@ -12,6 +12,7 @@ from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
 from desktop.fit.budget import MARGIN, budgets_of_devices, with_reclaimed
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.header_shape import shape_of_header
+from desktop.fit.measured import Probes
 from desktop.fit.placement import CPU, Request, placement_of
 from desktop.fit.quality import kv_may_be_lowered, quant_figures
 from desktop.fit.search import Candidate, Problem
@@ -51,6 +52,9 @@ _BEYOND_TRAINING = QT_TRANSLATE_NOOP(
 _ONE_AT_A_TIME = QT_TRANSLATE_NOOP(
     "core", "Replies come one at a time: with this model each further one would need memory of its own."
 )
+MOST_CONTEXT = 1 << 30
+"""Tokens; the engine counts in 32 bits, padding included."""
+
 SAID_ALOUD = frozenset({_LOWERED, _LOWER_KV_INSTEAD, _AS_ASKED})
 """Reasons that a person is told while the model loads; the others stand with the plan."""
 
@@ -67,8 +71,9 @@ class PlanTask(msgspec.Struct, frozen=True, kw_only=True):
     engine's own, in its order; empty means CPU only. context: tokens that must be had; None takes `wanted_context` (at
     most what the model was trained for) and lowers it until everything fits, with a reason. gpu_layers, tensor_split:
     None and () let the plan choose. parallel: replies at once (or one). margin: bytes to stay free on each device;
-    overheads: what a device's driver takes of it, as learned here. reclaimed: what a loaded model holds that this one
-    replaces. Without `refuse` what does not fit is planned all the same, exactly as asked.
+    overheads: what a device's driver takes of it, as learned here; probes: how fast each was measured to be. reclaimed:
+    what a loaded model holds that this one replaces. Without `refuse` what does not fit is planned all the same,
+    exactly as asked.
     """
 
     path: Path
@@ -88,6 +93,7 @@ class PlanTask(msgspec.Struct, frozen=True, kw_only=True):
     rpc_endpoints: tuple[str, ...] = ()
     margin: int = MARGIN
     overheads: dict[str, int] = {}
+    probes: Probes | None = None
     reclaimed: tuple[DeviceMemory, ...] = ()
     parallel: int = 1
     refuse: bool = True
@@ -123,7 +129,7 @@ def problem_of(task: PlanTask) -> Problem:
         name=task.name,
         shape=shape_of_header(task.header, shards=task.shards),
         budgets=budgets,
-        speed=SpeedModel(task.profile, budgets),
+        speed=SpeedModel(task.profile, budgets, probes=task.probes),
         figures=quant_figures(task.quantization or quantization_of(task.path.name)),
         gpu_layers=fixed,
         tensor_split=task.tensor_split,
@@ -131,8 +137,10 @@ def problem_of(task: PlanTask) -> Problem:
 
 
 def wanted_request(task: PlanTask, problem: Problem) -> Request:
-    """What the person asked for, or what is usual."""
+    """What the person asked for, or what is usual. Raises WrongUsage for what cannot be a context."""
     n_ctx = task.context or min(task.wanted_context, task.header.context_length or task.wanted_context)
+    if not 1 <= n_ctx <= MOST_CONTEXT:
+        raise WrongUsage(reason=f"{n_ctx} is not a number of tokens that a context could have")
     return problem.request(n_ctx, task.type_k, task.type_v, parallel=task.parallel)
 
 

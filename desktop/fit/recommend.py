@@ -6,6 +6,7 @@ from itertools import groupby
 from desktop.catalog.types import Catalog
 from desktop.engine.protocol import KvType
 from desktop.fit.budget import MARGIN
+from desktop.fit.measured import Probes
 from desktop.fit.outlook import one_step_up, outlook
 from desktop.fit.placement import OUTPUTS, Request
 from desktop.fit.ranking import Priced, best_quantization, by_capability, is_candidate, rank
@@ -35,14 +36,16 @@ def recommend(
     kv: KvType = "f16",
     minimum_speed: float = 10.0,
     margin: int = MARGIN,
+    probes: Probes | None = None,
 ) -> Recommendation:
     """Rank what this machine can run.
 
     One best choice per model, the most capable model first; below ENOUGH_CHOICES, other files of the same models
     follow. `rejected` has the nearest miss of every model without a choice. installed: (model id, quantization) on this
     disk. context: tokens. minimum_speed: tokens per second. margin: bytes to stay free on each device.
+    probes: what was measured of this machine's devices; without it speeds are estimates.
     """
-    machine = machine_of(profile, margin=margin)
+    machine = machine_of(profile, margin=margin, probes=probes)
     request = Request(context, kv, kv, n_outputs_max=OUTPUTS)  # a plan lowers the replies at once to fit
     models = _price_models(catalog, machine, request, frozenset(installed))
     best = rank(_best_of_each(models, minimum_speed))

@@ -12,6 +12,7 @@ from desktop.fit.asking import ask_engine
 from desktop.fit.budget import MARGIN
 from desktop.fit.cards import free_of_card
 from desktop.fit.exact import DryRuns
+from desktop.fit.measured import Probes
 from desktop.fit.plan import DEFAULT_CONTEXT, Decision, PlanTask, decide, plan_of, problem_of
 from desktop.fit.quality import KvQuality, kv_loss, quality_of_header
 from desktop.fit.search import Problem
@@ -37,6 +38,7 @@ class FitDefaults(msgspec.Struct, frozen=True, kw_only=True):
     """What a load takes where nothing is fixed.
 
     context: tokens; margin: bytes; parallel: replies at once; overheads: what drivers were seen to take, in bytes.
+    probes: how fast the devices were measured to be.
     """
 
     kv: KvType = "f16"
@@ -44,6 +46,7 @@ class FitDefaults(msgspec.Struct, frozen=True, kw_only=True):
     margin: int = MARGIN
     context: int = DEFAULT_CONTEXT
     overheads: dict[str, int] = {}
+    probes: Probes | None = None
 
 
 class FitDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +193,7 @@ def task_about(
         tensor_split=wish.tensor_split or (),
         margin=defaults.margin,
         overheads=defaults.overheads if wish.imagined is None else {},
+        probes=defaults.probes if wish.imagined is None or defaults.probes is None else defaults.probes.only_cpu(),
         parallel=defaults.parallel,
         refuse=False,
     )

@@ -15,6 +15,7 @@ from desktop.errors import Phrase
 from desktop.fit.budget import MARGIN, budgets_of_profile
 from desktop.fit.capability import capability_of
 from desktop.fit.catalog_shape import file_size, shape_of_catalog
+from desktop.fit.measured import Probes
 from desktop.fit.placement import CPU, OUTPUTS, Request, placement_of
 from desktop.fit.quality import QuantFigures, quality_of, quant_figures
 from desktop.fit.search import Candidate, Problem
@@ -82,10 +83,10 @@ def _row(model: CatalogModel, quantization: CatalogQuantization) -> Row:
     )
 
 
-def machine_of(profile: HardwareProfile, *, margin: int = MARGIN) -> Machine:
-    """Work out budgets and bandwidths of a profile."""
+def machine_of(profile: HardwareProfile, *, margin: int = MARGIN, probes: Probes | None = None) -> Machine:
+    """Work out budgets and bandwidths of a profile. probes: what was measured of this machine's devices."""
     budgets = budgets_of_profile(profile, margin=margin)
-    return Machine(budgets, SpeedModel(profile, budgets))
+    return Machine(budgets, SpeedModel(profile, budgets, probes=probes))
 
 
 def price(row: Row, machine: Machine, request: Request, *, installed: bool = False) -> Choice:
@@ -128,12 +129,13 @@ def price_catalog(
     kv: KvType = "f16",
     installed: Collection[tuple[str, str]] = (),
     margin: int = MARGIN,
+    probes: Probes | None = None,
 ) -> tuple[Choice, ...]:
     """Price every model in every quantization, in the catalog's order, for sliders that move.
 
     installed: (model id, quantization) of what is on this disk. context: tokens.
     """
-    machine = machine_of(profile, margin=margin)
+    machine = machine_of(profile, margin=margin, probes=probes)
     request = Request(context, kv, kv, n_outputs_max=OUTPUTS)  # a plan lowers the replies at once to fit
     here = frozenset(installed)
     return tuple(

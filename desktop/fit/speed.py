@@ -95,9 +95,9 @@ class SpeedModel:
         return Speed(decode_low=1 / slow, decode_high=1 / fast)
 
     def predicted(self, costs: Costs, spans: Sequence[Span], *, depth: int) -> tuple[float, float] | None:
-        """Decode and prefill speed from the probe alone, no runs in them; None where a device was not measured."""
+        """Decode and prefill speed at `depth` from the probe alone; None where a device was not measured."""
         devices = self._measured(costs.shape, spans)
-        return None if devices is None else _predict(devices, costs, spans, depth)[:2]
+        return None if devices is None else _predict(devices, costs, spans, depth, read_at=depth)[:2]
 
     def _measured(self, shape: ModelShape, spans: Sequence[Span]) -> list[MeasuredDevice] | None:
         """The devices of a plan where each was measured, with every type of the model; otherwise None."""
@@ -116,13 +116,15 @@ class _Prediction(NamedTuple):
     spread: float
 
 
-def _predict(devices: Sequence[MeasuredDevice], costs: Costs, spans: Sequence[Span], depth: int) -> _Prediction:
+def _predict(
+    devices: Sequence[MeasuredDevice], costs: Costs, spans: Sequence[Span], depth: int, *, read_at: int = 0
+) -> _Prediction:
     hops = HOP_SECONDS * (len(spans) - 1)
     token = _TOKEN_SECONDS + costs.shape.n_vocab * _WORD_SECONDS + hops
     pairs = list(zip(devices, spans, strict=True))
     return _Prediction(
         1 / (token + sum(device.decode(costs, span, depth) for device, span in pairs)),
-        1 / (hops / TOKENS + sum(device.prefill(costs, span, 0) for device, span in pairs)),
+        1 / (hops / TOKENS + sum(device.prefill(costs, span, read_at) for device, span in pairs)),
         max(device.spread(costs.shape) for device in devices),
     )
 

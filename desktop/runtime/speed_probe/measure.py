@@ -31,14 +31,15 @@ TOKENS = 512
 FEWEST_ROUNDS, MOST_ROUNDS = 2, 6
 """Everything is measured once a round, so that what disturbs the machine meets one round and not one type. A figure
 is settled when its two best rounds agree."""
-_AGREE = 1.05
-_ENOUGH = 25.0  # seconds, after which no round begins
+_AGREE = 1.08
+_ENOUGH = 10.0  # seconds, after which no round begins
 
 _ROOM = {True: 80 << 20, False: 288 << 20}  # bytes of weights: more than the caches of a processor, of a card
 _SLOW_ROOM = 12 << 20  # of types that are unpacked at such cost that no cache matters
 _SLOW_TYPES = frozenset({"iq3_s", "iq3_xxs", "iq2_s", "iq2_xs", "iq2_xxs", "mxfp4"})
 _REPEATS = 2
 _VALUES, _ALIKE = 1 << 15, 512  # values that weights repeat, and how many neighbours have one scale
+_CACHE_ROOM = 48 << 20  # bytes of KV caches, as those of all layers of a model leave the processor's caches
 _CELLS = 1024
 _QUERIES = 128
 _HEADS, _KV_HEADS = 32, 8
@@ -184,8 +185,8 @@ def _products(machine: Machine, kind: str, width: int, *, rows: int, count: int,
 
 def _attend(machine: Machine, kind: str, width: int, queries: int) -> Timing | None:
     """Seconds per head, cell of the cache, and query."""
-    copies = 4 if queries == 1 else 1
     cell = GGML_TYPES_BY_NAME[kind].row_bytes(width)
+    copies = _CACHE_ROOM // (2 * cell * _KV_HEADS * _CELLS) if queries == 1 else 1
     kept = []
     with Graph(machine.device) as graph:
         query = graph.tensor("f32", width, queries, _HEADS)
@@ -263,7 +264,11 @@ def _speeds(machine: Machine, types: Sequence[str], found: dict[tuple[Any, ...],
 
 def _type_speed(kind: str, found: dict[tuple[Any, ...], Timing]) -> TypeSpeed:
     seen = [found[what, kind, width] for what in ("read", "compute") for width in (WIDE, NARROW)]
-    read_wide, read_narrow, compute_wide, compute_narrow = (1 / timing.best for timing in seen)
+    start = found["product",].best if ("product",) in found else 0.0  # is told apart, as every product has it
+    sizes = [GGML_TYPES_BY_NAME[kind].row_bytes(width) * width for width in (WIDE, NARROW)]
+    reads = [max(timing.best - start / size, timing.best / 2) for timing, size in zip(seen, sizes, strict=False)]
+    read_wide, read_narrow = (1 / seconds for seconds in reads)
+    compute_wide, compute_narrow = (1 / timing.best for timing in seen[2:])
     return TypeSpeed(
         kind=kind,
         read_wide=read_wide,
