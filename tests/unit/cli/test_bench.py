@@ -1,0 +1,56 @@
+"""`snug bench`, with the real engine."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from desktop.cli.main import run_command_line
+from desktop.fit.observed import Observed
+from desktop.fit.speed_probe import measure_speeds
+from desktop.paths import user_paths
+
+pytestmark = pytest.mark.usefixtures("snug_home")
+
+
+@pytest.fixture
+def measured() -> str:
+    """The engine with which the machine is as if it was measured before, with the types of the starter model only."""
+    answer = asyncio.run(measure_speeds(types=("q4_1", "q8_0", "f32")))
+    observed = Observed.open(user_paths().observed_database)
+    for device in answer.devices:
+        observed.note_probe(device, driver="", engine=answer.engine)
+    observed.close()
+    return answer.engine
+
+
+def test_speed_and_memory_stand_beside_what_was_predicted_and_are_remembered(
+    capsys: pytest.CaptureFixture[str], starter_model: Path, measured: str
+) -> None:
+    assert run_command_line(["bench", str(starter_model), "--context", "1024", "--depths", "64,0", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [row["depth"] for row in answer["rows"]] == [0, 64]
+    for row in answer["rows"]:
+        assert set(row) == {"depth", "prefill", "decode", "predicted_prefill", "predicted_decode"}
+        assert all(value > 0 for name, value in row.items() if name != "depth")
+    assert answer["layers_per_device"] == {"CPU": 31}
+    memory = answer["memory"]["CPU"]
+    assert memory["predicted"] >= memory["measured"] > 90 << 20
+    observed = Observed.open(user_paths().observed_database)
+    runs = observed.runs(engine=measured)
+    observed.close()
+    assert sorted(run.depth for run in runs) == [0, 64]
+    assert {run.placement for run in runs} == {"CPU:31"}
+    assert run_command_line(["fit", str(starter_model), "--context", "1024", "--json"]) == 0
+    speed = json.loads(capsys.readouterr().out)["speed"]
+    assert speed["measured"]
+    assert speed["prefill_low"] < speed["prefill"] < speed["prefill_high"]
+
+
+@pytest.mark.parametrize("words", [["--depths", "much"], ["--context", "1024", "--depths", "1000"]])
+def test_depths_that_cannot_be_are_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str], starter_model: Path
+) -> None:
+    assert run_command_line(["bench", str(starter_model), *words]) != 0
+    assert "depths" in capsys.readouterr().err
