@@ -12,12 +12,20 @@
         <translation>正在查看这台电脑 …</translation>
     </message>
     <message>
-        <source>{size} memory</source>
-        <translation>内存 {size}</translation>
+        <source>{size} memory, exact</source>
+        <translation>内存 {size}（精确）</translation>
+    </message>
+    <message>
+        <source>{size} memory (estimate)</source>
+        <translation>内存 {size}（估计）</translation>
     </message>
     <message>
         <source>about {low}–{high} tok/s (estimate)</source>
         <translation>约 {low}–{high} tok/s（估计）</translation>
+    </message>
+    <message>
+        <source>about {low}–{high} tok/s</source>
+        <translation>约 {low}–{high} 词元/秒</translation>
     </message>
     <message>
         <source>quality loss {kld}</source>
@@ -117,6 +125,18 @@
         <translation>高于预计</translation>
     </message>
     <message>
+        <source>{device}: predicted {predicted}, used {used}</source>
+        <translation>{device}：预测 {predicted}，实际 {used}</translation>
+    </message>
+    <message>
+        <source>Predicted by the engine itself, before loading.</source>
+        <translation>由引擎自己在加载之前算出。</translation>
+    </message>
+    <message>
+        <source>Predicted by arithmetic: an estimate.</source>
+        <translation>按公式推算：估计值。</translation>
+    </message>
+    <message>
         <source>{used} of {total}</source>
         <translation>{used} / {total}</translation>
     </message>
@@ -190,6 +210,10 @@
 <context>
     <name>CheckRow</name>
     <message>
+        <source>Wanted: {what}</source>
+        <translation>期望：{what}</translation>
+    </message>
+    <message>
         <source>Good</source>
         <translation>良好</translation>
     </message>
@@ -202,8 +226,8 @@
         <translation>问题</translation>
     </message>
     <message>
-        <source>Does not apply here</source>
-        <translation>此处不适用</translation>
+        <source>Not judged</source>
+        <translation>未判断</translation>
     </message>
 </context>
 <context>
@@ -257,12 +281,12 @@
         <translation>较差</translation>
     </message>
     <message>
-        <source>{size} GiB</source>
-        <translation>{size} GiB</translation>
-    </message>
-    <message>
         <source>Mean KL divergence to f16: {kld}</source>
         <translation>相对 f16 的平均 KL 散度：{kld}</translation>
+    </message>
+    <message>
+        <source>By this machine&apos;s own measurements: {low} to {high} tokens per second</source>
+        <translation>按这台机器的实测：每秒 {low} 到 {high} 个词元</translation>
     </message>
     <message>
         <source>Estimate: {low} to {high} tokens per second</source>
@@ -281,8 +305,35 @@
         <translation>下载并对话</translation>
     </message>
     <message>
+        <source>exact</source>
+        <translation>精确</translation>
+    </message>
+    <message>
+        <source>estimate</source>
+        <translation>估计</translation>
+    </message>
+    <message>
+        <source>Exact: the engine itself was asked what this file needs here.</source>
+        <translation>精确：已让引擎自己算出这个文件在这里需要多少。</translation>
+    </message>
+    <message>
+        <source>An estimate, until the engine was asked about this file.</source>
+        <translation>估计值，直到向引擎问过这个文件。</translation>
+    </message>
+    <message>
         <source>{size} GB</source>
         <translation>{size} GB</translation>
+    </message>
+</context>
+<context>
+    <name>ChoiceTile</name>
+    <message>
+        <source>{memory} exact · {low}–{high} tok/s</source>
+        <translation>{memory} 精确 · {low}–{high} 词元/秒</translation>
+    </message>
+    <message>
+        <source>about {memory} · {low}–{high} tok/s</source>
+        <translation>约 {memory} · {low}–{high} 词元/秒</translation>
     </message>
 </context>
 <context>
@@ -340,6 +391,41 @@
     </message>
 </context>
 <context>
+    <name>ContextChoice</name>
+    <message>
+        <source>Context length</source>
+        <translation>上下文长度</translation>
+    </message>
+    <message>
+        <source>Context</source>
+        <translation>上下文</translation>
+    </message>
+    <message>
+        <source>How many tokens of a conversation the model keeps in mind.</source>
+        <translation>模型能记住对话中的多少个词元。</translation>
+    </message>
+    <message>
+        <source>f16 (exact)</source>
+        <translation>f16（精确）</translation>
+    </message>
+    <message>
+        <source>q8_0 (half)</source>
+        <translation>q8_0（一半）</translation>
+    </message>
+    <message>
+        <source>KV cache type</source>
+        <translation>KV 缓存类型</translation>
+    </message>
+    <message>
+        <source>What the model remembers of a conversation, per token.</source>
+        <translation>模型为对话中每个词元记住的内容。</translation>
+    </message>
+    <message>
+        <source>KV cache</source>
+        <translation>KV 缓存</translation>
+    </message>
+</context>
+<context>
     <name>ConversationListModel</name>
     <message>
         <source>New chat</source>
@@ -356,6 +442,61 @@
     <message>
         <source>Earlier</source>
         <translation>更早</translation>
+    </message>
+</context>
+<context>
+    <name>DeviceLoads</name>
+    <message>
+        <source>Needs {size} more</source>
+        <translation>还差 {size}</translation>
+    </message>
+    <message>
+        <source>GiB</source>
+        <translation>GiB</translation>
+    </message>
+    <message>
+        <source>Weights</source>
+        <translation>权重</translation>
+    </message>
+    <message>
+        <source>KV cache</source>
+        <translation>KV 缓存</translation>
+    </message>
+    <message>
+        <source>Compute</source>
+        <translation>计算</translation>
+    </message>
+    <message>
+        <source>Other programs</source>
+        <translation>其他程序</translation>
+    </message>
+    <message>
+        <source>Free</source>
+        <translation>空闲</translation>
+    </message>
+    <message>
+        <source>Buffers {buffers}, and {driver} for the driver and the engine itself</source>
+        <translation>缓冲区 {buffers}，驱动和引擎自身 {driver}</translation>
+    </message>
+    <message>
+        <source>{device}: {used} of {total} GiB needed. {verdict}</source>
+        <translation>{device}：需要 {used}，共 {total} GiB。{verdict}</translation>
+    </message>
+    <message>
+        <source>Not used</source>
+        <translation>未使用</translation>
+    </message>
+    <message>
+        <source>Fits</source>
+        <translation>装得下</translation>
+    </message>
+    <message>
+        <source>Little to spare</source>
+        <translation>余量很小</translation>
+    </message>
+    <message>
+        <source>It fits, but {size} of what should stay free are missing.</source>
+        <translation>装得下，但应留出的空间少了 {size}。</translation>
     </message>
 </context>
 <context>
@@ -389,12 +530,12 @@
         <translation>一切正常</translation>
     </message>
     <message>
-        <source>Hide what does not apply here</source>
-        <translation>隐藏不适用的项目</translation>
+        <source>Hide what was not judged</source>
+        <translation>隐藏未判断的项目</translation>
     </message>
     <message>
-        <source>Show what does not apply here ({count})</source>
-        <translation>显示不适用的项目（{count}）</translation>
+        <source>Show what was not judged ({count})</source>
+        <translation>显示未判断的项目（{count}）</translation>
     </message>
 </context>
 <context>
@@ -485,6 +626,25 @@
     <message>
         <source>{backend} · {cards} · {count} of {layers} layers on the GPU</source>
         <translation>{backend} · {cards} · {layers} 层中的 {count} 层在 GPU 上</translation>
+    </message>
+</context>
+<context>
+    <name>ExactRows</name>
+    <message>
+        <source>One row could not be checked; its memory stays an estimate.</source>
+        <translation>有一行无法核对，其内存仍为估计值。</translation>
+    </message>
+    <message>
+        <source>{count} rows could not be checked; their memory stays an estimate.</source>
+        <translation>有 {count} 行无法核对，其内存仍为估计值。</translation>
+    </message>
+    <message>
+        <source>The Hub did not answer, or the engine does not know the model; the log says which.</source>
+        <translation>Hub 没有回应，或者引擎不认识该模型；日志中有说明。</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
     </message>
 </context>
 <context>
@@ -625,6 +785,10 @@
     <message>
         <source>Look again</source>
         <translation>重新查看</translation>
+    </message>
+    <message>
+        <source>What if …</source>
+        <translation>如果……</translation>
     </message>
     <message>
         <source>Looking at this machine …</source>
@@ -872,38 +1036,6 @@
         <translation>搜索目录</translation>
     </message>
     <message>
-        <source>Context length</source>
-        <translation>上下文长度</translation>
-    </message>
-    <message>
-        <source>Context</source>
-        <translation>上下文</translation>
-    </message>
-    <message>
-        <source>How many tokens of a conversation the model keeps in mind.</source>
-        <translation>模型能记住对话中的多少个 token。</translation>
-    </message>
-    <message>
-        <source>f16 (exact)</source>
-        <translation>f16（精确）</translation>
-    </message>
-    <message>
-        <source>q8_0 (half)</source>
-        <translation>q8_0（一半）</translation>
-    </message>
-    <message>
-        <source>KV cache type</source>
-        <translation>KV 缓存类型</translation>
-    </message>
-    <message>
-        <source>What the model remembers of a conversation, per token.</source>
-        <translation>模型为对话的每个 token 记住的内容。</translation>
-    </message>
-    <message>
-        <source>KV cache</source>
-        <translation>KV 缓存</translation>
-    </message>
-    <message>
         <source>Looking at this machine …</source>
         <translation>正在查看这台电脑 …</translation>
     </message>
@@ -916,8 +1048,36 @@
         <translation>目录中没有能宽裕放下的模型</translation>
     </message>
     <message>
+        <source>Fetches the beginning of each file from the Hub, some megabytes each and kept for later, so that the engine can say exactly what it needs here. No model is downloaded.</source>
+        <translation>从 Hub 取得每个文件的开头（每个几 MB，并保存备用），让引擎算出它在这里确切需要多少。不会下载任何模型。</translation>
+    </message>
+    <message>
         <source>A shorter context or a smaller KV cache may help.</source>
         <translation>缩短上下文或减小 KV 缓存可能有帮助。</translation>
+    </message>
+    <message>
+        <source>Memory is exact for this machine, checked by the engine just now</source>
+        <translation>内存为这台机器的精确值，引擎刚刚核对过</translation>
+    </message>
+    <message>
+        <source>Memory: {exact} of {count} exact, the engine is being asked …</source>
+        <translation>内存：{count} 个中 {exact} 个精确，正在询问引擎……</translation>
+    </message>
+    <message>
+        <source>Estimates for this machine; the engine is being asked …</source>
+        <translation>这台机器的估计值；正在询问引擎……</translation>
+    </message>
+    <message>
+        <source>Memory: {exact} of {count} exact, the others are estimates</source>
+        <translation>内存：{count} 个中 {exact} 个精确，其余为估计值</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Check the rest</source>
+        <translation>核对其余</translation>
     </message>
     <message>
         <source>No model of the catalog has this in its name.</source>
@@ -963,6 +1123,81 @@
     <message>
         <source>Welcome</source>
         <translation>欢迎</translation>
+    </message>
+</context>
+<context>
+    <name>PlannerCard</name>
+    <message>
+        <source>What if …</source>
+        <translation>如果……</translation>
+    </message>
+    <message>
+        <source>in this machine</source>
+        <translation>在这台机器</translation>
+    </message>
+    <message>
+        <source>in another machine</source>
+        <translation>在另一台机器</translation>
+    </message>
+    <message>
+        <source>Where the card would be</source>
+        <translation>显卡装在哪里</translation>
+    </message>
+    <message>
+        <source>Add</source>
+        <translation>添加</translation>
+    </message>
+    <message>
+        <source>Keep the cards that are here</source>
+        <translation>保留现有显卡</translation>
+    </message>
+    <message>
+        <source>Today</source>
+        <translation>现在</translation>
+    </message>
+    <message>
+        <source>Then</source>
+        <translation>之后</translation>
+    </message>
+    <message>
+        <source>Graphics card, or its memory</source>
+        <translation>显卡型号或显存大小</translation>
+    </message>
+    <message>
+        <source>RTX 4070, or 16 GB</source>
+        <translation>RTX 4070，或 16 GB</translation>
+    </message>
+    <message>
+        <source>as now</source>
+        <translation>与现在相同</translation>
+    </message>
+    <message>
+        <source>Main memory</source>
+        <translation>内存</translation>
+    </message>
+    <message>
+        <source>as now ({size})</source>
+        <translation>与现在相同（{size}）</translation>
+    </message>
+    <message>
+        <source>Add a card or choose another amount of memory to see what would come first.</source>
+        <translation>添加一张显卡或选择另一种内存大小，看看届时哪个模型最合适。</translation>
+    </message>
+    <message>
+        <source>Nothing of the catalog fits with room to spare.</source>
+        <translation>目录中没有能留有余量地装下的模型。</translation>
+    </message>
+    <message>
+        <source>At {count} tokens of context.</source>
+        <translation>上下文为 {count} 个词元。</translation>
+    </message>
+    <message>
+        <source>{card}, in another machine</source>
+        <translation>{card}，在另一台机器</translation>
+    </message>
+    <message>
+        <source>Remove {card}</source>
+        <translation>移除 {card}</translation>
     </message>
 </context>
 <context>
@@ -1096,25 +1331,122 @@ Log: {log}</source>
     </message>
 </context>
 <context>
-    <name>SplitBar</name>
-    <message>
-        <source>{device} · layers {first}–{last}</source>
-        <translation>{device} · 第 {first}–{last} 层</translation>
-    </message>
-</context>
-<context>
     <name>SplitCard</name>
     <message>
         <source>Split</source>
         <translation>分配</translation>
     </message>
     <message>
+        <source>Reset to Snug&apos;s split</source>
+        <translation>恢复 Snug 的拆分</translation>
+    </message>
+    <message>
+        <source>Load with this split</source>
+        <translation>按此拆分加载</translation>
+    </message>
+    <message>
+        <source>Looking at this machine …</source>
+        <translation>正在了解这台机器……</translation>
+    </message>
+    <message>
+        <source>Model to split</source>
+        <translation>要拆分的模型</translation>
+    </message>
+    <message>
         <source>Words that are likely to come next are guessed, and the model checks several of them in one step (speculative decoding). The text stays the same.</source>
         <translation>先猜测接下来可能出现的词，再由模型一步核对其中几个（推测解码）。文字不变。</translation>
     </message>
     <message>
-        <source>{model}, as the engine reported it</source>
-        <translation>{model}，引擎报告的结果</translation>
+        <source>{name} (in use)</source>
+        <translation>{name}（使用中）</translation>
+    </message>
+    <message>
+        <source>The engine did not start, so nothing can be split. {reason}</source>
+        <translation>引擎没有启动，无法拆分。{reason}</translation>
+    </message>
+    <message>
+        <source>There is no model on this disk yet; the Models page has them.</source>
+        <translation>磁盘上还没有模型；请到“模型”页面下载。</translation>
+    </message>
+    <message>
+        <source>Load with this context</source>
+        <translation>按此上下文加载</translation>
+    </message>
+    <message>
+        <source>Boundary between {left} and {right}</source>
+        <translation>{left} 与 {right} 的分界</translation>
+    </message>
+    <message>
+        <source>{left}: {first} layers, {right}: {second} layers</source>
+        <translation>{left}：{first} 层，{right}：{second} 层</translation>
+    </message>
+    <message>
+        <source>layers {first}–{last}</source>
+        <translation>第 {first}–{last} 层</translation>
+    </message>
+    <message>
+        <source>layer {number}</source>
+        <translation>第 {number} 层</translation>
+    </message>
+    <message>
+        <source>The engine uses no graphics card here, so all layers run on the processor from main memory; with a card, this is where they would be shared out.</source>
+        <translation>引擎在这里不使用显卡，所有层都在处理器上、从内存中运行；有显卡时，可以在这里分配各层。</translation>
+    </message>
+    <message>
+        <source>Snug would keep part of the first {blocks} layers on the processor, which is faster here; a boundary that is dragged moves whole layers.</source>
+        <translation>Snug 会把前 {blocks} 层的一部分留在处理器上，这样在这里更快；拖动分界则会移动整层。</translation>
+    </message>
+    <message>
+        <source>Drag a boundary to move layers from one device to the next.</source>
+        <translation>拖动分界，把层从一个设备移到下一个。</translation>
+    </message>
+    <message>
+        <source>Drag a boundary to move layers.</source>
+        <translation>拖动分界来移动层。</translation>
+    </message>
+    <message>
+        <source>{card} alone would be about {factor} times as fast.</source>
+        <translation>只用 {card} 约快到 {factor} 倍。</translation>
+    </message>
+    <message>
+        <source>{card} alone would be about {percent} % faster.</source>
+        <translation>只用 {card} 约快 {percent} %。</translation>
+    </message>
+    <message>
+        <source>about {low}–{high} tok/s</source>
+        <translation>约 {low}–{high} 词元/秒</translation>
+    </message>
+    <message>
+        <source>about {low}–{high} tok/s (estimate)</source>
+        <translation>约 {low}–{high} 词元/秒（估计）</translation>
+    </message>
+    <message>
+        <source>As it is loaded now, by the engine&apos;s own figures</source>
+        <translation>当前加载的状态，由引擎自己给出</translation>
+    </message>
+    <message>
+        <source>Estimate: weights and KV cache are exact, compute buffers are not</source>
+        <translation>估计：权重和 KV 缓存是精确的，计算缓冲区不是</translation>
+    </message>
+    <message>
+        <source>Estimate, the engine is being asked …</source>
+        <translation>估计，正在询问引擎……</translation>
+    </message>
+    <message>
+        <source>Exact: checked by the engine just now</source>
+        <translation>精确：引擎刚刚核对过</translation>
+    </message>
+    <message>
+        <source>Being loaded like this …</source>
+        <translation>正在按此加载……</translation>
+    </message>
+    <message>
+        <source>This is how the model is loaded already.</source>
+        <translation>模型已经是这样加载的。</translation>
+    </message>
+    <message>
+        <source>It would not fit with what should stay free on each device.</source>
+        <translation>在每个设备留出应有余量的情况下装不下。</translation>
     </message>
 </context>
 <context>
@@ -1130,6 +1462,14 @@ Log: {log}</source>
     <message>
         <source>Fits with {layers} layers on the CPU</source>
         <translation>放得下，其中 {layers} 层在 CPU 上</translation>
+    </message>
+    <message>
+        <source>Fits with the experts of {blocks} layers on the CPU</source>
+        <translation>装得下，{blocks} 层的专家在 CPU 上</translation>
+    </message>
+    <message>
+        <source>Fits with parts of {blocks} layers on the CPU</source>
+        <translation>装得下，{blocks} 层的一部分在 CPU 上</translation>
     </message>
     <message>
         <source>Does not fit: {size} GiB more needed</source>
@@ -1342,6 +1682,46 @@ Log: {log}</source>
         <translation>请选择存放在 Git LFS 中的文件，或换一个镜像。</translation>
     </message>
     <message>
+        <source>{repo} has no file in {quantization}.</source>
+        <translation>{repo} 没有 {quantization} 的文件。</translation>
+    </message>
+    <message>
+        <source>Did you mean {similar}?</source>
+        <translation>您是指 {similar} 吗？</translation>
+    </message>
+    <message>
+        <source>{repo} has several files in {quantization}.</source>
+        <translation>{repo} 有多个 {quantization} 的文件。</translation>
+    </message>
+    <message>
+        <source>Name one of them: {files}.</source>
+        <translation>请指明其中一个：{files}。</translation>
+    </message>
+    <message>
+        <source>{host} sends only whole files, so the header of {file} cannot be read alone.</source>
+        <translation>{host} 只能发送整个文件，无法单独读取 {file} 的文件头。</translation>
+    </message>
+    <message>
+        <source>Download the model, or name another mirror in the settings.</source>
+        <translation>请下载该模型，或在设置中换一个镜像。</translation>
+    </message>
+    <message>
+        <source>The answer to the request for {file} cannot be right: {what}.</source>
+        <translation>对 {file} 的请求得到的回答不可能正确：{what}。</translation>
+    </message>
+    <message>
+        <source>Check whether a network here asks for a log-in, then try again; the settings can name a mirror.</source>
+        <translation>请检查当前网络是否需要登录，然后重试；也可以在设置中指定镜像。</translation>
+    </message>
+    <message>
+        <source>The address that the Hub gives for {file} is not valid any more.</source>
+        <translation>Hub 为 {file} 给出的地址已失效。</translation>
+    </message>
+    <message>
+        <source>Check the clock of this computer, then try again.</source>
+        <translation>请检查这台电脑的时钟，然后重试。</translation>
+    </message>
+    <message>
         <source>This conversation is still being answered.</source>
         <translation>这个对话仍在回答中。</translation>
     </message>
@@ -1478,16 +1858,240 @@ Log: {log}</source>
         <translation>引擎使用每一张显卡</translation>
     </message>
     <message>
+        <source>no graphics card</source>
+        <translation>没有显卡</translation>
+    </message>
+    <message>
         <source>no card tells</source>
         <translation>没有显卡报告</translation>
+    </message>
+    <message>
+        <source>{name} was lost: it does not answer any more, as happens after sleep</source>
+        <translation>{name} 已丢失：不再响应，睡眠唤醒后会出现这种情况</translation>
+    </message>
+    <message>
+        <source>{name} has to be reset before it can be used</source>
+        <translation>{name} 需要复位后才能使用</translation>
+    </message>
+    <message>
+        <source>this user may not use {name}</source>
+        <translation>当前用户无权使用 {name}</translation>
+    </message>
+    <message>
+        <source>{name} does not tell how much memory it has</source>
+        <translation>{name} 没有报告显存大小</translation>
+    </message>
+    <message>
+        <source>{name} does not answer: {detail}</source>
+        <translation>{name} 没有响应：{detail}</translation>
+    </message>
+    <message>
+        <source>Restart the computer. If it comes back after sleep: sudo systemctl enable nvidia-suspend nvidia-resume nvidia-hibernate, and update the driver. Without sleep: check the card&apos;s power cables and its seat.</source>
+        <translation>请重启电脑。如果睡眠后再次出现：sudo systemctl enable nvidia-suspend nvidia-resume nvidia-hibernate，并更新驱动。如果与睡眠无关：检查显卡的供电线和插槽。</translation>
+    </message>
+    <message>
+        <source>Restart the computer (not: shut down and start, which keeps the driver&apos;s state). If it comes back after sleep, update the driver and turn off Link State Power Management in the power plan. Without sleep: check the card&apos;s power cables and its seat.</source>
+        <translation>请重启电脑（不要用关机再开机，那样会保留驱动的状态）。如果睡眠后再次出现，请更新驱动，并在电源计划中关闭“链接状态电源管理”。如果与睡眠无关：检查显卡的供电线和插槽。</translation>
+    </message>
+    <message>
+        <source>Restart the computer, or close every program on the card and run: sudo nvidia-smi -r</source>
+        <translation>请重启电脑，或关闭使用该显卡的所有程序并运行：sudo nvidia-smi -r</translation>
+    </message>
+    <message>
+        <source>Restart the computer.</source>
+        <translation>请重启电脑。</translation>
+    </message>
+    <message>
+        <source>Let this user use the card: sudo usermod -aG video,render $USER, then log out and in. In a container: start it with the card (docker run --gpus all).</source>
+        <translation>让当前用户可以使用显卡：sudo usermod -aG video,render $USER，然后注销并重新登录。在容器中：启动时带上显卡（docker run --gpus all）。</translation>
+    </message>
+    <message>
+        <source>Ask an administrator of this computer for access to the card.</source>
+        <translation>请让这台电脑的管理员授予显卡的访问权限。</translation>
+    </message>
+    <message>
+        <source>Restart the computer. If that does not help, install the driver anew.</source>
+        <translation>请重启电脑。如果无效，请重新安装驱动。</translation>
+    </message>
+    <message>
+        <source>Graphics cards</source>
+        <translation>显卡</translation>
+    </message>
+    <message>
+        <source>all of them answer, after sleep too</source>
+        <translation>全部有响应，睡眠之后也一样</translation>
+    </message>
+    <message>
+        <source>{name} works, but its driver asks for a reset of the card</source>
+        <translation>{name} 可以工作，但驱动要求复位显卡</translation>
+    </message>
+    <message>
+        <source>on the bus, but not known to the driver: {names}</source>
+        <translation>在总线上，但驱动不认识：{names}</translation>
+    </message>
+    <message>
+        <source>every card answers</source>
+        <translation>所有显卡都有响应</translation>
+    </message>
+    <message>
+        <source>Throttling</source>
+        <translation>降频</translation>
+    </message>
+    <message>
+        <source>not because of heat or of missing power</source>
+        <translation>没有因过热或供电不足而降频</translation>
+    </message>
+    <message>
+        <source>not now</source>
+        <translation>当前没有</translation>
+    </message>
+    <message>
+        <source>{name} is at its power limit, as is normal under full load</source>
+        <translation>{name} 已达到功耗上限，满载时属正常</translation>
+    </message>
+    <message>
+        <source>Clean the fans and filters, give the card room for air, or lower its power limit a little.</source>
+        <translation>请清洁风扇和滤网，给显卡留出散热空间，或略微降低其功耗上限。</translation>
+    </message>
+    <message>
+        <source>{name} is slowed because it is hot</source>
+        <translation>{name} 因过热而降频</translation>
+    </message>
+    <message>
+        <source>{name} is slowed because it is hot ({celsius:.0f} °C)</source>
+        <translation>{name} 因过热而降频（{celsius:.0f} °C）</translation>
+    </message>
+    <message>
+        <source>{name} is slowed by its hardware: too little power, or too hot</source>
+        <translation>{name} 被硬件降频：供电不足或过热</translation>
+    </message>
+    <message>
+        <source>Check that every power cable of the card is plugged in, each from the power supply itself, and that the supply is strong enough. A laptop: plug in its own charger.</source>
+        <translation>请检查显卡的每根供电线都已插好、都直接来自电源，并且电源功率足够。笔记本电脑：请插上原装充电器。</translation>
+    </message>
+    <message>
+        <source>Errors in card memory</source>
+        <translation>显存错误</translation>
+    </message>
+    <message>
+        <source>the memory of {name} is failing: no spare rows are left</source>
+        <translation>{name} 的显存正在损坏：已没有备用行</translation>
+    </message>
+    <message>
+        <source>Have the card replaced: its maker&apos;s warranty covers this.</source>
+        <translation>请更换显卡：这属于厂商保修范围。</translation>
+    </message>
+    <message>
+        <source>{name}: {count} errors that could not be corrected</source>
+        <translation>{name}：{count} 个无法纠正的错误</translation>
+    </message>
+    <message>
+        <source>no card counts them (ECC)</source>
+        <translation>没有显卡统计此类错误（ECC）</translation>
+    </message>
+    <message>
+        <source>none that could not be corrected</source>
+        <translation>没有无法纠正的错误</translation>
+    </message>
+    <message>
+        <source>Divided cards</source>
+        <translation>显卡切分</translation>
+    </message>
+    <message>
+        <source>a model may use the whole card</source>
+        <translation>模型可以使用整张显卡</translation>
+    </message>
+    <message>
+        <source>no card can be divided (MIG)</source>
+        <translation>没有可切分的显卡（MIG）</translation>
+    </message>
+    <message>
+        <source>no</source>
+        <translation>无</translation>
+    </message>
+    <message>
+        <source>If nobody else needs the card in parts: sudo nvidia-smi -i {index} -mig 0, then restart.</source>
+        <translation>如果没有别人需要切分使用：sudo nvidia-smi -i {index} -mig 0，然后重启。</translation>
+    </message>
+    <message>
+        <source>{name} is to be divided (MIG) and has no parts, so no model can use it</source>
+        <translation>{name} 已设为切分（MIG）但没有任何分区，模型无法使用它</translation>
+    </message>
+    <message>
+        <source>{name} is divided (MIG): a model gets {part} of its {whole}</source>
+        <translation>{name} 已切分（MIG）：模型只能使用 {whole} 中的 {part}</translation>
     </message>
     <message>
         <source>on</source>
         <translation>开启</translation>
     </message>
     <message>
-        <source>Turn on &quot;Resizable BAR&quot; and &quot;Above 4G decoding&quot; in the firmware (BIOS) settings.</source>
-        <translation>请在固件（BIOS）设置中开启“Resizable BAR”和“Above 4G decoding”。</translation>
+        <source>Turn on &quot;Resizable BAR&quot; and &quot;Above 4G decoding&quot; in the firmware (BIOS) settings. Models then load a little faster; answers do not change.</source>
+        <translation>请在固件（BIOS）设置中打开“Resizable BAR”和“Above 4G decoding”。模型加载会略快一些，回答速度不变。</translation>
+    </message>
+    <message>
+        <source>off for {names}: the processor sees {window} of {memory} at a time</source>
+        <translation>{names} 未开启：处理器一次只能看到 {memory} 中的 {window}</translation>
+    </message>
+    <message>
+        <source>PCIe width</source>
+        <translation>PCIe 通道数</translation>
+    </message>
+    <message>
+        <source>Move the card to the slot nearest the processor, and reseat it and its riser. Loading a model gets faster; answers from a model that fits on the card do not change.</source>
+        <translation>请把显卡换到最靠近处理器的插槽，并重新插好显卡和转接线。模型加载会更快；能装进显卡的模型回答速度不变。</translation>
+    </message>
+    <message>
+        <source>{name}: x{width}, of x{most} that card and slot could do</source>
+        <translation>{name}：x{width}，显卡和插槽可达 x{most}</translation>
+    </message>
+    <message>
+        <source>PCIe generation</source>
+        <translation>PCIe 代数</translation>
+    </message>
+    <message>
+        <source>under load, the best that card and slot can do</source>
+        <translation>负载下达到显卡和插槽的最高水平</translation>
+    </message>
+    <message>
+        <source>{name}: generation {now} of {most} under load</source>
+        <translation>{name}：负载下为第 {now} 代，最高第 {most} 代</translation>
+    </message>
+    <message>
+        <source>{name}: generation {now} of {most} now; an idle card saves power, so look while a model answers</source>
+        <translation>{name}：当前第 {now} 代，最高第 {most} 代；空闲的显卡会省电，请在模型回答时再看</translation>
+    </message>
+    <message>
+        <source>{name}: generation {most}</source>
+        <translation>{name}：第 {most} 代</translation>
+    </message>
+    <message>
+        <source>Set the slot&apos;s PCIe speed to automatic in the firmware (BIOS) settings, and try without a riser cable. Loading a model gets faster; answers from a model that fits on the card do not change.</source>
+        <translation>请在固件（BIOS）设置中把该插槽的 PCIe 速度设为自动，并尝试不用转接线。模型加载会更快；能装进显卡的模型回答速度不变。</translation>
+    </message>
+    <message>
+        <source>From card to card</source>
+        <translation>显卡之间</translation>
+    </message>
+    <message>
+        <source>nothing: any way will do for a split by layers</source>
+        <translation>无要求：按层拆分时任何方式都可以</translation>
+    </message>
+    <message>
+        <source>fewer than two cards</source>
+        <translation>少于两张显卡</translation>
+    </message>
+    <message>
+        <source>directly, over NVLink</source>
+        <translation>通过 NVLink 直接传输</translation>
+    </message>
+    <message>
+        <source>directly, over PCIe</source>
+        <translation>通过 PCIe 直接传输</translation>
+    </message>
+    <message>
+        <source>through main memory (the driver of most GeForce cards allows no other way); a split by layers loses little, because only some kilobytes per token go from card to card</source>
+        <translation>经由内存（大多数 GeForce 显卡的驱动只允许这样）；按层拆分损失很小，因为每个词元只有几 KB 在显卡之间传输</translation>
     </message>
     <message>
         <source>off for {names}</source>
@@ -1498,20 +2102,8 @@ Log: {log}</source>
         <translation>Resizable BAR</translation>
     </message>
     <message>
-        <source>Move the card to the slot nearest the processor, and reseat it and its riser.</source>
-        <translation>请把显卡移到离处理器最近的插槽，并重新插好显卡和转接线。</translation>
-    </message>
-    <message>
         <source>{name}: x{width}</source>
         <translation>{name}：x{width}</translation>
-    </message>
-    <message>
-        <source>{name}: x{width}, generation {generation}</source>
-        <translation>{name}：x{width}，第 {generation} 代</translation>
-    </message>
-    <message>
-        <source>PCIe link</source>
-        <translation>PCIe 链路</translation>
     </message>
     <message>
         <source>at least {lanes} lanes</source>
@@ -1522,20 +2114,44 @@ Log: {log}</source>
         <translation>Vulkan</translation>
     </message>
     <message>
-        <source>its loader is installed, for AMD and Intel cards</source>
-        <translation>已安装加载器，用于 AMD 和 Intel 显卡</translation>
+        <source>the loader and a driver for the card</source>
+        <translation>加载器和显卡的驱动</translation>
     </message>
     <message>
-        <source>installed</source>
-        <translation>已安装</translation>
+        <source>the engine was not built for Vulkan</source>
+        <translation>引擎没有编译 Vulkan 支持</translation>
     </message>
     <message>
-        <source>not installed</source>
-        <translation>未安装</translation>
+        <source>its loader is not installed</source>
+        <translation>没有安装加载器</translation>
     </message>
     <message>
-        <source>Install the Vulkan loader: libvulkan1 on Debian and Ubuntu, the card&apos;s driver on Windows.</source>
-        <translation>请安装 Vulkan 加载器：Debian 和 Ubuntu 上为 libvulkan1，Windows 上为显卡驱动。</translation>
+        <source>its loader is installed</source>
+        <translation>已安装加载器</translation>
+    </message>
+    <message>
+        <source>loader and drivers are installed: {names}</source>
+        <translation>加载器和驱动均已安装：{names}</translation>
+    </message>
+    <message>
+        <source>only drivers that compute on the processor: {names}</source>
+        <translation>只有在处理器上计算的驱动：{names}</translation>
+    </message>
+    <message>
+        <source>the loader is installed, and no driver</source>
+        <translation>已安装加载器，但没有驱动</translation>
+    </message>
+    <message>
+        <source>Install the newest driver of the card: it brings Vulkan.</source>
+        <translation>请安装最新的显卡驱动：其中包含 Vulkan。</translation>
+    </message>
+    <message>
+        <source>Install the Vulkan loader: sudo apt install libvulkan1 (on Fedora vulkan-loader, on Arch vulkan-icd-loader).</source>
+        <translation>请安装 Vulkan 加载器：sudo apt install libvulkan1（Fedora 为 vulkan-loader，Arch 为 vulkan-icd-loader）。</translation>
+    </message>
+    <message>
+        <source>Install the card&apos;s Vulkan driver: sudo apt install mesa-vulkan-drivers for AMD and Intel; NVIDIA&apos;s own driver brings it.</source>
+        <translation>请安装显卡的 Vulkan 驱动：AMD 和 Intel 用 sudo apt install mesa-vulkan-drivers；NVIDIA 的驱动自带。</translation>
     </message>
     <message>
         <source>Look again. If it stays like this, the log has the details.</source>
@@ -1554,12 +2170,8 @@ Log: {log}</source>
         <translation>每个来源都及时响应</translation>
     </message>
     <message>
-        <source>{name}, {cores} cores</source>
-        <translation>{name}，{cores} 核</translation>
-    </message>
-    <message>
-        <source>{name}, {cores} cores, AVX2</source>
-        <translation>{name}，{cores} 核，AVX2</translation>
+        <source>AVX2, FMA and F16C, or NEON on ARM</source>
+        <translation>AVX2、FMA 和 F16C，ARM 上为 NEON</translation>
     </message>
     <message>
         <source>{name} does not tell</source>
@@ -1574,12 +2186,48 @@ Log: {log}</source>
         <translation>{name} 没有 AVX2</translation>
     </message>
     <message>
-        <source>Processor</source>
-        <translation>处理器</translation>
+        <source>{name} has AVX2, but {missing} are hidden from this system</source>
+        <translation>{name} 有 AVX2，但系统看不到 {missing}</translation>
     </message>
     <message>
-        <source>AVX2 or NEON</source>
-        <translation>AVX2 或 NEON</translation>
+        <source>Let the virtual machine see the whole processor (its CPU type: &quot;host&quot;).</source>
+        <translation>请让虚拟机看到完整的处理器（CPU 类型设为“host”）。</translation>
+    </message>
+    <message>
+        <source>{name}, {cores} cores, {sets}</source>
+        <translation>{name}，{cores} 核，{sets}</translation>
+    </message>
+    <message>
+        <source>Engine build</source>
+        <translation>引擎编译</translation>
+    </message>
+    <message>
+        <source>the instruction sets of this processor</source>
+        <translation>使用这个处理器的指令集</translation>
+    </message>
+    <message>
+        <source>the engine or the processor does not tell</source>
+        <translation>引擎或处理器没有说明</translation>
+    </message>
+    <message>
+        <source>it does not use {missed} of this processor</source>
+        <translation>没有使用这个处理器的 {missed}</translation>
+    </message>
+    <message>
+        <source>Build the engine on this machine (make run does): answers come faster.</source>
+        <translation>请在这台机器上编译引擎（make run 会这样做）：回答会更快。</translation>
+    </message>
+    <message>
+        <source>uses all that matters; of {unused} only long prompts would profit</source>
+        <translation>重要的都用上了；{unused} 只对长提示词有好处</translation>
+    </message>
+    <message>
+        <source>uses everything the processor has</source>
+        <translation>处理器的功能全部用上了</translation>
+    </message>
+    <message>
+        <source>Processor</source>
+        <translation>处理器</translation>
     </message>
     <message>
         <source>{available:.1f} of {total:.1f} GiB available</source>
@@ -1618,24 +2266,76 @@ Log: {log}</source>
         <translation>交换空间</translation>
     </message>
     <message>
+        <source>not told</source>
+        <translation>未说明</translation>
+    </message>
+    <message>
+        <source>Close other programs: little memory is left.</source>
+        <translation>请关闭其他程序：剩余内存很少。</translation>
+    </message>
+    <message>
+        <source>Raise the container&apos;s limit (docker run --memory), or choose models below 3B.</source>
+        <translation>请提高容器的限制（docker run --memory），或选择小于 3B 的模型。</translation>
+    </message>
+    <message>
         <source>less than half in use</source>
         <translation>使用不到一半</translation>
+    </message>
+    <message>
+        <source>Choose another folder for models in the settings.</source>
+        <translation>请在设置中选择另一个模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Disk space</source>
+        <translation>磁盘空间</translation>
+    </message>
+    <message>
+        <source>Connect the disk or the network again, or choose another folder for models in the settings.</source>
+        <translation>请重新连接磁盘或网络，或在设置中选择另一个模型文件夹。</translation>
     </message>
     <message>
         <source>{free:.1f} GiB free for {path}</source>
         <translation>{path} 可用 {free:.1f} GiB</translation>
     </message>
     <message>
+        <source>{path} is in memory, so models are gone after a restart</source>
+        <translation>{path} 位于内存中，重启后模型就没有了</translation>
+    </message>
+    <message>
         <source>Free some space, or choose another folder for models in the settings.</source>
         <translation>请释放一些空间，或在设置中为模型选择其他文件夹。</translation>
     </message>
     <message>
-        <source>the disk with {path} does not answer</source>
-        <translation>{path} 所在的磁盘没有响应</translation>
+        <source>Disk speed</source>
+        <translation>磁盘速度</translation>
     </message>
     <message>
-        <source>Disk</source>
-        <translation>磁盘</translation>
+        <source>reads at least {wanted:.0f} MB/s</source>
+        <translation>读取至少 {wanted:.0f} MB/s</translation>
+    </message>
+    <message>
+        <source>not known: {file_system} answers from its own cache what was just written</source>
+        <translation>未知：{file_system} 会用自己的缓存回应刚写入的内容</translation>
+    </message>
+    <message>
+        <source>not measured</source>
+        <translation>未测量</translation>
+    </message>
+    <message>
+        <source>reads {read:,.0f} MB/s, writes {write:,.0f} MB/s: a model of 5 GB takes about {seconds:.0f} s the first time</source>
+        <translation>读取 {read:,.0f} MB/s，写入 {write:,.0f} MB/s：5 GB 的模型首次加载约需 {seconds:.0f} 秒</translation>
+    </message>
+    <message>
+        <source>The folder is on the network: choose one on this computer in the settings.</source>
+        <translation>该文件夹在网络上：请在设置中选择这台电脑上的文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose a folder on an SSD in the settings, or look whether another program keeps the disk busy now. Only loading is slow, not the answers.</source>
+        <translation>请在设置中选择固态硬盘上的文件夹，或看看是否有别的程序正在占用磁盘。只有加载慢，回答不受影响。</translation>
+    </message>
+    <message>
+        <source>the disk with {path} does not answer</source>
+        <translation>{path} 所在的磁盘没有响应</translation>
     </message>
     <message>
         <source>at least {wanted:.0f} GiB free</source>
@@ -1650,12 +2350,20 @@ Log: {log}</source>
         <translation>535 或更新</translation>
     </message>
     <message>
-        <source>Install driver 535 or newer from nvidia.com or your system&apos;s packages, then restart.</source>
-        <translation>请从 nvidia.com 或系统软件包安装 535 或更新的驱动，然后重启。</translation>
+        <source>Install driver {version} or newer from your system&apos;s packages (on Ubuntu: sudo ubuntu-drivers install), then restart.</source>
+        <translation>请从系统软件源安装 {version} 或更新的驱动（Ubuntu：sudo ubuntu-drivers install），然后重启。</translation>
     </message>
     <message>
-        <source>Restart the computer: a driver that was just updated needs it. If that does not help, install it anew.</source>
-        <translation>请重启电脑：刚更新的驱动需要重启。如果没有帮助，请重新安装驱动。</translation>
+        <source>Install driver {version} or newer from nvidia.com or with the NVIDIA app, then restart.</source>
+        <translation>请从 nvidia.com 或用 NVIDIA 应用安装 {version} 或更新的驱动，然后重启。</translation>
+    </message>
+    <message>
+        <source>Restart the computer: a driver that was just updated needs it. If that does not help, install it anew. Where it is a matter of permission: sudo usermod -aG video,render $USER and log in again; in a container, start it with the card (docker run --gpus all).</source>
+        <translation>请重启电脑：刚更新的驱动需要重启。如果无效，请重新安装。如果是权限问题：sudo usermod -aG video,render $USER 并重新登录；在容器中，启动时带上显卡（docker run --gpus all）。</translation>
+    </message>
+    <message>
+        <source>it runs, but no card answers it</source>
+        <translation>驱动在运行，但没有显卡响应</translation>
     </message>
     <message>
         <source>{name}, without a working driver</source>
@@ -1670,16 +2378,56 @@ Log: {log}</source>
         <translation>驱动没有报告版本</translation>
     </message>
     <message>
+        <source>{version}; an engine built with CUDA {cuda} starts from {oldest} on</source>
+        <translation>{version}；用 CUDA {cuda} 编译的引擎需要 {oldest} 或更新</translation>
+    </message>
+    <message>
+        <source>CUDA</source>
+        <translation>CUDA</translation>
+    </message>
+    <message>
+        <source>a driver for the CUDA that the engine was built with</source>
+        <translation>与引擎编译所用 CUDA 相配的驱动</translation>
+    </message>
+    <message>
+        <source>the driver does not tell which CUDA it supports</source>
+        <translation>驱动没有说明支持哪个 CUDA</translation>
+    </message>
+    <message>
+        <source>the engine was built with CUDA {built}, the driver supports {supported}</source>
+        <translation>引擎用 CUDA {built} 编译，驱动支持 {supported}</translation>
+    </message>
+    <message>
+        <source>Install driver {version} or newer, or build the engine with CUDA {supported}.</source>
+        <translation>请安装 {version} 或更新的驱动，或用 CUDA {supported} 编译引擎。</translation>
+    </message>
+    <message>
+        <source>the engine does not tell which CUDA it was built with</source>
+        <translation>引擎没有说明用哪个 CUDA 编译</translation>
+    </message>
+    <message>
+        <source>the engine was not built for CUDA</source>
+        <translation>引擎没有编译 CUDA 支持</translation>
+    </message>
+    <message>
+        <source>{name} has compute capability {capability}; the engine was built for {oldest} and newer</source>
+        <translation>{name} 的计算能力为 {capability}；引擎编译为支持 {oldest} 及以上</translation>
+    </message>
+    <message>
+        <source>Build the engine on this machine (make run BACKEND=cuda). CUDA 13 has nothing for cards before 7.5: use CUDA 12, or BACKEND=vulkan.</source>
+        <translation>请在这台机器上编译引擎（make run BACKEND=cuda）。CUDA 13 不支持 7.5 之前的显卡：请用 CUDA 12，或 BACKEND=vulkan。</translation>
+    </message>
+    <message>
         <source>cuDNN</source>
         <translation>cuDNN</translation>
     </message>
     <message>
-        <source>not used by this engine, which has its own kernels</source>
-        <translation>此引擎不使用它，它有自己的计算核</translation>
+        <source>nothing</source>
+        <translation>无要求</translation>
     </message>
     <message>
-        <source>nothing: it is not required</source>
-        <translation>无：不需要</translation>
+        <source>not required: llama.cpp does not use it</source>
+        <translation>不需要：llama.cpp 不使用它</translation>
     </message>
     <message>
         <source>the connection broke</source>
@@ -2018,6 +2766,22 @@ Log: {log}</source>
         <translation>引擎看不到这张显卡：驱动缺失或太旧。</translation>
     </message>
     <message>
+        <source>The engine on this machine was built for cards of another maker.</source>
+        <translation>这台机器上的引擎是为另一家厂商的显卡编译的。</translation>
+    </message>
+    <message>
+        <source>An environment variable such as CUDA_VISIBLE_DEVICES hides this card from the engine.</source>
+        <translation>CUDA_VISIBLE_DEVICES 之类的环境变量对引擎隐藏了这张显卡。</translation>
+    </message>
+    <message>
+        <source>Integrated graphics is left to the screen while a card with memory of its own is there.</source>
+        <translation>有独立显存的显卡时，核显留给屏幕使用。</translation>
+    </message>
+    <message>
+        <source>This card is set to be divided (MIG) and has no parts.</source>
+        <translation>这张显卡已设为切分（MIG），但没有任何分区。</translation>
+    </message>
+    <message>
         <source>Something went wrong: {reason}</source>
         <translation>出错了：{reason}</translation>
     </message>
@@ -2112,6 +2876,26 @@ Log: {log}</source>
     <message>
         <source>The context was lowered from {wanted} to {context} tokens, so that everything fits into memory.</source>
         <translation>上下文从 {wanted} 降到 {context} 个 token，以便全部放进内存。</translation>
+    </message>
+    <message>
+        <source>With a KV cache in q8_0, {context} tokens would fit; it loses very little with this model.</source>
+        <translation>KV 缓存改用 q8_0 就能装下 {context} 个词元；对这个模型损失很小。</translation>
+    </message>
+    <message>
+        <source>One card is faster here than several, and it has room for the whole model.</source>
+        <translation>在这里一张显卡比多张更快，而且它装得下整个模型。</translation>
+    </message>
+    <message>
+        <source>The experts of {blocks} layers stay on the processor, which is faster here than moving whole layers there.</source>
+        <translation>{blocks} 层的专家留在处理器上，这样比把整层移过去更快。</translation>
+    </message>
+    <message>
+        <source>The feed-forward steps of {blocks} layers stay on the processor, which is faster here than moving whole layers there.</source>
+        <translation>{blocks} 层的前馈部分留在处理器上，这样比把整层移过去更快。</translation>
+    </message>
+    <message>
+        <source>It does not fit with its margin; it was planned exactly as asked.</source>
+        <translation>在留出余量的情况下装不下；已完全按要求规划。</translation>
     </message>
     <message>
         <source>The model was trained for {trained} tokens; with a longer context its answers get worse.</source>
@@ -2278,10 +3062,6 @@ Log: {log}</source>
         <translation>{name} 的驱动没有说明显卡有多少内存。</translation>
     </message>
     <message>
-        <source>The driver of {name} says that {told} bytes are free, which cannot be. Snug counts on {free} of {total}.</source>
-        <translation>{name} 的驱动报告空闲 {told} 字节，这不可能。Snug 按 {total} 中的 {free} 计算。</translation>
-    </message>
-    <message>
         <source>The look at the hardware ended unexpectedly (exit code {code}).</source>
         <translation>查看硬件的过程意外结束（退出码 {code}）。</translation>
     </message>
@@ -2304,6 +3084,14 @@ Log: {log}</source>
     <message>
         <source>{source} failed: {reason}</source>
         <translation>{source} 失败：{reason}</translation>
+    </message>
+    <message>
+        <source>The driver of {name} tells no size of its memory that can be true ({told} bytes). It is left out.</source>
+        <translation>{name} 的驱动报告的显存大小不可能属实（{told} 字节），已忽略这张显卡。</translation>
+    </message>
+    <message>
+        <source>The driver of {name} tells of its memory what cannot be ({told}). Snug counts on {free} of {total} bytes.</source>
+        <translation>{name} 的驱动对显存的说法不可能属实（{told}）。Snug 按 {total} 字节中空闲 {free} 计算。</translation>
     </message>
     <message>
         <source>There is no model called &quot;{reference}&quot;.</source>
@@ -2478,6 +3266,14 @@ Log: {log}</source>
         <translation>在每个设备上保留的字节数，以便其他程序使用。</translation>
     </message>
     <message>
+        <source>Check the memory before loading</source>
+        <translation>加载前检查内存</translation>
+    </message>
+    <message>
+        <source>A model that does not fit is refused, or loaded with a shorter context. Off: it is tried exactly as asked, which may fail or make the machine slow.</source>
+        <translation>装不下的模型会被拒绝，或以较短的上下文加载。关闭后：完全按要求尝试，可能失败或使机器变慢。</translation>
+    </message>
+    <message>
         <source>KV cache</source>
         <translation>KV 缓存</translation>
     </message>
@@ -2624,6 +3420,265 @@ Log: {log}</source>
     <message>
         <source>How memory is spread over the processors changes only when the engine is started again.</source>
         <translation>内存在各处理器间的分布只有在引擎重新启动后才会改变。</translation>
+    </message>
+    <message>
+        <source>The Hub could not be asked whether the file has changed; this is for the file as it was on {date}.</source>
+        <translation>无法向 Hub 询问文件是否有变化；这里的结果针对 {date} 的文件。</translation>
+    </message>
+    <message>
+        <source>There is not enough memory for {model}, not even with {context} tokens of context.</source>
+        <translation>即使上下文只有 {context} 个词元，内存也装不下 {model}。</translation>
+    </message>
+    <message>
+        <source>Choose a smaller quantization ({smaller}) or a smaller model, or close other programs.</source>
+        <translation>请选择更小的量化（{smaller}）或更小的模型，或关闭其他程序。</translation>
+    </message>
+    <message>
+        <source>The engine could not be asked beforehand ({reason}); the compute buffers are a careful estimate.</source>
+        <translation>事先无法询问引擎（{reason}）；计算缓冲区为谨慎的估计值。</translation>
+    </message>
+    <message>
+        <source>not measured: the disk with {path} is nearly full</source>
+        <translation>未测量：{path} 所在的磁盘快满了</translation>
+    </message>
+    <message>
+        <source>not measured: this user may not write to {path}</source>
+        <translation>未测量：当前用户无权写入 {path}</translation>
+    </message>
+    <message>
+        <source>not known: this system answers from memory what was just written (it writes {write:,.0f} MB/s)</source>
+        <translation>未知：系统会用内存回应刚写入的内容（写入 {write:,.0f} MB/s）</translation>
+    </message>
+    <message>
+        <source>not known: it took longer than {seconds:.0f} s</source>
+        <translation>未知：超过了 {seconds:.0f} 秒</translation>
+    </message>
+    <message>
+        <source>not known: {reason}</source>
+        <translation>未知：{reason}</translation>
+    </message>
+    <message>
+        <source>this user may not read the kernel&apos;s log; an administrator sees the messages with: sudo dmesg | grep Xid</source>
+        <translation>当前用户无权读取内核日志；管理员可用 sudo dmesg | grep Xid 查看</translation>
+    </message>
+    <message>
+        <source>this system shows no kernel log (inside a container it often does not)</source>
+        <translation>系统没有提供内核日志（容器中常见）</translation>
+    </message>
+    <message>
+        <source>not read on Windows: the Event Viewer has such errors under System, source nvlddmkm</source>
+        <translation>Windows 上不读取：此类错误在“事件查看器”的“系统”中，来源为 nvlddmkm</translation>
+    </message>
+    <message>
+        <source>Nothing, if it happened once. If it comes back with Snug: update the driver, undo overclocking, and report it. Another program may have caused it.</source>
+        <translation>如果只出现一次，无需处理。如果使用 Snug 时再次出现：请更新驱动、取消超频并反馈。也可能是别的程序引起的。</translation>
+    </message>
+    <message>
+        <source>Restart the computer. If it comes back: update the driver, and have the card checked.</source>
+        <translation>请重启电脑。如果再次出现：更新驱动，并检修显卡。</translation>
+    </message>
+    <message>
+        <source>Restart the computer. If it comes back: check the card&apos;s power cables and its seat, try without a riser, and look whether it follows sleep.</source>
+        <translation>请重启电脑。如果再次出现：检查显卡的供电线和插槽，尝试不用转接线，并留意是否发生在睡眠之后。</translation>
+    </message>
+    <message>
+        <source>Restart the computer and update the driver.</source>
+        <translation>请重启电脑并更新驱动。</translation>
+    </message>
+    <message>
+        <source>Restart when it suits you: the repair takes effect then. If it recurs, have the card checked.</source>
+        <translation>方便时请重启：届时修复生效。如果再次出现，请检修显卡。</translation>
+    </message>
+    <message>
+        <source>Restart the computer. If it comes back, have the card replaced.</source>
+        <translation>请重启电脑。如果再次出现，请更换显卡。</translation>
+    </message>
+    <message>
+        <source>Look the number up: docs.nvidia.com/deploy/xid-errors</source>
+        <translation>请查阅该编号：docs.nvidia.com/deploy/xid-errors</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: the card fell off the PCI bus</source>
+        <translation>{logged}。{number}：显卡从 PCI 总线上掉线</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: bad memory of the card could not be replaced</source>
+        <translation>{logged}。{number}：损坏的显存无法替换</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: a memory error that could not be contained</source>
+        <translation>{logged}。{number}：无法隔离的显存错误</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: a memory error that could not be corrected</source>
+        <translation>{logged}。{number}：无法纠正的显存错误</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: the card&apos;s own controller stopped</source>
+        <translation>{logged}。{number}：显卡自身的控制器停止了</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: the card&apos;s system processor (GSP) did not answer the driver</source>
+        <translation>{logged}。{number}：显卡的系统处理器（GSP）没有回应驱动</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: the card&apos;s system processor (GSP) failed</source>
+        <translation>{logged}。{number}：显卡的系统处理器（GSP）出现故障</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: an error on NVLink, between cards</source>
+        <translation>{logged}。{number}：显卡之间的 NVLink 出错</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: a memory error that ended one program</source>
+        <translation>{logged}。{number}：显存错误，导致一个程序被终止</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: bad memory of the card was replaced by spare memory</source>
+        <translation>{logged}。{number}：损坏的显存已用备用显存替换</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: a program used memory of the card that it does not have</source>
+        <translation>{logged}。{number}：有程序访问了不属于它的显存</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: a program&apos;s computation failed on the card</source>
+        <translation>{logged}。{number}：有程序在显卡上计算失败</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: a program on the card was stopped after an error of its own</source>
+        <translation>{logged}。{number}：显卡上的一个程序因自身错误被停止</translation>
+    </message>
+    <message>
+        <source>{logged}. {number}: what remained of an ended program was cleared away</source>
+        <translation>{logged}。{number}：已清理一个结束的程序的残留</translation>
+    </message>
+    <message>
+        <source>{logged}. NVIDIA&apos;s list says what {number} means</source>
+        <translation>{logged}。{number} 的含义见 NVIDIA 的列表</translation>
+    </message>
+    <message>
+        <source>NVIDIA errors (Xid)</source>
+        <translation>NVIDIA 错误（Xid）</translation>
+    </message>
+    <message>
+        <source>none in the kernel&apos;s log</source>
+        <translation>内核日志中没有</translation>
+    </message>
+    <message>
+        <source>{device} ran out of memory, so the context was lowered from {before} to {after} tokens.</source>
+        <translation>{device} 内存不足，因此上下文从 {before} 降到 {after} 个词元。</translation>
+    </message>
+    <message>
+        <source>{device} ran out of memory, so the KV cache is kept in q8_0: half the memory, very little lost.</source>
+        <translation>{device} 内存不足，因此 KV 缓存改用 q8_0：内存减半，损失很小。</translation>
+    </message>
+    <message>
+        <source>{device} ran out of memory, so {after} layers are on graphics cards instead of {before}; it is slower.</source>
+        <translation>{device} 内存不足，因此显卡上的层数从 {before} 减到 {after}，速度会变慢。</translation>
+    </message>
+    <message>
+        <source>It ran out of memory here before, so it starts as it worked then: {context} tokens of context, {layers} layers on graphics cards.</source>
+        <translation>之前在这里内存不足，因此按当时可行的方式启动：上下文 {context} 个词元，显卡上 {layers} 层。</translation>
+    </message>
+    <message>
+        <source>What Snug had learned of this machine could not be read ({reason}); it was kept as {path} and begins anew.</source>
+        <translation>Snug 对这台机器积累的数据无法读取（{reason}）；已另存为 {path}，并重新开始。</translation>
+    </message>
+    <message>
+        <source>Nothing of the catalog would fit, even then.</source>
+        <translation>即使那样，目录中也没有装得下的模型。</translation>
+    </message>
+    <message>
+        <source>{model} in {quantization} would fit; today nothing does.</source>
+        <translation>{model} {quantization} 就能装下；现在一个也装不下。</translation>
+    </message>
+    <message>
+        <source>{model} in {quantization} would come first: more capable than {today}, by size and generation.</source>
+        <translation>首选会变成 {model} {quantization}：按规模和代次比 {today} 更强。</translation>
+    </message>
+    <message>
+        <source>{model} in {quantization} would come first; today&apos;s {today} is more capable and would no longer do.</source>
+        <translation>首选会变成 {model} {quantization}；现在的 {today} 更强，但届时不再适用。</translation>
+    </message>
+    <message>
+        <source>{model} would still come first, in {quantization} instead of {today}, at about {factor} times the speed.</source>
+        <translation>首选仍是 {model}，但用 {quantization} 而不是 {today}，速度约为 {factor} 倍。</translation>
+    </message>
+    <message>
+        <source>The same model would come first, at about {factor} times the speed.</source>
+        <translation>首选不变，速度约为 {factor} 倍。</translation>
+    </message>
+    <message>
+        <source>The same model would come first, about as fast as today.</source>
+        <translation>首选不变，速度与现在差不多。</translation>
+    </message>
+    <message>
+        <source>Cards of other machines take whole layers over the network (llama.cpp RPC). Each adds about 0.5 to 2 ms to a token on a wired network: an assumption, nothing was measured.</source>
+        <translation>其他机器上的显卡通过网络承担整层（llama.cpp RPC）。在有线网络上，每张显卡约给每个词元增加 0.5 到 2 毫秒：这是假设，没有实测。</translation>
+    </message>
+    <message>
+        <source>Of a card that is only thought of, 31/32 are taken for free; of its memory bandwidth, 65 to 90 % arrive.</source>
+        <translation>对假设的显卡，按显存的 31/32 空闲、显存带宽实际可达 65 % 到 90 % 计算。</translation>
+    </message>
+    <message>
+        <source>This user may not use NVIDIA&apos;s driver ({reason}). On Linux: join the group that owns /dev/nvidia0.</source>
+        <translation>当前用户无权使用 NVIDIA 驱动（{reason}）。在 Linux 上：请加入 /dev/nvidia0 所属的用户组。</translation>
+    </message>
+    <message>
+        <source>NVIDIA&apos;s driver was updated and the old one still runs ({reason}). Restart the computer.</source>
+        <translation>NVIDIA 驱动已更新，但旧驱动仍在运行（{reason}）。请重启电脑。</translation>
+    </message>
+    <message>
+        <source>{name} is lost to its driver ({reason}). Restart the computer; it happens after sleep and when a card is too hot.</source>
+        <translation>驱动找不到 {name} 了（{reason}）。请重启电脑；睡眠之后或显卡过热时会出现这种情况。</translation>
+    </message>
+    <message>
+        <source>{name} must be reset before it can be used ({reason}). Restart the computer.</source>
+        <translation>{name} 需要复位后才能使用（{reason}）。请重启电脑。</translation>
+    </message>
+    <message>
+        <source>This user may not see the memory of {name} ({reason}).</source>
+        <translation>当前用户无权查看 {name} 的显存（{reason}）。</translation>
+    </message>
+    <message>
+        <source>{name} cannot be used: its driver answers with an error ({reason}).</source>
+        <translation>无法使用 {name}：驱动返回错误（{reason}）。</translation>
+    </message>
+    <message>
+        <source>NVIDIA&apos;s driver speaks of {told} cards. The first {most} are looked at.</source>
+        <translation>NVIDIA 驱动报告有 {told} 张显卡，只查看前 {most} 张。</translation>
+    </message>
+    <message>
+        <source>NVIDIA&apos;s driver spoke of {before} cards, and a moment later of {now}. Look again.</source>
+        <translation>NVIDIA 驱动先报告 {before} 张显卡，随后又报告 {now} 张。请重新查看。</translation>
+    </message>
+    <message>
+        <source>{name} is divided (MIG), and a program gets one part of {count}.</source>
+        <translation>{name} 已切分（MIG），程序只能使用 {count} 个分区中的一个。</translation>
+    </message>
+    <message>
+        <source>{name} is to be divided (MIG is on) and has no parts, so no program can use it.</source>
+        <translation>{name} 已设为切分（MIG 已开启）但没有任何分区，程序无法使用它。</translation>
+    </message>
+    <message>
+        <source>NVIDIA&apos;s driver lists {name} twice. It is counted once.</source>
+        <translation>NVIDIA 驱动把 {name} 列出了两次，按一张计算。</translation>
+    </message>
+    <message>
+        <source>NVIDIA&apos;s driver gives two cards the same identity ({uuid}).</source>
+        <translation>NVIDIA 驱动给两张显卡同一个标识（{uuid}）。</translation>
+    </message>
+    <message>
+        <source>NVIDIA&apos;s driver {version} is old: it was asked with the calls of its time ({calls}).</source>
+        <translation>NVIDIA 驱动 {version} 较旧：已用当时的接口查询（{calls}）。</translation>
+    </message>
+</context>
+<context>
+    <name>table</name>
+    <message>
+        <source>{size} GiB</source>
+        <translation>{size} GiB</translation>
     </message>
 </context>
 </TS>
