@@ -11,10 +11,10 @@ import msgspec
 from desktop.actions.fit import fit_defaults
 from desktop.actions.survey import learned_overheads, learned_speeds, survey
 from desktop.engine.failure import EngineError
-from desktop.engine.protocol import CacheLimits, DeviceMemory, FailureKind, LoadPlan
+from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineInfo, FailureKind, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Phrase
 from desktop.files import FileNotSaved
-from desktop.services import Services
+from desktop.services import Services, Survey
 from desktop.settings import CACHE_DISK, CACHE_RAM, ENGINE_THREADS, MEMORY_GUARD, SPECULATION
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ async def task_of(
 
     path = Path(model.path)
     header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=again))
-    if found.engine is None:
-        raise found.failure or AppError(reason="the engine did not start")
+    engine = _engine_of(found)
     defaults, loaded = fit_defaults(services), services.engine.loaded
     return PlanTask(
         path=path,
@@ -119,7 +118,7 @@ async def task_of(
         header=header,
         shards=await asyncio.to_thread(other_headers, path),
         profile=found.profile,
-        devices=found.engine.devices,
+        devices=engine.devices,
         context=context,
         wanted_context=defaults.context,
         type_k=defaults.kv,
@@ -134,6 +133,12 @@ async def task_of(
         reclaimed=loaded.memory if loaded else (),  # the engine unloads before it loads
         refuse=services.settings.get(MEMORY_GUARD),
     )
+
+
+def _engine_of(found: Survey) -> EngineInfo:
+    if found.engine is None:
+        raise found.failure or AppError(reason="the engine did not start")
+    return found.engine
 
 
 async def _checked(services: Services, task: "PlanTask") -> LoadPlan:

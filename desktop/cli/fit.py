@@ -176,7 +176,9 @@ def _print_report(report: "FitReport") -> None:
     print_table(rows, right=(1, 2, 3, 4, 5, 6, 7))
     _print_actual(report)
     speed = report.speed
-    print(f"{speed.decode_low:.0f} to {speed.decode_high:.0f} tokens/s ({'measured' if speed.measured else 'estimate'})")
+    print(
+        f"{speed.decode_low:.0f} to {speed.decode_high:.0f} tokens/s ({'measured' if speed.measured else 'estimate'})"
+    )
     _print_quality(report)
     for reason in plan.reasons:
         print(reason.render())

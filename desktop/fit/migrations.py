@@ -31,6 +31,14 @@ def _what_was_observed(connection: apsw.Connection) -> None:
             at REAL NOT NULL
         ) STRICT;
         CREATE INDEX runs_of_an_engine ON runs (engine);
+        """
+    )
+    _what_loads_taught(connection)
+
+
+def _what_loads_taught(connection: apsw.Connection) -> None:
+    connection.execute(
+        """
         CREATE TABLE overheads (
             id INTEGER PRIMARY KEY,
             device TEXT NOT NULL,

@@ -42,8 +42,7 @@ def recommend(
 
     One best choice per model, the most capable model first; below ENOUGH_CHOICES, other files of the same models
     follow. `rejected` has the nearest miss of every model without a choice. installed: (model id, quantization) on this
-    disk. context: tokens. minimum_speed: tokens per second. margin: bytes to stay free on each device.
-    probes: what was measured of this machine's devices; without it speeds are estimates.
+    disk. context: tokens. minimum_speed: tokens per second. margin: bytes to stay free. probes: speeds measured here.
     """
     machine = machine_of(profile, margin=margin, probes=probes)
     request = Request(context, kv, kv, n_outputs_max=OUTPUTS)  # a plan lowers the replies at once to fit
@@ -52,13 +51,10 @@ def recommend(
     missed = _nearest_misses(models, best)
     choices = _explain_choices(best, missed, models, machine, minimum_speed)
     choices += _alternatives(best, models, machine, minimum_speed)[: max(ENOUGH_CHOICES - len(choices), 0)]
+    upgraded = _best_one_step_up(profile, catalog, request, minimum_speed, margin)
+    first = next(iter(best), None)
     remarks = outlook(
-        profile=profile,
-        best=next(iter(best), None),
-        missed=missed,
-        upgraded=_best_one_step_up(profile, catalog, request, minimum_speed, margin),
-        context=context,
-        minimum=minimum_speed,
+        profile=profile, best=first, missed=missed, upgraded=upgraded, context=context, minimum=minimum_speed
     )
     return Recommendation(
         context=context,
