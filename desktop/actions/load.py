@@ -1,6 +1,7 @@
 """Loading a model as planned; with less, step by step and never silently, where the memory turns out too small."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -137,10 +138,11 @@ class _Loads:
         return await predicted_memory(self._services, self._task, plan)
 
     async def _try(self, plan: LoadPlan) -> LoadedModel:
-        if plan.devices:
-            await self._services.dry_runs.close()  # its drivers hold memory on the cards
+        # The drivers of the dry run's child hold memory on the cards.
+        quiet = self._services.dry_runs.paused() if plan.devices else contextlib.nullcontext()
         try:
-            loaded = await self._services.engine.load(plan, self._on_progress)
+            async with quiet:
+                loaded = await self._services.engine.load(plan, self._on_progress)
         except EngineError as error:
             if _is_memory(error):
                 await self._note(plan, "out_of_memory")
@@ -168,8 +170,9 @@ class _Loads:
         from desktop.fit.ladder import Failed
 
         device = str(self._failed.arguments.get("device") or CPU) if self._failed else CPU
+        cards = {one.name for one in self._task.devices}
         shared = {one.name for one in self._task.devices if one.kind == DeviceKind.INTEGRATED}
-        return Failed(device, device == CPU or device in shared)
+        return Failed(device, device == CPU or device in shared or not cards)
 
 
 def _is_memory(error: EngineError) -> bool:

@@ -10,7 +10,8 @@ import hashlib
 import itertools
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -115,11 +116,21 @@ class DryRuns:
 
     async def close(self) -> None:
         """End the child, and close what is kept."""
+        await self._end_child()
+        if self._kept is not None:
+            await asyncio.to_thread(self._kept.close)
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """No child, and no new one: a driver holds memory for it that a load needs. Who asks meanwhile waits."""
+        async with self._turn:
+            await self._end_child()
+            yield
+
+    async def _end_child(self) -> None:
         child, self._child = self._child, None
         if child is not None:
             await child.close()
-        if self._kept is not None:
-            await asyncio.to_thread(self._kept.close)
 
     async def _new_answer(self, plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> FitAnswer:
         async with self._turn:
@@ -129,6 +140,8 @@ class DryRuns:
         return answer
 
     async def _asked(self, question: FitQuestion) -> FitAnswer:
+        if self._child is not None and self._child.exit_code is not None:
+            await self._end_child()  # it died while nobody asked it anything
         try:
             self._child = self._child or LineChild("dry-run")
         except OSError as error:

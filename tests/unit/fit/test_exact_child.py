@@ -39,6 +39,11 @@ def deadly_model(path: Path) -> Path:
     return write_gguf(path, metadata | {"llama.expert_count": 8, "llama.expert_used_count": 0}, tensors)
 
 
+async def anyone(runs: DryRuns) -> int | None:
+    """The process that answers, if there is one."""
+    return runs._child.pid if runs._child else None
+
+
 async def test_a_hundred_questions_of_which_one_is_deadly(tmp_path: Path) -> None:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     deadly = stub_of(deadly_model(tmp_path / "deadly.gguf"))
@@ -86,3 +91,30 @@ async def test_the_child_does_not_grow(tmp_path: Path) -> None:
             if number % 100 == 99:
                 sizes.append(psutil.Process(runs._child.pid).memory_info().rss)
     assert max(sizes[1:]) - sizes[0] < MOST_GROWTH, [size / MIB for size in sizes]
+
+
+async def test_a_child_that_died_while_nobody_asked_costs_no_question(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    async with DryRuns() as runs:
+        await runs.ask(plan_of(good))
+        assert runs._child is not None
+        child = psutil.Process(runs._child.pid)
+        child.kill()
+        while runs._child.exit_code is None:
+            await asyncio.sleep(0.01)
+        assert (await runs.ask(plan_of(good, n_ctx=1024))).n_ctx == 1024
+
+
+async def test_while_it_is_paused_there_is_no_child_and_questions_wait(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    async with DryRuns() as runs:
+        first = asyncio.ensure_future(runs.ask(plan_of(good)))
+        while runs._child is None:
+            await asyncio.sleep(0)
+        async with runs.paused():
+            assert (await first).n_ctx == 512  # the question under way was answered
+            waiting = asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=1024)))
+            await asyncio.sleep(0.3)
+            assert not waiting.done()
+            assert await anyone(runs) is None
+        assert (await waiting).n_ctx == 1024
