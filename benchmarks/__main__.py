@@ -28,6 +28,8 @@ ALL: dict[str, tuple[str, ...]] = {
     "memory": (*QUICK, "Q4_1"),
     "split": (),
     "exact_fit": (),
+    "sampler_idle": (),
+    "speed_accuracy": (),
 }
 """Each with the arguments of a quick run; those without have no pairs."""
 PROBLEMS = {1: "missed", 2: "not measured"}
