@@ -51,6 +51,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its own variables
 _log = logging.getLogger(__name__)
 
+# huggingface_hub reads this once, when it is imported: without it, it asks the Hub for a list of programs that may have
+# started this one, and tells the Hub of them and of installed libraries. Nobody asked for that.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
 
 class HubFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a repository, pinned.

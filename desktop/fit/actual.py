@@ -1,6 +1,7 @@
 """What a loaded model really takes, so that it can stand beside what was predicted."""
 
 import hashlib
+from pathlib import Path
 
 import msgspec
 
@@ -29,10 +30,19 @@ def predicted_memory(plan: LoadPlan) -> tuple[DeviceMemory, ...]:
     return tuple(msgspec.structs.replace(part, overhead=0) for part in plan.predicted)
 
 
+def _version(path: Path) -> tuple[int, int]:
+    """Size and time of the last change of a file, so that another in its place is told from it; zeros without one."""
+    try:
+        found = path.stat()
+    except OSError:  # a model that is not on this disk was not loaded from it either
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
+
+
 def load_key(plan: LoadPlan) -> str:
     """Identify a file and all of a plan that decides what it needs, so that what a load took is found again."""
     plan = msgspec.structs.replace(
         plan, model_name="", reasons=(), predicted=(), placement=None, exact=False, n_threads=0, n_threads_batch=0,
         speculation="auto", cache=CacheLimits(),
     )  # fmt: skip
-    return hashlib.sha256(msgspec.json.encode(plan)).hexdigest()
+    return hashlib.sha256(msgspec.json.encode((plan, _version(Path(plan.model_path))))).hexdigest()

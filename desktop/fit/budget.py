@@ -103,13 +103,20 @@ def _device_budget(device: EngineDevice, profile: HardwareProfile, margin: int) 
         name=device.name,
         label=card.name if card else device.description,
         total=device.memory_total,
-        free=device.memory_free,
+        free=_free_now(device, card),
         is_gpu=True,
         bandwidth=card.bandwidth if card else None,
         overhead=RPC_OVERHEAD if _is_rpc(device) else GPU_OVERHEAD,
         margin=margin,
         shares_ram=device.kind == DeviceKind.INTEGRATED,
     )
+
+
+def _free_now(device: EngineDevice, card: Gpu | None) -> int:
+    """What the probe saw a moment ago, where it sees the card: the engine's own figure is of its child's start."""
+    if card is None or card.uses_ram or not card.vram_total:
+        return device.memory_free
+    return min(card.vram_free, device.memory_total)
 
 
 def _is_rpc(device: EngineDevice) -> bool:

@@ -1,6 +1,7 @@
 """What a person is told about files on the Hub; the real huggingface_hub talks to a server of ours."""
 
 import asyncio
+import os
 import re
 import socket
 import subprocess
@@ -274,3 +275,16 @@ def test_retry_after_is_read_as_a_number_or_a_date() -> None:
     later = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))
     assert later is not None
     assert 50 < later <= 61
+
+
+def test_nothing_is_asked_of_the_hub_but_the_file(server: HubServer, tmp_path: Path) -> None:
+    """In a process of its own, whose huggingface_hub has asked nothing yet and whose endpoint is the server."""
+    code = (
+        "import asyncio, sys\n"
+        "from desktop.catalog.hub import Hub\n"
+        "asyncio.run(Hub(sys.argv[1], environment={}).file(repo=sys.argv[2], file=sys.argv[3]))\n"
+    )
+    environment = {**os.environ, "HF_ENDPOINT": server.endpoint, "HF_HOME": str(tmp_path / "hf"), "AI_AGENT": "1"}
+    command = [sys.executable, "-c", code, server.endpoint, REPO, FILE]
+    subprocess.run(command, check=True, env=environment, timeout=60)
+    assert [request.path.partition("?")[0] for request in server.requests] == [f"/api/models/{REPO}/revision/main"]
