@@ -25,7 +25,7 @@
     </message>
     <message>
         <source>about {low}–{high} tok/s</source>
-        <translation>约 {low}–{high} 词元/秒</translation>
+        <translation>约 {low}–{high} tok/s</translation>
     </message>
     <message>
         <source>quality loss {kld}</source>
@@ -286,7 +286,7 @@
     </message>
     <message>
         <source>By this machine&apos;s own measurements: {low} to {high} tokens per second</source>
-        <translation>按这台机器的实测：每秒 {low} 到 {high} 个词元</translation>
+        <translation>按这台机器的实测：每秒 {low} 到 {high} 个 token</translation>
     </message>
     <message>
         <source>Estimate: {low} to {high} tokens per second</source>
@@ -329,11 +329,11 @@
     <name>ChoiceTile</name>
     <message>
         <source>{memory} exact · {low}–{high} tok/s</source>
-        <translation>{memory} 精确 · {low}–{high} 词元/秒</translation>
+        <translation>{memory} 精确 · {low}–{high} tok/s</translation>
     </message>
     <message>
         <source>about {memory} · {low}–{high} tok/s</source>
-        <translation>约 {memory} · {low}–{high} 词元/秒</translation>
+        <translation>约 {memory} · {low}–{high} tok/s</translation>
     </message>
 </context>
 <context>
@@ -402,7 +402,7 @@
     </message>
     <message>
         <source>How many tokens of a conversation the model keeps in mind.</source>
-        <translation>模型能记住对话中的多少个词元。</translation>
+        <translation>模型能记住对话中的多少个 token。</translation>
     </message>
     <message>
         <source>f16 (exact)</source>
@@ -418,7 +418,7 @@
     </message>
     <message>
         <source>What the model remembers of a conversation, per token.</source>
-        <translation>模型为对话中每个词元记住的内容。</translation>
+        <translation>模型为对话中每个 token 记住的内容。</translation>
     </message>
     <message>
         <source>KV cache</source>
@@ -488,7 +488,7 @@
     </message>
     <message>
         <source>Fits</source>
-        <translation>装得下</translation>
+        <translation>放得下</translation>
     </message>
     <message>
         <source>Little to spare</source>
@@ -496,7 +496,7 @@
     </message>
     <message>
         <source>It fits, but {size} of what should stay free are missing.</source>
-        <translation>装得下，但应留出的空间少了 {size}。</translation>
+        <translation>放得下，但应留出的空间少了 {size}。</translation>
     </message>
 </context>
 <context>
@@ -995,11 +995,11 @@
     </message>
     <message>
         <source>It answered before with {count} tokens of context.</source>
-        <translation>此前使用 {count} 个词元的上下文时能正常回答。</translation>
+        <translation>此前使用 {count} 个 token的上下文时能正常回答。</translation>
     </message>
     <message>
         <source>Start it with {count} tokens of context</source>
-        <translation>以 {count} 个词元的上下文启动</translation>
+        <translation>以 {count} 个 token的上下文启动</translation>
     </message>
     <message>
         <source>Half the context needs less memory.</source>
@@ -1189,7 +1189,7 @@
     </message>
     <message>
         <source>At {count} tokens of context.</source>
-        <translation>上下文为 {count} 个词元。</translation>
+        <translation>上下文为 {count} 个 token。</translation>
     </message>
     <message>
         <source>{card}, in another machine</source>
@@ -1338,11 +1338,11 @@ Log: {log}</source>
     </message>
     <message>
         <source>Reset to Snug&apos;s split</source>
-        <translation>恢复 Snug 的拆分</translation>
+        <translation>恢复 Snug 的分配</translation>
     </message>
     <message>
         <source>Load with this split</source>
-        <translation>按此拆分加载</translation>
+        <translation>按此分配加载</translation>
     </message>
     <message>
         <source>Looking at this machine …</source>
@@ -1350,7 +1350,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>Model to split</source>
-        <translation>要拆分的模型</translation>
+        <translation>要分配的模型</translation>
     </message>
     <message>
         <source>Words that are likely to come next are guessed, and the model checks several of them in one step (speculative decoding). The text stays the same.</source>
@@ -1362,7 +1362,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>The engine did not start, so nothing can be split. {reason}</source>
-        <translation>引擎没有启动，无法拆分。{reason}</translation>
+        <translation>引擎没有启动，无法分配。{reason}</translation>
     </message>
     <message>
         <source>There is no model on this disk yet; the Models page has them.</source>
@@ -1414,11 +1414,11 @@ Log: {log}</source>
     </message>
     <message>
         <source>about {low}–{high} tok/s</source>
-        <translation>约 {low}–{high} 词元/秒</translation>
+        <translation>约 {low}–{high} tok/s</translation>
     </message>
     <message>
         <source>about {low}–{high} tok/s (estimate)</source>
-        <translation>约 {low}–{high} 词元/秒（估计）</translation>
+        <translation>约 {low}–{high} tok/s（估计）</translation>
     </message>
     <message>
         <source>As it is loaded now, by the engine&apos;s own figures</source>
@@ -1446,7 +1446,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>It would not fit with what should stay free on each device.</source>
-        <translation>在每个设备留出应有余量的情况下装不下。</translation>
+        <translation>在每个设备留出应有余量的情况下放不下。</translation>
     </message>
 </context>
 <context>
@@ -1465,11 +1465,11 @@ Log: {log}</source>
     </message>
     <message>
         <source>Fits with the experts of {blocks} layers on the CPU</source>
-        <translation>装得下，{blocks} 层的专家在 CPU 上</translation>
+        <translation>放得下，{blocks} 层的专家在 CPU 上</translation>
     </message>
     <message>
         <source>Fits with parts of {blocks} layers on the CPU</source>
-        <translation>装得下，{blocks} 层的一部分在 CPU 上</translation>
+        <translation>放得下，{blocks} 层的一部分在 CPU 上</translation>
     </message>
     <message>
         <source>Does not fit: {size} GiB more needed</source>
@@ -2075,7 +2075,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>nothing: any way will do for a split by layers</source>
-        <translation>无要求：按层拆分时任何方式都可以</translation>
+        <translation>无要求：按层分配时任何方式都可以</translation>
     </message>
     <message>
         <source>fewer than two cards</source>
@@ -2091,7 +2091,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>through main memory (the driver of most GeForce cards allows no other way); a split by layers loses little, because only some kilobytes per token go from card to card</source>
-        <translation>经由内存（大多数 GeForce 显卡的驱动只允许这样）；按层拆分损失很小，因为每个词元只有几 KB 在显卡之间传输</translation>
+        <translation>经由内存（大多数 GeForce 显卡的驱动只允许这样）；按层分配损失很小，因为每个 token 只有几 KB 在显卡之间传输</translation>
     </message>
     <message>
         <source>off for {names}</source>
@@ -2879,11 +2879,11 @@ Log: {log}</source>
     </message>
     <message>
         <source>With a KV cache in q8_0, {context} tokens would fit; it loses very little with this model.</source>
-        <translation>KV 缓存改用 q8_0 就能装下 {context} 个词元；对这个模型损失很小。</translation>
+        <translation>KV 缓存改用 q8_0 就能装下 {context} 个 token；对这个模型损失很小。</translation>
     </message>
     <message>
         <source>One card is faster here than several, and it has room for the whole model.</source>
-        <translation>在这里一张显卡比多张更快，而且它装得下整个模型。</translation>
+        <translation>在这里一张显卡比多张更快，而且它放得下整个模型。</translation>
     </message>
     <message>
         <source>The experts of {blocks} layers stay on the processor, which is faster here than moving whole layers there.</source>
@@ -2895,7 +2895,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>It does not fit with its margin; it was planned exactly as asked.</source>
-        <translation>在留出余量的情况下装不下；已完全按要求规划。</translation>
+        <translation>在留出余量的情况下放不下；已完全按要求规划。</translation>
     </message>
     <message>
         <source>The model was trained for {trained} tokens; with a longer context its answers get worse.</source>
@@ -3271,7 +3271,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>A model that does not fit is refused, or loaded with a shorter context. Off: it is tried exactly as asked, which may fail or make the machine slow.</source>
-        <translation>装不下的模型会被拒绝，或以较短的上下文加载。关闭后：完全按要求尝试，可能失败或使机器变慢。</translation>
+        <translation>放不下的模型会被拒绝，或以较短的上下文加载。关闭后：完全按要求尝试，可能失败或使机器变慢。</translation>
     </message>
     <message>
         <source>KV cache</source>
@@ -3315,7 +3315,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>Guess tokens ahead</source>
-        <translation>提前猜测词元</translation>
+        <translation>提前猜测token</translation>
     </message>
     <message>
         <source>Guesses words and lets the model check them: the same text, often sooner.</source>
@@ -3427,7 +3427,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>There is not enough memory for {model}, not even with {context} tokens of context.</source>
-        <translation>即使上下文只有 {context} 个词元，内存也装不下 {model}。</translation>
+        <translation>即使上下文只有 {context} 个 token，内存也放不下 {model}。</translation>
     </message>
     <message>
         <source>Choose a smaller quantization ({smaller}) or a smaller model, or close other programs.</source>
@@ -3567,7 +3567,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>{device} ran out of memory, so the context was lowered from {before} to {after} tokens.</source>
-        <translation>{device} 内存不足，因此上下文从 {before} 降到 {after} 个词元。</translation>
+        <translation>{device} 内存不足，因此上下文从 {before} 降到 {after} 个 token。</translation>
     </message>
     <message>
         <source>{device} ran out of memory, so the KV cache is kept in q8_0: half the memory, very little lost.</source>
@@ -3579,7 +3579,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>It ran out of memory here before, so it starts as it worked then: {context} tokens of context, {layers} layers on graphics cards.</source>
-        <translation>之前在这里内存不足，因此按当时可行的方式启动：上下文 {context} 个词元，显卡上 {layers} 层。</translation>
+        <translation>之前在这里内存不足，因此按当时可行的方式启动：上下文 {context} 个 token，显卡上 {layers} 层。</translation>
     </message>
     <message>
         <source>What Snug had learned of this machine could not be read ({reason}); it was kept as {path} and begins anew.</source>
@@ -3587,11 +3587,11 @@ Log: {log}</source>
     </message>
     <message>
         <source>Nothing of the catalog would fit, even then.</source>
-        <translation>即使那样，目录中也没有装得下的模型。</translation>
+        <translation>即使那样，目录中也没有放得下的模型。</translation>
     </message>
     <message>
         <source>{model} in {quantization} would fit; today nothing does.</source>
-        <translation>{model} {quantization} 就能装下；现在一个也装不下。</translation>
+        <translation>{model} {quantization} 就能装下；现在一个也放不下。</translation>
     </message>
     <message>
         <source>{model} in {quantization} would come first: more capable than {today}, by size and generation.</source>
@@ -3615,7 +3615,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>Cards of other machines take whole layers over the network (llama.cpp RPC). Each adds about 0.5 to 2 ms to a token on a wired network: an assumption, nothing was measured.</source>
-        <translation>其他机器上的显卡通过网络承担整层（llama.cpp RPC）。在有线网络上，每张显卡约给每个词元增加 0.5 到 2 毫秒：这是假设，没有实测。</translation>
+        <translation>其他机器上的显卡通过网络承担整层（llama.cpp RPC）。在有线网络上，每张显卡约给每个 token 增加 0.5 到 2 毫秒：这是假设，没有实测。</translation>
     </message>
     <message>
         <source>Of a card that is only thought of, 31/32 are taken for free; of its memory bandwidth, 65 to 90 % arrive.</source>
