@@ -995,11 +995,11 @@
     </message>
     <message>
         <source>It answered before with {count} tokens of context.</source>
-        <translation>此前使用 {count} 个 token的上下文时能正常回答。</translation>
+        <translation>此前使用 {count} 个 token 的上下文时能正常回答。</translation>
     </message>
     <message>
         <source>Start it with {count} tokens of context</source>
-        <translation>以 {count} 个 token的上下文启动</translation>
+        <translation>以 {count} 个 token 的上下文启动</translation>
     </message>
     <message>
         <source>Half the context needs less memory.</source>
@@ -3315,7 +3315,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>Guess tokens ahead</source>
-        <translation>提前猜测token</translation>
+        <translation>提前猜测 token</translation>
     </message>
     <message>
         <source>Guesses words and lets the model check them: the same text, often sooner.</source>
