@@ -103,7 +103,7 @@ def _device_budget(device: EngineDevice, profile: HardwareProfile, margin: int) 
         name=device.name,
         label=card.name if card else device.description,
         total=device.memory_total,
-        free=_free_now(device, card),
+        free=_free_now(device, card, profile.system),
         is_gpu=True,
         bandwidth=card.bandwidth if card else None,
         overhead=RPC_OVERHEAD if _is_rpc(device) else GPU_OVERHEAD,
@@ -112,11 +112,14 @@ def _device_budget(device: EngineDevice, profile: HardwareProfile, margin: int) 
     )
 
 
-def _free_now(device: EngineDevice, card: Gpu | None) -> int:
-    """What the probe saw a moment ago, where it sees the card: the engine's own figure is of its child's start."""
+def _free_now(device: EngineDevice, card: Gpu | None, system: str) -> int:
+    """What the probe saw a moment ago, where it sees the card: the engine's own figure is of its child's start.
+
+    Windows may tell of a card what this process may use, so that both have to hold there.
+    """
     if card is None or card.uses_ram or not card.vram_total:
         return device.memory_free
-    return min(card.vram_free, device.memory_total)
+    return min(card.vram_free, device.memory_free if system.startswith("Windows") else device.memory_total)
 
 
 def _is_rpc(device: EngineDevice) -> bool:
