@@ -13,6 +13,7 @@ from desktop.cli import recommend as verb
 from desktop.errors import WrongUsage
 from desktop.hardware.types import HardwareProfile
 from desktop.paths import user_paths
+from desktop.services import Surveys
 from desktop.settings_store import SettingsStore
 from tests.unit.fit.builders import GIB, catalog, machine, model
 
@@ -27,6 +28,7 @@ class _Services:
     catalog: Catalog
     library: _Library = field(default_factory=_Library)
     settings: SettingsStore = field(default_factory=lambda: SettingsStore.open(user_paths().settings_file))
+    surveys: Surveys = field(default_factory=Surveys)
 
 
 @dataclass
