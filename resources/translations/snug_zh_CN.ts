@@ -1185,7 +1185,7 @@
     </message>
     <message>
         <source>Nothing of the catalog fits with room to spare.</source>
-        <translation>目录中没有能留有余量地装下的模型。</translation>
+        <translation>目录中没有放得下且留有余量的模型。</translation>
     </message>
     <message>
         <source>At {count} tokens of context.</source>
@@ -1406,11 +1406,11 @@ Log: {log}</source>
     </message>
     <message>
         <source>{card} alone would be about {factor} times as fast.</source>
-        <translation>只用 {card} 约快到 {factor} 倍。</translation>
+        <translation>只用 {card} 时，速度约为 {factor} 倍。</translation>
     </message>
     <message>
         <source>{card} alone would be about {percent} % faster.</source>
-        <translation>只用 {card} 约快 {percent} %。</translation>
+        <translation>只用 {card} 时，速度约快 {percent} %。</translation>
     </message>
     <message>
         <source>about {low}–{high} tok/s</source>
