@@ -26,6 +26,7 @@ MOST_RUNS = 2000
 """Rows kept over all models; the oldest go first."""
 MOST_OUTCOMES = 1000
 MOST_OVERHEADS = 200
+_CLOCKS_DIFFER = 3600.0  # seconds
 _LAST_OVERHEADS = 5  # the largest of so many: what a driver takes varies with what else uses the card
 
 _MOVED = QT_TRANSLATE_NOOP(
@@ -174,11 +175,11 @@ class Observed:
             return ()
 
     def outcomes(self, model: str) -> tuple[LoadOutcome, ...]:
-        """How loads of this model ended, the newest first."""
+        """How loads of this model ended, the newest first; none of a time to come, when the clock was wrong."""
         rows = self._read(
             "SELECT outcome, context, type_k, type_v, n_gpu_layers, n_parallel, at FROM outcomes WHERE model = ? "
-            "ORDER BY id DESC LIMIT 100",
-            (model,),
+            "AND at <= ? ORDER BY id DESC LIMIT 100",
+            (model, time.time() + _CLOCKS_DIFFER),
         )
         return tuple(LoadOutcome(**dict(zip(LoadOutcome.__struct_fields__, row, strict=True))) for row in rows)
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,18 @@ def test_two_processes_may_write(path: Path) -> None:
 
 def _outcome(outcome: module.Outcome, context: int) -> LoadOutcome:
     return LoadOutcome(outcome=outcome, context=context, type_k="f16", type_v="f16", n_gpu_layers=33, n_parallel=4)
+
+
+def test_what_was_noted_while_the_clock_was_ahead_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observed = Observed.open(tmp_path / "observed.sqlite3")
+    ended = LoadOutcome(outcome="out_of_memory", context=4096, type_k="f16", type_v="f16", n_gpu_layers=0, n_parallel=1)
+    now = time.time()
+    monkeypatch.setattr("desktop.fit.observed.time.time", lambda: now + 3 * 365 * 86400)
+    observed.note_outcome("m", ended)
+    monkeypatch.undo()
+    assert observed.outcomes("m") == ()
+    observed.note_outcome("m", ended)
+    assert len(observed.outcomes("m")) == 1
+    observed.close()
