@@ -142,7 +142,7 @@ def _engine_of(found: Survey) -> EngineInfo:
 
 
 async def _checked(services: Services, task: "PlanTask") -> LoadPlan:
-    from desktop.fit.plan import decide, plan_of, problem_of
+    from desktop.fit.plan import plan_by_arithmetic
     from desktop.fit.verified import make_verified_plan
 
     async def ask(plan: LoadPlan) -> tuple[DeviceMemory, ...]:
@@ -154,8 +154,7 @@ async def _checked(services: Services, task: "PlanTask") -> LoadPlan:
         if isinstance(error, EngineError) and error.failure is not None and error.failure.kind in ABOUT_THE_MODEL:
             raise
         log.warning("planned %s by arithmetic: the engine could not be asked: %s", task.name, error)
-        problem = problem_of(task)
-        plan = plan_of(task, problem, decide(task, problem))
+        plan = plan_by_arithmetic(task)
         return msgspec.structs.replace(plan, reasons=(*plan.reasons, _not_asked(error)))
 
 

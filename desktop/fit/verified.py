@@ -58,13 +58,13 @@ async def make_verified_plan(task: PlanTask, ask: Ask) -> LoadPlan:
 
 async def verify(task: PlanTask, ask: Ask) -> Verified:
     """Decide as make_verified_plan does; raises as it does."""
-    problem = problem_of(task)
-    wanted = wanted_request(task, problem)
-    tried, problem = await _converge(task, problem, lambda known: known.attempt(wanted), ask)
+    untold = problem_of(task)
+    wanted = wanted_request(task, untold)
+    tried, problem = await _converge(task, untold, lambda known: known.attempt(wanted), ask)
     chosen = _best(tried)
     if chosen is None and task.refuse:
         # Begun afresh: what was told of the wanted context may be far from true of a shorter one.
-        shorter, problem = await _converge(task, problem_of(task), lambda known: known.longest_context(wanted), ask)
+        shorter, problem = await _converge(task, untold, lambda known: known.longest_context(wanted), ask)
         chosen = _best(shorter)
         if chosen is None or task.context is not None:
             missed = tried[-1].candidate._replace(memory=tried[-1].memory, left=tried[-1].left)

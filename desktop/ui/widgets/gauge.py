@@ -82,13 +82,16 @@ class DeviceGauge(QWidget):
         self._bar.set_values(total=total, weights=weights, kv=kv, compute=compute, others=others, described_as=words)
 
 
-class _Swatch(QWidget):
+class Swatch(QWidget):
+    """A small square in a colour of the theme, for a legend."""
+
     def __init__(self, colour_name: str) -> None:
         super().__init__()
         self._colour_name = colour_name
         self.setFixedSize(8, 8)
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint it."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -110,7 +113,7 @@ class GaugeLegend(QWidget):
         for index, (part, name) in enumerate(zip(PARTS, names, strict=True)):
             entry = QHBoxLayout()
             entry.setSpacing(6)
-            entry.addWidget(_Swatch(part))
+            entry.addWidget(Swatch(part))
             entry.addWidget(PlainLabel(name, tone="small"))
             entry.addStretch(1)
             grid.addLayout(entry, index // 2, index % 2)

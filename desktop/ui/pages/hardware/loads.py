@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QLocale, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
 from desktop.fit.split_editor import DeviceLoad
 from desktop.ui.figures import GIB, gib
-from desktop.ui.theme import current_colours
+from desktop.ui.widgets.gauge import Swatch
 from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 from desktop.ui.widgets.pill import Pill, PillKind, pill_size
 from desktop.ui.widgets.stacked_bar import StackedBar
@@ -23,20 +22,6 @@ _BAR_AND_GAP = 26
 def short_name(label: str) -> str:
     """A card's name without its maker: where there is little room, the number tells cards apart."""
     return label.removeprefix("NVIDIA ").removeprefix("GeForce ").removeprefix("AMD ").removeprefix("Radeon ")
-
-
-class _Swatch(QWidget):
-    def __init__(self, colour_name: str) -> None:
-        super().__init__()
-        self._colour_name = colour_name
-        self.setFixedSize(8, 8)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(getattr(current_colours(), self._colour_name)))
-        painter.drawRoundedRect(self.rect(), 2, 2)
 
 
 class _Row:
@@ -104,7 +89,7 @@ class DeviceLoads(QWidget):
         label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row.addStretch(1)
-        row.addWidget(_Swatch(colour))
+        row.addWidget(Swatch(colour))
         row.addWidget(label)
         return row
 
