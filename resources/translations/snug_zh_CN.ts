@@ -126,7 +126,7 @@
     </message>
     <message>
         <source>{device}: predicted {predicted}, used {used}</source>
-        <translation>{device}：预测 {predicted}，实际 {used}</translation>
+        <translation>{device}：预计 {predicted}，实际 {used}</translation>
     </message>
     <message>
         <source>Predicted by the engine itself, before loading.</source>
