@@ -8,6 +8,7 @@ import contextlib
 import logging
 import shutil
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ OLDEST_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process that writes."""
 BACKUPS_KEPT = 3
+_BETWEEN_TRIES = 0.01  # seconds
 _LEAST_FREE = 64 * 1024  # bytes: two pages of shared memory, a page of the file and its log
 
 Value = str | int | float | bytes | None
@@ -164,12 +166,31 @@ def _prepare(database: Database, name: str, migrations: Sequence[Migration]) -> 
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(_has_unmerged_changes(database.path)))
     version = _known_version(database, name, len(migrations))
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+    _use_wal(connection)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     if version < len(migrations):
         if version > 0:
             _back_up(database, version)
         _migrate(database, name, migrations)
+
+
+def _use_wal(connection: apsw.Connection) -> None:
+    """Switch to the write-ahead log, which stays so in the file.
+
+    Two that open a new file at once refuse each other without the busy timeout, as SQLite sees a deadlock: both hold a
+    read lock and want to write.
+    """
+    give_up = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        except apsw.BusyError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(_BETWEEN_TRIES)
+        else:
+            return
 
 
 def _has_unmerged_changes(path: Path) -> bool:
@@ -195,9 +216,10 @@ def application_id(name: str) -> int:
 def _known_version(database: Database, name: str, newest: int) -> int:
     """The format of the file; 0 where it is new. Raises DatabaseFromTheFuture and DatabaseUnreadable."""
     connection, path = database.connection, database.path
-    version = int(connection.pragma("user_version"))
-    owner = int(connection.pragma("application_id"))
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    with connection:  # at one moment: another process may be making its tables just now
+        version = int(connection.pragma("user_version"))
+        owner = int(connection.pragma("application_id"))
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if owner != application_id(name) and (owner or version or tables):
         raise _unreadable(path, "it belongs to another program")
     if version > newest:

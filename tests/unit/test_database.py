@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
@@ -122,6 +123,7 @@ def test_a_future_database_with_unmerged_changes_is_untouched_as_well(path: Path
 import os, sys, apsw
 sys.path.insert(0, {str(project_root)!r})
 from desktop.database import application_id
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 Path({str(path.parent)!r}).mkdir()
 c = apsw.Connection({str(path)!r})
@@ -248,6 +250,18 @@ def test_an_error_of_a_disk_without_room_is_called_a_full_disk(path: Path, monke
     with pytest.raises(DiskFull), explained_sqlite(path):
         raise apsw.IOError("disk I/O error")
     monkeypatch.undo()
+
+
+def test_those_who_open_a_new_database_at_once_all_get_it(tmp_path: Path) -> None:
+    at_once = threading.Barrier(4)
+
+    def open_it(file: Path) -> None:
+        at_once.wait(timeout=60)
+        opened(file).close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(50):
+            list(pool.map(open_it, [tmp_path / f"{number}.sqlite3"] * 4))
 
 
 def test_threads_share_one_database_without_losing_rows(path: Path) -> None:
