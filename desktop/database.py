@@ -84,16 +84,17 @@ class Database:
     Every method raises DiskFull, DatabaseBusy, DatabaseUnreadable, FileNotSaved or FileUnreadable where SQLite refuses.
     """
 
-    def __init__(self, path: Path, connection: apsw.Connection) -> None:
+    def __init__(self, path: Path, connection: apsw.Connection, *, patience: float) -> None:
         """Use `open_database`."""
         self.path = path
+        self.patience = patience
         self.connection = connection
         self._lock = threading.RLock()
         self._depth = 0
 
     def read(self, sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Return all rows of one statement."""
-        with self._lock, explained_sqlite(self.path):
+        with self._lock, explained_sqlite(self.path, self.patience):
             return list(self.connection.execute(sql, _cleaned(parameters)))
 
     def execute(self, sql: str, parameters: Parameters = ()) -> int:
@@ -105,7 +106,7 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything inside is committed at the end, or nothing is. One inside another joins it."""
-        with self._lock, explained_sqlite(self.path):
+        with self._lock, explained_sqlite(self.path, self.patience):
             if self._depth == 0:
                 self.connection.execute("BEGIN IMMEDIATE")
             self._depth += 1
@@ -125,7 +126,7 @@ class Database:
         """Write everything into the one file and close it; closing twice is harmless."""
         with self._lock:
             try:
-                with explained_sqlite(self.path):
+                with explained_sqlite(self.path, self.patience):
                     self.connection.set_busy_timeout(0)  # another process that writes will do it
                     self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             except apsw.ConnectionClosedError:
@@ -136,11 +137,14 @@ class Database:
             self.connection.close()
 
 
-def open_database(path: Path, *, name: str, migrations: Sequence[Migration]) -> Database:
+def open_database(
+    path: Path, *, name: str, migrations: Sequence[Migration], patience: float = BUSY_TIMEOUT
+) -> Database:
     """Open or create the database `name` at `path`, and bring it to the newest format.
 
-    Before a migration a copy goes to `backups/` beside it. Raises DatabaseFromTheFuture and DatabaseUnreadable (the
-    file is untouched), DiskFull, DatabaseBusy, FileNotSaved, FileUnreadable and SqliteTooOld.
+    patience: seconds to wait for another process that writes, now and later. Before a migration a copy goes to
+    `backups/` beside it. Raises DatabaseFromTheFuture and DatabaseUnreadable (the file is untouched), DiskFull,
+    DatabaseBusy, FileNotSaved, FileUnreadable and SqliteTooOld.
     """
     _require_current_sqlite()
     if [migration.number for migration in migrations] != list(range(1, len(migrations) + 1)):
@@ -149,8 +153,8 @@ def open_database(path: Path, *, name: str, migrations: Sequence[Migration]) -> 
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.touch(mode=0o600)
-    with explained_sqlite(path):
-        database = Database(path, apsw.Connection(str(path)))
+    with explained_sqlite(path, patience):
+        database = Database(path, apsw.Connection(str(path)), patience=patience)
         try:
             _prepare(database, name, migrations)
         except BaseException:
@@ -161,12 +165,12 @@ def open_database(path: Path, *, name: str, migrations: Sequence[Migration]) -> 
 
 def _prepare(database: Database, name: str, migrations: Sequence[Migration]) -> None:
     connection = database.connection
-    connection.set_busy_timeout(round(BUSY_TIMEOUT * 1000))
+    connection.set_busy_timeout(round(database.patience * 1000))
     # Until it is known to be ours nothing may change the file, not even closing it, which merges the -wal file.
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(_has_unmerged_changes(database.path)))
     version = _known_version(database, name, len(migrations))
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
-    _use_wal(connection)
+    _use_wal(connection, database.patience)
     for pragma in ("synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     if version < len(migrations):
@@ -175,13 +179,13 @@ def _prepare(database: Database, name: str, migrations: Sequence[Migration]) -> 
         _migrate(database, name, migrations)
 
 
-def _use_wal(connection: apsw.Connection) -> None:
+def _use_wal(connection: apsw.Connection, patience: float) -> None:
     """Switch to the write-ahead log, which stays so in the file.
 
     Two that open a new file at once refuse each other without the busy timeout, as SQLite sees a deadlock: both hold a
     read lock and want to write.
     """
-    give_up = time.monotonic() + BUSY_TIMEOUT
+    give_up = time.monotonic() + patience
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -273,14 +277,14 @@ def _unreadable(path: Path, reason: str, detail: object = None) -> DatabaseUnrea
 
 
 @contextlib.contextmanager
-def explained_sqlite(path: Path) -> Iterator[None]:
+def explained_sqlite(path: Path, patience: float = BUSY_TIMEOUT) -> Iterator[None]:
     """Turn what SQLite refuses about the database at `path` into an AppError."""
     try:
         yield
     except apsw.FullError as error:
         raise DiskFull(path=str(path.parent), detail=error) from error
     except (apsw.BusyError, apsw.LockedError) as error:
-        raise DatabaseBusy(path=str(path), seconds=round(BUSY_TIMEOUT), detail=error) from error
+        raise DatabaseBusy(path=str(path), seconds=f"{patience:g}", detail=error) from error
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise _unreadable(path, str(error), error) from error
     except (apsw.ReadOnlyError, apsw.PermissionsError) as error:

@@ -89,7 +89,7 @@ class Services:
         """What this machine's own runs have taught. Blocking."""
         from desktop.fit.observed import Observed
 
-        return Observed.open(self.paths.observed_database)
+        return Observed(self.paths.observed_database)
 
     @cached_property
     def dry_runs(self) -> "DryRuns":

@@ -103,14 +103,17 @@ async def task_of(
     tensor_split: Sequence[int] = (),
     again: bool = True,
 ) -> "PlanTask":
-    """What a load of `model` is planned from; `again` looks anew at what is free. Raises as plan_model does."""
+    """What a load of `model` is planned from; `again` looks anew at what is free. Raises as plan_model does.
+
+    With a model loaded it always looks anew: what that one holds is counted as free, so that it must not be free yet.
+    """
     from desktop.fit.plan import PlanTask, other_headers
     from desktop.gguf.header import read_header
 
-    path = Path(model.path)
-    header, found = await asyncio.gather(asyncio.to_thread(read_header, path), survey(services, again=again))
-    engine = _engine_of(found)
-    defaults, loaded = fit_defaults(services), services.engine.loaded
+    path, loaded = Path(model.path), services.engine.loaded
+    looked = survey(services, again=again or loaded is not None)
+    header, found = await asyncio.gather(asyncio.to_thread(read_header, path), looked)
+    engine, defaults = _engine_of(found), fit_defaults(services)
     return PlanTask(
         path=path,
         name=model.name,

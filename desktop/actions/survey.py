@@ -3,6 +3,9 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from desktop.engine.protocol import EngineInfo
 from desktop.errors import AppError
 from desktop.services import Services, Survey
 from desktop.settings import ENGINE_THREADS
@@ -49,7 +52,7 @@ async def _look(services: Services) -> Survey:
     from desktop.hardware.probe import probe_hardware
 
     profile, engine = await asyncio.gather(
-        probe_hardware(models_folder=services.models_folder), services.engine.start(), return_exceptions=True
+        probe_hardware(models_folder=services.models_folder), _engine_now(services), return_exceptions=True
     )
     if isinstance(profile, BaseException):
         raise profile
@@ -58,3 +61,9 @@ async def _look(services: Services) -> Survey:
     if isinstance(engine, BaseException):
         raise engine
     return Survey(profile=join_devices(profile, engine), engine=engine)
+
+
+async def _engine_now(services: Services) -> EngineInfo:
+    """What the engine is and what is free on its devices now: no probe sees those that are integrated or remote."""
+    info = await services.engine.start()
+    return msgspec.structs.replace(info, devices=await services.engine.devices())

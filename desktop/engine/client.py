@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from desktop.engine.protocol import (
     Done,
     Embed,
     Embedded,
+    EngineDevice,
     EngineFailure,
     EngineInfo,
     FailureKind,
@@ -41,8 +43,11 @@ from desktop.engine.requests import CANCEL_TIMEOUT, Heard, OpenRequests, Request
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.engine.supervisor import EngineSupervisor
 
+DEVICES_TIMEOUT = 3.0
+"""Seconds for the drivers to say what is free; between two steps of replies."""
 TemplateOptions = Mapping[str, bool | int | str]
 _Answer = TypeVar("_Answer", bound=Answer)
+log = logging.getLogger(__name__)
 
 
 class EngineClient:
@@ -218,11 +223,31 @@ class EngineClient:
     async def status(self) -> Status:
         """What is going on in the child; waits for one that is on its way. Raises NoModel without a model."""
         await self._supervisor.wait_ready()
+        return await self._status()
+
+    async def devices(self) -> tuple[EngineDevice, ...]:
+        """The engine's devices with the memory that is free now; starts the child when needed.
+
+        While it loads a model, or does not answer in time, as they were when it started: it then says so in the log.
+        Raises AppError from engine/failure.py.
+        """
+        info = await self.start()
+        if self.state.phase != EnginePhase.READY:
+            return info.devices
+        try:
+            status = await asyncio.wait_for(self._status(devices=True), DEVICES_TIMEOUT)
+        except TimeoutError:
+            log.warning("the engine did not say within %g s what is free on its devices", DEVICES_TIMEOUT)
+            return info.devices
+        now = {device.name: device for device in status.devices}  # also workers of the model that is loaded
+        return tuple(now.get(device.name, device) for device in info.devices)
+
+    async def _status(self, *, devices: bool = False) -> Status:
         nonce = next(self._numbers)
         answer: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
         self._statuses[nonce] = answer
         try:
-            self._supervisor.send(AskStatus(nonce=nonce))
+            self._supervisor.send(AskStatus(nonce=nonce, devices=devices))
             return await answer
         finally:
             del self._statuses[nonce]

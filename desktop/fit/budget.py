@@ -57,10 +57,16 @@ def with_reclaimed(budgets: Sequence[DeviceBudget], held: Sequence[DeviceMemory]
     """Count as free what a loaded model holds that the new one will replace.
 
     Weights in RAM are mapped from their file and are not counted as used by the system, so only the rest is added.
+    What the driver took for the model, and the engine's child itself, stay and serve the next one: what is free is
+    already without them, so that the overhead is not asked for once more.
     """
-    back = {part.device: part.kv + part.compute + (part.weights if part.device != CPU else 0) for part in held}
+    back = {
+        part.device: part.kv + part.compute + (part.weights if part.device != CPU else 0) for part in held if part.total
+    }
     return tuple(
-        msgspec.structs.replace(budget, free=min(budget.free + back.get(budget.name, 0), budget.total))
+        msgspec.structs.replace(budget, free=min(budget.free + back[budget.name] + budget.overhead, budget.total))
+        if budget.name in back
+        else budget
         for budget in budgets
     )
 
@@ -113,7 +119,7 @@ def _device_budget(device: EngineDevice, profile: HardwareProfile, margin: int) 
 
 
 def _free_now(device: EngineDevice, card: Gpu | None, system: str) -> int:
-    """What the probe saw a moment ago, where it sees the card: the engine's own figure is of its child's start.
+    """What the probe saw, where it sees the card: it is asked at the same moment as the engine, and never busy.
 
     Windows may tell of a card what this process may use, so that both have to hold there.
     """

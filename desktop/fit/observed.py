@@ -1,24 +1,21 @@
 """What this machine's own runs have taught: speeds, what a driver takes for itself, and what could be loaded.
 
-Everything here is a gain where it is known and no loss where it is not, so that nothing here raises: a database that
-is damaged is moved aside (`notices` says so) and begun anew, and what cannot be read or written otherwise is told in
-the log and taken as not known. Two processes may use it. Everything blocks: async callers use asyncio.to_thread.
+Everything here is a gain where it is known and no loss where it is not, so that nothing here raises (expendable.py).
+Everything blocks: async callers use asyncio.to_thread.
 """
 
-import contextlib
 import logging
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal
 
 import msgspec
 
-from desktop.database import Database, DatabaseUnreadable, Parameters, open_database
+from desktop.database import Parameters
 from desktop.engine.protocol import DeviceMemory, DeviceSpeeds, KvType
-from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
-from desktop.files import locked, move_aside
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.fit.expendable import ExpendableDatabase
 from desktop.fit.migrations import MIGRATIONS
 
 Outcome = Literal["loaded", "out_of_memory"]
@@ -32,8 +29,6 @@ _LAST_OVERHEADS = 5  # the largest of so many: what a driver takes varies with w
 _MOVED = QT_TRANSLATE_NOOP(
     "core", "What Snug had learned of this machine could not be read ({reason}); it was kept as {path} and begins anew."
 )
-_UNUSABLE = "what was learned of this machine cannot be used: %s"
-_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -72,25 +67,21 @@ class Observed:
     """The database of what was learned. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is opened; use `open`."""
-        self._path = path
-        self._database: Database | None = None
-        self._lock = threading.RLock()
-        self.notices: tuple[Phrase, ...] = ()
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
         """Open or create the database at `path`; a damaged one is moved aside first, and `notices` says so."""
-        observed = cls(path)
-        observed._open()
-        return observed
+        self._database = ExpendableDatabase(path, name="observed", migrations=MIGRATIONS)
+        self._database.open()
+
+    @property
+    def notices(self) -> tuple[Phrase, ...]:
+        """What the person has to know: what was lost."""
+        return tuple(
+            Phrase.of(_MOVED, reason=lost.error.arguments["reason"], path=str(lost.kept))
+            for lost in self._database.lost
+        )
 
     def close(self) -> None:
-        """Close the database."""
-        with self._lock:
-            database, self._database = self._database, None
-        if database is not None:
-            database.close()
+        """Close the database; it is opened again where it is used again."""
+        self._database.close()
 
     def note_probe(self, speeds: DeviceSpeeds, *, driver: str, engine: str) -> None:
         """Remember what the probe measured on one device; what was known of it is replaced."""
@@ -102,7 +93,7 @@ class Observed:
 
         threads: 0 takes the newest figures, whatever they were measured with.
         """
-        rows = self._read(
+        rows = self._database.read(
             "SELECT figures FROM probes WHERE device = ? AND driver = ? AND engine = ? AND ? IN (0, threads) "
             "ORDER BY at DESC LIMIT 1",
             (device, driver, engine, threads),
@@ -125,7 +116,7 @@ class Observed:
 
     def runs(self, *, engine: str) -> tuple[Run, ...]:
         """Runs of any model with this engine, the newest first."""
-        rows = self._read(
+        rows = self._database.read(
             "SELECT engine, placement, model, quantization, depth, decode, prefill, predicted_decode, "
             "predicted_prefill, at FROM runs WHERE engine = ? ORDER BY id DESC LIMIT 500",
             (engine,),
@@ -145,7 +136,7 @@ class Observed:
 
     def overhead(self, device: str, driver: str, engine: str) -> int | None:
         """The largest of the last overheads of this device, in bytes; None where none was seen."""
-        rows = self._read(
+        rows = self._database.read(
             "SELECT size FROM overheads WHERE device = ? AND driver = ? AND engine = ? ORDER BY id DESC LIMIT ?",
             (device, driver, engine, _LAST_OVERHEADS),
         )
@@ -167,7 +158,7 @@ class Observed:
 
     def actual(self, load: str) -> tuple[DeviceMemory, ...]:
         """What such a load took the last time, per device; () where there was none."""
-        rows = self._read("SELECT memory FROM actuals WHERE load = ?", (load,))
+        rows = self._database.read("SELECT memory FROM actuals WHERE load = ?", (load,))
         try:
             return msgspec.json.decode(rows[0][0], type=tuple[DeviceMemory, ...]) if rows else ()
         except msgspec.MsgspecError as error:
@@ -176,81 +167,16 @@ class Observed:
 
     def outcomes(self, model: str) -> tuple[LoadOutcome, ...]:
         """How loads of this model ended, the newest first; none of a time to come, when the clock was wrong."""
-        rows = self._read(
+        rows = self._database.read(
             "SELECT outcome, context, type_k, type_v, n_gpu_layers, n_parallel, at FROM outcomes WHERE model = ? "
             "AND at <= ? ORDER BY id DESC LIMIT 100",
             (model, time.time() + _CLOCKS_DIFFER),
         )
         return tuple(LoadOutcome(**dict(zip(LoadOutcome.__struct_fields__, row, strict=True))) for row in rows)
 
-    def _read(self, sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
-        return self._guarded(lambda database: database.read(sql, parameters), otherwise=[])
-
     def _write(self, sql: str, values: Parameters, *, trim: tuple[str, int] | None = None) -> None:
-        def work(database: Database) -> None:
-            with database.transaction():
-                database.execute(sql, values)
-                if trim is not None:
-                    table, most = trim
-                    database.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - {most}")  # noqa: S608 - constants
-
-        self._guarded(work, otherwise=None)
-
-    def _guarded(self, work: Callable[[Database], _T], *, otherwise: _T) -> _T:
-        """Do `work`; once more with a new database where the old one turns out to be damaged."""
-        with self._lock:
-            for _ in range(2):
-                if self._database is None:
-                    return otherwise
-                try:
-                    return work(self._database)
-                except DatabaseUnreadable as error:
-                    self._database.close()
-                    self._begin_anew(error)
-                except AppError as error:
-                    _log.warning(_UNUSABLE, error)
-                    return otherwise
-            return otherwise
-
-    def _open(self) -> None:
-        try:
-            self._database = self._opened()
-        except DatabaseUnreadable as error:
-            self._begin_anew(error)
-        except AppError as error:
-            _log.warning(_UNUSABLE, error)
-
-    def _opened(self) -> Database:
-        return open_database(self._path, name="observed", migrations=MIGRATIONS)
-
-    def _begin_anew(self, error: DatabaseUnreadable) -> None:
-        """Move the damaged file aside, unless another process has done so already."""
-        self._database = None
-        try:
-            with locked(self._path):
-                self._database = self._replaced_by_another()
-                if self._database is None:
-                    self._move_aside(error)
-                    self._database = self._opened()
-        except (AppError, OSError) as problem:
-            _log.warning(_UNUSABLE, problem)
-
-    def _replaced_by_another(self) -> Database | None:
-        """The database where it is whole: another process has begun it anew; None where it is not."""
-        try:
-            database = self._opened()
-        except DatabaseUnreadable:
-            return None
-        with contextlib.suppress(DatabaseUnreadable):
-            if database.read("PRAGMA quick_check(1)") == [("ok",)]:
-                return database
-        database.close()
-        return None
-
-    def _move_aside(self, error: DatabaseUnreadable) -> None:
-        kept = move_aside(self._path)
-        for ending in ("-wal", "-shm"):
-            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
-        notice = Phrase.of(_MOVED, reason=error.arguments["reason"], path=str(kept))
-        self.notices += (notice,)
-        _log.warning("%s", notice.render())
+        statements = [(sql, values)]
+        if trim is not None:
+            table, most = trim
+            statements.append((f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - {most}", ()))  # noqa: S608 - constants
+        self._database.write(*statements)

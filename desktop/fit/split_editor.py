@@ -133,18 +133,6 @@ def split_problem(task: PlanTask) -> SplitProblem:
     return SplitProblem(search=search, context=request.n_ctx, kv=request.type_k, parallel=task.parallel)
 
 
-def with_own_counted_once(problem: SplitProblem, held: Sequence[DeviceMemory]) -> SplitProblem:
-    """Take off what the driver holds for the model that is loaded: it stays for the next one. `held`: its memory."""
-    used = {part.device for part in held if part.total}
-    budgets = tuple(
-        msgspec.structs.replace(budget, free=min(budget.free + budget.overhead, budget.total))
-        if budget.name in used
-        else budget
-        for budget in problem.budgets
-    )
-    return msgspec.structs.replace(problem, search=problem.search._replace(budgets=budgets))
-
-
 def snugs_draft(problem: SplitProblem) -> SplitDraft:
     """What Snug itself would do, whether it fits or not; it may also keep tensors of a layer apart from the layer."""
     search = problem.search._replace(gpu_layers=None, tensor_split=())

@@ -7,6 +7,7 @@ import sys
 import time
 
 import llama_cpp.llama_cpp as llama
+import msgspec
 
 from desktop.engine.protocol import (
     EXIT_VERSION_MISMATCH,
@@ -35,7 +36,7 @@ from desktop.engine.protocol import (
 from desktop.runtime.batching.outbox import Outbox
 from desktop.runtime.batching.scheduler import Scheduler
 from desktop.runtime.cache.tiers import Tiers
-from desktop.runtime.devices.backends import Ggml, engine_info
+from desktop.runtime.devices.backends import Ggml, engine_info, list_devices
 from desktop.runtime.embedding.scheduler import EmbeddingScheduler
 from desktop.runtime.engine_log import EngineLog
 from desktop.runtime.failures import EngineError, as_engine_error
@@ -95,10 +96,13 @@ class Engine:
         elif isinstance(command, Tokenize | Detokenize):
             self._tokenize(command)
         elif isinstance(command, AskStatus):
-            nonce = command.nonce
-            self._wire.send(self._scheduler.status(nonce) if self._scheduler else Status(nonce=nonce))
+            self._wire.send(self._status(command))
         elif isinstance(command, Cancel) and not (self._scheduler and self._scheduler.knows(command.request_id)):
             self._inbox.cancelled.discard(command.request_id)  # it was over before the cancel came
+
+    def _status(self, command: AskStatus) -> Status:
+        status = self._scheduler.status(command.nonce) if self._scheduler else Status(nonce=command.nonce)
+        return msgspec.structs.replace(status, devices=list_devices(self._ggml)) if command.devices else status
 
     def _load(self, command: Load) -> None:
         self._unload()

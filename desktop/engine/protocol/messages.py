@@ -2,7 +2,7 @@
 
 import msgspec
 
-from desktop.engine.protocol.devices import EngineInfo
+from desktop.engine.protocol.devices import EngineDevice, EngineInfo
 from desktop.engine.protocol.failures import EngineFailure
 from desktop.engine.protocol.plans import LoadedModel, LoadPlan
 from desktop.engine.protocol.requests import (
@@ -139,9 +139,10 @@ class Cancel(Command, frozen=True):
 
 
 class AskStatus(Command, frozen=True):
-    """Ask what the engine is doing; answered by Status."""
+    """Ask what the engine is doing; answered by Status. devices: with its devices, whose drivers are asked then."""
 
     nonce: int
+    devices: bool = False
 
 
 class Ping(Command, frozen=True):
@@ -338,7 +339,7 @@ class Status(Event, frozen=True):
 
     cells_used: tokens in the KV cache, shared ones counted once, of cells_total. sequences: in use, of them
     sequences_idle wait for their next turn. ram_*, disk_*: entries and bytes of the cache's tiers. threads: that decode
-    uses now.
+    uses now. devices: where asked for, with the memory that is free at this moment.
     """
 
     nonce: int
@@ -353,6 +354,7 @@ class Status(Event, frozen=True):
     disk_entries: int = 0
     disk_bytes: int = 0
     threads: int = 0
+    devices: tuple[EngineDevice, ...] = ()
 
 
 class Pong(Event, frozen=True):

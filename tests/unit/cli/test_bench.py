@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("snug_home")
 def measured() -> str:
     """The engine with which the machine is as if it was measured before, with the types of the starter model only."""
     answer = asyncio.run(measure_speeds(types=("q4_1", "q8_0", "f32")))
-    observed = Observed.open(user_paths().observed_database)
+    observed = Observed(user_paths().observed_database)
     for device in answer.devices:
         observed.note_probe(device, driver="", engine=answer.engine)
     observed.close()
@@ -37,7 +37,7 @@ def test_speed_and_memory_stand_beside_what_was_predicted_and_are_remembered(
     assert answer["layers_per_device"] == {"CPU": 31}
     memory = answer["memory"]["CPU"]
     assert memory["predicted"] >= memory["measured"] > 90 << 20
-    observed = Observed.open(user_paths().observed_database)
+    observed = Observed(user_paths().observed_database)
     runs = observed.runs(engine=measured)
     observed.close()
     assert sorted(run.depth for run in runs) == [0, 64]

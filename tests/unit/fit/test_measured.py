@@ -155,7 +155,7 @@ def test_runs_correct_a_prediction_little_at_first_and_more_with_each() -> None:
 
 
 def test_what_was_measured_is_found_again_by_device_driver_and_engine(tmp_path: Path) -> None:
-    observed = Observed.open(tmp_path / "observed.sqlite3")
+    observed = Observed(tmp_path / "observed.sqlite3")
     cpu = EngineDevice(name=CPU, description="a device", kind=Kind.CPU, backend="CPU", memory_total=1, memory_free=1)
     engine = EngineInfo(version="b1", system_info="", supports_gpu_offload=False, supports_rpc=False, devices=(cpu,))
     assert known_probes(observed, engine, ()) is None

@@ -34,13 +34,13 @@ def _run(decode: float, model: str = "m") -> Run:
 
 
 def test_what_was_learned_is_there_after_a_restart(path: Path) -> None:
-    first = Observed.open(path)
+    first = Observed(path)
     first.note_probe(SPEEDS, driver="", engine="b1")
     first.note_run(_run(40.0))
     first.note_overhead("RTX 4090", "550.1", "b1", 300 << 20)
     first.note_outcome("m", _outcome("out_of_memory", 8192))
     first.close()
-    again = Observed.open(path)
+    again = Observed(path)
     assert again.probe(device="A processor", driver="", engine="b1", threads=2) == SPEEDS
     assert [run.decode for run in again.runs(engine="b1")] == [40.0]
     assert again.overhead("RTX 4090", "550.1", "b1") == 300 << 20
@@ -51,7 +51,7 @@ def test_what_was_learned_is_there_after_a_restart(path: Path) -> None:
 
 
 def test_a_probe_is_that_of_one_driver_engine_and_number_of_threads(path: Path) -> None:
-    observed = Observed.open(path)
+    observed = Observed(path)
     observed.note_probe(SPEEDS, driver="550.1", engine="b1")
     known: dict[str, Any] = {"device": "A processor", "driver": "550.1", "engine": "b1", "threads": 2}
     assert observed.probe(**known) == SPEEDS
@@ -61,7 +61,7 @@ def test_a_probe_is_that_of_one_driver_engine_and_number_of_threads(path: Path) 
 
 
 def test_of_an_overhead_the_largest_of_the_last_few_counts(path: Path) -> None:
-    observed = Observed.open(path)
+    observed = Observed(path)
     assert observed.overhead("card", "1", "b1") is None
     for size in (900, 100, 300, 200, 150, 120):
         observed.note_overhead("card", "1", "b1", size)
@@ -71,7 +71,7 @@ def test_of_an_overhead_the_largest_of_the_last_few_counts(path: Path) -> None:
 
 
 def test_outcomes_come_newest_first_and_per_model(path: Path) -> None:
-    observed = Observed.open(path)
+    observed = Observed(path)
     observed.note_outcome("m", _outcome("out_of_memory", 16384))
     observed.note_outcome("m", _outcome("loaded", 8192))
     observed.note_outcome("other", _outcome("loaded", 512))
@@ -84,18 +84,18 @@ def test_outcomes_come_newest_first_and_per_model(path: Path) -> None:
 
 def test_old_rows_go_when_there_are_too_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_RUNS", 3)
-    observed = Observed.open(path)
+    observed = Observed(path)
     for decode in range(1, 6):
         observed.note_run(_run(decode))
     assert [run.decode for run in observed.runs(engine="b1")] == [5, 4, 3]
     observed.close()
 
 
-@pytest.mark.allow_log("What Snug had learned|what was learned")
+@pytest.mark.allow_log("begins anew|not used any more")
 def test_a_damaged_file_is_moved_aside_and_said(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"this is no database" * 1000)
-    observed = Observed.open(path)
+    observed = Observed(path)
     observed.note_run(_run(40.0))
     assert len(observed.runs(engine="b1")) == 1
     (notice,) = observed.notices
@@ -105,16 +105,16 @@ def test_a_damaged_file_is_moved_aside_and_said(path: Path) -> None:
     observed.close()
 
 
-@pytest.mark.allow_log("What Snug had learned|what was learned")
+@pytest.mark.allow_log("begins anew|not used any more")
 def test_a_file_that_is_damaged_inside_is_moved_aside_when_that_is_met(path: Path) -> None:
-    observed = Observed.open(path)
+    observed = Observed(path)
     for index in range(300):
         observed.note_run(_run(index, model="m" * 200))
     observed.close()
     data = bytearray(path.read_bytes())
     data[8192:] = b"\xff" * (len(data) - 8192)  # the schema stays, rows and indexes do not
     path.write_bytes(data)
-    again = Observed.open(path)
+    again = Observed(path)
     assert again.runs(engine="b1") == ()
     again.note_run(_run(40.0))
     assert [run.decode for run in again.runs(engine="b1")] == [40.0]
@@ -122,20 +122,20 @@ def test_a_file_that_is_damaged_inside_is_moved_aside_when_that_is_met(path: Pat
     again.close()
 
 
-@pytest.mark.allow_log("What Snug had learned|what was learned")
+@pytest.mark.allow_log("begins anew|not used any more")
 def test_a_folder_that_cannot_be_written_costs_only_what_would_be_learned(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"")  # a file where the folder should be
-    observed = Observed.open(tmp_path / "data" / "observed.sqlite3")
+    observed = Observed(tmp_path / "data" / "observed.sqlite3")
     observed.note_run(_run(40.0))
     assert observed.runs(engine="b1") == ()
     observed.close()
 
 
 def test_two_processes_may_write(path: Path) -> None:
-    observed = Observed.open(path)
+    observed = Observed(path)
     code = (
         "import sys; from pathlib import Path; from desktop.fit.observed import Observed\n"
-        "other = Observed.open(Path(sys.argv[1]))\n"
+        "other = Observed(Path(sys.argv[1]))\n"
         "for size in range(50): other.note_overhead('card', '1', 'b1', size)\n"
         "other.close()"
     )
@@ -155,7 +155,7 @@ def _outcome(outcome: module.Outcome, context: int) -> LoadOutcome:
 def test_what_was_noted_while_the_clock_was_ahead_is_not_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    observed = Observed.open(tmp_path / "observed.sqlite3")
+    observed = Observed(tmp_path / "observed.sqlite3")
     ended = LoadOutcome(outcome="out_of_memory", context=4096, type_k="f16", type_v="f16", n_gpu_layers=0, n_parallel=1)
     now = time.time()
     monkeypatch.setattr("desktop.fit.observed.time.time", lambda: now + 3 * 365 * 86400)

@@ -25,7 +25,6 @@ from desktop.fit.split_editor import (
     split_problem,
     tensor_split_of,
     with_exact,
-    with_own_counted_once,
 )
 from desktop.fit.types import DeviceBudget
 from desktop.gguf.header import read_header
@@ -243,11 +242,3 @@ def test_without_a_graphics_card_there_is_one_part_and_no_boundary() -> None:
     (cpu,) = draft.devices
     assert (cpu.first, cpu.last) == (0, 36)
     assert cpu.room == "fits"
-
-
-def test_what_the_driver_holds_for_the_loaded_model_is_counted_once() -> None:
-    given = problem(budget(CPU, 32, used=2), budget("G0", 12, used=1), budget("G1", 8, used=0))
-    held = [DeviceMemory(device="G0", weights=GIB), DeviceMemory(device="G1")]
-    cpu, first, second = with_own_counted_once(given, held).budgets
-    assert first.free - given.budgets[1].free == first.overhead
-    assert (cpu, second) == (given.budgets[0], given.budgets[2])

@@ -22,7 +22,6 @@ from desktop.fit.split_editor import (
     split_problem,
     tensor_split_of,
     with_exact,
-    with_own_counted_once,
 )
 from desktop.library.types import InstalledModel
 from desktop.services import Services, Survey
@@ -132,7 +131,7 @@ class SplitController:
             return
         loaded = self._services.engine.loaded
         self._task = task
-        self._problem = with_own_counted_once(problem, loaded.memory) if loaded is not None else problem
+        self._problem = problem
         self._is_own = False
         self._view.set_wishes(problem.context, problem.kv)
         self._view.set_loaded(loaded if self._is_loaded() else None)
