@@ -1,6 +1,6 @@
 """Between Qt and the core: calls that are coalesced, and words of the core. Nothing here loads asyncio."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QCoreApplication, QObject, QTimer
 
@@ -8,6 +8,9 @@ from desktop.errors import AppError, Explanation, Phrase
 
 FRAME = 25
 """Milliseconds between two updates of what streams (40 Hz)."""
+
+_WITH_ROOM = "。！？；」』）"
+"""What ends a Chinese sentence: these characters are half empty, so that no space follows them."""
 
 
 def translate_core(text: str) -> str:
@@ -25,6 +28,15 @@ def explain(error: BaseException) -> Explanation:
     if isinstance(error, AppError):
         return error.explain(translate_core)
     return AppError(reason=f"{type(error).__name__}: {error}").explain(translate_core)
+
+
+def sentences(parts: Iterable[str]) -> str:
+    """Finished sentences as one text: a space between two of them where their language has one; empty ones fall out."""
+    text = ""
+    for part in parts:
+        gap = " " if text and part and text[-1] not in _WITH_ROOM else ""
+        text += gap + part
+    return text
 
 
 class Coalescer(QObject):

@@ -9,7 +9,7 @@ from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import FailureKind, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import Phrase
-from desktop.ui.bridge import explain, render
+from desktop.ui.bridge import explain, render, sentences
 from desktop.ui.engine_words import device_words, state_words
 from desktop.ui.shell import NoticeWish
 
@@ -152,7 +152,7 @@ class ModelLoader(QObject):
     def _on_step(self, reason: Phrase) -> None:
         """Something was given up so that the model loads: say all of it that holds now."""
         self._given_up[reason.template] = reason
-        words = " ".join(render(each) for each in self._given_up.values())
+        words = sentences(render(each) for each in self._given_up.values())
         self._shell.notify(NoticeWish(text=words, kind="warn", key=_GIVEN_UP))
 
     def _on_model_wanted(self, reference: str) -> None:
@@ -185,10 +185,11 @@ class ModelLoader(QObject):
         action, hint = self.tr("Start it again"), words.hint
         if offer is not None:
             action = self.tr("Start it as it worked last")
-            hint += " " + self.tr("It answered before with {count} tokens of context.").format(count=offer.n_ctx)
+            before = self.tr("It answered before with {count} tokens of context.").format(count=offer.n_ctx)
+            hint = sentences((hint, before))
         elif context is not None:
             action = self.tr("Start it with {count} tokens of context").format(count=context)
-            hint += " " + self.tr("Half the context needs less memory.")
+            hint = sentences((hint, self.tr("Half the context needs less memory.")))
         self._shell.notify(
             NoticeWish(
                 text=self.tr("The engine crashed several times and was left off. {reason}").format(

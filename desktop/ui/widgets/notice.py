@@ -6,6 +6,7 @@ from typing import Literal
 from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from desktop.ui.bridge import sentences
 from desktop.ui.icons import icon_pixmap
 from desktop.ui.theme import current_colours
 from desktop.ui.widgets.buttons import Button, IconButton
@@ -34,7 +35,7 @@ class Notice(QFrame):
         super().__init__(parent)
         self.setObjectName("notice")
         self.setProperty("kind", kind)
-        self.setAccessibleName(f"{text} {hint}".strip())
+        self.setAccessibleName(sentences((text, hint)))
         self._kind = kind
         self._picture = QLabel(self)
         self._lay_out(text, hint, action, on_action)

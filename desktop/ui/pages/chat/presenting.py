@@ -6,7 +6,7 @@ from desktop.chat.messages import Message, MessageState
 from desktop.chat.store import ChatStore
 from desktop.engine.protocol import GenerationStats
 from desktop.ui import figures
-from desktop.ui.bridge import render
+from desktop.ui.bridge import render, sentences
 from desktop.ui.pages.chat.shown import MarkKind, ShownMessage
 
 
@@ -89,9 +89,9 @@ def _mark(message: Message) -> tuple[str, MarkKind, str]:
         mark = translate("ChatWords", "Interrupted")
         return mark, "bad", failure or translate("ChatWords", "The words that were already said are kept.")
     if message.state is MessageState.STOPPED:
-        return translate("ChatWords", "Stopped"), "quiet", f"{failure} {hint}".strip()
+        return translate("ChatWords", "Stopped"), "quiet", sentences((failure, hint))
     if message.state is MessageState.FAILED:
-        return translate("ChatWords", "Failed"), "bad", f"{failure} {hint}".strip()
+        return translate("ChatWords", "Failed"), "bad", sentences((failure, hint))
     if message.finish_reason == "length":
         return translate("ChatWords", "Max length reached"), "quiet", ""
     return "", "none", ""

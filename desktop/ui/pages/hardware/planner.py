@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QCompleter, QGridLayout, QHB
 from desktop.fit.cards import Card as GraphicsCard
 from desktop.fit.planner import Comparison, HardwareWish
 from desktop.fit.types import Choice
-from desktop.ui.bridge import render
+from desktop.ui.bridge import render, sentences
 from desktop.ui.figures import GIB, gib
 from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button
@@ -40,7 +40,7 @@ class ChoiceTile(QWidget):
         pills = FlowLayout(spacing=6)
         pills.addWidget(ElidedPill(verdict_text(choice), kind=verdict_kind(choice)))
         pills.addWidget(ElidedPill(figures))
-        reasons = " ".join(render(reason) for reason in choice.reasons[:_REASONS])
+        reasons = sentences(render(reason) for reason in choice.reasons[:_REASONS])
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -202,7 +202,7 @@ class PlannerCard(Card):
         self._then.set_choices(comparison.then, none)
         tokens = QLocale().toString(context)
         words = [self.tr("At {count} tokens of context.").format(count=tokens), *map(render, comparison.notes)]
-        self._notes.setText(" ".join(words))
+        self._notes.setText(sentences(words))
         for widget in (self._today, self._then, self._notes):
             widget.show()
 

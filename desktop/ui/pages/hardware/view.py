@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from desktop.doctor.check import Check
 from desktop.engine.protocol import DeviceMemory
 from desktop.hardware.types import HardwareProfile, HardwareSample
-from desktop.ui.bridge import render
+from desktop.ui.bridge import render, sentences
 from desktop.ui.pages.hardware.cards import FoundCard
 from desktop.ui.pages.hardware.doctor import DoctorCard
 from desktop.ui.pages.hardware.planner import PlannerCard
@@ -108,7 +108,7 @@ class HardwareView(Page):
 
     def set_failed(self, message: str, hint: str) -> None:
         """The machine could not be looked at."""
-        self._waiting.setText(f"{message} {hint}")
+        self._waiting.setText(sentences((message, hint)))
         self.doctor.set_state(self.tr("The checks could not run."))
 
     def card_texts(self) -> list[str]:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from desktop.errors import Phrase
 from desktop.fit.types import Choice
 from desktop.library.types import model_key
-from desktop.ui.bridge import render
+from desktop.ui.bridge import render, sentences
 from desktop.ui.figures import gb, gib
 from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button
@@ -124,7 +124,7 @@ class AnswerCard(Card):
 
     def _show_sentences(self) -> None:
         shown = self._sentences if self._all_shown else self._sentences[:_SHORT]
-        self._reasons.setText(("\n" if self._all_shown else " ").join(shown))
+        self._reasons.setText("\n".join(shown) if self._all_shown else sentences(shown))
         self._reasons.setVisible(bool(shown))
         self._more.setVisible(len(self._sentences) > _SHORT)
         self._more.setText(self.tr("Less") if self._all_shown else self.tr("Why, and what would change it"))

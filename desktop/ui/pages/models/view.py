@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 from desktop.errors import Phrase
 from desktop.fit.types import Choice
 from desktop.library.types import InstalledModel
-from desktop.ui.bridge import render
+from desktop.ui.bridge import render, sentences
 from desktop.ui.icons import icon
 from desktop.ui.pages.models.answer import AnswerCard
 from desktop.ui.pages.models.installed import InstalledCard
@@ -138,7 +138,7 @@ class ModelsView(Page):
         else:
             self.answer.set_waiting(
                 self.tr("Nothing of the catalog fits with room to spare"),
-                " ".join([self.tr("A shorter context or a smaller KV cache may help."), *map(render, notes)]),
+                sentences([self.tr("A shorter context or a smaller KV cache may help."), *map(render, notes)]),
             )
 
     def _show_source(self, rows: Sequence[Choice], *, checking: bool) -> None:

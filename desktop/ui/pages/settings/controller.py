@@ -9,7 +9,7 @@ from desktop.library.types import InstalledModel
 from desktop.services import Services
 from desktop.setting import Setting
 from desktop.settings import ALL_SETTINGS, HF_ENDPOINT, LANGUAGE, MODELS_FOLDER, THEME
-from desktop.ui.bridge import explain, render
+from desktop.ui.bridge import explain, render, sentences
 from desktop.ui.pages.settings.view import SettingsView
 from desktop.ui.shell import Shell
 
@@ -80,7 +80,7 @@ class SettingsController:
 
     def _refuse(self, setting: Setting[Any], error: AppError) -> None:
         self._show(setting)
-        self._view.set_problem(setting, " ".join(explain(error)))
+        self._view.set_problem(setting, sentences(explain(error)))
 
     def _act_on(self, setting: Setting[Any]) -> None:
         if setting is THEME:

@@ -8,7 +8,7 @@ from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.services import Services
 from desktop.settings import OFFLINE, WELCOME_DONE
-from desktop.ui.bridge import explain
+from desktop.ui.bridge import explain, sentences
 from desktop.ui.fetch import Fetch
 from desktop.ui.pages.welcome.view import WelcomeView
 from desktop.ui.shell import Shell
@@ -41,7 +41,7 @@ class WelcomeController:
     async def _fill(self) -> None:
         try:
             found = await survey(self._services)
-            problem = "" if found.failure is None else " ".join(explain(found.failure))
+            problem = "" if found.failure is None else sentences(explain(found.failure))
             self._view.set_profile(found.profile, problem=problem)
             advice = await asyncio.to_thread(recommend_models, self._services, found.profile)
         except AppError as error:

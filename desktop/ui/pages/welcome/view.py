@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from desktop.fit.types import Choice
 from desktop.hardware.types import HardwareProfile
-from desktop.ui.bridge import render
+from desktop.ui.bridge import render, sentences
 from desktop.ui.figures import gb, gib
 from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button
@@ -186,7 +186,7 @@ class WelcomeView(QWidget):
 
     def set_failed(self, message: str, hint: str) -> None:
         """The machine could not be looked at; the chat works all the same."""
-        self._found_state.setText(f"{message} {hint}")
+        self._found_state.setText(sentences((message, hint)))
         self._found_state.set_tone("warn")
         self._found_state.show()
         self.set_choice(None)
