@@ -1,8 +1,8 @@
 """Whether the cards work as they should: cards that do not answer, throttling, memory errors, cards in parts."""
 
-from desktop.doctor.check import Check, Question, card_name, listed, on_windows
+from desktop.doctor.check import WITHOUT_DRIVER, Check, Question, card_name, listed, on_linux, on_windows
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
-from desktop.hardware.types import Gpu, HardwareProfile, LostCard, Throttle
+from desktop.hardware.types import Gpu, HardwareProfile, LostCard, Throttle, Vendor
 from desktop.sizes import gib
 
 _NO_CARD = QT_TRANSLATE_NOOP("core", "no graphics card")
@@ -37,6 +37,22 @@ _PERMISSION_LINUX = QT_TRANSLATE_NOOP(
 )
 _PERMISSION_WINDOWS = QT_TRANSLATE_NOOP("core", "Ask an administrator of this computer for access to the card.")
 _ANEW = QT_TRANSLATE_NOOP("core", "Restart the computer. If that does not help, install the driver anew.")
+_OF_THE_KERNEL: dict[Vendor, str] = {
+    "amd": QT_TRANSLATE_NOOP(
+        "core",
+        "AMD's driver (amdgpu) is a part of Linux: install the system's updates and the card's firmware "
+        "(linux-firmware, on Debian firmware-amd-graphics), take nomodeset off the kernel's command line, then "
+        "restart. A newer card may need a newer kernel; one from before 2012 has only the old driver radeon, which the "
+        "engine cannot use.",
+    ),
+    "intel": QT_TRANSLATE_NOOP(
+        "core",
+        "Intel's driver (i915, for newer cards xe) is a part of Linux: install the system's updates and the card's "
+        "firmware (linux-firmware), take nomodeset off the kernel's command line, then restart. A newer card may need "
+        "a newer kernel.",
+    ),
+}
+"""Makers whose driver comes with Linux, so that there is none to be installed anew."""
 
 
 _LOST = Question(
@@ -47,7 +63,10 @@ _LOST = Question(
 
 
 def check_lost(profile: HardwareProfile) -> Check:
-    """Cards the driver knows and cannot use, and cards on the bus that a working driver does not list."""
+    """Cards the driver knows and cannot use, and cards on the bus that no driver answers for.
+
+    An NVIDIA card without any driver is the matter of `nvidia-driver`.
+    """
     if profile.lost_cards:
         card = profile.lost_cards[0]
         found = Phrase.of(_LOST_TEMPLATES[card.reason], name=card.name, detail=card.detail)
@@ -56,18 +75,31 @@ def check_lost(profile: HardwareProfile) -> Check:
     if asking:
         what = QT_TRANSLATE_NOOP("core", "{name} works, but its driver asks for a reset of the card")
         return _LOST.answered("warn", Phrase.of(what, name=card_name(asking[0], profile)), Phrase.of(_reset(profile)))
-    driven = {gpu.vendor for gpu in profile.gpus}
-    silent = [card for card in profile.silent_cards if card.vendor in driven]
-    if silent:
-        what = QT_TRANSLATE_NOOP("core", "on the bus, but not known to the driver: {names}")
-        found = Phrase.of(what, names=listed(card.name for card in silent))
-        return _LOST.answered("fail", found, Phrase.of(_after_sleep(profile)))
+    silent = _silent(profile)
+    if silent is not None:
+        return silent
     if not profile.gpus:
         return _LOST.answered("skip", Phrase.of(_NO_CARD))
     return _LOST.answered("pass", Phrase.of(QT_TRANSLATE_NOOP("core", "every card answers")))
 
 
+def _silent(profile: HardwareProfile) -> Check | None:
+    """Cards on the bus, those of one maker at a time: what helps is different."""
+    if any(gpu.vendor == "nvidia" for gpu in profile.gpus):
+        missing = [card.name for card in profile.silent_cards if card.vendor == "nvidia"]
+        if missing:
+            what = QT_TRANSLATE_NOOP("core", "on the bus, but not known to the driver: {names}")
+            return _LOST.answered("fail", Phrase.of(what, names=listed(missing)), Phrase.of(_after_sleep(profile)))
+    for vendor, remedy in _OF_THE_KERNEL.items():
+        names = [card.name for card in profile.silent_cards if card.vendor == vendor]
+        if names:
+            return _LOST.answered("fail", Phrase.of(WITHOUT_DRIVER, name=listed(names)), Phrase.of(remedy))
+    return None
+
+
 def _lost_remedy(card: LostCard, profile: HardwareProfile) -> str:
+    if on_linux(profile) and card.vendor in _OF_THE_KERNEL:
+        return _OF_THE_KERNEL[card.vendor]
     if card.reason == "lost":
         return _after_sleep(profile)
     if card.reason == "no_permission":

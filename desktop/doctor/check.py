@@ -6,10 +6,12 @@ from typing import Literal
 
 import msgspec
 
-from desktop.errors import Phrase
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import Gpu, HardwareProfile
 
 Status = Literal["pass", "warn", "fail", "skip"]
+
+WITHOUT_DRIVER = QT_TRANSLATE_NOOP("core", "{name}, without a working driver")
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,11 @@ def in_gib(size: int) -> float:
 def on_windows(profile: HardwareProfile) -> bool:
     """Whether the remedies of Windows are the right ones."""
     return profile.system.startswith("Windows")
+
+
+def on_linux(profile: HardwareProfile) -> bool:
+    """Whether the remedies of Linux are the right ones."""
+    return profile.system.startswith("Linux")
 
 
 def on_macos(profile: HardwareProfile) -> bool:

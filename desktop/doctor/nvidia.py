@@ -2,7 +2,7 @@
 
 import re
 
-from desktop.doctor.check import Check, Question, Status, card_name, on_windows
+from desktop.doctor.check import WITHOUT_DRIVER, Check, Question, Status, card_name, on_windows
 from desktop.doctor.engine_build import cuda_architectures
 from desktop.doctor.facts import Facts
 from desktop.engine.protocol import EngineInfo
@@ -61,12 +61,11 @@ def check_driver(profile: HardwareProfile, engine: EngineInfo | None, facts: Fac
         return _driver_version(cards[0].driver, profile, engine, facts)
     if any(card.vendor == "nvidia" for card in profile.lost_cards):
         return _DRIVER.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "it runs, but no card answers it")))
+    silent = [card for card in profile.silent_cards if card.vendor == "nvidia"]
     if broken is not None:
-        return _DRIVER.answered("fail" if profile.silent_cards else "warn", broken.what, _RESTART)
-    if profile.silent_cards:
-        found = Phrase.of(
-            QT_TRANSLATE_NOOP("core", "{name}, without a working driver"), name=profile.silent_cards[0].name
-        )
+        return _DRIVER.answered("fail" if silent else "warn", broken.what, _RESTART)
+    if silent:
+        found = Phrase.of(WITHOUT_DRIVER, name=silent[0].name)
         return _DRIVER.answered("fail", found, _install(profile))
     return _DRIVER.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "no NVIDIA card")))
 

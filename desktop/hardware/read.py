@@ -131,10 +131,7 @@ def _joined(found: dict[str, Found]) -> tuple[Gpu, ...]:
 
 
 def _with_silent_cards(profile: HardwareProfile) -> HardwareProfile:
-    """Add the cards that are on the bus while their driver does not answer.
-
-    `silent_cards` has those of NVIDIA, whose driver the doctor judges; of all makers it is said.
-    """
+    """Add the cards that are on the bus while their driver does not answer."""
     known = {gpu.pci_address for gpu in profile.gpus} | {card.pci_address for card in profile.lost_cards}
     silent = tuple(card for vendor in _ON_THE_BUS for card in silent_cards(vendor) if card.pci_address not in known)
     problems = tuple(
@@ -148,6 +145,6 @@ def _with_silent_cards(profile: HardwareProfile) -> HardwareProfile:
     )
     return msgspec.structs.replace(
         profile,
-        silent_cards=tuple(card for card in silent if card.vendor == "nvidia"),
+        silent_cards=silent,
         problems=(*profile.problems, *problems),
     )

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from desktop.hardware.types import BusCard, EccErrors, HardwareProfile, LostCard, Mig, MigPart
+from desktop.hardware.types import BusCard, EccErrors, Gpu, HardwareProfile, LostCard, Mig, MigPart, Vendor
 from tests.support.doctor_values import CARD, GIB, MACHINE, changed, checked, engine, with_card, with_cards, words
 
 SILENT = BusCard(vendor="nvidia", name="GA106 [GeForce RTX 3060]", pci_address="0000:01:00.0")
@@ -65,6 +65,41 @@ async def test_a_driver_whose_only_card_is_lost_is_not_blamed() -> None:
 async def test_without_any_driver_that_is_the_drivers_check_and_not_this_one() -> None:
     checks = await checked(changed(silent_cards=(SILENT,)))
     assert (checks["nvidia-driver"].status, checks["gpu-lost"].status) == ("fail", "skip")
+
+
+NAVI = BusCard(vendor="amd", name="Navi 31", pci_address="0000:02:00.0")
+ARC = BusCard(vendor="intel", name="DG2", pci_address="0000:03:00.0")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("beside", [(), (CARD,)], ids=["alone", "beside an NVIDIA card"])
+@pytest.mark.parametrize(("silent", "driver"), [(NAVI, "amdgpu"), (ARC, "i915")])
+async def test_a_silent_card_is_told_in_words_of_its_own_maker(
+    silent: BusCard, driver: str, beside: tuple[Gpu, ...]
+) -> None:
+    checks = await checked(with_cards(*beside, silent_cards=(silent,)))
+    lost = checks["gpu-lost"]
+    assert (lost.status, lost.found.render()) == ("fail", f"{silent.name}, without a working driver")
+    assert driver in words(lost)
+    assert "nvidia" not in words(lost).lower()
+    assert checks["nvidia-driver"].status == ("pass" if beside else "skip")
+    assert checks["xid"].status == ("pass" if beside else "skip")
+
+
+@pytest.mark.asyncio
+async def test_silent_cards_of_two_makers_are_told_one_after_the_other() -> None:
+    checks = await checked(changed(silent_cards=(ARC, SILENT, NAVI, NAVI)))
+    assert checks["nvidia-driver"].found.render() == f"{SILENT.name}, without a working driver"
+    assert checks["gpu-lost"].found.render() == "Navi 31 × 2, without a working driver"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("vendor", "driver"), [("amd", "amdgpu"), ("intel", "i915")])
+async def test_a_driver_that_is_a_part_of_linux_is_not_to_be_installed_anew(vendor: Vendor, driver: str) -> None:
+    card = LostCard(vendor=vendor, name="A card", reason="no_memory", detail="")
+    assert driver in words((await checked(changed(lost_cards=(card,))))["gpu-lost"])
+    windows = changed(lost_cards=(card,), system="Windows 11 AMD64")
+    assert "install the driver anew" in words((await checked(windows))["gpu-lost"])
 
 
 @pytest.mark.asyncio
