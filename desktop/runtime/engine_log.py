@@ -19,8 +19,8 @@ _DEBUG, _INFO, _WARNING, _CONTINUED = 1, 2, 3, 5
 _KEPT_LINES = 20_000
 _NOISE = re.compile(r"print_info:|llama_model_loader: - |load: control token|^\.+$")
 _LAYER = re.compile(r"load_tensors: layer\s+(\d+) assigned to device ([^,]+),")
-_BUFFER = re.compile(r":\s+(\S.*?)\s+(model|KV|RS|compute|output) buffer size =\s+([\d.]+) MiB")
-_PART = {"model": "weights", "KV": "kv", "RS": "kv", "compute": "compute", "output": "compute"}
+_BUFFER = re.compile(r":\s+(\S.*?)\s+(model|LoRA|KV|RS|compute|output) buffer size =\s+([\d.]+) MiB")
+_PART = {"model": "weights", "LoRA": "weights", "KV": "kv", "RS": "kv", "compute": "compute", "output": "compute"}
 
 
 class EngineLog:

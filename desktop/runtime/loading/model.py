@@ -72,9 +72,9 @@ class Model:
             self.context = create_context(self._model, context_parameters(plan), log=log, path=plan.model_path)
         else:
             self.context, mark = create_pooling_context(self._model, plan, self._header, log=log)
-        lines += log.since(mark)
         self._planned_threads = self._threads = planned_threads(plan)
         self.adapters = Adapters(self._model, plan.lora, base=self._header, log=log)
+        lines += log.since(mark)
         self.adapters.set_scales(self.context, self.adapters.planned)
         self.template, self.template_failure = self._read_template()
         if plan.warm_up:

@@ -10,6 +10,7 @@ LINES = [
     "load_tensors:   CPU_Mapped model buffer size =    92.10 MiB",
     "load_tensors:        CUDA0 model buffer size =    10.50 MiB",
     "load_tensors:   CPU_REPACK model buffer size =     1.00 MiB",
+    "llama_adapter_lora_init_impl:      CUDA0 LoRA buffer size =     0.25 MiB",
     "llama_context:  CUDA_Host  output buffer size =     0.50 MiB",
     "llama_kv_cache:      CUDA0 KV buffer size =    45.00 MiB",
     "llama_kv_cache: size =   45.00 MiB (  2048 cells,  30 layers,  1/1 seqs), K (f16):   22.50 MiB",
@@ -25,7 +26,7 @@ def test_layers_are_read_in_order() -> None:
 def test_buffers_are_summed_per_device() -> None:
     assert buffer_sizes(LINES, {"RPC0[127.0.0.1:50161]": "RPC3"}) == (
         DeviceMemory(device="CPU", weights=round(92.1 * MIB) + MIB, compute=MIB // 2),
-        DeviceMemory(device="CUDA0", weights=round(10.5 * MIB), kv=45 * MIB, compute=2 * MIB),
+        DeviceMemory(device="CUDA0", weights=round(10.75 * MIB), kv=45 * MIB, compute=2 * MIB),
         DeviceMemory(device="RPC3", compute=3 * MIB),
     )
 

@@ -8,6 +8,8 @@ import pytest
 from desktop.engine.client import EngineClient
 from desktop.engine.failure import BadRequest, EngineError, LoadFailure
 from desktop.engine.protocol import Done, LoraAdapter, PromptMessage, Sampling, TextDelta
+from desktop.gguf.header import read_header
+from desktop.runtime.engine_log import MIB
 from desktop.runtime.failures import EngineError as Refused
 from desktop.runtime.loading.plan_checks import check_adapter, check_file
 from tests.support.engine_replies import loaded_client, plan_for
@@ -47,6 +49,20 @@ async def test_scales_change_from_reply_to_reply_and_back(tmp_path: Path) -> Non
     assert told[1] == told[3] == plain
     assert told[0] == told[2] == told[5]
     assert len({told[0], told[1], told[4]}) == 3
+
+
+@pytest.mark.asyncio
+async def test_what_adapters_take_is_counted_with_the_weights(tmp_path: Path) -> None:
+    base = write_dense(tmp_path)
+    lora = LoraAdapter(path=str(write_lora(tmp_path)))
+    weights = []
+    for adapters in ((), (lora,), (lora, lora)):
+        async with loaded_client(base, lora=adapters) as client:
+            assert client.loaded is not None
+            (cpu,) = client.loaded.memory
+            weights.append(cpu.weights)
+    size = sum(tensor.size for tensor in read_header(Path(lora.path)).tensors)
+    assert [weights[1] - weights[0], weights[2] - weights[1]] == pytest.approx([size, size], abs=MIB * 0.011)
 
 
 @pytest.mark.asyncio
