@@ -12,6 +12,12 @@ from desktop.sizes import gib
 
 _KEPT_PART = 32  # what a driver and a display keep of a card: 24 GiB report 23.3 GiB free
 _MAKER = re.compile(r"\b(?:nvidia|geforce|amd|radeon|intel|apple)\b|\((?:r|tm)\)")
+_DRIVER_WORDS = re.compile(r"\s*\((?!r\)|tm\))[^()]*\)\s*$")  # "AMD Radeon RX 6800 XT (RADV NAVI21)", as Vulkan says
+_SEEN_PART = 0.85  # of its memory a driver states at least: ECC takes a sixteenth, firmware some hundred MiB
+
+_SIZE = re.compile(r"(?P<number>\d{1,6}(?:[.,]\d{1,3})?)\s*(?P<unit>[MGT]?)(?:i?B)?", re.IGNORECASE)
+_UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}  # a "16 GB" card has 16 GiB
+_LARGEST = 1 << 40
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +28,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     bandwidth: int | None = None
     vendor: Vendor = "other"
     aliases: tuple[str, ...] = ()
-    compute_capability: str | None = None
     unified: bool = False
 
 
@@ -46,6 +51,17 @@ def card_of_size(size: int) -> Card:
     return Card(name=f"GPU ({gib(size)})", memory=size)
 
 
+def card_called(text: str) -> Card:
+    """Return the card of a size ("16", "16 GB", "1.5GB") or of a name ("RTX 3060 12GB").
+
+    A number alone is GB, and GB are GiB, as on a box; above 1,024 it is taken for a name. Raises WrongUsage where
+    nobody knows the name, or where several cards have it.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    size = int(float(match["number"].replace(",", ".")) * _UNITS[match["unit"].upper() or "G"]) if match else 0
+    return card_of_size(size) if 0 < size <= _LARGEST else find_card(text)
+
+
 def find_card(name: str) -> Card:
     """Return the card that people call `name` ("RTX 3060", "rtx3060 12gb"); its maker may be left out.
 
@@ -61,6 +77,29 @@ def find_card(name: str) -> Card:
         sizes = " or ".join(f'"{found[0].aliases[-1]} {card.memory >> 30}GB"' for card in found)
         raise WrongUsage(reason=f'there are several cards called "{name}"; write {sizes}')
     raise WrongUsage(reason=f'no card called "{name}" is known; give its memory instead, like 16GB')
+
+
+def known_bandwidth(name: str, memory: int) -> int | None:
+    """Bytes per second of a card that is here, by what its driver calls it and states of memory (bytes).
+
+    None where the table does not have it, or has several such cards with different figures.
+    """
+    wanted = _as_drivers_write(name)
+    found = {
+        card.bandwidth
+        for card in known_cards()
+        if wanted in {_as_drivers_write(one) for one in (card.name, *card.aliases)} and _may_be(card, memory)
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _may_be(card: Card, memory: int) -> bool:
+    """Whether a driver may state so much of this card; of shared memory the table has the largest configuration."""
+    return memory <= card.memory and (card.unified or memory >= card.memory * _SEEN_PART)
+
+
+def _as_drivers_write(name: str) -> str:
+    return _plain(_DRIVER_WORDS.sub("", name)).removesuffix("graphics")
 
 
 def _with_memory(card: Card) -> list[str]:

@@ -1,12 +1,11 @@
 """What other hardware would change: the best choices of today beside those of a machine that is only thought of."""
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
-from desktop.fit.cards import Card, card_of_size, find_card, known_cards
+from desktop.fit.cards import Card, known_cards
 from desktop.fit.types import Choice, Recommendation, Speed
 from desktop.fit.what_if import REMOTE, imagine, used_cards
 from desktop.hardware.types import HardwareProfile
@@ -17,9 +16,6 @@ SHOWN = 3
 # Each card of another machine costs a token one way there and back: 16 KiB of hidden state at 1 Gbit/s and a round trip
 # of 0.2 to 0.5 ms on a wire; in a wireless network several times as much. An assumption, nothing was measured.
 _NETWORK_SECONDS = (0.5e-3, 2e-3)
-
-_SIZE = re.compile(r"\s*(\d{1,4})(?:[.,]0)?\s*(?:g|gb|gib)?\s*$", re.IGNORECASE)
-_LARGEST_CARD = 1024
 
 _NOTHING_FITS = QT_TRANSLATE_NOOP("core", "Nothing of the catalog would fit, even then.")
 _FIRST_AT_ALL = QT_TRANSLATE_NOOP("core", "{model} in {quantization} would fit; today nothing does.")
@@ -112,17 +108,6 @@ def over_network(choice: Choice) -> Choice:
         prefill=speed.prefill,
     )
     return msgspec.structs.replace(choice, speed=slower)
-
-
-def card_called(text: str) -> Card:
-    """Return the card of a name ("RTX 3060 12GB") or of a size alone ("16", "16 GB"); GB counts as GiB, as on a box.
-
-    Raises WrongUsage where nobody knows it, or where several have the name.
-    """
-    size = _SIZE.match(text)
-    if size and 0 < int(size[1]) <= _LARGEST_CARD:
-        return card_of_size(int(size[1]) << 30)
-    return find_card(text)
 
 
 def card_names() -> tuple[str, ...]:

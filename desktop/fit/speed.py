@@ -8,6 +8,7 @@ by this machine's own runs; otherwise bandwidths are assumed, `Speed.measured` i
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from desktop.fit.cards import known_bandwidth
 from desktop.fit.measured import TOKENS, MeasuredDevice, Probes, correction, placement_key
 from desktop.fit.observed import Run
 from desktop.fit.placement import CPU, Costs, Span
@@ -37,7 +38,7 @@ _RAM = Bandwidth(18 * _GB, 60 * _GB)
 _APPLE = Bandwidth(50 * _GB, 100 * _GB)
 # Share of a card's theoretical bandwidth that F16 weights reach.
 _GPU_SHARE = Bandwidth(0.65, 0.9)
-# Vendors' figures by memory size, for cards whose bandwidth is not known: slowest and fastest common card.
+# Vendors' figures by memory size, for cards of which neither driver nor table tells: slowest and fastest common card.
 _GPU_BY_MEMORY = (
     (9 << 30, Bandwidth(128 * _GB, 448 * _GB)),
     (13 << 30, Bandwidth(216 * _GB, 672 * _GB)),
@@ -168,7 +169,8 @@ def _assumed(budget: DeviceBudget, profile: HardwareProfile) -> Bandwidth:
 
 
 def _assumed_gpu(budget: DeviceBudget) -> Bandwidth:
-    if budget.bandwidth:
-        return Bandwidth(budget.bandwidth * _GPU_SHARE.low, budget.bandwidth * _GPU_SHARE.high)
+    bandwidth = budget.bandwidth or known_bandwidth(budget.label, budget.total)
+    if bandwidth:
+        return Bandwidth(bandwidth * _GPU_SHARE.low, bandwidth * _GPU_SHARE.high)
     cards = next((cards for size, cards in _GPU_BY_MEMORY if budget.total <= size), _GPU_LARGE)
     return Bandwidth(cards.low * _GPU_SHARE.low, cards.high * _GPU_SHARE.high)

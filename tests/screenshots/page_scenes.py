@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QApplication, QWidget
 from desktop.catalog.catalog import load_catalog
 from desktop.doctor.run import run_checks
 from desktop.fit.budget import budgets_of_profile
+from desktop.fit.cards import card_called
 from desktop.fit.catalog_shape import shape_of_catalog
-from desktop.fit.planner import card_called, card_names, compare, has_cards, imagined_profile
+from desktop.fit.planner import card_names, compare, has_cards, imagined_profile
 from desktop.fit.quality import quant_figures
 from desktop.fit.recommend import recommend
 from desktop.fit.search import Problem

@@ -1,15 +1,12 @@
 """What other hardware would change."""
 
 import msgspec
-import pytest
 
-from desktop.errors import WrongUsage
-from desktop.fit.cards import card_of_size, find_card, known_cards
+from desktop.fit.cards import card_called, card_of_size, find_card, known_cards
 from desktop.fit.planner import (
     SHOWN,
     Comparison,
     HardwareWish,
-    card_called,
     card_names,
     compare,
     has_cards,
@@ -113,16 +110,5 @@ def test_an_empty_wish_is_known() -> None:
     assert not HardwareWish(keep=False).is_empty
 
 
-@pytest.mark.parametrize("text", ["16", "16 GB", " 16gb ", "16GiB", "16 g"])
-def test_a_size_alone_is_a_card(text: str) -> None:
-    assert card_called(text).memory == 16 * GIB
-
-
 def test_every_card_of_the_table_is_found_by_the_name_that_is_offered() -> None:
     assert [card_called(name) for name in card_names()] == list(known_cards())
-
-
-@pytest.mark.parametrize("text", ["", "RTX 9999", "0", "99999", "3060"])
-def test_what_nobody_knows_is_refused(text: str) -> None:
-    with pytest.raises(WrongUsage):
-        card_called(text)

@@ -7,10 +7,10 @@ from contextlib import aclosing
 from desktop.actions.recommend import recommend_models
 from desktop.engine.protocol import ImaginedDevice
 from desktop.errors import AppError
+from desktop.fit.cards import card_called
 from desktop.fit.planner import (
     Comparison,
     HardwareWish,
-    card_called,
     card_names,
     compare,
     has_cards,
