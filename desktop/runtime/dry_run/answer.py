@@ -20,6 +20,7 @@ from desktop.engine.protocol import (
 )
 from desktop.runtime.devices.backends import Ggml, list_devices
 from desktop.runtime.devices.rpc import register_workers, rpc_buffer_names
+from desktop.runtime.dry_run.heap import keep_what_is_freed
 from desktop.runtime.dry_run.imagined import ImaginedDevices
 from desktop.runtime.dry_run.norms import norms_are_assigned, norms_at_home
 from desktop.runtime.dry_run.projector import projector_compute
@@ -50,6 +51,7 @@ class DryRuns:
         self._imagined: ImaginedDevices | None = None
         self._checked: set[tuple[str, int, int, int]] = set()
         self._engine = llama.llama_version().decode()
+        keep_what_is_freed()
 
     def answer(self, question: FitQuestion) -> FitAnswer:
         """Ask the engine; what it refuses is an answer too."""

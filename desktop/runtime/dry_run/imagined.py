@@ -15,6 +15,7 @@ import llama_cpp.llama_cpp as llama
 
 from desktop.engine.protocol import FailureKind, ImaginedDevice
 from desktop.runtime.devices.backends import Capabilities, Ggml, Properties
+from desktop.runtime.dry_run.native import NativeAnswers
 from desktop.runtime.dry_run.structs import (
     API_VERSION,
     Backend,
@@ -50,33 +51,46 @@ class _Functions:
     """The functions of ggml-base that sizes and operations are asked of."""
 
     def __init__(self, ggml: Ggml) -> None:
-        self.nbytes, self.row_size = ggml.nbytes, ggml.row_size
-        self.is_quantized, self.op_name = ggml.is_quantized, ggml.op_name
+        self._ggml = ggml
         self._rows: dict[int, Callable[[TensorHead], int]] = {}
         self._attention: dict[int, bool] = {}
+        self._quantized: dict[int, bool] = {}
 
-    def alloc_size(self, address: int, *, remote: bool) -> int:
-        """Bytes that a tensor takes on a card: its quantized rows are padded, and attention has room to convert."""
-        tensor = TensorHead.from_address(address)
-        size = int(self.nbytes(address))
-        if not remote and self._is_attention(tensor.op):
-            size += _converted(tensor)
-        left = tensor.ne[0] % _ROW_PADDING
-        if left and self.is_quantized(tensor.type):
-            size += int(self.row_size(tensor.type, _ROW_PADDING - left))
-        return size
+    def sizes(self, *, remote: bool) -> Callable[[int, int], int]:
+        """A function of a type of buffers and a tensor: bytes that the tensor takes on a card.
 
-    def _is_attention(self, operation: int) -> bool:
-        if operation not in self._attention:
-            self._attention[operation] = self.op_name(operation) == b"FLASH_ATTN_EXT"
-        return self._attention[operation]
+        Its quantized rows are padded, and attention has room to convert. It is asked thousands of times, so that of
+        a tensor only those fields are read that decide whether there is something to add.
+        """
+        nbytes, number = self._ggml.nbytes, ctypes.c_int.from_address
+        attention, quantized, operation = self._attention, self._quantized, TensorHead.op.offset
+
+        def size_of(_type: int, address: int) -> int:
+            size: int = nbytes(address)
+            kind, op = number(address).value, number(address + operation).value
+            if op not in attention or kind not in quantized:
+                self._look_at(op, kind)
+            if attention[op] and not remote:
+                size += _converted(TensorHead.from_address(address))
+            return size + self._padding(kind, address) if quantized[kind] else size
+
+        return size_of
+
+    def _look_at(self, op: int, kind: int) -> None:
+        self._attention[op] = self._ggml.op_name(op) == b"FLASH_ATTN_EXT"
+        self._quantized[kind] = bool(self._ggml.is_quantized(kind))
+
+    def _padding(self, kind: int, address: int) -> int:
+        left = TensorHead.from_address(address).ne[0] % _ROW_PADDING
+        return int(self._ggml.row_size(kind, _ROW_PADDING - left)) if left else 0
 
     def batch_rows(self, address: int) -> int:
         """Rows that an operation treats at once, as ggml_backend_cuda_device_offload_op counts them."""
         tensor = TensorHead.from_address(address)
-        if tensor.op not in self._rows:
-            self._rows[tensor.op] = _rows_by_name(self.op_name(tensor.op).decode())
-        return self._rows[tensor.op](tensor)
+        op = tensor.op
+        if op not in self._rows:
+            self._rows[op] = _rows_by_name(self._ggml.op_name(op).decode())
+        return self._rows[op](tensor)
 
 
 def _converted(attention: TensorHead) -> int:
@@ -119,6 +133,7 @@ class ImaginedDevices:
         if found != API_VERSION:
             detail = f"devices of this engine have the version {found}, known is {API_VERSION}"
             raise EngineError(FailureKind.VERSION_MISMATCH, detail)
+        self._native = NativeAnswers()
         self._reg = Reg(api_version=API_VERSION)
         name = self._text("imagined")
         self._reg.interface.get_name = self._function(Pointer, (Pointer,), lambda _reg: name)
@@ -156,7 +171,9 @@ class ImaginedDevices:
         device, buffers = Device(reg=ctypes.addressof(self._reg)), BufferType()
         self._keep += [device, buffers]
         name, described = self._text(called), self._text("imagined")
-        get_name = self._function(Pointer, (Pointer,), lambda _self: name)
+        python_name = self._function(Pointer, (Pointer,), lambda _self: name)
+        device.answer = buffers.answer = name
+        get_name = self._native.stored or python_name
         self._fill_buffers(buffers, ctypes.addressof(device), get_name, remote=remote)
 
         def tell_memory(_device: int, free: int, total: int) -> None:
@@ -174,11 +191,16 @@ class ImaginedDevices:
 
         interface, one = device.interface, (Pointer,)
         interface.get_name = get_name
-        interface.get_description = self._function(Pointer, one, lambda _device: described)
+        # One function for both, so that device and buffers begin alike, and no other does (see _fill_abilities).
+        interface.get_description = buffers.interface.alloc_buffer = self._function(
+            Pointer,
+            (Pointer, Size),
+            lambda which, size: described if which == ctypes.addressof(device) else self._allocate(which, size),
+        )
         interface.get_memory = self._function(None, (Pointer, Pointer, Pointer), tell_memory)
         interface.get_type = self._function(ctypes.c_int, one, lambda _device: _GPU)
         interface.get_props = self._function(None, (Pointer, Pointer), tell_properties)
-        backend = self._backend(ctypes.addressof(device), get_name)  # one for all contexts: it holds nothing
+        backend = self._backend(ctypes.addressof(device), python_name)  # one for all contexts: it holds nothing
         interface.init_backend = self._function(Pointer, (Pointer, Pointer), lambda _device, _parameters: backend)
         self._fill_abilities(interface, ctypes.addressof(buffers), remote=remote)
         return ctypes.addressof(device)
@@ -191,7 +213,9 @@ class ImaginedDevices:
         always = bool(llama.llama_supports_mmap())
         yes = ctypes.cast(llama.llama_supports_mmap, Pointer).value if always else None
         interface.supports_op = yes or self._function(ctypes.c_bool, two, lambda _device, _op: True)
-        interface.supports_buft = self._function(ctypes.c_bool, two, lambda _device, buffers: buffers == own)
+        interface.supports_buft = self._native.same or self._function(
+            ctypes.c_bool, two, lambda _device, buffers: buffers == own
+        )
         if not remote:
             # Weights that stay behind lie in memory that the card can read (as CUDA_Host), so that it takes over
             # large products of theirs; without it the processor would keep them in an order of its own.
@@ -202,15 +226,12 @@ class ImaginedDevices:
         )
 
     def _fill_buffers(self, buffers: BufferType, device: int, get_name: int, *, remote: bool) -> None:
-        one, functions = (Pointer,), self._functions
+        one = (Pointer,)
         buffers.device = device
         interface = buffers.interface
         interface.get_name = get_name
-        interface.alloc_buffer = self._function(Pointer, (Pointer, Size), self._allocate)
         interface.get_alignment = self._function(Size, one, lambda _type: _ALIGNMENT)
-        padded = self._function(
-            Size, (Pointer, Pointer), lambda _type, tensor: functions.alloc_size(tensor, remote=remote)
-        )
+        padded = self._function(Size, (Pointer, Pointer), self._functions.sizes(remote=remote))
         self._padded.append((interface, padded))
 
     def _allocate(self, own_type: int, size: int) -> int | None:

@@ -3,6 +3,8 @@
 from desktop.runtime.engine_log import EngineLog
 
 _WARNING = 3  # enum ggml_log_level of ggml.h
+# The beginnings of nearly all lines: a tensor is loaded (llama-model-loader.cpp), an input of a graph is met.
+_NOT_READ = (b"create_tensor: loading tensor ", b"llama_graph_n_input_tensors: ")
 
 
 class QuietLog(EngineLog):
@@ -24,4 +26,6 @@ class QuietLog(EngineLog):
 
 def _is_read(line: bytes) -> bool:
     """Whether engine_log.assigned_layers, buffer_sizes or answer.read_caches look for it."""
+    if line.startswith(_NOT_READ):
+        return False
     return b" assigned to device " in line or b": dev = " in line or b" buffer size " in line or b" size = " in line

@@ -25,9 +25,9 @@ class DeviceInterface(ctypes.Structure):
 
 
 class Device(ctypes.Structure):
-    """struct ggml_backend_device."""
+    """struct ggml_backend_device; answer: ours, behind its end (native.py)."""
 
-    _fields_ = [("interface", DeviceInterface), ("reg", Pointer), ("context", Pointer)]
+    _fields_ = [("interface", DeviceInterface), ("reg", Pointer), ("context", Pointer), ("answer", Pointer)]
 
 
 class BufferTypeInterface(ctypes.Structure):
@@ -37,9 +37,15 @@ class BufferTypeInterface(ctypes.Structure):
 
 
 class BufferType(ctypes.Structure):
-    """struct ggml_backend_buffer_type."""
+    """struct ggml_backend_buffer_type; answer: ours, at the same place as in a device."""
 
-    _fields_ = [("interface", BufferTypeInterface), ("device", Pointer), ("context", Pointer)]
+    _fields_ = [
+        ("interface", BufferTypeInterface),
+        ("device", Pointer),
+        ("context", Pointer),
+        ("unused", Pointer * 9),
+        ("answer", Pointer),
+    ]
 
 
 class BackendInterface(ctypes.Structure):
