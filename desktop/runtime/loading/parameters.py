@@ -2,17 +2,17 @@
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import llama_cpp.llama_cpp as llama
 
-from desktop.engine.protocol import FailureKind, LoadPlan, TensorOverride
+from desktop.engine.protocol import FailureKind, KvType, LoadPlan, TensorOverride
+from desktop.gguf.types import GGML_TYPES_BY_NAME
 from desktop.runtime.devices.backends import Ggml, list_devices
 from desktop.runtime.devices.threads import physical_cores
 from desktop.runtime.failures import EngineError
 
-# enum ggml_type of ggml.h
-_KV_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30}
+_KV_TYPES: dict[KvType, int] = {name: GGML_TYPES_BY_NAME[name].code for name in get_args(KvType)}
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 """enum llama_flash_attn_type of llama.h"""
 _SPLIT_MODES = {"none": 0, "layer": 1}
