@@ -2,7 +2,8 @@
 
 The order: a shorter context, a KV cache in q8_0 where the family of models bears it, fewer layers on the graphics
 cards, then an even shorter context. After the last step only a smaller quantization is left, which the person has to
-choose. What a person fixed is never touched.
+choose. What a person fixed is never touched, nor are the micro-batch, the replies at once (n_parallel) and the tensors
+that stay on the processor (the plan's overrides).
 """
 
 import time
@@ -79,6 +80,8 @@ def steps_down(plan: LoadPlan, freedom: Freedom, failed: Callable[[], Failed]) -
     failed: asked before each step for the newest failure. The plans keep the figures of the first in `predicted`; who
     loads one asks anew.
     """
+    # `as_it_worked` goes down these steps again and looks each exact plan up (`load_key`): with another order, or other
+    # figures in a step, what was remembered of the last REMEMBERED_FOR seconds is not found any more.
     first = plan
     contexts = freedom.context
     for target in _contexts(plan.n_ctx, least=EASY_CONTEXT) if contexts else ():
