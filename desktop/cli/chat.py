@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from desktop.cli.output import is_terminal, print_error, print_json, print_note
+from desktop.cli.recommend import check_context
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase, WrongUsage
 
 if TYPE_CHECKING:
@@ -101,8 +102,7 @@ def _overrides(arguments: argparse.Namespace) -> Any:
     from desktop.settings import SamplingOverrides
 
     given = {name: getattr(arguments, name) for name in _SAMPLERS if getattr(arguments, name) is not None}
-    if arguments.context is not None and arguments.context < 1:
-        raise WrongUsage(reason="--context must be at least 1")
+    check_context(arguments.context)
     if not 1 <= arguments.beams <= MOST_BEAMS:
         raise WrongUsage(reason=f"--beams must be 1 to {MOST_BEAMS}")
     if "stop" in given:

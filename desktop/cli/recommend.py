@@ -22,7 +22,6 @@ _SIZE = re.compile(r"^(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT]?)(?:i?B)?$", r
 # Memory is made in powers of two: a "16 GB" card has 16 GiB, so both spellings mean the same here.
 _UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _LARGEST = 1 << 50
-_MOST_CONTEXT = 1 << 24
 
 
 def add_parser(subparsers: Any) -> None:
@@ -99,7 +98,9 @@ def as_json(answer: "Recommendation") -> dict[str, Any]:
 
 def check_context(context: int | None) -> None:
     """Raise WrongUsage for what cannot be a context."""
-    if context is not None and not 1 <= context <= _MOST_CONTEXT:
+    from desktop.engine.protocol import MOST_CONTEXT
+
+    if context is not None and not 1 <= context <= MOST_CONTEXT:
         raise WrongUsage(reason=f"--context {context} is not a number of tokens that a model could have")
 
 

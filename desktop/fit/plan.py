@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from desktop.catalog.file_names import quantization_of
-from desktop.engine.protocol import DeviceMemory, EngineDevice, KvType, LoadPlan
+from desktop.engine.protocol import MOST_CONTEXT, DeviceMemory, EngineDevice, KvType, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
 from desktop.fit.budget import MARGIN, budgets_of_devices, with_reclaimed
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
@@ -52,9 +52,6 @@ _BEYOND_TRAINING = QT_TRANSLATE_NOOP(
 _ONE_AT_A_TIME = QT_TRANSLATE_NOOP(
     "core", "Replies come one at a time: with this model each further one would need memory of its own."
 )
-MOST_CONTEXT = 1 << 30
-"""Tokens; the engine counts in 32 bits, padding included."""
-
 SAID_ALOUD = frozenset({_LOWERED, _LOWER_KV_INSTEAD, _AS_ASKED})
 """Reasons that a person is told while the model loads; the others stand with the plan."""
 

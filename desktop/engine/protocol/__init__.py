@@ -63,6 +63,7 @@ from desktop.engine.protocol.messages import (
     ToolCallDelta,
 )
 from desktop.engine.protocol.plans import (
+    MOST_CONTEXT,
     CacheLimits,
     CacheSize,
     FitAnswer,
@@ -113,6 +114,7 @@ __all__ = [
     "EXIT_VERSION_MISMATCH",
     "LONGEST_LINE",
     "MOST_BEAMS",
+    "MOST_CONTEXT",
     "PROTOCOL_VERSION",
     "Answer",
     "AppMessage",

@@ -18,6 +18,9 @@ SpeculationReason = Literal["", "switched_off", "cannot_go_back", "one_row", "no
 """Codes, so that each face can say it in its own words; "" where nothing is known."""
 Numa = Literal["off", "distribute", "isolate"]
 
+MOST_CONTEXT = 1 << 24
+"""Tokens, more than any model was trained for. The engine keeps a record of each in main memory, in a dry run too."""
+
 
 class TensorOverride(msgspec.Struct, frozen=True, kw_only=True):
     """Tensors whose name matches `pattern` (a regular expression) live on `device`."""

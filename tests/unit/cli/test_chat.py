@@ -17,7 +17,7 @@ from desktop.catalog.types import Catalog
 from desktop.cli import chat
 from desktop.cli.main import run_command_line
 from desktop.engine.failure import explain_failure
-from desktop.engine.protocol import EngineFailure, FailureKind
+from desktop.engine.protocol import MOST_CONTEXT, EngineFailure, FailureKind
 from desktop.errors import AppError, WrongUsage
 from desktop.library.types import InstalledModel
 from desktop.settings import MODEL_SAMPLING, SYSTEM_PROMPT, TEMPERATURE, SamplingOverrides
@@ -196,6 +196,7 @@ def test_model_and_context_reach_the_load(engine: FakeEngine, settings: Settings
         ["--top-p", "nan"],
         ["--max-length", "-1"],
         ["--context", "0"],
+        ["--context", str(MOST_CONTEXT + 1)],
         ["--beams", "5"],
     ],
 )
