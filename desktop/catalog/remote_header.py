@@ -37,7 +37,8 @@ MOST_SHARDS = 512
 """Parts of a split model; the largest known has some 150."""
 
 AT_ONCE = 4
-"""Headers that are fetched at the same time."""
+"""Files whose headers are fetched at the same time, of all models that one RemoteHeaders is asked about: a split model
+has many. How many models are asked about at once is the caller's (FETCHED_AT_ONCE of actions/exact.py)."""
 
 STALL = 20.0
 """Seconds without a byte after which a connection is given up."""
