@@ -8,13 +8,14 @@ to come to the same sum, else by the engine's own sums.
 import asyncio
 import hashlib
 import itertools
+import logging
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -44,6 +45,8 @@ TIMEOUT = 30.0
 KEPT_ANSWERS = 4096
 KEPT_SHAPES = 16
 _ROUNDING = 5243 + 1  # the engine's log states sizes to 0.01 MiB
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 class ExactFit(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,15 +71,17 @@ class DryRuns:
     """Asks the engine. Use it from one event loop; close it at the end.
 
     One child answers many questions, one after the other, and is replaced when it dies. What was answered is kept,
-    with `answers` also on the disk; they are closed at the end.
+    with `answers` also on the disk; they are closed at the end. Who asks while it closes, or after, is cancelled.
     """
 
     def __init__(self, answers: Answers | None = None) -> None:
         self._child: LineChild | None = None
         self._turn = asyncio.Lock()
+        self._closed = False
         self._ids = itertools.count(1)
         self._answers: OrderedDict[_Key, FitAnswer] = OrderedDict()
         self._kept = answers
+        self._disk = asyncio.Lock()
         self._decoder = msgspec.json.Decoder(FitAnswer)
 
     async def __aenter__(self) -> Self:
@@ -95,30 +100,36 @@ class DryRuns:
         stub_key: identifies what is in the file, so that the same question need not be asked twice; "" asks again.
         hardware: identifies the devices that are there (`hardware_key`); without it an answer about them is kept for
         as long as this object lives only. Raises an AppError of engine.failure for what the engine refuses
-        (UnsupportedArchitecture ...), and for a child that dies of the question or does not answer.
+        (UnsupportedArchitecture ...), and for a child that dies of the question or does not answer; CancelledError once
+        this is being closed.
         """
+        self._go_on()
         if not stub_key:
             return await self._new_answer(plan, imagined)
+        if _all_imagined(plan, imagined):
+            hardware = ""  # other cards, or another driver, would answer the same
         key = _Key(stub_key, _canonical(plan, imagined, hardware))
         if key in self._answers:
             self._answers.move_to_end(key)
             return self._answers[key]
         kept = self._kept if _lasts(plan, imagined, hardware) else None
-        answer = await asyncio.to_thread(kept.find, *key) if kept else None
+        answer = await self._on_disk(kept.find, *key) if kept else None
         if answer is None:
             answer = await self._new_answer(plan, imagined)
             if kept:
-                await asyncio.to_thread(kept.keep, *key, answer)
+                await self._on_disk(kept.keep, *key, answer)
         self._answers[key] = answer
         if len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
         return answer
 
     async def close(self) -> None:
-        """End the child, and close what is kept."""
+        """End the child, and close what is kept; a question that is open then is cancelled."""
+        self._closed = True
         await self._end_child()
         if self._kept is not None:
-            await asyncio.to_thread(self._kept.close)
+            async with self._disk:
+                await asyncio.to_thread(self._kept.close)
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -126,6 +137,16 @@ class DryRuns:
         async with self._turn:
             await self._end_child()
             yield
+
+    def _go_on(self) -> None:
+        # As if the asker was cancelled: the program ends, so that nobody waits for an answer or for words about it.
+        if self._closed:
+            raise asyncio.CancelledError("the dry runs are closed")
+
+    async def _on_disk(self, function: Callable[..., _T], *arguments: object) -> _T:
+        async with self._disk:  # used after it was closed, the file would be opened again
+            self._go_on()
+            return await asyncio.to_thread(function, *arguments)
 
     async def _end_child(self) -> None:
         child, self._child = self._child, None
@@ -142,11 +163,28 @@ class DryRuns:
     async def _asked(self, question: FitQuestion) -> FitAnswer:
         if self._child is not None and self._child.exit_code is not None:
             await self._end_child()  # it died while nobody asked it anything
+        before = self._child
+        child = before or self._new_child()
+        line = await self._line_of(child, question)
+        if line is None and child is before:  # it has answered others, and may have ended before it read this one
+            child = self._new_child()
+            _log.info("the child of dry runs ended with %s; a new one is asked the same", before.exit_code)
+            line = await self._line_of(child, question)
+        if line is None:
+            self._go_on()
+            raise explain_failure(decode_exit(child.exit_code or 0, child.last_words().splitlines()))
+        return self._decoder.decode(line)
+
+    def _new_child(self) -> LineChild:
+        self._go_on()
         try:
-            self._child = self._child or LineChild("dry-run")
+            self._child = LineChild("dry-run")
         except OSError as error:
             raise explain_failure(EngineFailure(kind=FailureKind.ENGINE_MISSING, detail=str(error))) from error
-        child = self._child
+        return self._child
+
+    async def _line_of(self, child: LineChild, question: FitQuestion) -> bytes | None:
+        """What the child answers; None where it ended, and then, as after a failure, it is not asked again."""
         answered = False
         try:
             child.write_line(msgspec.json.encode(question))
@@ -159,9 +197,7 @@ class DryRuns:
             if not answered:  # also where this was cancelled: the answer would be taken for the next one's
                 self._child = None
                 await child.close()
-        if line is None:
-            raise explain_failure(decode_exit(child.exit_code or 0, child.last_words().splitlines()))
-        return self._decoder.decode(line)
+        return line
 
 
 def exact_fit(
@@ -311,8 +347,13 @@ def hardware_key(devices: Iterable[EngineDevice], driver: str = "") -> str:
 
 def _lasts(plan: LoadPlan, imagined: Sequence[ImaginedDevice], hardware: str) -> bool:
     """Whether the answer holds beyond this process: names of devices may mean others another time."""
+    return not plan.rpc_endpoints and (bool(hardware) or _all_imagined(plan, imagined))
+
+
+def _all_imagined(plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> bool:
+    """Whether the plan names no device of this machine but its processor."""
     named = {*plan.devices, *(override.device for override in plan.tensor_overrides)} - {CPU}
-    return not plan.rpc_endpoints and (bool(hardware) or named <= {device.name for device in imagined})
+    return named <= {device.name for device in imagined}
 
 
 def _canonical(plan: LoadPlan, imagined: Sequence[ImaginedDevice], hardware: str) -> bytes:

@@ -10,6 +10,7 @@ import pytest
 
 from desktop.engine.failure import EngineAborted
 from desktop.engine.protocol import ImaginedDevice, LoadPlan
+from desktop.fit.answers import Answers
 from desktop.fit.exact import DryRuns
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
@@ -103,6 +104,41 @@ async def test_a_child_that_died_while_nobody_asked_costs_no_question(tmp_path: 
         while runs._child.exit_code is None:
             await asyncio.sleep(0.01)
         assert (await runs.ask(plan_of(good, n_ctx=1024))).n_ctx == 1024
+
+
+async def test_a_child_that_dies_before_it_reads_costs_no_question(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    async with DryRuns() as runs:
+        await runs.ask(plan_of(good))
+        assert runs._child is not None
+        child = psutil.Process(runs._child.pid)
+        child.suspend()
+        asked = asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=1024)))
+        while not runs._turn.locked():
+            await asyncio.sleep(0)
+        child.kill()
+        assert (await asked).n_ctx == 1024
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["with a child", "before there is one"])
+async def test_closing_cancels_who_asks_and_is_no_crash(begun: bool, tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    answers = Answers(tmp_path / "answers.sqlite3")
+    runs = DryRuns(answers)
+    if begun:
+        await runs.ask(plan_of(good))
+        assert runs._child is not None
+        psutil.Process(runs._child.pid).suspend()  # so that nothing is answered before
+    asked = [asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=256 * n), stub_key=f"{n % 3}")) for n in range(1, 7)]
+    while not runs._turn.locked():
+        await asyncio.sleep(0)
+    await runs.close()
+    ends = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
+    assert [type(end) for end in ends] == [asyncio.CancelledError] * 6
+    with pytest.raises(asyncio.CancelledError):
+        await runs.ask(plan_of(good))
+    assert runs._child is None
+    assert answers._database._database is None, "opened again"
 
 
 async def test_while_it_is_paused_there_is_no_child_and_questions_wait(tmp_path: Path) -> None:
