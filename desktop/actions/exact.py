@@ -173,6 +173,7 @@ class _Asking:
             return _without_figures(choice, error)
 
     async def _ask(self, choice: "Choice", about: _Subject) -> "Choice":
+        from desktop.fit.asking import key_of_machine
         from desktop.fit.exact_choice import exact_choice
         from desktop.fit.report import Engine
 
@@ -184,7 +185,11 @@ class _Asking:
             devices=self._devices,
             defaults=self._defaults,
             engine=Engine(
-                self._services.dry_runs, about.subject, folder=self._services.paths.stubs, imagined=self._imagined
+                self._services.dry_runs,
+                about.subject,
+                folder=self._services.paths.stubs,
+                imagined=self._imagined,
+                hardware=key_of_machine(self._found.profile, self._devices),
             ),
         )
         kept = self._services.exact_choices

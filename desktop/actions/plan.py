@@ -162,10 +162,11 @@ async def _checked(services: Services, task: "PlanTask") -> LoadPlan:
 
 
 async def _ask(services: Services, task: "PlanTask", plan: LoadPlan) -> tuple[DeviceMemory, ...]:
-    from desktop.fit.asking import ask_engine
+    from desktop.fit.asking import ask_engine, key_of_machine
 
-    folder = services.paths.stubs
-    return (await ask_engine(services.dry_runs, plan, task.header, task.shards, folder=folder)).memory
+    folder, hardware = services.paths.stubs, key_of_machine(task.profile, task.devices)
+    exact = await ask_engine(services.dry_runs, plan, task.header, task.shards, folder=folder, hardware=hardware)
+    return exact.memory
 
 
 def _not_asked(error: AppError) -> Phrase:

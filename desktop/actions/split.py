@@ -20,10 +20,11 @@ async def exact_split(
 
     Raises the errors of engine.failure. Where this is cancelled, the next question gets another child.
     """
-    from desktop.fit.asking import ask_engine
+    from desktop.fit.asking import ask_engine, key_of_machine
     from desktop.fit.split_editor import plan_of_draft
 
     plan = await asyncio.to_thread(plan_of_draft, task, problem, draft)
-    exact = await ask_engine(services.dry_runs, plan, task.header, task.shards, folder=services.paths.stubs)
+    folder, hardware = services.paths.stubs, key_of_machine(task.profile, task.devices)
+    exact = await ask_engine(services.dry_runs, plan, task.header, task.shards, folder=folder, hardware=hardware)
     overheads = {part.device: part.overhead for part in plan.predicted}
     return tuple(msgspec.structs.replace(part, overhead=overheads.get(part.device, 0)) for part in exact.memory)

@@ -1,16 +1,17 @@
 """Asking the engine about a plan: its model's stub is written once, under a name that tells what is in it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from desktop.catalog.stubs import write_stub
-from desktop.engine.protocol import ImaginedDevice, LoadPlan
-from desktop.fit.exact import DryRuns, ExactFit, exact_fit
+from desktop.engine.protocol import EngineDevice, ImaginedDevice, LoadPlan
+from desktop.fit.exact import DryRuns, ExactFit, exact_fit, hardware_key
 from desktop.gguf.header import GgufHeader
 from desktop.gguf.stub import Stub, stub_of_file
+from desktop.hardware.types import HardwareProfile
 
 _ANY = 1 << 40  # bytes: a plan states its split, so that a device's memory decides nothing
 
@@ -24,10 +25,12 @@ async def ask_engine(
     folder: Path,
     stub: Stub | None = None,
     imagined: Sequence[ImaginedDevice] = (),
+    hardware: str = "",
 ) -> ExactFit:
     """Return what the engine says `plan` would need. Raises what DryRuns.ask raises.
 
     folder: where stubs lie. stub: that of the model, where its file is not on this disk or was looked at before.
+    hardware: `key_of_machine`, so that answers about its cards are kept beyond this session.
     Devices of other machines are imagined, which comes to the same and asks nothing of the network.
     """
     if stub is None:
@@ -35,8 +38,14 @@ async def ask_engine(
     else:
         path = await asyncio.to_thread(write_stub, stub, folder)
     asked = msgspec.structs.replace(plan, model_path=str(path), rpc_endpoints=())
-    answer = await dry_runs.ask(asked, stub_key=path.stem, imagined=(*imagined, *_remote(plan, imagined)))
+    others = (*imagined, *_remote(plan, imagined))
+    answer = await dry_runs.ask(asked, stub_key=path.stem, imagined=others, hardware=hardware)
     return exact_fit(header, answer, plan, shards=shards)
+
+
+def key_of_machine(profile: HardwareProfile, devices: Iterable[EngineDevice]) -> str:
+    """Identify the devices that the engine sees together with the drivers of this machine's cards."""
+    return hardware_key(devices, ", ".join(sorted({gpu.driver or "" for gpu in profile.gpus})))
 
 
 def _remote(plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> list[ImaginedDevice]:

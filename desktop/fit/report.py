@@ -8,7 +8,7 @@ import msgspec
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, ImaginedDevice, KvType, LoadPlan
 from desktop.errors import Phrase
-from desktop.fit.asking import ask_engine
+from desktop.fit.asking import ask_engine, key_of_machine
 from desktop.fit.budget import MARGIN
 from desktop.fit.cards import free_of_card
 from desktop.fit.exact import DryRuns
@@ -128,7 +128,13 @@ async def report_fit(
     if dry_runs is None:
         problem, decision = await asyncio.to_thread(_decide, task)
         return _report(subject, problem, decision, plan_of(task, problem, decision))
-    engine = Engine(dry_runs, subject, folder=folder, imagined=wish.imagined or ())
+    engine = Engine(
+        dry_runs,
+        subject,
+        folder=folder,
+        imagined=wish.imagined or (),
+        hardware=key_of_machine(profile, devices),
+    )
     found = await verify(task, engine.ask)
     plan = plan_of(task, found.problem, found.decision, memory=found.memory)
     return _report(subject, found.problem, found.decision, plan, kv_by_arithmetic=engine.kv_by_arithmetic)
@@ -138,12 +144,19 @@ class Engine:
     """Asks the engine about one model. kv_by_arithmetic: whether all that it said of the KV cache was exact."""
 
     def __init__(
-        self, dry_runs: DryRuns, subject: FitSubject, *, folder: Path, imagined: Sequence[ImaginedDevice] = ()
+        self,
+        dry_runs: DryRuns,
+        subject: FitSubject,
+        *,
+        folder: Path,
+        imagined: Sequence[ImaginedDevice] = (),
+        hardware: str = "",
     ) -> None:
         self._dry_runs = dry_runs
         self._subject = subject
         self._folder = folder
         self._imagined = imagined
+        self._hardware = hardware
         self.kv_by_arithmetic = True
 
     async def ask(self, plan: LoadPlan) -> tuple[DeviceMemory, ...]:
@@ -157,6 +170,7 @@ class Engine:
             folder=self._folder,
             stub=subject.stub,
             imagined=self._imagined,
+            hardware=self._hardware,
         )
         self.kv_by_arithmetic &= answer.by_arithmetic
         return answer.memory

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -18,10 +19,11 @@ from desktop.fit.types import Choice
 from desktop.paths import user_paths
 from desktop.services import Services, Survey, create_services
 from desktop.settings import OFFLINE
+from tests.support.card_of_the_machine import DryRunsWithCard, with_driver
 from tests.support.catalogs import tiny_catalog
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.hub_server import Fault, HubServer
-from tests.unit.fit.builders import machine
+from tests.unit.fit.builders import device, machine
 
 pytestmark = pytest.mark.asyncio
 REPO = "owner/tiny-GGUF"
@@ -112,6 +114,25 @@ async def test_another_context_needs_no_network(
     for name, choice in longer.items():
         assert choice.context == 4096
         assert sum(part.kv for part in choice.memory) == 2 * sum(part.kv for part in first[name].memory)
+
+
+async def test_what_was_said_of_the_machines_own_card_is_known_in_the_next_session(
+    services: Services, server: HubServer, found: Survey, catalog: Catalog, tmp_path: Path
+) -> None:
+    card, asked = device("CUDA0", 2), []
+    assert found.engine is not None
+    engine = msgspec.structs.replace(found.engine, devices=(card,))
+    for driver in ("550.54", "550.54", "560.28"):
+        here = Survey(profile=with_driver(found.profile, driver), engine=engine)
+        async with DryRunsWithCard(card, tmp_path / "answers.sqlite3") as runs:
+            services.__dict__["dry_runs"] = runs
+            services.exact_choices.clear()
+            rows = verify_choices(services, here, estimates(found, catalog), fetch=True)
+            assert len([choice async for choice in rows if choice.exact]) == 2
+            asked.append(runs.asked)
+    first, again, other = asked
+    assert (again, other) == (0, first)
+    assert first > 0
 
 
 async def test_what_was_found_stays_for_the_session(

@@ -81,6 +81,17 @@ async def test_what_a_name_means_may_change_so_real_devices_are_not_kept(tmp_pat
             assert count_of(answers) == 1
 
 
+@pytest.mark.asyncio
+async def test_what_names_no_card_of_the_machine_is_the_same_beside_any(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "model.gguf", *dense_model())
+    imagined = plan_of(path, n_gpu_layers=5, devices=("GPU0",), tensor_split=(5,))
+    async with DryRuns(Answers(tmp_path / "answers.sqlite3")) as runs:
+        alone = await runs.ask(plan_of(path), stub_key="a")
+        assert await runs.ask(plan_of(path), stub_key="a", hardware="a card") is alone
+        first = await runs.ask(imagined, stub_key="a", imagined=[CARD], hardware="a card")
+        assert await runs.ask(imagined, stub_key="a", imagined=[CARD], hardware="another") is first
+
+
 def count_of(answers: Answers) -> int:
     return int(answers._database.read("SELECT count(*) FROM answers")[0][0])
 
