@@ -7,6 +7,7 @@ from PySide6.QtCore import QCoreApplication
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, LoadedModel, LoadPlan
 from desktop.fit.actual import actual_memory, predicted_memory
 from desktop.hardware.types import GpuSample, HardwareSample
+from desktop.ui.card_names import short_card_name
 from desktop.ui.figures import gib
 from desktop.ui.pages.chat.memory_panel import GaugeRow
 from desktop.ui.widgets.pill import PillKind
@@ -39,7 +40,7 @@ def _held_on(
 def _gpu_row(gpu: GpuSample, held: DeviceMemory) -> GaugeRow:
     ours = max(held.total, gpu.used_by_us or 0)
     return GaugeRow(
-        name=_short(gpu.name),
+        name=short_card_name(gpu.name),
         figure=_of(gpu.vram_used, gpu.vram_total),
         total=gpu.vram_total,
         weights=held.weights,
@@ -109,11 +110,3 @@ def comparison_by_device(plan: LoadPlan | None, model: LoadedModel | None) -> st
 def _of(used: int, total: int) -> str:
     words = QCoreApplication.translate("ChatMemory", "{used} of {total}")
     return words.format(used=gib(used, unit=False), total=gib(total))
-
-
-def _short(name: str) -> str:
-    """The name of a card without its maker, which the person knows."""
-    for maker in ("NVIDIA GeForce ", "NVIDIA ", "AMD Radeon ", "AMD ", "Intel(R) ", "Intel "):
-        if name.startswith(maker):
-            return name[len(maker) :]
-    return name

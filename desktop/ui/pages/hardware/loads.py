@@ -6,6 +6,7 @@ from PySide6.QtCore import QLocale, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
 from desktop.fit.split_editor import DeviceLoad
+from desktop.ui.card_names import short_card_name
 from desktop.ui.figures import GIB, gib
 from desktop.ui.widgets.gauge import Swatch
 from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
@@ -17,11 +18,6 @@ _LEAST_FIGURE = 52
 _AIR = 8
 _BAR_AND_GAP = 26
 """Pixels from the upper edge of a bar to the next device."""
-
-
-def short_name(label: str) -> str:
-    """A card's name without its maker: where there is little room, the number tells cards apart."""
-    return label.removeprefix("NVIDIA ").removeprefix("GeForce ").removeprefix("AMD ").removeprefix("Radeon ")
 
 
 class _Row:
@@ -95,7 +91,7 @@ class DeviceLoads(QWidget):
 
     def _fill(self, row: _Row, load: DeviceLoad) -> None:
         if row.shown is None or row.shown.label != load.label:
-            row.name.setText(short_name(load.label))
+            row.name.setText(short_card_name(load.label))
             row.name.set_hint(load.label)
         compute = load.compute + load.overhead
         parts = (load.weights, load.kv, compute, load.others, load.free)

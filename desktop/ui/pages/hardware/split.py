@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 from desktop.engine.protocol import LoadedModel
 from desktop.fit.split_editor import Alone, DeviceLoad, SplitDraft
 from desktop.library.types import InstalledModel
+from desktop.ui.card_names import short_card_name
 from desktop.ui.engine_words import guessing_words
-from desktop.ui.pages.hardware.loads import DeviceLoads, short_name
+from desktop.ui.pages.hardware.loads import DeviceLoads
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.context_choice import CalmCombo, ContextChoice
@@ -192,8 +193,8 @@ class SplitCard(Card):
             span = self.tr("layer {number}").format(number=load.first)
         return (
             f"{load.label} · {span}",
-            f"{short_name(load.label)} · {span}",
-            short_name(load.label),
+            f"{short_card_name(load.label)} · {span}",
+            short_card_name(load.label),
             str(load.layers),
         )
 
