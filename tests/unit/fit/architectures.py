@@ -7,6 +7,21 @@ from tests.support.gguf_writer import Scalar, Tensor, dense_model
 Described = tuple[dict[str, Scalar | Sequence[Scalar]], list[Tensor]]
 
 
+def large_dense() -> Described:
+    """Llama's 7B with fewer heads for keys and values: 3.7 GiB as a file, 64 KiB of KV cache per token."""
+    return dense_model(
+        n_layer=32,
+        n_embd=4096,
+        n_head=32,
+        n_head_kv=4,
+        n_ff=14336,
+        vocab=32000,
+        tied=False,
+        kind="q4_K",
+        context=131072,
+    )
+
+
 def mixture_of_experts() -> Described:
     """Llama with 8 experts of which 2 work on each token (Mixtral's layout)."""
     metadata, tensors = dense_model(n_layer=4, n_embd=512, n_head=8, n_ff=1024)

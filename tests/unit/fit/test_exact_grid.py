@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
-from desktop.engine.protocol import ImaginedDevice, LoadPlan, TensorOverride
-from desktop.fit.exact import DryRuns, ExactFit, exact_fit
+from desktop.engine.protocol import ImaginedDevice
+from desktop.fit.exact import DryRuns, ExactFit
 from desktop.gguf.header import read_header
-from desktop.gguf.stub import stub_of_file
 from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.models.decoders import write_hybrid, write_recurrent
 from tests.unit.fit import architectures
+from tests.unit.fit.agreement import EXPERTS, LARGEST_OVER, differences, dry_run, real_load
 from tests.unit.fit.architectures import Described
-from tests.unit.fit.engine_answers import KV_CODES, ask_engine
+from tests.unit.fit.engine_answers import ask_engine
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -31,8 +31,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the engine's breakdown is readable on Linux only"),
 ]
 CASES = 24
-LARGEST_OVER = 8 << 20
-EXPERTS = r"\.ffn_(up|down|gate)_exps"
 SHAPES: dict[str, Callable[[], Described]] = {
     "dense": lambda: dense_model(n_layer=9, n_embd=512, n_head=8, n_head_kv=4, vocab=2000),
     "untied": lambda: dense_model(n_layer=6, n_embd=1024, n_head=16, n_head_kv=2, tied=False, kind="q4_K", vocab=4096),
@@ -55,11 +53,14 @@ async def test_imagined_cards_take_what_real_devices_take(
     chance = random.Random(7)
     paths = write_models(tmp_path)
     cases = [_case(chance, paths) for _ in range(CASES * campaign_factor)]
-    questions = [_question(case, workers) for case in cases]
+    questions = [real_load(case, workers=workers[: len(case["split"])]) for case in cases]
     actual = await asyncio.to_thread(ask_engine, questions, timeout=110 * campaign_factor)
     async with DryRuns() as runs:
         for case, answer in zip(cases, actual, strict=True):
-            _check(case, await _predict(case, runs), answer, workers[: len(case["split"])])
+            names = [f"GPU{number}" for number in range(len(case["split"]))]
+            cards = [ImaginedDevice(name=one, memory_total=8 << 30, memory_free=8 << 30, remote=True) for one in names]
+            fit = await dry_run(case, runs, devices=names, imagined=cards)
+            _check(case, fit, answer, workers[: len(names)])
 
 
 def write_models(folder: Path) -> dict[str, Path]:
@@ -100,55 +101,11 @@ def _split(chance: random.Random, layers: int) -> list[int]:
     return parts
 
 
-def _question(case: dict[str, Any], workers: list[str]) -> dict[str, Any]:
-    code = KV_CODES[case["kind"]]
-    plain = {
-        key: case[key] for key in ("n_ctx", "flash", "ubatch", "sequences", "outputs", "unified", "split", "overrides")
-    }
-    return {
-        **plain,
-        "path": str(case["path"]),
-        "type_k": code,
-        "type_v": code,
-        "dry": False,
-        "workers": workers[: len(case["split"])],
-    }
-
-
-async def _predict(case: dict[str, Any], runs: DryRuns) -> ExactFit:
-    path = case["path"]
-    header = read_header(path)
-    stub = path.with_suffix(".stub")
-    stub_of_file(path, header).write(stub)
-    names = tuple(f"GPU{number}" for number in range(len(case["split"])))
-    plan = LoadPlan(
-        model_path=str(stub),
-        model_name=case["name"],
-        n_ctx=case["n_ctx"],
-        n_ubatch=case["ubatch"],
-        n_seq_max=case["sequences"],
-        n_outputs_max=case["outputs"],
-        type_k=case["kind"],
-        type_v=case["kind"],
-        flash_attention=case["flash"],
-        kv_unified=case["unified"],
-        n_gpu_layers=sum(case["split"]),
-        devices=names,
-        tensor_split=tuple(case["split"]),
-        tensor_overrides=tuple(TensorOverride(pattern=pattern, device="CPU") for pattern in case["overrides"]),
-    )
-    cards = [ImaginedDevice(name=one, memory_total=8 << 30, memory_free=8 << 30, remote=True) for one in names]
-    return exact_fit(header, await runs.ask(plan, imagined=cards), plan)
-
-
 def _check(case: dict[str, Any], fit: ExactFit, actual: dict[str, Any], workers: list[str]) -> None:
     # The second worker's device is called "RPC1" where layers are told, and "RPC0[127.0.0.1:50052]" where buffers are.
     buffers = {key.rpartition(" ")[0] for key in actual if key != "layers"}
     real = {f"GPU{n}": next(one for one in buffers if endpoint in one) for n, endpoint in enumerate(workers)}
     assert [name.replace("GPU", "RPC") for name in fit.layers] == actual["layers"], case
-    for part in fit.memory:
-        name = real.get(part.device, part.device)
-        assert part.weights == actual.get(f"{name} weights", 0), (case, part)
-        assert part.kv == actual.get(f"{name} kv", 0), (case, part)
-        over = part.compute - actual.get(f"{name} compute", 0)
-        assert 0 <= over <= LARGEST_OVER, (case, part, actual)
+    for one in differences(fit, actual, real):
+        assert (one.weights, one.kv) == (0, 0), (case, one)
+        assert 0 <= one.compute <= LARGEST_OVER, (case, one, actual)

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from desktop.engine.protocol import DeviceKind, DeviceMemory
+from desktop.engine.protocol import MOST_CONTEXT, DeviceKind, DeviceMemory
 from desktop.errors import WrongUsage
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.placement import CPU, assign_layers
@@ -19,18 +19,7 @@ from tests.unit.fit.builders import device, machine, make_plan
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GgufHeader]:
     """A model of 3.7 GiB, as a hole in a file; 64 KiB of KV cache per token."""
-    described = dense_model(
-        n_layer=32,
-        n_embd=4096,
-        n_head=32,
-        n_head_kv=4,
-        n_ff=14336,
-        vocab=32000,
-        tied=False,
-        kind="q4_K",
-        context=131072,
-    )
-    path = write_gguf(tmp_path_factory.mktemp("large") / "large.gguf", *described)
+    path = write_gguf(tmp_path_factory.mktemp("large") / "large.gguf", *architectures.large_dense())
     return path, read_header(path)
 
 
@@ -120,6 +109,13 @@ def test_a_context_beyond_the_training_is_had_but_remarked(starter_model: Path) 
     )
     assert (plan.n_ctx, plan.n_threads) == (16384, 3)
     assert "trained for 8192 tokens" in _words(plan.reasons)
+
+
+@pytest.mark.parametrize("context", [-1, MOST_CONTEXT + 1])
+def test_what_cannot_be_a_context_is_wrong_usage(context: int, large: tuple[Path, GgufHeader]) -> None:
+    path, header = large
+    with pytest.raises(WrongUsage, match="not a number of tokens"):
+        make_plan(path=path, name="L", header=header, profile=machine(), devices=(), context=context)
 
 
 def test_a_fixed_number_of_layers_and_a_fixed_split_are_followed(large: tuple[Path, GgufHeader]) -> None:

@@ -62,18 +62,7 @@ async def runs() -> AsyncIterator[DryRuns]:
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dense model of 3.7 GiB with 64 KiB of KV cache per token, as a hole in a file."""
-    described = dense_model(
-        n_layer=32,
-        n_embd=4096,
-        n_head=32,
-        n_head_kv=4,
-        n_ff=14336,
-        vocab=32000,
-        tied=False,
-        kind="q4_K",
-        context=131072,
-    )
-    return write_gguf(tmp_path_factory.mktemp("large") / "large.gguf", *described)
+    return write_gguf(tmp_path_factory.mktemp("large") / "large.gguf", *architectures.large_dense())
 
 
 @pytest.fixture(scope="module")
