@@ -1,7 +1,7 @@
 """Graphics cards that people may own or buy: resources/gpus.json, where each figure has its source (docs/gpus.md)."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 import msgspec
 
@@ -79,6 +79,7 @@ def find_card(name: str) -> Card:
     raise WrongUsage(reason=f'no card called "{name}" is known; give its memory instead, like 16GB')
 
 
+@lru_cache(maxsize=64)  # asked for every model that is priced; to look through the table takes longer than the price
 def known_bandwidth(name: str, memory: int) -> int | None:
     """Bytes per second of a card that is here, by what its driver calls it and states of memory (bytes).
 

@@ -5,6 +5,8 @@ Rules and defaults are those of llama.cpp's llama-hparams.cpp, llama-kv-cache.cp
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from desktop.fit.products import Products, products_of
 from desktop.fit.shape import LayerCache, ModelShape
@@ -31,22 +33,54 @@ FEED_FORWARD = r"blk\.{layers}\.ffn_(up|down|gate)\."
 """Names of the tensors of a dense feed-forward step."""
 
 
+KEPT_SHAPES = 64
+"""Shapes that are kept of the headers used last: a page prices each of its models again and again."""
+
+
 def shape_of_header(header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) -> ModelShape:
-    """Price a model file; `shards` are the headers of its other parts.
+    """Price a model file; `shards` are the headers of its other parts. For the same headers it is the same object.
 
     Raises CorruptGguf when a tensor belongs to a layer that the file does not have, or figures are missing.
     """
+    return _shape_of(_Parts((header, *shards)))
+
+
+class _Parts:
+    """The headers of a model as a key by identity: hashing them would cost more than pricing."""
+
+    def __init__(self, headers: tuple[GgufHeader, ...]) -> None:
+        self.headers = headers
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.headers)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Parts) and list(map(id, other.headers)) == list(map(id, self.headers))
+
+
+class _Placed(NamedTuple):
+    """A tensor and the layer that it belongs to: a name is taken apart once."""
+
+    tensor: TensorInfo
+    layer: int | None
+
+
+@lru_cache(maxsize=KEPT_SHAPES)
+def _shape_of(parts: _Parts) -> ModelShape:
+    header = parts.headers[0]
     if header.n_layer == 0 or header.number("embedding_length") == 0:
         raise CorruptGguf(path=header.source or header.text("general.name"), reason="it has no layers")
-    tensors = [tensor for part in (header, *shards) for tensor in part.tensors]
+    tensors = [_Placed(tensor, tensor.layer) for part in parts.headers for tensor in part.tensors]
     by_place = _sum_tensors(header, tensors)
-    tied = not any(tensor.name == "output.weight" for tensor in tensors)
-    table = next((tensor.size for tensor in tensors if tensor.name == "token_embd.weight"), 0)
+    by_name = {tensor.name: tensor for tensor, layer in tensors if layer is None}
+    tied = "output.weight" not in by_name
+    table = by_name.get("token_embd.weight")
+    head = table if tied else by_name["output.weight"]
     layers = _layer_caches(header)
     return ModelShape(
         layer_weights=tuple(by_place[index] for index in range(header.n_layer)),
         head_weights=by_place["head"],
-        tied_weights=table if tied else 0,
+        tied_weights=table.size if tied and table else 0,
         input_weights=by_place["input"],
         shared_weights=by_place["shared"],
         layer_experts=_sum_layers(header, tensors, EXPERTS),
@@ -59,27 +93,27 @@ def shape_of_header(header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) ->
         n_vocab=header.vocab_size,
         layer_active=_active_share(header, tensors),
         layer_products=_layer_products(header.n_layer, tensors),
-        head_products=products_of(t for t in tensors if t.name == ("token_embd.weight" if tied else "output.weight")),
+        head_products=products_of([head] if head else []),
         n_head=header.number("attention.head_count"),
         exact=True,
     )
 
 
-def _layer_products(n_layer: int, tensors: Sequence[TensorInfo]) -> tuple[tuple[Products, ...], ...]:
+def _layer_products(n_layer: int, tensors: Sequence[_Placed]) -> tuple[tuple[Products, ...], ...]:
     layers: list[list[TensorInfo]] = [[] for _ in range(n_layer)]
-    for tensor in tensors:
-        layer = tensor.layer
+    for tensor, layer in tensors:
         if layer is not None:
             layers[layer].append(tensor)
     return tuple(products_of(layer) for layer in layers)
 
 
-def _sum_tensors(header: GgufHeader, tensors: Sequence[TensorInfo]) -> dict[int | str, int]:
+def _sum_tensors(header: GgufHeader, tensors: Sequence[_Placed]) -> dict[int | str, int]:
     """Bytes per layer index, and of "head", "input" and "shared"."""
     places: dict[int | str, int] = dict.fromkeys(range(header.n_layer), 0)
     places |= {"head": 0, "input": 0, "shared": 0}
-    for tensor in tensors:
-        place = place_of(tensor, header.architecture)
+    architecture = header.architecture
+    for tensor, layer in tensors:
+        place = layer if layer is not None else place_of(tensor, architecture)
         if place not in places:
             reason = f'the tensor "{tensor.name}" belongs to a layer that is not there'
             raise CorruptGguf(path=header.source or header.text("general.name"), reason=reason)
@@ -99,13 +133,13 @@ def place_of(tensor: TensorInfo, architecture: str) -> int | str:
     return "shared" if tensor.name.startswith("rope_") else "head"
 
 
-def _sum_layers(header: GgufHeader, tensors: Sequence[TensorInfo], pattern: str) -> tuple[int, ...]:
+def _sum_layers(header: GgufHeader, tensors: Sequence[_Placed], pattern: str) -> tuple[int, ...]:
     """Bytes per layer of the tensors whose names match."""
     matches = re.compile(pattern.format(layers=r"\d+")).match
     sums = [0] * header.n_layer
-    for tensor in tensors:
-        if tensor.layer is not None and matches(tensor.name):
-            sums[tensor.layer] += tensor.size
+    for tensor, layer in tensors:
+        if layer is not None and matches(tensor.name):
+            sums[layer] += tensor.size
     return tuple(sums)
 
 
@@ -199,10 +233,10 @@ def _attention_width(header: GgufHeader, layers: Sequence[LayerCache]) -> int:
     return heads * width + max(layer.k_width + layer.v_width for layer in layers)
 
 
-def _active_share(header: GgufHeader, tensors: Sequence[TensorInfo]) -> float:
+def _active_share(header: GgufHeader, tensors: Sequence[_Placed]) -> float:
     """Share of the layers' bytes that one token reads: of the experts only those that are used."""
     experts, used = header.number("expert_count"), header.number("expert_used_count")
-    inside = [tensor for tensor in tensors if tensor.layer is not None]
+    inside = [tensor for tensor, layer in tensors if layer is not None]
     total = sum(tensor.size for tensor in inside)
     if not experts or not total:
         return 1.0
