@@ -137,7 +137,9 @@ def test_every_card_is_found_by_its_name_and_memory() -> None:
         ("GPU", 16, None),
     ],
 )
-def test_a_card_that_is_here_is_found_as_its_driver_states_it(name: str, memory: float, bandwidth: float) -> None:
+def test_a_card_that_is_here_is_found_as_its_driver_states_it(
+    name: str, memory: float, bandwidth: float | None
+) -> None:
     assert known_bandwidth(name, int(memory * GIB)) == bandwidth
 
 
