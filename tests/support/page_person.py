@@ -9,7 +9,7 @@ import qasync
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.engine.client import EngineClient
-from desktop.engine.protocol import EngineInfo
+from desktop.engine.protocol import EngineDevice, EngineInfo
 from desktop.errors import AppError
 from desktop.hardware.types import HardwareProfile
 from desktop.paths import user_paths
@@ -30,13 +30,20 @@ class SurveyedEngine(FakeWindowEngine):
         self.loaded = None
         self.failure: AppError | None = None
         self.starts = 0
+        self.said = EngineInfo(
+            version="test", system_info="", devices=(), supports_gpu_offload=False, supports_rpc=False
+        )
 
     async def start(self) -> EngineInfo:
         """Answer what the engine would."""
         self.starts += 1
         if self.failure is not None:
             raise self.failure
-        return EngineInfo(version="test", system_info="", devices=(), supports_gpu_offload=False, supports_rpc=False)
+        return self.said
+
+    async def devices(self) -> tuple[EngineDevice, ...]:
+        """Those of `said`, as free as they were."""
+        return self.said.devices
 
 
 class AlwaysRunningLoop(qasync.QEventLoop):

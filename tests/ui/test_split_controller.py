@@ -76,10 +76,7 @@ def person(styled: QApplication, snug_home: Path) -> Iterator[Callable[..., Page
         found = Survey(profile=machine(*cards), engine=engine_with(*cards))
         page.services.surveys.latest = found
 
-        async def start() -> EngineInfo:
-            return engine_with(*cards)
-
-        page.engine.start = start  # type: ignore[method-assign]
+        page.engine.said = engine_with(*cards)
         return page
 
     yield enter
