@@ -1,5 +1,7 @@
 """What the gauge of the chat makes of a second's sample and of what the engine says it holds."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -7,6 +9,7 @@ from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, Load
 from desktop.hardware.types import GpuSample, HardwareSample
 from desktop.ui.pages.chat.memory import comparison, comparison_by_device, gauge_rows
 from tests.support.page_values import GIB, loaded_model
+from tests.ui.conftest import ChatPerson
 
 CARD = EngineDevice(
     name="CUDA0",
@@ -78,3 +81,22 @@ def test_the_prediction_of_each_device_says_where_it_comes_from() -> None:
     assert lines[:2] == ["CPU: predicted 1.00, used 1.00 GiB", "CUDA0: predicted 2.00, used 3.00 GiB"]
     assert "the engine itself" in lines[2]
     assert comparison_by_device(None, loaded) == ""
+
+
+def test_a_hidden_inspector_does_nothing_and_goes_on_where_it_is_shown(chat: Callable[..., ChatPerson]) -> None:
+    person = chat()
+    person.window.resize(1280, 820)
+    person.until("the inspector", person.view.inspector.isVisible)
+    memory = person.view.inspector.memory
+    person.shell.sampled.emit(sample(used=6))
+    assert "6.00 of 16.0 GiB" in memory.texts()
+    person.view.set_folds(sidebar=False, inspector=True)
+    for used in (7, 8):
+        person.shell.sampled.emit(sample(used=used))
+    assert "6.00 of 16.0 GiB" in memory.texts()
+    assert len(memory._line._values) == 1
+    person.view.set_folds(sidebar=False, inspector=False)
+    assert "8.00 of 16.0 GiB" in memory.texts()
+    assert [round(16 * part) for part in memory._line._values] == [6, 7, 8], "the line tells what nobody saw"
+    person.shell.sampled.emit(sample(used=9))
+    assert "9.00 of 16.0 GiB" in memory.texts()

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.engine.protocol import Sampling
@@ -36,6 +37,7 @@ class Inspector(QFrame):
 
     sampler_changed = Signal(str, object)
     system_prompt_changed = Signal(str)
+    shown = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,6 +57,11 @@ class Inspector(QFrame):
         self.system_prompt.textChanged.connect(self._on_prompt_typed)
         self._lay_out()
         self._show_more(False)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Say that somebody looks again."""
+        super().showEvent(event)
+        self.shown.emit()
 
     def set_sampling(self, sampling: Sampling, *, defaults: Sampling) -> None:
         """Show the values that the next reply will use, and those that a reset returns to."""

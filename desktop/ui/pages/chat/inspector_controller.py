@@ -1,6 +1,7 @@
 """Which samplers the next reply uses, the system prompt, and what the gauge shows."""
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from desktop.hardware.types import HardwareSample
     from desktop.services import Services
     from desktop.ui.pages.chat.inspector import Inspector
+    from desktop.ui.pages.chat.memory_panel import GaugeRow
     from desktop.ui.shell import Shell
 
 _WHOLE = ("max_length", "top_k", "seed")
 _SAVE_PAUSE = 600
 """Milliseconds that a slider rests before its value is saved."""
+_MINUTE = 60
+"""Samples of the gauge's line."""
 LONGEST_SLIDER = 8192
 """Tokens: a longer reply is possible by typing 0, which is no limit."""
 
@@ -44,6 +48,8 @@ class InspectorController(QObject):
         self._unsaved = False
         self._save = Coalescer(self._on_save_due, self, milliseconds=_SAVE_PAUSE)
         view.sampler_changed.connect(self._on_sampler_changed)
+        view.shown.connect(self._on_shown)
+        self._unseen: deque[HardwareSample] = deque(maxlen=_MINUTE)
         shell.sampled.connect(self._on_sampled)
         shell.loader.loaded.connect(self._on_model_loaded)
         self._setting_changed.connect(self._on_setting_changed)
@@ -118,10 +124,25 @@ class InspectorController(QObject):
             self._show()
 
     def _on_sampled(self, sample: "HardwareSample") -> None:
+        if not self._view.isVisible():
+            self._unseen.append(sample)
+            return
+        self._view.memory.set_rows(self._rows(sample))
+        self._view.memory.set_note("" if sample.gpus else self._no_gpu())
+
+    def _on_shown(self) -> None:
+        """The line goes on through what nobody saw; the bars show the newest of it."""
+        unseen = list(self._unseen)
+        self._unseen.clear()
+        for sample in unseen[:-1]:
+            self._view.memory.add_to_line(self._rows(sample))
+        for sample in unseen[-1:]:
+            self._on_sampled(sample)
+
+    def _rows(self, sample: "HardwareSample") -> "tuple[GaugeRow, ...]":
         engine = self._services.engine
         devices = engine.info.devices if engine.info else ()
-        self._view.memory.set_rows(gauge_rows(sample, model=engine.loaded, devices=devices))
-        self._view.memory.set_note("" if sample.gpus else self._no_gpu())
+        return gauge_rows(sample, model=engine.loaded, devices=devices)
 
     def _no_gpu(self) -> str:
         return self.tr("No GPU: the model runs in main memory")

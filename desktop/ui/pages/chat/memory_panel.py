@@ -41,11 +41,15 @@ class MemoryPanel(QWidget):
 
     def set_rows(self, rows: Sequence[GaugeRow]) -> None:
         """Show one bar per row; the first row's devices feed the line."""
+        self.add_to_line(rows)
         self._waiting.setVisible(not rows)
         self._fit_gauges(len(rows))
         for gauge, row in zip(self._gauges, rows, strict=True):
             gauge.set_texts(row.name, row.figure)
             gauge.set_values(total=row.total, weights=row.weights, kv=row.kv, compute=row.compute, others=row.others)
+
+    def add_to_line(self, rows: Sequence[GaugeRow]) -> None:
+        """A moment that nobody saw, for the line alone."""
         total = sum(row.total for row in rows)
         used = sum(row.weights + row.kv + row.compute + row.others for row in rows)
         self._line.append(used / total if total else 0.0)
