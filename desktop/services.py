@@ -14,7 +14,7 @@ from desktop.catalog.catalog import load_catalog
 from desktop.engine.client import EngineClient
 from desktop.engine.known_good import KnownGood
 from desktop.engine.protocol import EngineInfo
-from desktop.errors import AppError
+from desktop.errors import AppError, Phrase
 from desktop.paths import Paths, catalog_file
 from desktop.settings import (
     HF_ENDPOINT,
@@ -119,6 +119,12 @@ class Services:
         from desktop.download.queue import DownloadQueue
 
         return DownloadQueue(hub=self.hub, library=self.library)
+
+    @property
+    def losses(self) -> tuple[Phrase, ...]:
+        """What was found damaged since the start and began anew, as far as it is open; opens nothing."""
+        observed: Observed | None = self.__dict__.get("observed")
+        return () if observed is None else observed.notices
 
     @property
     def models_folder(self) -> Path:

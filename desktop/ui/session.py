@@ -46,6 +46,7 @@ class WindowSession:
         self._shell = shell
         self._paths = paths
         self._settings = settings
+        self._losses_told = 0
 
     def run(self) -> int:
         """Live until the window is closed; returns the exit code."""
@@ -111,7 +112,14 @@ class WindowSession:
         async with HardwareSampler(interval=1.0, own_pids=lambda: own_pids(services)) as sampler:
             async for sample in sampler:
                 self._shell.sampled.emit(sample)
+                self._tell_losses(services)
                 await learner.see(sample)
+
+    def _tell_losses(self, services: "Services") -> None:
+        """Damage is found where something is first read, which may be long after the start."""
+        for loss in services.losses[self._losses_told :]:
+            self._shell.notify(NoticeWish(text=render(loss), kind="warn"))
+        self._losses_told = len(services.losses)
 
     def _remember(self) -> None:
         state = self._settings.get(WINDOW_STATE)

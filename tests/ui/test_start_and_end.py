@@ -59,6 +59,57 @@ def test_where_nothing_can_be_saved_the_window_opens_and_ends_all_the_same(tmp_p
     assert no_folder.read_text() == "in the way"
 
 
+_WAIT_FOR_NOTICE = """
+import sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from desktop.ui import app
+from desktop.ui.main_window import MainWindow
+
+def step():
+    for each in QApplication.topLevelWidgets():
+        if isinstance(each, MainWindow):
+            if each.current_page != "models":
+                each.show_page("models")
+            elif told := [text for text in each.notices.texts() if "begins anew" in text]:
+                print(*told, sep=chr(10), flush=True)
+                timer.stop()
+                QTimer.singleShot(2500, each.close)
+
+make = app.make_application
+def make_and_watch(arguments):
+    global timer
+    application = make(arguments)
+    timer = QTimer()
+    timer.timeout.connect(step)
+    timer.start(100)
+    return application
+app.make_application = make_and_watch
+sys.exit(app.run_window([]))
+"""
+
+
+@pytest.mark.timeout(120)
+def test_what_was_learned_and_lost_is_told_once(tmp_path: Path) -> None:
+    learned = tmp_path / "data" / "observed.sqlite3"
+    learned.parent.mkdir(parents=True)
+    learned.write_bytes(b"no database at all, though it is as long as a page" * 200)
+    finished = subprocess.run(
+        [sys.executable, "-c", _WAIT_FOR_NOTICE],
+        cwd=ROOT,
+        env={**os.environ, "SNUG_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    told = finished.stdout.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("What Snug had learned of this machine could not be read")
+    assert any(each.name.startswith("observed") and each != learned for each in learned.parent.iterdir())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent these signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.timeout(90)
