@@ -1,5 +1,6 @@
 """Between Qt and the core: calls that are coalesced, and words of the core. Nothing here loads asyncio."""
 
+import unicodedata
 from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QCoreApplication, QObject, QTimer
@@ -31,11 +32,15 @@ def explain(error: BaseException) -> Explanation:
 
 
 def sentences(parts: Iterable[str]) -> str:
-    """Finished sentences as one text: a space between two of them where their language has one; empty ones fall out."""
+    """Sentences as one text: a space between two of them where their language has one; empty ones fall out.
+
+    One that ends in what somebody else said ("timed out") may lack its full stop, and gets it where another follows.
+    """
     text = ""
-    for part in parts:
-        gap = " " if text and part and text[-1] not in _WITH_ROOM else ""
-        text += gap + part
+    for part in filter(None, parts):
+        if text and text[-1].isalnum():
+            text += "。" if unicodedata.east_asian_width(text[-1]) == "W" else "."
+        text += part if not text or text[-1] in _WITH_ROOM else f" {part}"
     return text
 
 

@@ -70,6 +70,7 @@ class AnswerCard(Card):
     def set_waiting(self, text: str, explanation: str = "") -> None:
         """No answer yet, or none at all, and why."""
         self._choice = None
+        self._caption.setVisible(not explanation)
         self._name.setText(text)
         self._set_sentences((explanation,) if explanation else ())
         for widget in (self._button, self._remark, *self._pills):
@@ -89,7 +90,7 @@ class AnswerCard(Card):
         about = f"≈ {size}" if choice.size_is_estimate else size
         self._remark.setText(f"{about} · {choice.licence}")
         self._show_action()
-        for widget in (self._button, self._remark, *self._pills):
+        for widget in (self._caption, self._button, self._remark, *self._pills):
             widget.show()
 
     def _figures(self, choice: Choice) -> tuple[str, str, str]:
