@@ -36,9 +36,15 @@ async def fit_model(
     from desktop.fit.actual import load_key
     from desktop.fit.report import report_fit
 
+    def on_bytes(count: int) -> None:
+        if exact:
+            services.dry_runs.get_ready()  # a header that has to be fetched was never asked about
+        if on_progress is not None:
+            on_progress(count)
+
     looking = asyncio.ensure_future(survey(services))
     try:
-        subject = await subject_of(services, reference, on_progress=on_progress)
+        subject = await subject_of(services, reference, on_progress=on_bytes)
     except BaseException:
         looking.cancel()
         await asyncio.wait([looking])

@@ -12,7 +12,7 @@ import logging
 import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
@@ -32,6 +32,7 @@ from desktop.engine.protocol import (
     ImaginedDevice,
     LoadPlan,
 )
+from desktop.errors import AppError
 from desktop.fit.answers import Answers
 from desktop.fit.companions import Companions, adapter_compute, adapter_weights, draft_request, read_companions
 from desktop.fit.header_shape import place_of, shape_of_header
@@ -122,6 +123,12 @@ class DryRuns:
         if len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
         return answer
+
+    def get_ready(self) -> None:
+        """Start the child where nobody uses it yet: it takes as long as a header needs to arrive."""
+        if self._child is None and not self._closed and not self._turn.locked():
+            with suppress(AppError):  # who asks then is told
+                self._new_child()
 
     async def close(self) -> None:
         """End the child, and close what is kept; a question that is open then is cancelled."""
