@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from desktop.engine.protocol import EngineInfo, LoadedModel, LoadPlan
+from desktop.engine.protocol import EngineDevice, EngineInfo, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
 from tests.support.fake_engine import FakeEngine, Finish, Step
 
@@ -16,6 +16,8 @@ class FakeWindowEngine(FakeEngine):
         self.info: EngineInfo | None = None
         self.plan: LoadPlan | None = None
         self.pid: int | None = None
+        self.busy = False
+        self.comes_back = False
         self._listeners: list[Callable[[EngineState], None]] = []
 
     def subscribe(self, callback: Callable[[EngineState], None]) -> Callable[[], None]:
@@ -27,6 +29,10 @@ class FakeWindowEngine(FakeEngine):
         self.state, self.loaded = state, loaded
         for listener in tuple(self._listeners):
             listener(state)
+
+    async def devices(self) -> tuple[EngineDevice, ...]:
+        """Those of `info`, as free as they were."""
+        return self.info.devices if self.info is not None else ()
 
     async def stop(self) -> None:
         """Nothing runs."""
