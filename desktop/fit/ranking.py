@@ -55,10 +55,12 @@ def best_quantization(candidates: Sequence[Priced], *, minimum_speed: float) -> 
 
 def by_capability(entries: Iterable[Priced]) -> list[Priced]:
     """Sort by capability, newer and then larger first where that is equal; equal models keep the catalog's order."""
-    ordered = sorted(entries, key=lambda entry: entry.model.parameters, reverse=True)
-    ordered.sort(key=lambda entry: entry.model.released or "", reverse=True)
-    ordered.sort(key=lambda entry: entry.choice.capability, reverse=True)
-    return ordered
+    return sorted(entries, key=lambda entry: standing(entry.model, entry.choice.capability), reverse=True)
+
+
+def standing(model: CatalogModel, capability: float) -> tuple[float, str, int]:
+    """What models are sorted by, the highest first."""
+    return capability, model.released or "", model.parameters
 
 
 def rank(entries: Iterable[Priced]) -> list[Priced]:
