@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Hashable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from desktop.actions.fit import fit_defaults, installed_subject, known_subject
 from desktop.actions.known import kept_model, known_model
 from desktop.actions.plan import ABOUT_THE_MODEL
-from desktop.actions.survey import learned_overheads
+from desktop.actions.survey import learned_overheads, learned_speeds
 from desktop.engine.failure import EngineError
 from desktop.errors import AppError, Phrase
 from desktop.gguf.errors import GgufError
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 FETCHED_AT_ONCE = 3
 """Headers that are fetched side by side for a page; each has a megabyte or ten."""
+
+LOOKED_AT_ONCE = 3
+"""Models that are known and looked at side by side; the engine answers about one at a time."""
 
 KEPT_FOR_THE_SESSION = 4096
 _log = logging.getLogger(__name__)
@@ -44,36 +48,45 @@ async def verify_choices(
     *,
     fetch: bool,
     imagined: "Sequence[ImaginedDevice] | None" = None,
+    on_failure: Callable[[AppError], None] | None = None,
 ) -> "AsyncGenerator[Choice, None]":
     """Yield each choice again with the engine's own figures (`exact`), as soon as they are there.
 
     First those that are on this disk or whose header was kept; with `fetch` and a network the other headers are fetched
     then, a few at a time. What cannot be had is logged and left out; a model that the engine refuses comes back with
-    its reason and is not exact. imagined: cards instead of those at hand, for the profile in `found`. Close it when it
-    is left early (aclosing).
+    its reason and is not exact; `on_failure` hears of both. imagined: cards instead of those at hand, for the profile
+    in `found`. Close it when it is left early (aclosing).
     """
     from desktop.catalog.remote_header import RemoteHeaders
 
     asking = await _Asking.begin(services, found, imagined)
     if asking is None:
         return
+    asking.on_failure = on_failure
     unknown: list[Choice] = []
-    for choice in choices:
-        if not await asking.is_known(choice):
-            unknown.append(choice)
-        elif exact := asking.remembered(choice) or await asking.about_known(choice):
+    async with aclosing(_as_they_come(asking.about_known(choices, unknown))) as answers:
+        async for exact in answers:
             yield exact
     if not unknown or not fetch or services.hub.offline:
         return
-    async with RemoteHeaders(services.hub) as headers:
-        tasks = asking.about_unknown(unknown, headers)
-        try:
-            for task in asyncio.as_completed(tasks):
-                if exact := await task:
-                    yield exact
-        finally:
-            for pending in tasks:
-                pending.cancel()
+    async with (
+        RemoteHeaders(services.hub) as headers,
+        aclosing(_as_they_come(asking.about_unknown(unknown, headers))) as answers,
+    ):
+        async for exact in answers:
+            yield exact
+
+
+async def _as_they_come(tasks: "list[asyncio.Task[Choice | None]]") -> "AsyncGenerator[Choice, None]":
+    """Yield what is answered; when this is left, all have ended."""
+    try:
+        for task in asyncio.as_completed(tasks):
+            if exact := await task:
+                yield exact
+    finally:
+        for pending in tasks:
+            pending.cancel()
+        if tasks:
             await asyncio.wait(tasks)
 
 
@@ -110,7 +123,9 @@ class _Asking:
         self._devices = devices
         self._imagined = imagined
         self._budgets: tuple[DeviceBudget, ...] = budgets_for(found.profile, self._devices, defaults)
+        self._measured = hash(defaults.probes.mark) if defaults.probes else 0
         self._installed: dict[tuple[str, str], InstalledModel] = {}
+        self.on_failure: Callable[[AppError], None] | None = None
 
     @classmethod
     async def begin(
@@ -121,12 +136,13 @@ class _Asking:
 
         if found.engine is None:
             return None
-        defaults = fit_defaults(services)
+        probes = await asyncio.to_thread(learned_speeds, services, found)
         if imagined is None:
             overheads = await asyncio.to_thread(learned_overheads, services, found)
-            defaults = msgspec.structs.replace(defaults, overheads=overheads)
+            defaults = msgspec.structs.replace(fit_defaults(services), overheads=overheads, probes=probes)
             asking = cls(services, found, defaults, found.engine.devices, ())
         else:
+            defaults = msgspec.structs.replace(fit_defaults(services), probes=probes.only_cpu() if probes else None)
             asking = cls(services, found, defaults, tuple(map(as_engine_device, imagined)), imagined)
         await asyncio.to_thread(asking._look_into_library)
         return asking
@@ -139,20 +155,32 @@ class _Asking:
         if known is None:
             return None
         kept = msgspec.structs.replace(known, capability=choice.capability, installed=choice.installed)
-        return msgspec.structs.replace(kept, reasons=renewed_reasons(choice, kept, self._budgets))
+        reasons = renewed_reasons(choice, kept, self._budgets, disk_free=self._found.profile.disk.free)
+        return msgspec.structs.replace(kept, reasons=reasons)
 
-    async def is_known(self, choice: "Choice") -> bool:
-        """Whether the model is on this disk, or its header was kept."""
-        here = (choice.model_id, choice.quantization) in self._installed
-        return here or await kept_model(self._services, self._source(choice)) is not None
+    def about_known(self, choices: "Sequence[Choice]", unknown: "list[Choice]") -> "list[asyncio.Task[Choice | None]]":
+        """Ask about those that are on this disk, or whose header was kept; None where it failed.
 
-    async def about_known(self, choice: "Choice") -> "Choice | None":
-        """Ask about a model that is known; None where it failed."""
+        The others are added to `unknown`. A few are looked at side by side: while the engine answers about one, the
+        next is made ready.
+        """
+        slots = asyncio.Semaphore(LOOKED_AT_ONCE)
+        return [asyncio.ensure_future(self._look_and_ask(choice, unknown, slots)) for choice in choices]
+
+    async def _look_and_ask(
+        self, choice: "Choice", unknown: "list[Choice]", slots: asyncio.Semaphore
+    ) -> "Choice | None":
         try:
-            subject = await self._known(choice)
-            return await self._ask(choice, subject) if subject is not None else None
+            async with slots:
+                if exact := self.remembered(choice):
+                    return exact
+                subject = await self._known(choice)
+                if subject is not None:
+                    return await self._ask(choice, subject)
         except AppError as error:
-            return _without_figures(choice, error)
+            return self._without_figures(choice, error)
+        unknown.append(choice)
+        return None
 
     def about_unknown(
         self, choices: "Sequence[Choice]", headers: "RemoteHeaders"
@@ -170,7 +198,7 @@ class _Asking:
                 known = await known_model(self._services, source, headers)
             return await self._ask(choice, _Subject(known_subject(source, known.model), known.model.size))
         except AppError as error:
-            return _without_figures(choice, error)
+            return self._without_figures(choice, error)
 
     async def _ask(self, choice: "Choice", about: _Subject) -> "Choice":
         from desktop.fit.asking import key_of_machine
@@ -205,6 +233,18 @@ class _Asking:
         kept = await kept_model(self._services, self._source(choice))
         return _Subject(known_subject(self._source(choice), kept), kept.size) if kept is not None else None
 
+    def _without_figures(self, choice: "Choice", error: AppError) -> "Choice | None":
+        """What is left of a choice that could not be asked about: its reason, where the model is at fault."""
+        _log.warning("no exact figures for %s in %s: %s", choice.model_name, choice.quantization, error)
+        if self.on_failure is not None:
+            self.on_failure(error)
+        about_the_model = isinstance(error, GgufError) or (
+            isinstance(error, EngineError) and error.failure is not None and error.failure.kind in ABOUT_THE_MODEL
+        )
+        if not about_the_model:
+            return None
+        return msgspec.structs.replace(choice, reasons=(Phrase(error.message, error.arguments), *choice.reasons))
+
     def _source(self, choice: "Choice") -> "CatalogChoice":
         """Where the file of a choice comes from, pinned where the catalog pins it."""
         from desktop.library.references import choice_of
@@ -229,15 +269,5 @@ class _Asking:
 
     def _key(self, choice: "Choice") -> Hashable:
         here = (choice.model_id, choice.quantization) in self._installed
-        return choice.repo, choice.file, here, choice.context, choice.kv, self._defaults.parallel, self._budgets
-
-
-def _without_figures(choice: "Choice", error: AppError) -> "Choice | None":
-    """What is left of a choice that could not be asked about: its reason, where the model is at fault."""
-    _log.warning("no exact figures for %s in %s: %s", choice.model_name, choice.quantization, error)
-    about_the_model = isinstance(error, GgufError) or (
-        isinstance(error, EngineError) and error.failure is not None and error.failure.kind in ABOUT_THE_MODEL
-    )
-    if not about_the_model:
-        return None
-    return msgspec.structs.replace(choice, reasons=(Phrase(error.message, error.arguments), *choice.reasons))
+        parallel, measured = self._defaults.parallel, self._measured
+        return choice.repo, choice.file, here, choice.context, choice.kv, parallel, self._budgets, measured

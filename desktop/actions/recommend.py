@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from desktop.actions.survey import learned_speeds
+from desktop.actions.survey import learned_overheads, learned_speeds
 from desktop.engine.protocol import KvType
 from desktop.services import Services
 from desktop.settings import KV_TYPE, MEMORY_MARGIN, MINIMUM_SPEED, WANTED_CONTEXT
@@ -25,8 +25,9 @@ def recommend_models(
     context: tokens. minimum_speed: tokens per second. None means what the settings say.
     """
     from desktop.fit.recommend import recommend
+    from desktop.fit.rows import Learned
 
-    chosen = services.settings.get(KV_TYPE)
+    chosen, found = services.settings.get(KV_TYPE), services.surveys.latest
     return recommend(
         profile=profile,
         catalog=services.catalog,
@@ -35,5 +36,5 @@ def recommend_models(
         kv=kv or chosen,
         minimum_speed=services.settings.get(MINIMUM_SPEED) if minimum_speed is None else minimum_speed,
         margin=services.settings.get(MEMORY_MARGIN),
-        probes=learned_speeds(services, services.surveys.latest),
+        learned=Learned(learned_speeds(services, found), learned_overheads(services, found) if found else {}),
     )

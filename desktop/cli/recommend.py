@@ -151,7 +151,7 @@ def _print_best(choice: "Choice") -> None:
 
 
 def _print_choices(answer: "Recommendation") -> None:
-    rows: list[tuple[str, ...]] = [("", "MODEL", "FILE", "SIZE", "MEMORY", "TOK/S (EST.)", "QUALITY", "LAYERS")]
+    rows: list[tuple[str, ...]] = [("", "MODEL", "FILE", "SIZE", "MEMORY", "TOK/S", "QUALITY", "LAYERS")]
     for place, choice in enumerate(answer.choices[:_SHOWN], start=1):
         rows.append(_table_row(place, choice))
     print_table(rows, right=(0, 3, 4, 5))
@@ -162,13 +162,13 @@ def _print_choices(answer: "Recommendation") -> None:
 def _table_row(place: int, choice: "Choice") -> tuple[str, ...]:
     size = gb(choice.download_size)
     speed = f"{choice.speed.decode_low:.0f}-{choice.speed.decode_high:.0f}"
-    return (
+    return (  # "~": an estimate
         str(place),
         choice.model_id,
         choice.quantization,
         f"~{size}" if choice.size_is_estimate else size,
         gib(choice.memory_total),
-        speed,
+        speed if choice.speed.measured else f"~{speed}",
         choice.quality.word,
         _where(choice),
     )

@@ -24,14 +24,17 @@ RPC_OVERHEAD = 64 << 20
 _RAM_MARGIN_PART = 16  # other programs grow and shrink: a sixteenth of the RAM stays free, or the machine swaps
 
 
-def budgets_of_profile(profile: HardwareProfile, *, margin: int = MARGIN) -> tuple[DeviceBudget, ...]:
-    """The CPU's budget, then those of the GPUs that the engine uses (all of them while it was not asked)."""
+def budgets_of_profile(
+    profile: HardwareProfile, *, margin: int = MARGIN, overheads: Mapping[str, int] = {}
+) -> tuple[DeviceBudget, ...]:
+    """The CPU's budget, then those of the GPUs that the engine uses (all of them while it was not asked).
+
+    overheads: as of `budgets_of_devices`.
+    """
     gpus = [gpu for gpu in profile.gpus if _is_used(gpu, profile)]
     discrete = [gpu for gpu in gpus if not gpu.uses_ram]
-    return (
-        _cpu_budget(profile, margin),
-        *(_gpu_budget(gpu, index, margin) for index, gpu in enumerate(discrete or gpus)),
-    )
+    cards = (_gpu_budget(gpu, index, margin) for index, gpu in enumerate(discrete or gpus))
+    return _with_overheads((_cpu_budget(profile, margin), *cards), overheads)
 
 
 def budgets_of_devices(
@@ -48,6 +51,10 @@ def budgets_of_devices(
     gpus = [device for device in devices if _is_rpc(device) or device.kind == DeviceKind.GPU]
     chosen = gpus or [device for device in devices if device.kind == DeviceKind.INTEGRATED]
     budgets = (_cpu_budget(profile, margin), *(_device_budget(device, profile, margin) for device in chosen))
+    return _with_overheads(budgets, overheads)
+
+
+def _with_overheads(budgets: Sequence[DeviceBudget], overheads: Mapping[str, int]) -> tuple[DeviceBudget, ...]:
     return tuple(
         msgspec.structs.replace(budget, overhead=overheads.get(budget.name, budget.overhead)) for budget in budgets
     )

@@ -53,7 +53,7 @@ async def exact_choice(
         quality=quality_of_header(subject.header, shards=subject.shards),
         exact=True,
     )
-    return msgspec.structs.replace(new, reasons=renewed_reasons(choice, new, budgets))
+    return msgspec.structs.replace(new, reasons=renewed_reasons(choice, new, budgets, disk_free=profile.disk.free))
 
 
 def _placed(choice: Choice, best: Candidate, budgets: Sequence[DeviceBudget]) -> Choice:

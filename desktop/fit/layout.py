@@ -104,6 +104,8 @@ def behind_shape(shape: ModelShape, kept: Kept) -> ModelShape:
         layer_experts=(),
         layer_feed_forward=(),
         layer_active=share,
+        layer_products=shape.layer_products[: kept.blocks],  # what is there of them goes by its bytes
+        n_vocab=0,  # a token's own time is the cards'
     )
 
 

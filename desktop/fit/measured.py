@@ -9,7 +9,7 @@ import itertools
 import math
 import statistics
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 from desktop.engine.protocol import AttentionSpeed, DeviceSpeeds, LayerSpeed
@@ -36,7 +36,7 @@ class MeasuredDevice:
     """One device. Times are seconds."""
 
     def __init__(self, speeds: DeviceSpeeds) -> None:
-        self._speeds = speeds
+        self.speeds = speeds
         self._types = {speed.kind: speed for speed in speeds.types}
         self._sums: OrderedDict[tuple[int, str], tuple[ModelShape, list[float]]] = OrderedDict()
 
@@ -55,7 +55,7 @@ class MeasuredDevice:
         shape = costs.shape
         sums = self._running(shape, "decode", self._read_seconds)
         layers = min(span.end, shape.n_layer) - min(span.begin, shape.n_layer)
-        seconds = sums[span.end] - sums[span.begin] + layers * _layer(self._speeds.decode_layer, shape)
+        seconds = sums[span.end] - sums[span.begin] + layers * _layer(self.speeds.decode_layer, shape)
         return seconds + self._attention(costs, span, lambda speed: speed.decode, cells=float(depth))
 
     def prefill(self, costs: Costs, span: Span, depth: int) -> float:
@@ -64,7 +64,7 @@ class MeasuredDevice:
         sums = self._running(shape, "prefill", self._compute_seconds)
         inside = min(span.end, shape.n_layer)
         begin = min(span.begin, inside)
-        seconds = sums[inside] - sums[begin] + (inside - begin) * _layer(self._speeds.prefill_layer, shape)
+        seconds = sums[inside] - sums[begin] + (inside - begin) * _layer(self.speeds.prefill_layer, shape)
         return seconds + self._attention(costs, span, lambda speed: speed.prefill, cells=depth + TOKENS / 2)
 
     def _running(self, shape: ModelShape, what: str, price: Callable[[Products], float]) -> list[float]:
@@ -82,7 +82,7 @@ class MeasuredDevice:
     def _read_seconds(self, part: Products) -> float:
         speed = self._types[part.kind]
         per_byte = _at_width(part.width, 1 / speed.read_narrow, 1 / speed.read_wide)
-        return part.size * per_byte + part.matrices * self._speeds.product
+        return part.size * per_byte + part.matrices * self.speeds.product
 
     def _compute_seconds(self, part: Products) -> float:
         speed = self._types[part.kind]
@@ -103,7 +103,7 @@ class MeasuredDevice:
     def _per_cell(self, cache: str, width: float, rate: Callable[[AttentionSpeed], float]) -> float:
         """Seconds per head and cell, along the line through the widths that were measured."""
         kind = "f16" if cache in _F16_CACHES else "q8_0"
-        found = sorted((speed.width, rate(speed)) for speed in self._speeds.attention if speed.kind == kind)
+        found = sorted((speed.width, rate(speed)) for speed in self.speeds.attention if speed.kind == kind)
         if not found:
             return 0.0
         (narrow, low), (wide, high) = found[0], found[-1]
@@ -145,6 +145,11 @@ class Probes(NamedTuple):
 
     devices: dict[str, MeasuredDevice]
     runs: tuple[Run, ...] = ()
+
+    @property
+    def mark(self) -> Hashable:
+        """What the figures are, to tell whether they are others."""
+        return tuple((name, device.speeds) for name, device in sorted(self.devices.items())), self.runs
 
     def only_cpu(self) -> "Probes":
         """For cards that are not there: what is known of the processor."""

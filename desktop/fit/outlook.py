@@ -61,9 +61,11 @@ def outlook(
     upgraded: Priced | None,
     context: int,
     minimum: float,
+    estimated: bool,
 ) -> list[Phrase]:
     """Say what holds for the whole list and what would change its head.
 
+    estimated: whether a speed that is shown was not measured here.
     missed: the nearest miss of every model without a choice. upgraded: the first choice one step up, if any.
     """
     found = [] if best else [Phrase.of(_NOTHING, context=context, minimum=f"{minimum:g}")]
@@ -77,7 +79,7 @@ def outlook(
         found.append(_first_would_be(template, upgraded, size=gib(ONE_STEP_MORE)))
     if profile.gpus and not profile.backends:
         found.append(Phrase.of(_NOT_ASKED))
-    return [*found, Phrase.of(_ESTIMATED)]
+    return [*found, Phrase.of(_ESTIMATED)] if estimated else found
 
 
 def _slower(missed: Sequence[Priced], floor: float, minimum: float) -> list[Phrase]:

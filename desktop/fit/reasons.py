@@ -7,7 +7,7 @@ from desktop.fit.placement import CPU
 from desktop.fit.plan import EXPERTS_KEPT, FEED_FORWARD_KEPT, GEMMA_KV
 from desktop.fit.ranking import Priced
 from desktop.fit.types import Choice, DeviceBudget, QualityWord
-from desktop.sizes import gib
+from desktop.sizes import gb, gib
 
 _BEST = QT_TRANSLATE_NOOP(
     "core", "The most capable model of the catalog that fits here and writes at least {speed} tokens per second."
@@ -39,9 +39,12 @@ _ON_CARDS = QT_TRANSLATE_NOOP("core", "Needs {need} on {devices}; beyond the saf
 _PARTIAL = QT_TRANSLATE_NOOP(
     "core", "{offloaded} of {count} layers are on graphics cards, the rest on the processor, which is slower."
 )
-_SPEED = QT_TRANSLATE_NOOP(
-    "core", "About {low} to {high} tokens per second: an estimate until it was measured on this machine."
-)
+_SPEED = {  # by whether this machine was measured
+    False: QT_TRANSLATE_NOOP(
+        "core", "About {low} to {high} tokens per second: an estimate until it was measured on this machine."
+    ),
+    True: QT_TRANSLATE_NOOP("core", "About {low} to {high} tokens per second, from what was measured on this machine."),
+}
 _THINKS = QT_TRANSLATE_NOOP("core", "Thinks before it answers, so the first word of an answer comes later.")
 _FOR_CODE = QT_TRANSLATE_NOOP("core", "Trained for programming more than for conversation.")
 _LARGER_TOO_BIG = QT_TRANSLATE_NOOP("core", "{model} would be more capable, but needs {missing} more memory.")
@@ -53,9 +56,12 @@ _SIZE_ESTIMATED = QT_TRANSLATE_NOOP("core", "The size of the file is an estimate
 _INSTALLED = QT_TRANSLATE_NOOP("core", "Already on this computer.")
 _TOO_LARGE = QT_TRANSLATE_NOOP("core", "{missing} of memory are missing.")
 _TIGHT = QT_TRANSLATE_NOOP("core", "Would fit only just: {missing} of the safety margin are missing.")
-_TOO_SLOW = QT_TRANSLATE_NOOP(
-    "core", "Would write only about {speed} tokens per second; {minimum} are wanted. This is an estimate."
-)
+_TOO_SLOW = {
+    False: QT_TRANSLATE_NOOP(
+        "core", "Would write only about {speed} tokens per second; {minimum} are wanted. This is an estimate."
+    ),
+    True: QT_TRANSLATE_NOOP("core", "Would write only about {speed} tokens per second; {minimum} are wanted."),
+}
 _TOO_SHORT = QT_TRANSLATE_NOOP("core", "Was trained for {trained} tokens of context; {context} are wanted.")
 
 
@@ -99,12 +105,15 @@ def reasons_for_rejection(priced: Priced, *, minimum: float) -> list[Phrase]:
     if choice.context > priced.model.training_context:
         reasons.append(Phrase.of(_TOO_SHORT, trained=priced.model.training_context, context=choice.context))
     if choice.verdict in ("fits", "partial") and choice.speed.decode < minimum:
-        reasons.append(Phrase.of(_TOO_SLOW, speed=_per_second(choice), minimum=f"{minimum:g}"))
+        reasons.append(_too_slow(choice, f"{minimum:g}"))
     return reasons
 
 
-def renewed_reasons(old: Choice, new: Choice, budgets: Sequence[DeviceBudget]) -> tuple[Phrase, ...]:
-    """The reasons of `old` with what the engine said: where each stood, the same is said with the figures of `new`."""
+def renewed_reasons(old: Choice, new: Choice, budgets: Sequence[DeviceBudget], *, disk_free: int) -> tuple[Phrase, ...]:
+    """The reasons of `old` with what the engine said: where each stood, the same is said with the figures of `new`.
+
+    Every reason above that states a figure of the choice has its group here. disk_free: bytes.
+    """
     obstacle = []
     if new.verdict in ("tight", "does_not_fit"):
         template = _TOO_LARGE if new.verdict == "does_not_fit" else _TIGHT
@@ -114,12 +123,15 @@ def renewed_reasons(old: Choice, new: Choice, budgets: Sequence[DeviceBudget]) -
         (frozenset({_TOO_LARGE, _TIGHT}), obstacle),
         (frozenset(_QUALITY.values()), [_quality(new)]),
         (frozenset({_IN_RAM, _ON_CARDS, _PARTIAL, EXPERTS_KEPT, FEED_FORWARD_KEPT}), memory),
-        (frozenset({_SPEED}), [_speed(new)]),
+        (frozenset(_SPEED.values()), [_speed(new)]),
         (frozenset({_SIZE_ESTIMATED}), []),
+        (frozenset({_DISK}), disk_reason(new, disk_free)),
     )
     reasons = list[Phrase]()
     for reason in old.reasons:
         said = next((group for templates, group in groups if reason.template in templates), [reason])
+        if reason.template in _TOO_SLOW.values():
+            said = [_too_slow(new, str(reason.arguments["minimum"]))]
         reasons += [phrase for phrase in said if phrase not in reasons]
     return tuple(reasons if not obstacle or obstacle[0] in reasons else [*obstacle, *reasons])
 
@@ -139,7 +151,7 @@ def disk_reason(choice: Choice, free: int) -> list[Phrase]:
     """Say that the file does not fit on the disk, if so."""
     if choice.installed or choice.download_size <= free:
         return []
-    return [Phrase.of(_DISK, size=gib(choice.download_size), free=gib(free))]
+    return [Phrase.of(_DISK, size=gb(choice.download_size), free=gb(free))]
 
 
 def _why_not_finer(priced: Priced, siblings: Sequence[Priced], minimum: float) -> list[Phrase]:
@@ -180,7 +192,12 @@ def _memory(choice: Choice, budgets: Sequence[DeviceBudget]) -> list[Phrase]:
 
 
 def _speed(choice: Choice) -> Phrase:
-    return Phrase.of(_SPEED, low=f"{choice.speed.decode_low:.0f}", high=f"{choice.speed.decode_high:.0f}")
+    low, high = f"{choice.speed.decode_low:.0f}", f"{choice.speed.decode_high:.0f}"
+    return Phrase.of(_SPEED[choice.speed.measured], low=low, high=high)
+
+
+def _too_slow(choice: Choice, minimum: str) -> Phrase:
+    return Phrase.of(_TOO_SLOW[choice.speed.measured], speed=_per_second(choice), minimum=minimum)
 
 
 def _remarks(priced: Priced) -> list[Phrase]:

@@ -6,10 +6,10 @@ from itertools import groupby
 from desktop.catalog.types import Catalog
 from desktop.engine.protocol import KvType
 from desktop.fit.budget import MARGIN
-from desktop.fit.measured import Probes
 from desktop.fit.outlook import one_step_up, outlook
 from desktop.fit.placement import OUTPUTS, Request
-from desktop.fit.ranking import Priced, best_quantization, by_capability, is_candidate, rank
+from desktop.fit.quality import MUCH_LOSS
+from desktop.fit.ranking import Priced, best_quantization, by_capability, is_candidate, rank, standing
 from desktop.fit.reasons import (
     disk_reason,
     reasons_for_alternative,
@@ -17,7 +17,7 @@ from desktop.fit.reasons import (
     reasons_for_rejection,
     why_not_larger,
 )
-from desktop.fit.rows import Machine, machine_of, price, rows_of, with_reasons
+from desktop.fit.rows import NOTHING_LEARNED, Learned, Machine, machine_of, price, rows_of, with_reasons
 from desktop.fit.types import Choice, Recommendation
 from desktop.hardware.types import HardwareProfile
 
@@ -36,25 +36,32 @@ def recommend(
     kv: KvType = "f16",
     minimum_speed: float = 10.0,
     margin: int = MARGIN,
-    probes: Probes | None = None,
+    learned: Learned = NOTHING_LEARNED,
 ) -> Recommendation:
     """Rank what this machine can run.
 
     One best choice per model, the most capable model first; below ENOUGH_CHOICES, other files of the same models
     follow. `rejected` has the nearest miss of every model without a choice. installed: (model id, quantization) on this
-    disk. context: tokens. minimum_speed: tokens per second. margin: bytes to stay free. probes: speeds measured here.
+    disk. context: tokens. minimum_speed: tokens per second. margin: bytes to stay free. learned: of this machine.
     """
-    machine = machine_of(profile, margin=margin, probes=probes)
+    machine = machine_of(profile, margin=margin, learned=learned)
     request = Request(context, kv, kv, n_outputs_max=OUTPUTS)  # a plan lowers the replies at once to fit
     models = _price_models(catalog, machine, request, frozenset(installed))
     best = rank(_best_of_each(models, minimum_speed))
     missed = _nearest_misses(models, best)
     choices = _explain_choices(best, missed, models, machine, minimum_speed)
     choices += _alternatives(best, models, machine, minimum_speed)[: max(ENOUGH_CHOICES - len(choices), 0)]
-    upgraded = _best_one_step_up(profile, catalog, request, minimum_speed, margin)
+    larger = machine_of(one_step_up(profile), margin=margin, learned=learned)
+    upgraded = _best_of(larger, catalog, request, minimum_speed)
     first = next(iter(best), None)
     remarks = outlook(
-        profile=profile, best=first, missed=missed, upgraded=upgraded, context=context, minimum=minimum_speed
+        profile=profile,
+        best=first,
+        missed=missed,
+        upgraded=upgraded,
+        context=context,
+        minimum=minimum_speed,
+        estimated=not all(choice.speed.measured for choice in choices) or not choices,
     )
     return Recommendation(
         context=context,
@@ -65,13 +72,15 @@ def recommend(
     )
 
 
-def _best_one_step_up(
-    profile: HardwareProfile, catalog: Catalog, request: Request, minimum_speed: float, margin: int
-) -> Priced | None:
-    """The first choice of this machine with more graphics memory."""
-    machine = machine_of(one_step_up(profile), margin=margin)
-    ranked = rank(_best_of_each(_price_models(catalog, machine, request, frozenset()), minimum_speed))
-    return next(iter(ranked), None)
+def _best_of(machine: Machine, catalog: Catalog, request: Request, minimum_speed: float) -> Priced | None:
+    """The first choice of a machine; the most capable models are priced first, and no more of them than it takes."""
+    models = [list(rows) for _, rows in groupby(rows_of(catalog), key=lambda row: row.model.id)]
+    found: list[Priced] = []
+    for rows in sorted(models, key=lambda rows: standing(rows[0].model, rows[0].capability), reverse=True):
+        found += _best_of_each([[Priced(row.model, price(row, machine, request)) for row in rows]], minimum_speed)
+        if found and found[-1].choice.quality.kld <= MUCH_LOSS:
+            break  # whatever comes now is ranked behind it
+    return next(iter(rank(found)), None)
 
 
 def _price_models(

@@ -3,20 +3,19 @@
 What depends on the catalog only is computed once per catalog; pricing a row for another context is arithmetic.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
-from desktop.engine.protocol import KvType
 from desktop.errors import Phrase
 from desktop.fit.budget import MARGIN, budgets_of_profile
 from desktop.fit.capability import capability_of
 from desktop.fit.catalog_shape import file_size, shape_of_catalog
 from desktop.fit.measured import Probes
-from desktop.fit.placement import CPU, OUTPUTS, Request, placement_of
+from desktop.fit.placement import CPU, Request, placement_of
 from desktop.fit.quality import QuantFigures, quality_of, quant_figures
 from desktop.fit.search import Candidate, Problem
 from desktop.fit.shape import ModelShape
@@ -24,6 +23,16 @@ from desktop.fit.speed import SpeedModel
 from desktop.fit.split import headroom
 from desktop.fit.types import Choice, DeviceBudget, Quality, Verdict
 from desktop.hardware.types import HardwareProfile
+
+
+class Learned(NamedTuple):
+    """What is known of this machine's devices: how fast they were measured to be, and bytes that their drivers take."""
+
+    probes: Probes | None = None
+    overheads: Mapping[str, int] = {}
+
+
+NOTHING_LEARNED = Learned()
 
 
 class Row(NamedTuple):
@@ -83,10 +92,10 @@ def _row(model: CatalogModel, quantization: CatalogQuantization) -> Row:
     )
 
 
-def machine_of(profile: HardwareProfile, *, margin: int = MARGIN, probes: Probes | None = None) -> Machine:
-    """Work out budgets and bandwidths of a profile. probes: what was measured of this machine's devices."""
-    budgets = budgets_of_profile(profile, margin=margin)
-    return Machine(budgets, SpeedModel(profile, budgets, probes=probes))
+def machine_of(profile: HardwareProfile, *, margin: int = MARGIN, learned: Learned = NOTHING_LEARNED) -> Machine:
+    """Work out budgets and bandwidths of a profile. margin: bytes that stay free."""
+    budgets = budgets_of_profile(profile, margin=margin, overheads=learned.overheads)
+    return Machine(budgets, SpeedModel(profile, budgets, probes=learned.probes))
 
 
 def price(row: Row, machine: Machine, request: Request, *, installed: bool = False) -> Choice:
@@ -118,29 +127,6 @@ def price(row: Row, machine: Machine, request: Request, *, installed: bool = Fal
         quality=row.quality,
         capability=row.capability,
         installed=installed,
-    )
-
-
-def price_catalog(
-    *,
-    profile: HardwareProfile,
-    catalog: Catalog,
-    context: int,
-    kv: KvType = "f16",
-    installed: Collection[tuple[str, str]] = (),
-    margin: int = MARGIN,
-    probes: Probes | None = None,
-) -> tuple[Choice, ...]:
-    """Price every model in every quantization, in the catalog's order, for sliders that move.
-
-    installed: (model id, quantization) of what is on this disk. context: tokens.
-    """
-    machine = machine_of(profile, margin=margin, probes=probes)
-    request = Request(context, kv, kv, n_outputs_max=OUTPUTS)  # a plan lowers the replies at once to fit
-    here = frozenset(installed)
-    return tuple(
-        price(row, machine, request, installed=(row.model.id, row.quantization.name) in here)
-        for row in rows_of(catalog)
     )
 
 

@@ -11,10 +11,10 @@ import pytest_asyncio
 from desktop.actions.exact import remembered_choices, verify_choices
 from desktop.actions.fit import fit_model
 from desktop.catalog.types import Catalog
-from desktop.engine.protocol import EngineInfo, ImaginedDevice
+from desktop.engine.protocol import DeviceKind, EngineDevice, EngineInfo, ImaginedDevice
+from desktop.fit.placement import CPU
 from desktop.fit.recommend import recommend
 from desktop.fit.report import FitWish, imagine_card
-from desktop.fit.rows import price_catalog
 from desktop.fit.types import Choice
 from desktop.paths import user_paths
 from desktop.services import Services, Survey, create_services
@@ -23,7 +23,7 @@ from tests.support.card_of_the_machine import DryRunsWithCard, with_driver
 from tests.support.catalogs import tiny_catalog
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.hub_server import Fault, HubServer
-from tests.unit.fit.builders import device, machine
+from tests.unit.fit.builders import GIB, device, device_speeds, machine, price_catalog, type_speed
 
 pytestmark = pytest.mark.asyncio
 REPO = "owner/tiny-GGUF"
@@ -240,3 +240,22 @@ async def test_an_installed_model_needs_no_network(
 async def test_without_an_engine_there_is_nobody_to_ask(services: Services, found: Survey, catalog: Catalog) -> None:
     silent = Survey(profile=found.profile)
     assert await verified(services, silent, estimates(found, catalog), fetch=True) == {}
+
+
+async def test_a_machine_that_was_measured_meanwhile_is_priced_anew(
+    services: Services, server: HubServer, catalog: Catalog
+) -> None:
+    cpu = EngineDevice(
+        name=CPU, description="a device", kind=DeviceKind.CPU, backend=CPU, memory_total=GIB, memory_free=GIB
+    )
+    info = EngineInfo(version="test", system_info="", supports_gpu_offload=False, supports_rpc=False, devices=(cpu,))
+    found = Survey(profile=machine(), engine=info)
+    before = await verified(services, found, estimates(found, catalog), fetch=True, imagined=())
+    assert len(before) == len(server.of("cdn")) == 2
+    assert not any(choice.speed.measured for choice in before.values())
+    kinds = ("q4_K", "q6_K", "q8_0", "f16", "f32")
+    speeds = device_speeds(*(type_speed(kind, 20.0) for kind in kinds))
+    services.observed.note_probe(speeds, driver="", engine="test")
+    after = await verified(services, found, tuple(before.values()), fetch=False, imagined=())
+    assert all(choice.speed.measured for choice in after.values())
+    assert set(after) == set(before)

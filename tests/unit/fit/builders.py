@@ -12,12 +12,24 @@ from desktop.catalog.types import (
     Source,
     TaskClass,
 )
-from desktop.engine.protocol import DeviceKind, EngineDevice, LoadPlan
+from desktop.engine.protocol import (
+    AttentionSpeed,
+    DeviceKind,
+    DeviceSpeeds,
+    EngineDevice,
+    LayerSpeed,
+    LoadPlan,
+    TypeSpeed,
+)
 from desktop.fit.cards import card_of_size
+from desktop.fit.placement import CPU, OUTPUTS, Request
 from desktop.fit.plan import PlanTask, other_headers, plan_by_arithmetic
+from desktop.fit.rows import machine_of, price, rows_of
+from desktop.fit.types import Choice
 from desktop.fit.what_if import imagine
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
 
+GB = 1e9
 GIB = 1 << 30
 _STATED = (
     "licence",
@@ -123,3 +135,27 @@ def model(
 def catalog(*models: CatalogModel) -> Catalog:
     """A catalog of these models."""
     return Catalog(models=models)
+
+
+def type_speed(kind: str, read: float, compute: float = 100.0) -> TypeSpeed:
+    """A type that that is read at `read` GB/s and computes `compute` billion operations a second, at any width."""
+    return TypeSpeed(
+        kind=kind, read_wide=read * GB, read_narrow=read * GB, compute_wide=compute * GB, compute_narrow=compute * GB
+    )
+
+
+def device_speeds(*types: TypeSpeed, device: str = CPU, attention: float = 0.0, start: float = 0.0) -> DeviceSpeeds:
+    """A measured device; attention: seconds per head and cell; start: seconds of each layer."""
+    nothing = LayerSpeed(start=start, value=0.0)
+    rates = [AttentionSpeed(kind="f16", width=width, decode=attention, prefill=attention) for width in (64, 128)]
+    return DeviceSpeeds(
+        device=device, description="a device", threads=2, product=0.0, decode_layer=nothing, prefill_layer=nothing,
+        types=types, attention=tuple(rates),
+    )  # fmt: skip
+
+
+def price_catalog(*, profile: HardwareProfile, catalog: Catalog, context: int = 8192) -> tuple[Choice, ...]:
+    """Price every model in every quantization, in the catalog's order. context: tokens."""
+    priced = machine_of(profile)
+    request = Request(context, n_outputs_max=OUTPUTS)
+    return tuple(price(row, priced, request) for row in rows_of(catalog))

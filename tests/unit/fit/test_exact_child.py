@@ -154,3 +154,23 @@ async def test_while_it_is_paused_there_is_no_child_and_questions_wait(tmp_path:
             assert not waiting.done()
             assert await anyone(runs) is None
         assert (await waiting).n_ctx == 1024
+
+
+async def test_a_child_that_was_made_ready_answers_and_is_the_only_one(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    runs = DryRuns()
+    runs.get_ready()
+    ready = await anyone(runs)
+    assert ready is not None
+    runs.get_ready()
+    assert (await runs.ask(plan_of(good))).n_ctx == 512
+    assert await anyone(runs) == ready
+    await runs.close()
+    runs.get_ready()
+    assert await anyone(runs) is None
+
+
+async def test_nothing_is_made_ready_while_it_is_paused() -> None:
+    async with DryRuns() as runs, runs.paused():
+        runs.get_ready()
+        assert await anyone(runs) is None

@@ -8,6 +8,7 @@ from desktop.engine.protocol import DeviceKind
 from desktop.fit.budget import budgets_of_devices
 from desktop.fit.header_shape import shape_of_header
 from desktop.fit.layout import Layout, behind_shape, layout_memory, layout_speed, layouts, rest_of
+from desktop.fit.measured import MeasuredDevice, Probes
 from desktop.fit.placement import CPU, Costs, Request, Span
 from desktop.fit.quality import quant_figures
 from desktop.fit.shape import ModelShape
@@ -17,7 +18,7 @@ from desktop.fit.types import Kept
 from desktop.gguf.header import GgufHeader, read_header
 from tests.support.gguf_writer import write_gguf
 from tests.unit.fit import architectures
-from tests.unit.fit.builders import device, machine
+from tests.unit.fit.builders import device, device_speeds, machine, type_speed
 
 REQUEST = Request(8192, n_outputs_max=16)
 
@@ -68,10 +69,16 @@ def test_what_a_token_reads_is_read_once_on_one_side_or_the_other(shape: ModelSh
     assert rest.layer_active == pytest.approx(1.0)
 
 
-def test_experts_on_the_processor_are_slower_than_on_a_card_and_faster_than_whole_layers(shape: ModelShape) -> None:
+@pytest.mark.parametrize("measured", [(), (CPU,), (CPU, "CUDA0")])
+def test_experts_on_the_processor_are_slower_than_on_a_card_and_faster_than_whole_layers(
+    shape: ModelShape, measured: tuple[str, ...]
+) -> None:
     profile = machine(ram=64, gpus=(24,))
     budgets = budgets_of_devices(profile, [device("CUDA0", 24)])
-    model, costs, figures = SpeedModel(profile, budgets), Costs(shape, REQUEST), quant_figures("Q4_0")
+    kinds = {part.kind for layer in (*shape.layer_products, shape.head_products) for part in layer}
+    types = {name: [type_speed(kind, read) for kind in kinds] for name, read in ((CPU, 30.0), ("CUDA0", 300.0))}
+    probes = Probes({name: MeasuredDevice(device_speeds(*types[name], device=name)) for name in measured})
+    model, costs, figures = SpeedModel(profile, budgets, probes=probes), Costs(shape, REQUEST), quant_figures("Q4_0")
     on_card = Layout((Span("CUDA0", 0, 25),))
     speeds = [
         layout_speed(model, costs, layout, figures).decode

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from desktop.engine.protocol import AttentionSpeed, DeviceSpeeds, EngineDevice, EngineInfo, LayerSpeed, TypeSpeed
 from desktop.engine.protocol import DeviceKind as Kind
+from desktop.engine.protocol import EngineDevice, EngineInfo, TypeSpeed
 from desktop.fit.header_shape import shape_of_header
 from desktop.fit.known_speeds import known_probes, model_key, remember_probes, unmeasured
 from desktop.fit.measured import MeasuredDevice, Probes, correction, placement_key
@@ -13,30 +13,14 @@ from desktop.fit.observed import Observed, Run
 from desktop.fit.placement import CPU, Costs, Request, Span
 from desktop.fit.products import Products, main_type
 from desktop.fit.quality import quant_figures
-from desktop.fit.rows import machine_of, price, rows_of
+from desktop.fit.rows import Learned, machine_of, price, rows_of
 from desktop.fit.shape import ModelShape
 from desktop.fit.speed import SpeedModel
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import dense_model, write_gguf
-from tests.unit.fit.builders import catalog, machine, model
+from tests.unit.fit.builders import GB, catalog, device_speeds, machine, model, type_speed
 
-GB = 1e9
 FIGURES = quant_figures("Q8_0")
-
-
-def _type(kind: str, read: float, compute: float = 100.0) -> TypeSpeed:
-    return TypeSpeed(
-        kind=kind, read_wide=read * GB, read_narrow=read * GB, compute_wide=compute * GB, compute_narrow=compute * GB
-    )
-
-
-def _speeds(*types: TypeSpeed, device: str = CPU, attention: float = 0.0, start: float = 0.0) -> DeviceSpeeds:
-    nothing = LayerSpeed(start=start, value=0.0)
-    rates = [AttentionSpeed(kind="f16", width=width, decode=attention, prefill=attention) for width in (64, 128)]
-    return DeviceSpeeds(
-        device=device, description="a device", threads=2, product=0.0, decode_layer=nothing, prefill_layer=nothing,
-        types=types, attention=tuple(rates),
-    )  # fmt: skip
 
 
 def _shape(tmp_path: Path, **changes: int | str | bool) -> ModelShape:
@@ -50,7 +34,7 @@ def _whole(shape: ModelShape, device: str = CPU) -> tuple[Span, ...]:
 def test_a_token_takes_its_bytes_over_the_bandwidth_of_their_type(tmp_path: Path) -> None:
     shape = _shape(tmp_path)
     costs, (span,) = Costs(shape, Request(1024)), _whole(shape)
-    seconds = MeasuredDevice(_speeds(_type("q8_0", 10.0))).decode(costs, span, 0)
+    seconds = MeasuredDevice(device_speeds(type_speed("q8_0", 10.0))).decode(costs, span, 0)
     matrices = sum(part.size for layer in (*shape.layer_products, shape.head_products) for part in layer)
     assert shape.head_products
     assert seconds == pytest.approx(matrices / (10 * GB))
@@ -59,14 +43,14 @@ def test_a_token_takes_its_bytes_over_the_bandwidth_of_their_type(tmp_path: Path
 def test_a_token_of_a_prompt_takes_its_operations_over_the_rate_of_their_type(tmp_path: Path) -> None:
     shape = _shape(tmp_path)
     costs, (span,) = Costs(shape, Request(1024)), _whole(shape)
-    seconds = MeasuredDevice(_speeds(_type("q8_0", 10.0, 50.0))).prefill(costs, span, 0)
+    seconds = MeasuredDevice(device_speeds(type_speed("q8_0", 10.0, 50.0))).prefill(costs, span, 0)
     work = sum(2 * part.rows * part.width for layer in shape.layer_products for part in layer)
     assert seconds == pytest.approx(work / (50 * GB))  # the head reads the last token only
 
 
 def test_depth_costs_attention_by_heads_and_cells_and_a_window_ends_that(tmp_path: Path) -> None:
     shape = _shape(tmp_path)  # 4 layers of 4 heads
-    device = MeasuredDevice(_speeds(_type("q8_0", 10.0), attention=1e-8))
+    device = MeasuredDevice(device_speeds(type_speed("q8_0", 10.0), attention=1e-8))
     costs, (span,) = Costs(shape, Request(4096)), _whole(shape)
     more = device.decode(costs, span, 1000) - device.decode(costs, span, 0)
     assert more == pytest.approx(4 * 4 * 1000 * 1e-8)
@@ -77,7 +61,7 @@ def test_narrow_rows_cost_more_where_that_was_measured(tmp_path: Path) -> None:
     narrow, wide = (_shape(tmp_path, n_embd=width, n_ff=width) for width in (512, 4096))
     rates = []
     for shape in (narrow, wide):
-        seconds = MeasuredDevice(_speeds(slow)).decode(Costs(shape, Request(1024)), _whole(shape)[0], 0)
+        seconds = MeasuredDevice(device_speeds(slow)).decode(Costs(shape, Request(1024)), _whole(shape)[0], 0)
         rates.append(
             sum(part.size for layer in (*shape.layer_products, shape.head_products) for part in layer) / seconds
         )
@@ -87,7 +71,7 @@ def test_narrow_rows_cost_more_where_that_was_measured(tmp_path: Path) -> None:
 def test_layers_on_two_devices_add_up(tmp_path: Path) -> None:
     shape = _shape(tmp_path)
     costs = Costs(shape, Request(1024))
-    fast, slow = (MeasuredDevice(_speeds(_type("q8_0", read))) for read in (40.0, 10.0))
+    fast, slow = (MeasuredDevice(device_speeds(type_speed("q8_0", read))) for read in (40.0, 10.0))
     probes = Probes({CPU: slow, "CUDA0": fast})
     model = SpeedModel(machine(gpus=(24,)), machine_of(machine(gpus=(24,))).budgets, probes=probes)
     places = [_whole(shape), (Span(CPU, 0, 2), Span("CUDA0", 2, 5)), _whole(shape, "CUDA0")]
@@ -100,8 +84,8 @@ def test_what_was_not_measured_stays_an_estimate(tmp_path: Path) -> None:
     costs, spans = Costs(shape, Request(1024)), _whole(shape)
     profile = machine()
     budgets = machine_of(profile).budgets
-    other_type = Probes({CPU: MeasuredDevice(_speeds(_type("q4_K", 10.0)))})
-    known = Probes({CPU: MeasuredDevice(_speeds(_type("q8_0", 10.0)))})
+    other_type = Probes({CPU: MeasuredDevice(device_speeds(type_speed("q4_K", 10.0)))})
+    known = Probes({CPU: MeasuredDevice(device_speeds(type_speed("q8_0", 10.0)))})
     for probes, measured in ((None, False), (other_type, False), (known, True)):
         speed = SpeedModel(profile, budgets, probes=probes).decode(costs, spans, FIGURES)
         assert speed.measured is measured
@@ -112,8 +96,8 @@ def test_what_was_not_measured_stays_an_estimate(tmp_path: Path) -> None:
 def test_a_catalog_row_is_measured_too() -> None:
     row = next(row for row in rows_of(catalog(model("m"))) if row.quantization.name == "Q4_K_M")
     kinds = ("q5_0", "q8_0")  # its rows of 4544 values are too odd for K-quants
-    probes = Probes({CPU: MeasuredDevice(_speeds(*(_type(kind, 20.0) for kind in kinds)))})
-    speed = price(row, machine_of(machine(ram=64), probes=probes), Request(8192)).speed
+    probes = Probes({CPU: MeasuredDevice(device_speeds(*(type_speed(kind, 20.0) for kind in kinds)))})
+    speed = price(row, machine_of(machine(ram=64), learned=Learned(probes)), Request(8192)).speed
     assert speed.measured
     read = sum(row.shape.layer_weights) + row.shape.head_weights + row.shape.tied_weights
     assert 20 * GB / read == pytest.approx(speed.decode, rel=0.1)
@@ -160,7 +144,7 @@ def test_what_was_measured_is_found_again_by_device_driver_and_engine(tmp_path: 
     engine = EngineInfo(version="b1", system_info="", supports_gpu_offload=False, supports_rpc=False, devices=(cpu,))
     assert known_probes(observed, engine, ()) is None
     assert unmeasured(None, engine.devices)
-    remember_probes(observed, (_speeds(_type("q8_0", 10.0)),), engine="b1", cards=())
+    remember_probes(observed, (device_speeds(type_speed("q8_0", 10.0)),), engine="b1", cards=())
     found = known_probes(observed, engine, ())
     assert found is not None
     assert list(found.devices) == [CPU]

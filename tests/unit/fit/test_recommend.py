@@ -7,13 +7,16 @@ import pytest
 
 from desktop.catalog.catalog import load_catalog
 from desktop.catalog.types import Catalog
+from desktop.fit.measured import MeasuredDevice, Probes
 from desktop.fit.placement import CPU
+from desktop.fit.reasons import renewed_reasons
 from desktop.fit.recommend import ENOUGH_CHOICES, recommend
-from desktop.fit.rows import price_catalog
+from desktop.fit.rows import Learned
 from desktop.fit.types import Choice, Recommendation
-from desktop.hardware.types import HardwareProfile
+from desktop.gguf.types import GGML_TYPES_BY_NAME
+from desktop.hardware.types import Disk, HardwareProfile
 from desktop.paths import catalog_file
-from tests.unit.fit.builders import GIB, catalog, machine, model
+from tests.unit.fit.builders import GIB, catalog, device_speeds, machine, model, price_catalog, type_speed
 
 
 def _reasons(choice: Choice) -> str:
@@ -89,6 +92,36 @@ def test_what_is_too_slow_is_left_out_and_said_to_be_an_estimate() -> None:
     assert "an estimate until it was measured" in _reasons(answer.choices[0])
     patient = recommend(profile=machine(cores=2), catalog=catalog(entry, quick), minimum_speed=1)
     assert patient.choices[0].model_id == "thoughtful"
+
+
+def test_what_was_measured_is_not_called_an_estimate() -> None:
+    probes = Probes({CPU: MeasuredDevice(device_speeds(*(type_speed(kind, 20.0) for kind in GGML_TYPES_BY_NAME)))})
+    models = catalog(model("slow", billions=8), model("quick", billions=1))
+    answer = recommend(profile=machine(cores=2), catalog=models, learned=Learned(probes))
+    assert answer.rejected
+    for choice in (*answer.choices, *answer.rejected):
+        assert choice.speed.measured
+        assert "estimate" not in _reasons(choice).replace("The size of the file is an estimate", "")
+    assert "from what was measured on this machine" in _reasons(answer.choices[0])
+    assert "estimates" not in _notes(answer)
+
+
+def test_what_the_engine_said_renews_every_figure_of_the_words() -> None:
+    models = catalog(model("large", billions=8), model("small", billions=1))
+    nearly_full = msgspec.structs.replace(machine(cores=2), disk=Disk(path="/", total=GIB, free=1 << 20))
+    answer = recommend(profile=nearly_full, catalog=models)
+    first, left = answer.choices[0], answer.rejected[0]
+    quick = msgspec.structs.replace(first.speed, decode_low=70.0, decode_high=90.0, measured=True)
+    new = msgspec.structs.replace(first, speed=quick, download_size=7 * GIB)
+    words = " ".join(one.render() for one in renewed_reasons(first, new, answer.budgets, disk_free=GIB))
+    assert "About 70 to 90 tokens per second, from" in words
+    assert "The file has 7.52 GB, and the disk has only 1.07 GB left" in words
+    assert "disk" not in " ".join(
+        one.render() for one in renewed_reasons(first, new, answer.budgets, disk_free=8 * GIB)
+    )
+    slow = msgspec.structs.replace(left.speed, decode_low=1.0, decode_high=1.0, measured=True)
+    renewed = renewed_reasons(left, msgspec.structs.replace(left, speed=slow), answer.budgets, disk_free=GIB)
+    assert "Would write only about 1.0 tokens per second; 10 are wanted." in [one.render() for one in renewed]
 
 
 def test_a_model_that_was_not_trained_for_the_context_is_left_out() -> None:
