@@ -173,7 +173,7 @@ class DryRuns:
         before = self._child
         child = before or self._new_child()
         line = await self._line_of(child, question)
-        if line is None and child is before:  # it has answered others, and may have ended before it read this one
+        if line is None and child is before:  # it was there before, and may have ended before it read this
             child = self._new_child()
             _log.info("the child of dry runs ended with %s; a new one is asked the same", before.exit_code)
             line = await self._line_of(child, question)
