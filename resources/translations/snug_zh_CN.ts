@@ -639,8 +639,8 @@
         <translation>有 {count} 行无法核对，其内存仍为估计值。</translation>
     </message>
     <message>
-        <source>The Hub did not answer, or the engine does not know the model; the log says which.</source>
-        <translation>Hub 没有回应，或者引擎不认识该模型；日志中有说明。</translation>
+        <source>The log has the other reasons.</source>
+        <translation>其他原因见日志。</translation>
     </message>
     <message>
         <source>Try again</source>
@@ -1040,10 +1040,6 @@
         <translation>正在查看这台电脑 …</translation>
     </message>
     <message>
-        <source>Estimates for this machine, until a model has run on it</source>
-        <translation>在模型实际运行之前，均为对这台电脑的估计</translation>
-    </message>
-    <message>
         <source>Nothing of the catalog fits with room to spare</source>
         <translation>目录中没有能宽裕放下的模型</translation>
     </message>
@@ -1070,6 +1066,14 @@
     <message>
         <source>Memory: {exact} of {count} exact, the others are estimates</source>
         <translation>内存：{count} 个中 {exact} 个精确，其余为估计值</translation>
+    </message>
+    <message>
+        <source>Memory is an estimate; speeds are from what was measured here</source>
+        <translation>内存是估计值，速度来自本机实测</translation>
+    </message>
+    <message>
+        <source>Estimates for this machine; the Hardware page can measure its speed</source>
+        <translation>按本机估计；速度可以在“硬件”页实测</translation>
     </message>
     <message>
         <source>Stop</source>
@@ -1328,6 +1332,77 @@ Log: {log}</source>
     <message>
         <source>Delete</source>
         <translation>删除</translation>
+    </message>
+</context>
+<context>
+    <name>SpeedCard</name>
+    <message>
+        <source>Speed</source>
+        <translation>速度</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>停止</translation>
+    </message>
+    <message>
+        <source>Measure again</source>
+        <translation>重新测量</translation>
+    </message>
+    <message>
+        <source>Measure this machine</source>
+        <translation>测量这台电脑</translation>
+    </message>
+    <message>
+        <source>The speeds that Snug predicts here are estimates until this machine was measured. That takes about 20 seconds for each device and needs no model.</source>
+        <translation>在测量这台电脑之前，Snug 预计的速度都是估计值。每个设备约需 20 秒，不需要模型。</translation>
+    </message>
+    <message>
+        <source>What was not measured yet is predicted by estimates. Measure again to have all of it.</source>
+        <translation>还没测量的部分按估计值预计。重新测量即可补全。</translation>
+    </message>
+    <message>
+        <source>Measured on this machine; predicted speeds rest on it. Writing: how fast the weights of a model are read, by their quantization. Reading: how fast a prompt is worked through.</source>
+        <translation>在本机实测，预计的速度以此为准。写：读取模型权重的速度，按量化区分。读：处理提示词的速度。</translation>
+    </message>
+    <message>
+        <source>Waiting</source>
+        <translation>等待中</translation>
+    </message>
+    <message>
+        <source>A reply is being written. Beside it the figures would be wrong: measuring begins when it has ended.</source>
+        <translation>正在写一条回复。同时测量会得到错误的数字，所以等它结束后再开始。</translation>
+    </message>
+    <message>
+        <source>A model is being loaded. Beside it the figures would be wrong: measuring begins after that.</source>
+        <translation>正在加载模型。同时测量会得到错误的数字，所以等加载完成后再开始。</translation>
+    </message>
+    <message>
+        <source>Measuring … {percent} %</source>
+        <translation>正在测量… {percent} %</translation>
+    </message>
+    <message>
+        <source>Writing, {kind}</source>
+        <translation>写，{kind}</translation>
+    </message>
+    <message>
+        <source>Reading</source>
+        <translation>读</translation>
+    </message>
+    <message>
+        <source>Thousand millions of operations a second, with weights in Q4_K</source>
+        <translation>每秒十亿次运算，权重为 Q4_K</translation>
+    </message>
+    <message>
+        <source>Thousand millions of bytes of weights a second</source>
+        <translation>每秒读取的权重，以十亿字节计</translation>
+    </message>
+    <message>
+        <source>not measured yet</source>
+        <translation>尚未测量</translation>
+    </message>
+    <message>
+        <source>{name} · {count} threads</source>
+        <translation>{name} · {count} 线程</translation>
     </message>
 </context>
 <context>
@@ -1932,6 +2007,14 @@ Log: {log}</source>
     <message>
         <source>every card answers</source>
         <translation>所有显卡都有响应</translation>
+    </message>
+    <message>
+        <source>AMD&apos;s driver (amdgpu) is a part of Linux: install the system&apos;s updates and the card&apos;s firmware (linux-firmware, on Debian firmware-amd-graphics), take nomodeset off the kernel&apos;s command line, then restart. A newer card may need a newer kernel; one from before 2012 has only the old driver radeon, which the engine cannot use.</source>
+        <translation>AMD 的驱动（amdgpu）是 Linux 的一部分：请安装系统更新和显卡固件（linux-firmware，Debian 上为 firmware-amd-graphics），从内核命令行中去掉 nomodeset，然后重新启动。较新的显卡可能需要较新的内核；2012 年以前的显卡只有旧驱动 radeon，引擎无法使用。</translation>
+    </message>
+    <message>
+        <source>Intel&apos;s driver (i915, for newer cards xe) is a part of Linux: install the system&apos;s updates and the card&apos;s firmware (linux-firmware), take nomodeset off the kernel&apos;s command line, then restart. A newer card may need a newer kernel.</source>
+        <translation>Intel 的驱动（i915，较新的显卡为 xe）是 Linux 的一部分：请安装系统更新和显卡固件（linux-firmware），从内核命令行中去掉 nomodeset，然后重新启动。较新的显卡可能需要较新的内核。</translation>
     </message>
     <message>
         <source>Throttling</source>
@@ -2982,6 +3065,10 @@ Log: {log}</source>
         <translation>约每秒 {low} 到 {high} 个 token：在这台电脑上实测之前为估计。</translation>
     </message>
     <message>
+        <source>About {low} to {high} tokens per second, from what was measured on this machine.</source>
+        <translation>根据本机实测，约每秒 {low} 到 {high} 个 token。</translation>
+    </message>
+    <message>
         <source>Thinks before it answers, so the first word of an answer comes later.</source>
         <translation>回答前会先思考，因此首字出现较晚。</translation>
     </message>
@@ -3020,6 +3107,10 @@ Log: {log}</source>
     <message>
         <source>Would write only about {speed} tokens per second; {minimum} are wanted. This is an estimate.</source>
         <translation>每秒只能写约 {speed} 个 token，希望 {minimum} 个。这是估计。</translation>
+    </message>
+    <message>
+        <source>Would write only about {speed} tokens per second; {minimum} are wanted.</source>
+        <translation>每秒只能写约 {speed} 个 token，而希望有 {minimum} 个。</translation>
     </message>
     <message>
         <source>Was trained for {trained} tokens of context; {context} are wanted.</source>

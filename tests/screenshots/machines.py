@@ -3,7 +3,16 @@
 from desktop.doctor.disk_speed import DiskSpeed
 from desktop.doctor.engine_build import EngineBuild
 from desktop.doctor.facts import Facts
-from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, EngineInfo, LoadedModel
+from desktop.engine.protocol import (
+    DeviceKind,
+    DeviceMemory,
+    DeviceSpeeds,
+    EngineDevice,
+    EngineInfo,
+    LayerSpeed,
+    LoadedModel,
+    TypeSpeed,
+)
 from desktop.hardware.types import (
     Cpu,
     Disk,
@@ -14,6 +23,7 @@ from desktop.hardware.types import (
     PcieLink,
     Ram,
 )
+from desktop.ui.pages.hardware.speeds import SpeedRow
 
 GIB = 1024**3
 
@@ -118,6 +128,40 @@ def engine_of(profile: HardwareProfile) -> EngineInfo:
         supports_gpu_offload=bool(cards),
         supports_rpc=True,
         devices=cards,
+    )
+
+
+def speed_rows(profile: HardwareProfile, *, measured: bool = True) -> list[SpeedRow]:
+    """What the speed card shows: four fifths of what the memory of each device could do, and a processor of its time.
+
+    Figures of that size, not of a measurement; docs/benchmarks.md has those.
+    """
+    devices = [(gpu.name, 0, (gpu.bandwidth or 0) * 0.8, (gpu.bandwidth or 0) * 45.0) for gpu in profile.gpus]
+    devices.append((profile.cpu.name, profile.cpu.cores, profile.cpu.cores * 4.4e9, profile.cpu.cores * 55e9))
+    return [SpeedRow(name, _speeds(name, *values) if measured else None) for name, *values in devices]
+
+
+def _speeds(name: str, threads: float, read: float, compute: float) -> DeviceSpeeds:
+    layer = LayerSpeed(start=0.0, value=0.0)
+    types = tuple(
+        TypeSpeed(
+            kind=kind,
+            read_wide=read * part,
+            read_narrow=read * part,
+            compute_wide=compute * part,
+            compute_narrow=compute * part,
+        )
+        for kind, part in (("f16", 1.0), ("q8_0", 0.93), ("q6_K", 0.83), ("q4_K", 0.75))
+    )
+    return DeviceSpeeds(
+        device=name,
+        description=name,
+        threads=int(threads),
+        product=0.0,
+        decode_layer=layer,
+        prefill_layer=layer,
+        types=types,
+        attention=(),
     )
 
 

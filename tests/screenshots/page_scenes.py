@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.catalog.catalog import load_catalog
 from desktop.doctor.run import run_checks
+from desktop.errors import AppError
 from desktop.fit.budget import budgets_of_profile
 from desktop.fit.cards import card_called
 from desktop.fit.catalog_shape import shape_of_catalog
@@ -27,7 +28,7 @@ from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.pages.settings.view import SettingsView
 from desktop.ui.pages.welcome.view import WelcomeView
-from tests.screenshots.machines import FACTS, LOADED, NO_CARD, SAMPLE, TWO_CARDS, engine_of
+from tests.screenshots.machines import FACTS, LOADED, NO_CARD, SAMPLE, TWO_CARDS, engine_of, speed_rows
 
 STARTER = InstalledModel(
     id="smollm2-135m:Q4_1",
@@ -41,39 +42,42 @@ STARTER = InstalledModel(
 )
 
 
-def _advice(profile: HardwareProfile) -> Recommendation:
+def advice_for(profile: HardwareProfile) -> Recommendation:
+    """What would be recommended."""
     return recommend(profile=profile, catalog=load_catalog(catalog_file()))
 
 
-def _models(view: ModelsView, profile: HardwareProfile) -> None:
-    advice = _advice(profile)
+def show_models(view: ModelsView, profile: HardwareProfile, *, may_fetch: bool = False) -> None:
+    """The page for a machine, by arithmetic."""
+    advice = advice_for(profile)
     view.set_pricing(8192, "f16")
     view.set_installed([STARTER], STARTER.id)
-    view.set_choices(advice.choices, advice.rejected, notes=advice.notes, minimum_speed=MINIMUM_SPEED.default)
+    least = MINIMUM_SPEED.default
+    view.set_choices(advice.choices, advice.rejected, notes=advice.notes, minimum_speed=least, may_fetch=may_fetch)
 
 
 def models_two_cards(view: ModelsView) -> None:
     """The answer for two cards."""
-    _models(view, TWO_CARDS)
+    show_models(view, TWO_CARDS)
 
 
 def models_exact(view: ModelsView) -> None:
     """The engine has checked most rows; one of them turned out not to fit."""
-    advice = _advice(TWO_CARDS)
+    advice = advice_for(TWO_CARDS)
     rows = [msgspec.structs.replace(choice, exact=index != 6) for index, choice in enumerate(advice.choices)]
     rows[2] = msgspec.structs.replace(rows[2], verdict="does_not_fit", missing=int(0.31 * 2**30))
-    _models(view, TWO_CARDS)
+    show_models(view, TWO_CARDS)
     view.set_choices(rows, advice.rejected, notes=advice.notes, minimum_speed=MINIMUM_SPEED.default, may_fetch=True)
 
 
 def models_no_card(view: ModelsView) -> None:
     """The answer for a laptop."""
-    _models(view, NO_CARD)
+    show_models(view, NO_CARD)
 
 
 def models_downloading(view: ModelsView) -> None:
     """A download under way, and one that was stopped."""
-    _models(view, TWO_CARDS)
+    show_models(view, TWO_CARDS)
     view.show_download("a", "Qwen3 8B · Q5_K_M", "2.41 GB / 5.85 GB · 48 MB/s", 0.41, stopped=False)
     view.show_download("b", "Gemma 3 12B · Q4_K_M", "1.20 GB / 7.30 GB", 0.16, stopped=True)
 
@@ -85,7 +89,7 @@ def models_failed(view: ModelsView) -> None:
 
 def hardware_two_cards(view: HardwareView) -> None:
     """Cards, the split of the loaded model, and checks."""
-    _hardware(view, TWO_CARDS)
+    hardware_page(view, TWO_CARDS)
     view.set_sample(SAMPLE, LOADED.memory)
     problem = _problem(TWO_CARDS, 16384)
     _split(view, draft_of(problem, (0, 27)), "loaded", problem)
@@ -94,23 +98,23 @@ def hardware_two_cards(view: HardwareView) -> None:
 
 def hardware_moved(view: HardwareView) -> None:
     """A boundary was dragged until a card is too full."""
-    _hardware(view, TWO_CARDS)
+    hardware_page(view, TWO_CARDS)
     problem = _problem(TWO_CARDS, 32768)
     _split(view, draft_of(problem, (2, 9)), "asking", problem)
-    _scroll_to(view, view.split)
+    scroll_to(view, view.split)
 
 
 def hardware_exact(view: HardwareView) -> None:
     """A split that fits, checked by the engine."""
-    _hardware(view, TWO_CARDS)
+    hardware_page(view, TWO_CARDS)
     problem = _problem(TWO_CARDS, 8192)
     _split(view, draft_of(problem, (3, 25)), "exact", problem)
-    _scroll_to(view, view.split)
+    scroll_to(view, view.split)
 
 
 def hardware_planner(view: HardwareView) -> None:
     """What a card more would bring."""
-    _hardware(view, TWO_CARDS)
+    hardware_page(view, TWO_CARDS)
     problem = _problem(TWO_CARDS, 8192)
     _split(view, draft_of(problem, (0, 37)), "exact", problem)
     _plan(view, TWO_CARDS, cards=["RTX 4060 Ti 16GB"])
@@ -118,7 +122,7 @@ def hardware_planner(view: HardwareView) -> None:
 
 def hardware_planner_laptop(view: HardwareView) -> None:
     """Cards of two other machines, for a laptop without any."""
-    _hardware(view, NO_CARD)
+    hardware_page(view, NO_CARD)
     problem = _problem(NO_CARD, 8192)
     _split(view, draft_of(problem, ()), "exact", problem)
     _plan(view, NO_CARD, cards=[], remote=["RTX 3090", "16 GB"])
@@ -126,7 +130,7 @@ def hardware_planner_laptop(view: HardwareView) -> None:
 
 def hardware_no_card(view: HardwareView) -> None:
     """A laptop."""
-    _hardware(view, NO_CARD)
+    hardware_page(view, NO_CARD)
     problem = _problem(NO_CARD, 8192)
     _split(view, draft_of(problem, ()), "exact", problem)
 
@@ -166,20 +170,33 @@ def _plan(view: HardwareView, profile: HardwareProfile, *, cards: list[str], rem
         for name in names:
             view.planner.add_card(card_called(name), elsewhere=elsewhere)
     wish = view.planner.wish()
-    view.planner.set_comparison(compare(_advice(profile), _advice(imagined_profile(profile, wish)), wish), context=8192)
+    view.planner.set_comparison(
+        compare(advice_for(profile), advice_for(imagined_profile(profile, wish)), wish), context=8192
+    )
 
 
-def _scroll_to(view: HardwareView, widget: QWidget) -> None:
+def scroll_to(view: HardwareView, widget: QWidget) -> None:
+    """Bring a card to the top."""
     for _ in range(3):
         QApplication.processEvents()
     view.scroll_area.verticalScrollBar().setValue(widget.y())
 
 
-def _hardware(view: HardwareView, profile: HardwareProfile) -> None:
+def hardware_page(view: HardwareView, profile: HardwareProfile, *, failure: AppError | None = None) -> None:
+    """A machine that was found, and what the doctor says of it; `failure` of the engine."""
     view.set_profile(profile)
-    checks = run_checks(profile=profile, engine=engine_of(profile), models_folder=Path(profile.disk.path), facts=FACTS)
+    engine = engine_of(profile) if failure is None else None
+    checks = run_checks(
+        profile=profile,
+        engine=engine,
+        engine_failure=failure,
+        models_folder=Path(profile.disk.path),
+        facts=FACTS,
+    )
     view.set_checks(asyncio.run(checks))
     view.set_done()
+    view.speeds.set_rows(speed_rows(profile, measured=False))
+    view.speeds.show()
 
 
 def welcome_found(view: WelcomeView) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.screenshots import chat_scenes, page_scenes
+from tests.screenshots import chat_scenes, page_scenes, trouble_scenes
 
 USUAL = (1280, 820)
 SMALLEST = (900, 600)
@@ -41,6 +41,26 @@ SCENES: tuple[Scene, ...] = (
     Scene("hardware-planner-small", "hardware", page_scenes.hardware_planner, SMALLEST),
     Scene("hardware-planner-laptop", "hardware", page_scenes.hardware_planner_laptop),
     Scene("hardware-waiting", "hardware", page_scenes.hardware_waiting),
+    Scene("models-engine-missing", "models", trouble_scenes.models_engine_missing),
+    Scene("models-hub-unreachable", "models", trouble_scenes.models_hub_unreachable),
+    Scene("models-damaged-header", "models", trouble_scenes.models_damaged_header),
+    Scene("models-nothing-fits", "models", trouble_scenes.models_nothing_fits),
+    Scene("hardware-engine-missing", "hardware", trouble_scenes.hardware_engine_missing),
+    Scene("hardware-problems", "hardware", trouble_scenes.hardware_problems),
+    Scene("hardware-failed", "hardware", trouble_scenes.hardware_failed),
+    Scene("hardware-unmeasured", "hardware", trouble_scenes.hardware_unmeasured),
+    Scene("hardware-measuring", "hardware", trouble_scenes.hardware_measuring),
+    Scene("hardware-measure-waits", "hardware", trouble_scenes.hardware_measure_waits),
+    Scene("hardware-measure-failed", "hardware", trouble_scenes.hardware_measure_failed),
+    Scene("hardware-partly-measured", "hardware", trouble_scenes.hardware_partly_measured),
+    Scene("models-engine-missing-small", "models", trouble_scenes.models_engine_missing, SMALLEST),
+    Scene("models-hub-unreachable-small", "models", trouble_scenes.models_hub_unreachable, SMALLEST),
+    Scene("models-nothing-fits-small", "models", trouble_scenes.models_nothing_fits, SMALLEST),
+    Scene("hardware-engine-missing-small", "hardware", trouble_scenes.hardware_engine_missing, SMALLEST),
+    Scene("hardware-problems-small", "hardware", trouble_scenes.hardware_problems, SMALLEST),
+    Scene("hardware-checks-small", "hardware", trouble_scenes.hardware_checks, SMALLEST),
+    Scene("hardware-partly-measured-small", "hardware", trouble_scenes.hardware_partly_measured, SMALLEST),
+    Scene("hardware-measure-failed-small", "hardware", trouble_scenes.hardware_measure_failed, SMALLEST),
     Scene("welcome", "welcome", page_scenes.welcome_found),
     Scene("settings", "settings", page_scenes.settings),
 )

@@ -9,10 +9,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QSlider
 
 from desktop.engine.protocol import EngineInfo
+from desktop.gguf.errors import CorruptGguf
 from desktop.services import Survey
 from desktop.settings import MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
 from desktop.ui.item_models.choices import CHOICE_ROLE, MEMORY, MODEL, QUANTIZATION, SOURCE_ROLE
+from desktop.ui.pages.models.checking import tell_rows_left
 from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.shell import NoticeWish
 from tests.support.catalogs import tiny_catalog
 from tests.support.hub_server import HubServer
 from tests.support.page_person import PagePerson
@@ -124,12 +127,35 @@ def test_what_the_hub_does_not_have_is_said_and_can_be_tried_again(page: PagePer
     view._fetch.click()
     page.until("a word on what is left", lambda: page.notices, timeout=60)
     assert page.notices[0].text == "One row could not be checked; its memory stays an estimate."
+    assert "The Hub does not have" in page.notices[0].hint, "the reason is told, with its next step"
+    assert "Did you mean tiny-Q4_K_M.gguf?" in page.notices[0].hint
     page.until("the other one", lambda: sorted(sources(view)) == ["estimate", "exact"])
     hub.repositories[REPO].files["tiny-Q8_0.gguf"] = file
     assert page.notices[0].on_action is not None
     page.notices[0].on_action()
     page.until("all of them", lambda: set(sources(view)) == {"exact"}, timeout=60)
     page.until("the banner to go", lambda: "rows left" in page.unwanted)
+
+
+@pytest.mark.allow_log("no exact figures")
+def test_a_hub_that_does_not_answer_is_told_once_with_what_to_do(
+    page: PagePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the port of "discard": nobody listens
+    view = open_and_rest(page)
+    view._fetch.click()
+    page.until("a word on what is left", lambda: page.notices, timeout=60)
+    assert page.notices[0].text == "2 rows could not be checked; their memory stays an estimate."
+    assert "cannot be reached" in page.notices[0].hint
+    assert "Check the network connection" in page.notices[0].hint
+
+
+def test_several_reasons_are_not_all_told_in_the_banner(page: PagePerson) -> None:
+    told: list[NoticeWish] = []
+    page.shell.notice_wanted.connect(told.append)
+    reasons = [CorruptGguf(path=f"{number}.gguf", reason="odd") for number in range(2)]
+    tell_rows_left(page.shell, 2, reasons, lambda: None)
+    assert told[0].hint == "0.gguf is damaged: odd. The log has the other reasons."
 
 
 def test_fetching_can_be_stopped(page: PagePerson, hub: HubServer) -> None:

@@ -6,10 +6,11 @@ from desktop.engine.protocol import LoadedModel
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import AppError
 from desktop.hardware.types import HardwareSample
-from desktop.services import Services
+from desktop.services import Services, Survey
 from desktop.ui.bridge import explain
 from desktop.ui.looking import tell_look_failure
 from desktop.ui.pages.hardware.planner_controller import PlannerController
+from desktop.ui.pages.hardware.speed_controller import SpeedController
 from desktop.ui.pages.hardware.split_controller import SplitController
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.shell import Shell
@@ -25,6 +26,8 @@ class HardwareController:
         self._looked = False
         self._split = SplitController(view=view.split, services=services, shell=shell)
         self._planner = PlannerController(view=view.planner, services=services, shell=shell)
+        self._speeds = SpeedController(view=view.speeds, services=services, shell=shell, on_measured=self._on_measured)
+        self._found: Survey | None = None
         self._loaded: LoadedModel | None = None
         view.again.clicked.connect(lambda: self._look(again=True))
         shell.sampled.connect(self._on_sampled)
@@ -63,7 +66,9 @@ class HardwareController:
     async def _fill(self, *, again: bool) -> None:
         try:
             found = await survey(self._services, again=again)
+            self._found = found
             self._view.set_profile(found.profile)
+            await self._speeds.show(found)
             self._loaded = self._services.engine.loaded
             self._split.show(found)
             self._planner.show(found)
@@ -80,6 +85,12 @@ class HardwareController:
             tell_look_failure(self._shell, error, lambda: self._look(again=True))
         finally:
             self._view.set_done()
+
+    def _on_measured(self) -> None:
+        """What was shown with estimated speeds is shown with measured ones. The models page prices when it is shown."""
+        self._split.price_again()
+        if self._found is not None:
+            self._planner.show(self._found)
 
     def _on_sampled(self, sample: HardwareSample) -> None:
         if self._view.isVisible():

@@ -71,6 +71,23 @@ class SplitController:
         if self._model is not None and (self._filling is None or self._filling.done()):
             self._filling = self._shell.tasks.start(self._refresh_models(), name="models to split")
 
+    def price_again(self) -> None:
+        """The machine was measured: the same split, with the speeds that are known now."""
+        if self._model is not None and self._problem is not None and self._draft is not None:
+            self._start(self._priced_again(self._model, self._problem, self._draft))
+
+    async def _priced_again(self, model: InstalledModel, before: SplitProblem, draft: SplitDraft) -> None:
+        is_own = self._is_own
+        await self._open(model)
+        if self._problem is None or (self._is_loaded() and not is_own):
+            return
+        self._view.set_wishes(before.context, before.kv)
+        self._problem = msgspec.structs.replace(self._problem, context=before.context, kv=before.kv)
+        if is_own:
+            self._show_own(draft.boundaries)
+        else:
+            self._show_snugs()
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Newest wins: what was being filled or asked belongs to what is no longer shown."""
         for task in (self._filling, self._asking):

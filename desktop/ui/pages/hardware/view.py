@@ -1,4 +1,4 @@
-"""The hardware page: a card per thing found, how the loaded model is split, and the doctor's checks."""
+"""The hardware page: a card per thing found, its speed, how the loaded model is split, and the doctor's checks."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,7 @@ from desktop.ui.bridge import render, sentences
 from desktop.ui.pages.hardware.cards import FoundCard
 from desktop.ui.pages.hardware.doctor import DoctorCard
 from desktop.ui.pages.hardware.planner import PlannerCard
+from desktop.ui.pages.hardware.speeds import SpeedCard
 from desktop.ui.pages.hardware.split import SplitCard
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
@@ -44,7 +45,9 @@ class HardwareView(Page):
         self._cpu = FoundCard()
         self._disk = FoundCard()
         self._columns = 0
+        self.speeds = SpeedCard()
         self.split = SplitCard()
+        self.speeds.hide()
         self.split.hide()
         self.planner = PlannerCard()
         self.planner.hide()
@@ -54,7 +57,7 @@ class HardwareView(Page):
         self._problems.hide()
         self.body.addWidget(self._waiting)
         self.body.addLayout(self._grid)
-        for widget in (self._problems, self.planner, self.split, self.doctor):
+        for widget in (self._problems, self.planner, self.speeds, self.split, self.doctor):
             self.body.addWidget(widget)
         self.body.addStretch(1)
         for card in (self._cpu, self._disk):

@@ -10,7 +10,7 @@ from PySide6.QtCore import QCoreApplication
 from desktop.errors import AppError
 from desktop.fit.types import Choice, Recommendation
 from desktop.services import Services, Survey
-from desktop.ui.bridge import Coalescer
+from desktop.ui.bridge import Coalescer, explain, sentences
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import NoticeWish, Shell
 
@@ -99,37 +99,41 @@ class ExactRows:
 
         await asyncio.sleep(after)
         rows = [row for row in self._rows if not self._answers.get(_key(row), row).exact]
+        failures: list[AppError] = []
+        asked = verify_choices(self._services, found, rows, fetch=fetch, on_failure=failures.append)
         try:
-            async with aclosing(verify_choices(self._services, found, rows, fetch=fetch)) as answers:
+            async with aclosing(asked) as answers:
                 async for answer in answers:
                     self._answers[_key(answer)] = answer
                     self._show.request()
                     if not self._view.isVisible():
                         return  # nobody looks: the page asks again when it is shown
             if fetch:
-                self._tell_what_is_left()
+                left = sum(not self._answers.get(_key(row), row).exact for row in self._rows)
+                tell_rows_left(self._shell, left, failures, self.fetch)
         except AppError as error:
             self._shell.report(error)
         finally:
             self._show.request()
 
-    def _tell_what_is_left(self) -> None:
-        count = sum(not self._answers.get(_key(row), row).exact for row in self._rows)
-        if not count:
-            self._shell.notice_unwanted.emit(_LEFT)
-            return
-        one = QCoreApplication.translate("ExactRows", "One row could not be checked; its memory stays an estimate.")
-        several = QCoreApplication.translate(
-            "ExactRows", "{count} rows could not be checked; their memory stays an estimate."
-        )
-        hint = QCoreApplication.translate(
-            "ExactRows", "The Hub did not answer, or the engine does not know the model; the log says which."
-        )
-        action = QCoreApplication.translate("ExactRows", "Try again")
-        text = one if count == 1 else several.format(count=count)
-        self._shell.notify(
-            NoticeWish(text=text, hint=hint, kind="warn", action=action, on_action=self.fetch, key=_LEFT)
-        )
+
+def tell_rows_left(shell: Shell, count: int, failures: Sequence[AppError], again: Callable[[], None]) -> None:
+    """Say how many rows stay estimates though the Hub was asked, and what kept the engine from them."""
+    if not count:
+        shell.notice_unwanted.emit(_LEFT)
+        return
+    one = QCoreApplication.translate("ExactRows", "One row could not be checked; its memory stays an estimate.")
+    several = QCoreApplication.translate(
+        "ExactRows", "{count} rows could not be checked; their memory stays an estimate."
+    )
+    reasons = list(dict.fromkeys(explain(error) for error in failures))
+    hint = sentences(reasons[0]) if reasons else ""
+    if len(reasons) > 1:
+        others = QCoreApplication.translate("ExactRows", "The log has the other reasons.")
+        hint = sentences((reasons[0].message, others))
+    action = QCoreApplication.translate("ExactRows", "Try again")
+    text = one if count == 1 else several.format(count=count)
+    shell.notify(NoticeWish(text=text, hint=hint, kind="warn", action=action, on_action=again, key=_LEFT))
 
 
 def _key(row: Choice) -> tuple[str, str]:

@@ -155,8 +155,10 @@ class ModelsView(Page):
             remark = self.tr("Memory: {exact} of {count} exact, the others are estimates").format(
                 exact=exact, count=len(rows)
             )
+        elif any(choice.speed.measured for choice in rows):
+            remark = self.tr("Memory is an estimate; speeds are from what was measured here")
         else:
-            remark = self.tr("Estimates for this machine, until a model has run on it")
+            remark = self.tr("Estimates for this machine; the Hardware page can measure its speed")
         self.header.set_remark(remark)
 
     def _show_fetch(self, *, checking: bool, may_fetch: bool) -> None:
