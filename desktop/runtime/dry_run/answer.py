@@ -21,7 +21,7 @@ from desktop.engine.protocol import (
 from desktop.runtime.devices.backends import Ggml, list_devices
 from desktop.runtime.devices.rpc import register_workers, rpc_buffer_names
 from desktop.runtime.dry_run.heap import keep_what_is_freed
-from desktop.runtime.dry_run.imagined import ImaginedDevices
+from desktop.runtime.dry_run.imagined import ImaginedDevices, is_padded
 from desktop.runtime.dry_run.norms import norms_are_assigned, norms_at_home
 from desktop.runtime.dry_run.projector import projector_compute
 from desktop.runtime.dry_run.stubs import stub_for
@@ -49,7 +49,7 @@ class DryRuns:
     def __init__(self, ggml: Ggml, log: EngineLog) -> None:
         self._ggml, self._log = ggml, log
         self._imagined: ImaginedDevices | None = None
-        self._checked: set[tuple[str, int, int, int]] = set()
+        self._padded: dict[tuple[str, int, int, int], bool] = {}
         self._engine = llama.llama_version().decode()
         keep_what_is_freed()
 
@@ -85,7 +85,7 @@ class DryRuns:
         return answer
 
     def _plan_model(self, question_id: int, plan: LoadPlan, imagined: Mapping[str, int]) -> FitAnswer:
-        self._check_file(plan.model_path)
+        padded = self._check_file(plan.model_path)
         check_plan(plan)
         parameters = ModelParameters(plan, self._ggml, imagined=imagined)
         # Anything but LLAMA_LOAD_MODE_NONE aborts the process where nothing is allocated.
@@ -98,7 +98,8 @@ class DryRuns:
                 raise EngineError(FailureKind.INTERNAL, "the engine's log does not tell where the layers went")
             handles = {name: imagined.get(name) or find_device(self._ggml, name) for name in plan.devices}
             if imagined:
-                self._devices().pad_tensors(needed=not is_whole(plan, layers) or {plan.type_k, plan.type_v} != {"f16"})
+                brought = padded and not is_whole(plan, layers)
+                self._devices().pad_tensors(needed=brought or {plan.type_k, plan.type_v} != {"f16"})
             steps = [self._plan_step(model, one, layers, handles) for one in _steps(plan, layers)]
         finally:
             llama.llama_model_free(model)
@@ -124,11 +125,14 @@ class DryRuns:
         # Of what was not allocated the log states 0; compute buffers are measured all the same.
         return _Step(read_caches(lines), buffer_sizes(lines, aliases), n_ctx)
 
-    def _check_file(self, path: str) -> None:
-        """Once for each state of a file: of a stub it takes longer than the engine does."""
-        if _state_of(path) not in self._checked:
-            check_file(path)
-            self._checked.add(_state_of(path))
+    def _check_file(self, path: str) -> bool:
+        """Check it once for each state of the file: of a stub it takes longer than the engine does.
+
+        Returns whether a card pads some of its weights.
+        """
+        if (state := _state_of(path)) not in self._padded:
+            self._padded[state] = any(map(is_padded, check_file(path).tensors))
+        return self._padded[state]
 
     def _find(self, question: FitQuestion) -> Mapping[str, int]:
         return self._devices().find(question.imagined) if question.imagined else {}

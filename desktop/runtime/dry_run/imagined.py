@@ -14,6 +14,7 @@ from typing import Any
 import llama_cpp.llama_cpp as llama
 
 from desktop.engine.protocol import FailureKind, ImaginedDevice
+from desktop.gguf.header import TensorInfo
 from desktop.runtime.devices.backends import Capabilities, Ggml, Properties
 from desktop.runtime.dry_run.native import NativeAnswers
 from desktop.runtime.dry_run.structs import (
@@ -45,6 +46,11 @@ _BUFFER_FUNCTIONS = (
 _WRITES = ("memset_tensor", "set_tensor", "clear")  # what nobody reads need not be written: memory is not even given
 _F16 = 1  # GGML_TYPE_F16
 _GPU = 1  # GGML_BACKEND_DEVICE_TYPE_GPU
+
+
+def is_padded(tensor: TensorInfo) -> bool:
+    """Whether a card pads the rows of these weights."""
+    return tensor.kind.block_size > 1 and tensor.shape[0] % _ROW_PADDING != 0
 
 
 class _Functions:
@@ -156,8 +162,8 @@ class ImaginedDevices:
     def pad_tensors(self, *, needed: bool) -> None:
         """Ask here what a tensor takes; without the need ggml says so itself, thousands of times faster.
 
-        Needed where a quantized cache is converted, and where quantized weights are brought to a card: nothing else
-        that is allocated for computing is quantized.
+        Needed where a quantized cache is converted, and where weights that are padded are brought to a card: nothing
+        else that is allocated for computing is quantized.
         """
         for interface, padded in self._padded:
             interface.get_alloc_size = padded if needed else None
