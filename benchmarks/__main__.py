@@ -28,6 +28,8 @@ ALL: dict[str, tuple[str, ...]] = {
     "memory": (*QUICK, "Q4_1"),
     "split": (),
     "exact_fit": (),
+    "page_prices": (),
+    "remote_headers": (),
     "sampler_idle": (),
     "speed_accuracy": (),
 }

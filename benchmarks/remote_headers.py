@@ -129,8 +129,8 @@ def tell(report: Report, title: str, answers: Sequence[Answer]) -> None:
     beyond, after = max(one.beyond for one in answers), max(one.after for one in answers)
     header = statistics.median(one.header for one in answers)
     middle = statistics.median(one.after for one in answers)
-    text = f"{title}: at most {beyond / 1024:.0f} KiB beyond the header, which took {header:.2f} s; exact {middle:.2f} s"
-    text += f" after it, at worst {after:.2f} ({len(answers)} rounds)"
+    text = f"{title}: at most {beyond / 1024:.0f} KiB beyond the header, which took {header:.2f} s; "
+    text += f"exact {middle:.2f} s after it, at worst {after:.2f} ({len(answers)} rounds)"
     (report.note if beyond <= BEYOND and after <= AFTER else report.miss)(text)
 
 
