@@ -1088,6 +1088,10 @@
         <translation>目录中没有名称包含此内容的模型。</translation>
     </message>
     <message>
+        <source>What fits is not known until this machine can be looked at.</source>
+        <translation>要先能查看这台电脑，才知道什么放得下。</translation>
+    </message>
+    <message>
         <source>The models are listed here in a moment.</source>
         <translation>模型马上会列在这里。</translation>
     </message>
@@ -1365,10 +1369,6 @@ Log: {log}</source>
         <translation>在本机实测，预计的速度以此为准。写：读取模型权重的速度，按量化区分。读：处理提示词的速度。</translation>
     </message>
     <message>
-        <source>Waiting</source>
-        <translation>等待中</translation>
-    </message>
-    <message>
         <source>A reply is being written. Beside it the figures would be wrong: measuring begins when it has ended.</source>
         <translation>正在写一条回复。同时测量会得到错误的数字，所以等它结束后再开始。</translation>
     </message>
@@ -1436,8 +1436,8 @@ Log: {log}</source>
         <translation>{name}（使用中）</translation>
     </message>
     <message>
-        <source>The engine did not start, so nothing can be split. {reason}</source>
-        <translation>引擎没有启动，无法分配。{reason}</translation>
+        <source>The engine did not start, so nothing can be split. The doctor says why.</source>
+        <translation>引擎没有启动，无法分配。原因见下面的诊断。</translation>
     </message>
     <message>
         <source>There is no model on this disk yet; the Models page has them.</source>

@@ -76,7 +76,7 @@ def hardware_engine_missing(view: HardwareView) -> None:
     profile = msgspec.structs.replace(TWO_CARDS, gpus=cards, backends=())
     hardware_page(view, profile, failure=NO_ENGINE)
     view.speeds.hide()
-    view.split.set_no_engine(explain(NO_ENGINE).message)
+    view.split.set_no_engine()
 
 
 def hardware_problems(view: HardwareView) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QSlider
 
 from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import (
@@ -75,6 +77,7 @@ class Probe:
         self.given_up = 0
         self.gate = asyncio.Event()
         self.failure: Exception | None = None
+        self.found = speeds()
 
     async def __call__(self, *, threads: int, on_progress: Callable[[float], None]) -> SpeedAnswer:
         self.begun += 1
@@ -86,7 +89,7 @@ class Probe:
             raise
         if self.failure is not None:
             raise self.failure
-        return SpeedAnswer(fraction=1.0, engine="test", devices=(speeds(threads=threads or 4),))
+        return SpeedAnswer(fraction=1.0, engine="test", devices=(self.found,))
 
 
 @pytest.fixture
@@ -134,6 +137,23 @@ def test_what_was_measured_is_told_and_kept(page: PagePerson, probe: Probe) -> N
     page.open()
     page.until("the doctor", page.view.doctor.summary)
     assert "20.0 GB/s" in said(page), "it is there the next time"
+
+
+def test_the_split_is_priced_again_and_stays_as_it_is(page: PagePerson, probe: Probe) -> None:
+    shown_card = open_page(page)
+    split = page.view.split
+    page.until("the split", lambda: split.texts() and split.stage_text().startswith("Exact"))
+    assert "(estimate)" in split._speed.text()
+    slider = split.findChild(QSlider)
+    assert isinstance(slider, QSlider)
+    QTest.keyClick(slider, Qt.Key.Key_Left)
+    context = slider.value()
+    page.until("another context", lambda: split.stage_text().startswith("Exact"))
+    probe.found = every_type(speeds())
+    probe.gate.set()
+    shown_card.measure.click()
+    page.until("measured speeds", lambda: split._speed.text() and "(estimate)" not in split._speed.text())
+    assert slider.value() == context, "what the person looked at stays"
 
 
 def test_stop_ends_the_measurement(page: PagePerson, probe: Probe) -> None:

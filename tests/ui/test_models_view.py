@@ -83,6 +83,17 @@ def test_before_anything_is_known_the_page_says_what_it_does(view: ModelsView) -
     assert not any(each.text() == "Download and chat" for each in view.findChildren(Button) if each.isVisible())
 
 
+def test_where_the_machine_cannot_be_looked_at_nothing_is_promised(view: ModelsView) -> None:
+    view.set_failed("It failed.", "Look again.")
+    settle()
+    assert "in a moment" not in view._empty.text()
+    assert view._empty.isVisible()
+    assert not view.answer._caption.isVisible(), "there is no best"
+    view.set_looking()
+    assert "in a moment" in view._empty.text()
+    assert view.answer._caption.isVisible()
+
+
 def test_the_answer_comes_first_with_size_licence_and_figures(view: ModelsView) -> None:
     fill(view)
     text = words(view)

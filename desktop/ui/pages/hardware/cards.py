@@ -8,7 +8,9 @@ from desktop.ui.bridge import translate_core
 from desktop.ui.figures import gb, gib
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.gauge import GaugeBar
-from desktop.ui.widgets.labels import ElidedLabel, PlainLabel
+from desktop.ui.widgets.labels import PlainLabel
+
+_NO_BREAK = "\u00a0"
 
 
 class FoundCard(Card):
@@ -17,7 +19,7 @@ class FoundCard(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
         self._facts = PlainLabel(tone="muted", wrap=True)
-        self._use = ElidedLabel()
+        self._use = PlainLabel(wrap=True)
         self._bar = GaugeBar()
         self._warning = PlainLabel(tone="warn", wrap=True)
         self._warning.hide()
@@ -28,7 +30,8 @@ class FoundCard(Card):
 
     def texts(self) -> str:
         """Everything the card says, for who cannot see it and for tests."""
-        return "\n".join(label.text() for label in (self._facts, self._use, self._warning) if label.text())
+        shown = "\n".join(label.text() for label in (self._facts, self._use, self._warning) if label.text())
+        return shown.replace(_NO_BREAK, " ")
 
     def show_gpu(self, gpu: Gpu) -> None:
         """Show a graphics card, and why the engine does not use it if it does not."""
@@ -90,7 +93,8 @@ class FoundCard(Card):
         ours = max(ours or 0, held.total if held is not None else 0)
         if ours:
             text += " · " + self.tr("Snug {size}").format(size=gib(ours))
-        self._use.setText(" · ".join(part for part in (text, also) if part))
+        words = " · ".join(part for part in (text, also) if part)
+        self._use.setText(words.replace(" ·", f"{_NO_BREAK}·"))  # a line may end in a dot, none begins with one
         known = min(ours, used)
         weights, kv = self._named(held, known)
         self._bar.set_values(
@@ -99,7 +103,7 @@ class FoundCard(Card):
             kv=kv,
             compute=known - weights - kv,
             others=used - known,
-            described_as=self._use.text(),
+            described_as=words,
         )
 
     @staticmethod

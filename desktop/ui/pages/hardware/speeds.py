@@ -101,8 +101,7 @@ class SpeedCard(Card):
     def set_waiting(self, occupation: Occupation) -> None:
         """The measurement has not begun, or begins anew, and why."""
         self._show_running(True)
-        self._bar.setRange(0, 0)
-        self._bar.setAccessibleName(self.tr("Waiting"))
+        self._bar.hide()
         self._state.setText(
             self.tr(
                 "A reply is being written. Beside it the figures would be wrong: measuring begins when it has ended."

@@ -128,9 +128,9 @@ class SplitCard(Card):
         self._message.setText(text)
         self._message.show()
 
-    def set_no_engine(self, reason: str) -> None:
-        """The engine did not start, for this reason."""
-        self.set_message(self.tr("The engine did not start, so nothing can be split. {reason}").format(reason=reason))
+    def set_no_engine(self) -> None:
+        """The engine did not start."""
+        self.set_message(self.tr("The engine did not start, so nothing can be split. The doctor says why."))
 
     def set_no_model(self) -> None:
         """Nothing is installed."""

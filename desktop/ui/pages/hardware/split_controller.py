@@ -97,7 +97,7 @@ class SplitController:
 
     async def _fill(self, found: Survey, wanted: InstalledModel | None) -> None:
         if found.engine is None:
-            self._view.set_no_engine(explain(found.failure).message if found.failure else "")
+            self._view.set_no_engine()
             return
         try:
             self._models = await asyncio.to_thread(self._installed)

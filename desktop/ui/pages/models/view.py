@@ -40,6 +40,7 @@ class ModelsView(Page):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._search_icon: QAction | None = None
+        self._is_failed = False
         super().__init__("", parent=parent)
         self.header.set_title(self.tr("Models"))
         self._fetch = self._make_fetch()
@@ -107,10 +108,14 @@ class ModelsView(Page):
         """The machine is being looked at."""
         self.header.set_remark("")
         self.answer.set_waiting(self.tr("Looking at this machine …"))
+        self._is_failed = False
+        self._show_whether_empty()
 
     def set_failed(self, message: str, hint: str) -> None:
         """The machine could not be looked at."""
         self.answer.set_waiting(message, hint)
+        self._is_failed = True
+        self._show_whether_empty()
 
     def set_choices(
         self,
@@ -224,6 +229,10 @@ class ModelsView(Page):
         searched = bool(self._search.text().strip())
         empty = self.table.filter.rowCount() == 0
         found_none = self.tr("No model of the catalog has this in its name.")
-        self._empty.setText(found_none if searched else self.tr("The models are listed here in a moment."))
+        if self._is_failed:
+            text = self.tr("What fits is not known until this machine can be looked at.")
+        else:
+            text = self.tr("The models are listed here in a moment.")
+        self._empty.setText(found_none if searched and not self._is_failed else text)
         self._empty.setVisible(empty)
         self.table.setVisible(not empty)
