@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from desktop.actions.fit import fit_defaults, installed_subject, known_subject
+from desktop.actions.fit import installed_subject, known_subject, learned_defaults
 from desktop.actions.known import kept_model, known_model
 from desktop.actions.plan import ABOUT_THE_MODEL
-from desktop.actions.survey import learned_overheads, learned_speeds
 from desktop.engine.failure import EngineError
 from desktop.errors import AppError, Phrase
 from desktop.gguf.errors import GgufError
@@ -136,13 +135,12 @@ class _Asking:
 
         if found.engine is None:
             return None
-        probes = await asyncio.to_thread(learned_speeds, services, found)
+        defaults = await learned_defaults(services, found)
         if imagined is None:
-            overheads = await asyncio.to_thread(learned_overheads, services, found)
-            defaults = msgspec.structs.replace(fit_defaults(services), overheads=overheads, probes=probes)
             asking = cls(services, found, defaults, found.engine.devices, ())
         else:
-            defaults = msgspec.structs.replace(fit_defaults(services), probes=probes.only_cpu() if probes else None)
+            probes = defaults.probes.only_cpu() if defaults.probes else None
+            defaults = msgspec.structs.replace(defaults, overheads={}, probes=probes)
             asking = cls(services, found, defaults, tuple(map(as_engine_device, imagined)), imagined)
         await asyncio.to_thread(asking._look_into_library)
         return asking

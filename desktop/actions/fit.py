@@ -10,7 +10,7 @@ from desktop.actions.known import known_model
 from desktop.actions.models import resolve_model
 from desktop.actions.survey import learned_overheads, learned_speeds, survey
 from desktop.errors import AppError, Phrase
-from desktop.services import Services
+from desktop.services import Services, Survey
 from desktop.settings import ENGINE_PARALLEL, KV_TYPE, MEMORY_MARGIN, WANTED_CONTEXT
 
 if TYPE_CHECKING:
@@ -42,29 +42,34 @@ async def fit_model(
         if on_progress is not None:
             on_progress(count)
 
-    looking = asyncio.ensure_future(survey(services))
-    try:
-        subject = await subject_of(services, reference, on_progress=on_bytes)
-    except BaseException:
-        looking.cancel()
-        await asyncio.wait([looking])
-        raise
-    found = await looking
+    subject, found = await _subject_and_survey(services, reference, on_bytes)
     if found.engine is None and wish.imagined is None:
         raise found.failure or AppError(reason="the engine did not start")
-    overheads = await asyncio.to_thread(learned_overheads, services, found)
-    probes = await asyncio.to_thread(learned_speeds, services, found)
     report = await report_fit(
         subject,
         profile=found.profile,
         devices=found.engine.devices if found.engine else (),
         wish=wish,
-        defaults=msgspec.structs.replace(fit_defaults(services), overheads=overheads, probes=probes),
+        defaults=await learned_defaults(services, found),
         dry_runs=services.dry_runs if exact else None,
         folder=services.paths.stubs,
     )
     actual = await asyncio.to_thread(services.observed.actual, load_key(report.plan))
     return msgspec.structs.replace(report, actual=actual)
+
+
+async def _subject_and_survey(
+    services: Services, reference: str, on_progress: "Progress"
+) -> "tuple[FitSubject, Survey]":
+    """Both at the same time."""
+    looking = asyncio.ensure_future(survey(services))
+    try:
+        subject = await subject_of(services, reference, on_progress=on_progress)
+    except BaseException:
+        looking.cancel()
+        await asyncio.wait([looking])
+        raise
+    return subject, await looking
 
 
 async def subject_of(services: Services, reference: str, *, on_progress: "Progress | None" = None) -> "FitSubject":
@@ -129,3 +134,10 @@ def fit_defaults(services: Services) -> "FitDefaults":
         margin=services.settings.get(MEMORY_MARGIN),
         context=services.settings.get(WANTED_CONTEXT),
     )
+
+
+async def learned_defaults(services: Services, found: Survey) -> "FitDefaults":
+    """What a load takes where nothing is fixed, with what this machine's own runs taught."""
+    overheads = await asyncio.to_thread(learned_overheads, services, found)
+    probes = await asyncio.to_thread(learned_speeds, services, found)
+    return msgspec.structs.replace(fit_defaults(services), overheads=overheads, probes=probes)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from desktop.actions.fit import fit_defaults
-from desktop.actions.survey import learned_overheads, learned_speeds, survey
+from desktop.actions.fit import learned_defaults
+from desktop.actions.survey import survey
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineInfo, FailureKind, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Phrase
@@ -19,6 +19,8 @@ from desktop.settings import CACHE_DISK, CACHE_RAM, ENGINE_THREADS, MEMORY_GUARD
 
 if TYPE_CHECKING:
     from desktop.fit.plan import PlanTask
+    from desktop.fit.report import FitDefaults
+    from desktop.gguf.header import GgufHeader
     from desktop.library.types import InstalledModel
 
 ABOUT_THE_MODEL = frozenset(
@@ -107,33 +109,54 @@ async def task_of(
 
     With a model loaded it always looks anew: what that one holds is counted as free, so that it must not be free yet.
     """
-    from desktop.fit.plan import PlanTask, other_headers
+    from desktop.fit.plan import other_headers
     from desktop.gguf.header import read_header
 
     path, loaded = Path(model.path), services.engine.loaded
     looked = survey(services, again=again or loaded is not None)
     header, found = await asyncio.gather(asyncio.to_thread(read_header, path), looked)
-    engine, defaults = _engine_of(found), fit_defaults(services)
+    task = _task_without_wishes(
+        services,
+        model,
+        headers=(header, *await asyncio.to_thread(other_headers, path)),
+        found=found,
+        defaults=await learned_defaults(services, found),
+    )
+    return msgspec.structs.replace(
+        task,
+        context=context,
+        gpu_layers=gpu_layers,
+        tensor_split=tuple(tensor_split),
+        reclaimed=loaded.memory if loaded else (),  # the engine unloads before it loads
+    )
+
+
+def _task_without_wishes(
+    services: Services,
+    model: "InstalledModel",
+    *,
+    headers: "tuple[GgufHeader, ...]",
+    found: Survey,
+    defaults: "FitDefaults",
+) -> "PlanTask":
+    from desktop.fit.plan import PlanTask
+
     return PlanTask(
-        path=path,
+        path=Path(model.path),
         name=model.name,
         quantization=model.quantization,
-        header=header,
-        shards=await asyncio.to_thread(other_headers, path),
+        header=headers[0],
+        shards=headers[1:],
         profile=found.profile,
-        devices=engine.devices,
-        context=context,
+        devices=_engine_of(found).devices,
         wanted_context=defaults.context,
         type_k=defaults.kv,
         type_v=defaults.kv,
-        gpu_layers=gpu_layers,
-        tensor_split=tuple(tensor_split),
         threads=services.settings.get(ENGINE_THREADS),
         margin=defaults.margin,
-        overheads=await asyncio.to_thread(learned_overheads, services, found),
-        probes=await asyncio.to_thread(learned_speeds, services, found),
+        overheads=defaults.overheads,
+        probes=defaults.probes,
         parallel=defaults.parallel,
-        reclaimed=loaded.memory if loaded else (),  # the engine unloads before it loads
         refuse=services.settings.get(MEMORY_GUARD),
     )
 

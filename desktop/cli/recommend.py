@@ -27,7 +27,7 @@ _LARGEST = 1 << 50
 def add_parser(subparsers: Any) -> None:
     """Declare the verb."""
     parser = subparsers.add_parser("recommend", help="rank the models that fit this machine, or another one")
-    parser.add_argument("--context", metavar="N", type=int, help="tokens of context that must fit (default: 8192)")
+    parser.add_argument("--context", metavar="N", type=int, help="context that must fit (default: see settings)")
     parser.add_argument(
         "--gpu",
         metavar="CARD",
@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> None:
         help='think of these graphics cards instead, by memory or by name, for example 16GB "RTX 3060 12GB"',
     )
     parser.add_argument("--ram", metavar="SIZE", help="think of this much main memory instead, for example 32GB")
-    parser.add_argument("--min-speed", metavar="T", type=float, help="least tokens per second (default: 10)")
+    parser.add_argument("--min-speed", metavar="T", type=float, help="least tokens per second (default: see settings)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -51,9 +51,10 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     from functools import partial
 
     from desktop.actions.recommend import recommend_models
+    from desktop.fit.cards import card_called
 
     _check(arguments)
-    gpus = [parse_card(text) for text in arguments.gpu]
+    gpus = [card_called(text) for text in arguments.gpu]
     ram = parse_size("--ram", arguments.ram) if arguments.ram else None
     profile = await _profile(services, gpus, ram)
     rank = partial(recommend_models, context=arguments.context, minimum_speed=arguments.min_speed)
@@ -75,14 +76,6 @@ def parse_size(option: str, text: str) -> int:
     if not 0 < size <= _LARGEST:
         raise WrongUsage(reason=f'{option} "{text}" cannot be the size of a memory')
     return int(size)
-
-
-def parse_card(text: str) -> "Card":
-    """Turn "16GB" or "RTX 3060 12GB" into a card; raises WrongUsage."""
-    from desktop.fit.cards import card_of_size, find_card
-
-    looks_like_a_size = _SIZE.match(text.strip()) or not any(letter.isalpha() for letter in text)
-    return card_of_size(parse_size("--gpu", text)) if looks_like_a_size else find_card(text)
 
 
 def as_json(answer: "Recommendation") -> dict[str, Any]:

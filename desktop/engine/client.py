@@ -228,7 +228,7 @@ class EngineClient:
     async def devices(self) -> tuple[EngineDevice, ...]:
         """The engine's devices with the memory that is free now; starts the child when needed.
 
-        While it loads a model, or does not answer in time, as they were when it started: it then says so in the log.
+        As they were when it started while it loads a model, or where it does not answer in time, which the log says.
         Raises AppError from engine/failure.py.
         """
         info = await self.start()

@@ -1,6 +1,7 @@
 """What holds for a whole recommendation, and what would change its head: other wishes, other hardware."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -53,21 +54,22 @@ def one_step_up(profile: HardwareProfile) -> HardwareProfile:
     return msgspec.structs.replace(profile, gpus=tuple(larger if gpu is largest else gpu for gpu in profile.gpus))
 
 
-def outlook(
-    *,
-    profile: HardwareProfile,
-    best: Priced | None,
-    missed: Sequence[Priced],
-    upgraded: Priced | None,
-    context: int,
-    minimum: float,
-    estimated: bool,
-) -> list[Phrase]:
-    """Say what holds for the whole list and what would change its head.
+class Prospects(NamedTuple):
+    """What a list is headed by and what it is not.
 
-    estimated: whether a speed that is shown was not measured here.
-    missed: the nearest miss of every model without a choice. upgraded: the first choice one step up, if any.
+    missed: the nearest miss of every model without a choice. upgraded: the first choice one step up, if any. measured:
+    whether every speed that is shown was measured here.
     """
+
+    best: Priced | None
+    missed: Sequence[Priced]
+    upgraded: Priced | None
+    measured: bool
+
+
+def outlook(prospects: Prospects, *, profile: HardwareProfile, context: int, minimum: float) -> list[Phrase]:
+    """Say what holds for the whole list and what would change its head."""
+    best, missed, upgraded, measured = prospects
     found = [] if best else [Phrase.of(_NOTHING, context=context, minimum=f"{minimum:g}")]
     has_gpu = any(gpu.backend for gpu in profile.gpus)
     if not profile.gpus or (profile.backends and not has_gpu):
@@ -79,7 +81,7 @@ def outlook(
         found.append(_first_would_be(template, upgraded, size=gib(ONE_STEP_MORE)))
     if profile.gpus and not profile.backends:
         found.append(Phrase.of(_NOT_ASKED))
-    return [*found, Phrase.of(_ESTIMATED)] if estimated else found
+    return found if measured else [*found, Phrase.of(_ESTIMATED)]
 
 
 def _slower(missed: Sequence[Priced], floor: float, minimum: float) -> list[Phrase]:

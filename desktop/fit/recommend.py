@@ -6,7 +6,7 @@ from itertools import groupby
 from desktop.catalog.types import Catalog
 from desktop.engine.protocol import KvType
 from desktop.fit.budget import MARGIN
-from desktop.fit.outlook import one_step_up, outlook
+from desktop.fit.outlook import Prospects, one_step_up, outlook
 from desktop.fit.placement import OUTPUTS, Request
 from desktop.fit.quality import MUCH_LOSS
 from desktop.fit.ranking import Priced, best_quantization, by_capability, is_candidate, rank, standing
@@ -52,23 +52,18 @@ def recommend(
     choices = _explain_choices(best, missed, models, machine, minimum_speed)
     choices += _alternatives(best, models, machine, minimum_speed)[: max(ENOUGH_CHOICES - len(choices), 0)]
     larger = machine_of(one_step_up(profile), margin=margin, learned=learned)
-    upgraded = _best_of(larger, catalog, request, minimum_speed)
-    first = next(iter(best), None)
-    remarks = outlook(
-        profile=profile,
-        best=first,
+    prospects = Prospects(
+        best=next(iter(best), None),
         missed=missed,
-        upgraded=upgraded,
-        context=context,
-        minimum=minimum_speed,
-        estimated=not all(choice.speed.measured for choice in choices) or not choices,
+        upgraded=_best_of(larger, catalog, request, minimum_speed),
+        measured=bool(choices) and all(choice.speed.measured for choice in choices),
     )
     return Recommendation(
         context=context,
         budgets=machine.budgets,
         choices=tuple(_with_disk(choice, profile) for choice in choices),
         rejected=tuple(_explain_rejection(entry, minimum_speed) for entry in missed),
-        notes=tuple(remarks),
+        notes=tuple(outlook(prospects, profile=profile, context=context, minimum=minimum_speed)),
     )
 
 
