@@ -128,10 +128,9 @@ def _blocks(count: int) -> list[str]:
     return [f"blk.{layer}." for layer in range(count)]
 
 
-def write_head(path: Path, described: Described) -> Path:
-    """Write a file of that header whose weights are a hole."""
-    head = header_bytes(described.metadata, described.tensors)
+def write_head(path: Path, head: bytes, behind: int) -> Path:
+    """Write a file of that header and a hole of `behind` bytes, where its weights would be."""
     with path.open("wb") as stream:
         stream.write(head)
-        stream.truncate(len(head) + data_size(described.tensors))
+        stream.truncate(len(head) + behind)
     return path

@@ -28,7 +28,7 @@ from desktop.catalog.catalog import load_catalog
 from desktop.fit.report import FitWish, imagine_card
 from desktop.paths import Paths, catalog_file
 from desktop.services import Survey, create_services
-from tests.support.gguf_writer import header_bytes
+from tests.support.gguf_writer import Scalar, data_size, header_bytes
 from tests.support.hub_server import HubServer
 from tests.support.hub_values import ServedFile
 
@@ -64,15 +64,16 @@ class Answer(NamedTuple):
     after: float
 
 
-def with_words(described: Described, words: Words) -> Described:
-    """Put a vocabulary into a header that has none."""
-    texts = [f"{index:0{words.length}d}" for index in range(words.words)]
-    metadata = {key: value for key, value in described.metadata.items() if not key.endswith("vocab_size")}
-    metadata["tokenizer.ggml.model"] = "gpt2"
-    metadata["tokenizer.ggml.tokens"] = texts
-    metadata["tokenizer.ggml.token_type"] = [1] * words.words
-    metadata["tokenizer.ggml.merges"] = [f"{index % 997} {index}" for index in range(words.merges)]
-    return Described(metadata, described.tensors)
+def head_with_words(described: Described, words: Words) -> bytes:
+    """A header whose vocabulary, which `described` leaves out, is in it."""
+    metadata: dict[str, Scalar | Sequence[Scalar]] = {
+        **{key: value for key, value in described.metadata.items() if not key.endswith("vocab_size")},
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.tokens": [f"{index:0{words.length}d}" for index in range(words.words)],
+        "tokenizer.ggml.token_type": [1] * words.words,
+        "tokenizer.ggml.merges": [f"{index % 997} {index}" for index in range(words.merges)],
+    }
+    return header_bytes(metadata, described.tensors)
 
 
 async def answer(hub: HubServer, name: str, size: int, folder: Path, machine: Survey | None) -> Answer:
@@ -108,9 +109,10 @@ async def measure(folder: Path, rounds: int, report: Report) -> None:
             model = catalog.find(name)
             if model is None:
                 raise RuntimeError(f"the catalog has no {name}")
-            described = with_words(describe(model, "Q4_K_M"), words)
-            path = write_head(folder / f"{name}.gguf", described)
-            sizes[name] = len(header_bytes(described.metadata, described.tensors))
+            described = describe(model, "Q4_K_M")
+            head = head_with_words(described, words)
+            path = write_head(folder / f"{name}.gguf", head, data_size(described.tensors))
+            sizes[name] = len(head)
             hub.add_served(f"bench/{name}", path.name, ServedFile(path, path.stat().st_size, "0" * 64), commit=COMMIT)
         for number in range(rounds):
             for line, speed in LINES.items():
