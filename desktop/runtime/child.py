@@ -5,6 +5,7 @@ import os
 import sys
 
 from desktop.engine.protocol import EXIT_ENGINE_MISSING
+from desktop.runtime.bindings import leave_out_the_rest
 from desktop.runtime.wire import Inbox, Wire
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ def run_engine_child() -> int:
 
 def _serve(wire: Wire, inbox: Inbox) -> int:
     try:
+        leave_out_the_rest()
         # Here and not above: the heartbeat answers while libraries load, and a missing one is told in words.
         from desktop.runtime.engine import Engine
     except (ImportError, OSError, RuntimeError, AttributeError):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from desktop.engine.protocol import EXIT_ENGINE_MISSING
+from desktop.runtime.bindings import leave_out_the_rest
 from desktop.runtime.wire import Wire
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def run_question_child(find: Callable[[], Answering]) -> int:
 
 def _serve(wire: Wire, find: Callable[[], Answering]) -> int:
     try:
+        leave_out_the_rest()
         import llama_cpp.llama_cpp as llama
 
         engine_log, answer = find()

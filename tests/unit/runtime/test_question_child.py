@@ -15,7 +15,8 @@ from desktop.engine.protocol import EXIT_ENGINE_MISSING
 def test_an_engine_that_does_not_load_is_told_by_the_exit_code(role: ChildRole, fault: str, tmp_path: Path) -> None:
     package = tmp_path / "llama_cpp"
     package.mkdir()
-    (package / "__init__.py").write_text(f"raise {fault}\n", "utf-8")
+    (package / "__init__.py").touch()
+    (package / "llama_cpp.py").write_text(f"raise {fault}\n", "utf-8")
     ended = subprocess.run(
         child_command(role),
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
