@@ -220,7 +220,7 @@ def application_id(name: str) -> int:
 def _known_version(database: Database, name: str, newest: int) -> int:
     """The format of the file; 0 where it is new. Raises DatabaseFromTheFuture and DatabaseUnreadable."""
     connection, path = database.connection, database.path
-    with connection:  # at one moment: another process may be making its tables just now
+    with _one_moment(connection):  # another process may be making its tables just now
         version = int(connection.pragma("user_version"))
         owner = int(connection.pragma("application_id"))
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
@@ -229,6 +229,20 @@ def _known_version(database: Database, name: str, newest: int) -> int:
     if version > newest:
         raise DatabaseFromTheFuture(path=str(path), found=version, known=newest)
     return version
+
+
+@contextlib.contextmanager
+def _one_moment(connection: apsw.Connection) -> Iterator[None]:
+    """What is read inside is of one state of the file. Inside a transaction it is so anyway."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:  # a full disk has SQLite roll back by itself
+            connection.execute("COMMIT")
 
 
 def _back_up(database: Database, version: int) -> None:

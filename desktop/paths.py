@@ -100,7 +100,8 @@ def user_paths() -> Paths:
         cache=Path(platformdirs.user_cache_dir(_APP, appauthor=False)),
         logs=Path(platformdirs.user_log_dir(_APP, appauthor=False)),
     )
-    _usable(paths.data)
+    for folder in (paths.config, paths.data, paths.cache, paths.logs):
+        _usable(folder)
     return paths
 
 

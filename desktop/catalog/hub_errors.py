@@ -124,6 +124,6 @@ def retry_after(value: Any) -> float | None:
         return float(text[:6])
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a date with numbers that no calendar has
         return None
     return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment.tzinfo else None

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import apsw
+
 from desktop.database import Database, DatabaseUnreadable, Migration, Parameters, open_database
 from desktop.errors import AppError
 from desktop.files import locked, move_aside
@@ -78,7 +80,7 @@ class ExpendableDatabase:
                 except DatabaseUnreadable as error:
                     database.close()
                     self._begin_anew(error)
-                except AppError as error:
+                except (AppError, apsw.Error, OverflowError) as error:  # a table that is gone, a number too large
                     _log.warning("%s cannot be used: %s", self._path.name, error)
                     return otherwise
             return otherwise

@@ -1,8 +1,10 @@
+import contextlib
 import shutil
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -222,6 +224,34 @@ def test_a_full_disk_is_explained_and_committed_rows_stay(path: Path) -> None:
     assert "Free some space" in caught.value.explain().hint
     assert database.read("SELECT text FROM note") == [("kept",)]
     database.execute("UPDATE note SET text = 'still working'")
+    database.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("not run here: no file system may be mounted")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system as Linux does")
+def test_a_full_disk_is_explained_when_a_database_is_opened(small_disk: Path) -> None:
+    path = small_disk / "notes.sqlite3"
+    with_notes(path, "kept")
+    filling = small_disk / "filling"
+    with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    with pytest.raises(DiskFull):
+        opened(path)
+    filling.unlink()
+    database = opened(path)
+    assert database.read("SELECT text FROM note") == [("kept",)]
     database.close()
 
 

@@ -37,6 +37,17 @@ def test_a_folder_whose_name_is_no_text_is_explained(tmp_path: Path, monkeypatch
         user_paths()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="folders are named by such variables there")
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"])
+def test_any_folder_whose_name_is_no_text_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("SNUG_HOME", raising=False)
+    monkeypatch.setenv(variable, os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    with pytest.raises(HomeUnusable, match="not valid text"):
+        user_paths()
+
+
 def test_a_missing_catalog_is_looked_for_beside_the_resources(monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = paths._shipped
 

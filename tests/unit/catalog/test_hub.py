@@ -272,6 +272,7 @@ def test_retry_after_is_read_as_a_number_or_a_date() -> None:
     assert retry_after("120") == 120
     assert retry_after(None) is None
     assert retry_after("soon") is None
+    assert retry_after(f"Fri, 31 Dec {'9' * 30} 23:59:59 GMT") is None
     later = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))
     assert later is not None
     assert 50 < later <= 61

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
 
@@ -162,6 +163,20 @@ def test_a_damaged_file_begins_anew_and_is_kept(tmp_path: Path, damage: str) -> 
 def test_a_folder_that_cannot_be_had_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     answers = Answers(tmp_path / "file" / "answers.sqlite3")
+    answers.keep("a", b"question", an_answer(7))
+    assert answers.find("a", b"question") is None
+    answers.close()
+
+
+@pytest.mark.allow_log("cannot be used")
+def test_a_table_that_is_gone_is_no_error(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite3"
+    answers = Answers(path)
+    answers.keep("a", b"question", an_answer(7))
+    answers.close()
+    with apsw.Connection(str(path)) as connection:
+        connection.execute("DROP TABLE answers")
+    connection.close()
     answers.keep("a", b"question", an_answer(7))
     assert answers.find("a", b"question") is None
     answers.close()
