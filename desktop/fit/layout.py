@@ -163,17 +163,18 @@ def _without(shape: ModelShape, kept: Kept) -> ModelShape:
 
 
 def layout_speed(
-    model: SpeedModel, costs: Costs, layout: Layout, figures: QuantFigures, *, depth: int = DEPTH
+    speeds: SpeedModel, costs: Costs, layout: Layout, figures: QuantFigures, *, depth: int = DEPTH, model: str = ""
 ) -> Speed:
-    """Expected speed of a layout at `depth` tokens of conversation.
+    """Expected speed of a layout at `depth` tokens of conversation. model: its key, so that its own runs count.
 
     What stays behind is read by the CPU, between two hops for each of its blocks.
     """
     if layout.kept is None:
-        return model.decode(costs, layout.spans, figures, depth=depth)
-    cards = model.decode(costs.of(rest_of(costs.shape, layout.kept)), layout.spans, figures, depth=depth)
+        return speeds.decode(costs, layout.spans, figures, depth=depth, model=model)
+    # No run is noted of a model with tensors that stay behind: its runs are of other work, as those of other models.
+    cards = speeds.decode(costs.of(rest_of(costs.shape, layout.kept)), layout.spans, figures, depth=depth)
     behind = (Span(CPU, 0, layout.kept.blocks),)
-    cpu = model.decode(costs.of(behind_shape(costs.shape, layout.kept)), behind, figures, depth=depth)
+    cpu = speeds.decode(costs.of(behind_shape(costs.shape, layout.kept)), behind, figures, depth=depth)
     hops = 2 * HOP_SECONDS * layout.kept.blocks
     return Speed(
         decode_low=1 / (1 / cards.decode_low + 1 / cpu.decode_low + hops),

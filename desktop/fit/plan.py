@@ -12,6 +12,7 @@ from desktop.errors import QT_TRANSLATE_NOOP, Phrase, WrongUsage
 from desktop.fit.budget import MARGIN, budgets_of_devices, with_reclaimed
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.header_shape import shape_of_header
+from desktop.fit.known_speeds import model_key
 from desktop.fit.measured import Probes
 from desktop.fit.placement import CPU, Request, placement_of
 from desktop.fit.quality import kv_may_be_lowered, quant_figures
@@ -128,6 +129,8 @@ def problem_of(task: PlanTask) -> Problem:
         budgets=budgets,
         speed=SpeedModel(task.profile, budgets, probes=task.probes),
         figures=quant_figures(task.quantization or quantization_of(task.path.name)),
+        # Some milliseconds for a model of many tensors, which a slider has not; only runs need it.
+        model=model_key(task.header) if task.probes and task.probes.runs else "",
         gpu_layers=fixed,
         tensor_split=task.tensor_split,
     )

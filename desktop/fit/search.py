@@ -54,7 +54,8 @@ class Problem(NamedTuple):
     """What is to be planned, apart from the context.
 
     gpu_layers, tensor_split: what the person fixed; None and () leave it open.
-    corrections: what the engine told so far.
+    model: its key (`model_key`), so that its own runs correct its speed; "" where no header is known. corrections: what
+    the engine told so far.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Problem(NamedTuple):
     budgets: tuple[DeviceBudget, ...]
     speed: SpeedModel
     figures: QuantFigures
+    model: str = ""
     gpu_layers: int | None = None
     tensor_split: tuple[int, ...] = ()
     corrections: Corrections = MappingProxyType({})
@@ -126,7 +128,7 @@ class Problem(NamedTuple):
         return Candidate(costs.request, *placed, self._speed(costs, placed.layout, DEPTH))
 
     def _speed(self, costs: Costs, layout: Layout, depth: int) -> Speed:
-        return layout_speed(self.speed, costs, layout, self.figures, depth=depth)
+        return layout_speed(self.speed, costs, layout, self.figures, depth=depth, model=self.model)
 
     def _asked_layout(self, gpu_layers: int) -> Layout:
         devices = [budget.name for budget in self.budgets if budget.is_gpu]

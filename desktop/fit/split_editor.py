@@ -207,7 +207,7 @@ def tensor_split_of(problem: SplitProblem, boundaries: Boundaries) -> tuple[int,
 def _draft(problem: SplitProblem, boundaries: Boundaries, parallel: int) -> SplitDraft:
     costs = problem.costs(parallel)
     spans = _spans(problem, boundaries)
-    speed = problem.search.speed.decode(costs, spans, problem.search.figures)
+    speed = _speed(problem.search, costs, spans)
     return SplitDraft(
         boundaries=boundaries,
         devices=_loads(problem, boundaries, memory_for(costs, spans, problem.budgets)),
@@ -215,6 +215,10 @@ def _draft(problem: SplitProblem, boundaries: Boundaries, parallel: int) -> Spli
         speed=speed,
         alone=_faster_alone(problem, costs, speed, spans),
     )
+
+
+def _speed(search: Problem, costs: Costs, spans: Sequence[Span]) -> Speed:
+    return search.speed.decode(costs, spans, search.figures, model=search.model)
 
 
 def _spans(problem: SplitProblem, boundaries: Boundaries) -> tuple[Span, ...]:
@@ -263,7 +267,7 @@ def _faster_alone(problem: SplitProblem, costs: Costs, speed: Speed, spans: Sequ
         whole = (Span(card.name, 0, problem.layers),)
         if len(spans) == 1 or min(headroom(memory_for(costs, whole, problem.budgets), problem.budgets).values()) < 0:
             continue
-        factor = problem.search.speed.decode(costs, whole, problem.search.figures).decode / speed.decode
+        factor = _speed(problem.search, costs, whole).decode / speed.decode
         if factor >= max(_WORTH_A_WORD, best.factor if best else 0):
             best = Alone(label=card.label or card.name, factor=factor)
     return best
