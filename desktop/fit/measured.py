@@ -9,7 +9,8 @@ import itertools
 import math
 import statistics
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from desktop.engine.protocol import AttentionSpeed, DeviceSpeeds, LayerSpeed
@@ -166,11 +167,13 @@ class Correction(NamedTuple):
 def correction(runs: Sequence[Run], *, placement: str, model: str, prefill: bool = False) -> Correction:
     """How this machine's runs compare with what was predicted of them, drawn towards 1 where there are few.
 
-    Runs of the same model count before those of others on the same devices. model: its key, "" where unknown.
+    Runs of the same model with as many layers on each device count before those of any model on the same devices, whose
+    layers are other layers anyway. model: its key, "" where unknown.
     """
-    here = [run for run in runs if run.placement == placement]
-    same = [run for run in here if model and run.model == model]
-    ratios = [ratio for run in same or here if (ratio := _ratio(run, prefill=prefill))][:_RECENT]
+    devices = _devices_of(placement)
+    here = [run for run in runs if _devices_of(run.placement) == devices]
+    same = _ratios((run for run in here if model and run.model == model and run.placement == placement), prefill)
+    ratios = same or _ratios(here, prefill)
     if not ratios:
         return Correction()
     weight = len(ratios) / (len(ratios) + _PRIOR_RUNS[bool(same)])
@@ -180,6 +183,17 @@ def correction(runs: Sequence[Run], *, placement: str, model: str, prefill: bool
 def placement_key(spans: Sequence[Span]) -> str:
     """Which devices hold how many layers, as runs are remembered by."""
     return ",".join(f"{span.device}:{span.end - span.begin}" for span in spans)
+
+
+@lru_cache(maxsize=1024)
+def _devices_of(placement: str) -> tuple[str, ...]:
+    """The names in a placement's key; those of remote workers have a colon themselves."""
+    return tuple(part.rpartition(":")[0] for part in placement.split(","))
+
+
+def _ratios(runs: Iterable[Run], prefill: bool) -> list[float]:
+    """Actual over predicted of the newest that count; a run need not have measured both speeds."""
+    return [ratio for run in runs if (ratio := _ratio(run, prefill=prefill))][:_RECENT]
 
 
 def _ratio(run: Run, *, prefill: bool) -> float | None:

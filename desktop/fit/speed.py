@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from desktop.fit.cards import known_bandwidth
-from desktop.fit.measured import TOKENS, MeasuredDevice, Probes, correction, placement_key
+from desktop.fit.measured import TOKENS, Correction, MeasuredDevice, Probes, correction, placement_key
 from desktop.fit.observed import Run
 from desktop.fit.placement import CPU, Costs, Span
 from desktop.fit.quality import QuantFigures
@@ -70,6 +70,7 @@ class SpeedModel:
         """probes: what was measured on this machine; without it everything is an estimate."""
         self._bandwidth = {budget.name: _assumed(budget, profile) for budget in budgets}
         self._probes = probes
+        self._corrections: dict[tuple[str, str], tuple[Correction, Correction]] = {}
 
     def decode(
         self, costs: Costs, spans: Sequence[Span], figures: QuantFigures, *, depth: int = DEPTH, model: str = ""
@@ -81,7 +82,7 @@ class SpeedModel:
         devices = self._measured(costs.shape, spans)
         if devices is not None and self._probes is not None:
             at = min(depth, costs.request.n_ctx)
-            return _corrected(_predict(devices, costs, spans, at), self._probes.runs, spans, model)
+            return _corrected(_predict(devices, costs, spans, at), *self._taught(self._probes.runs, spans, model))
         if costs.request.n_ctx > depth:
             costs = Costs(costs.shape, costs.request._replace(n_ctx=depth))
         fast = slow = HOP_SECONDS * (len(spans) - 1)
@@ -99,6 +100,15 @@ class SpeedModel:
         """Decode and prefill speed at `depth` from the probe alone; None where a device was not measured."""
         devices = self._measured(costs.shape, spans)
         return None if devices is None else _predict(devices, costs, spans, depth, read_at=depth)[:2]
+
+    def _taught(self, runs: Sequence[Run], spans: Sequence[Span], model: str) -> tuple[Correction, Correction]:
+        """What runs say of decode and of prefill; remembered, because one search asks for few places many times."""
+        placement = placement_key(spans)
+        known = self._corrections.get((placement, model))
+        if known is None:
+            decode, prefill = (correction(runs, placement=placement, model=model, prefill=of) for of in (False, True))
+            known = self._corrections[placement, model] = (decode, prefill)
+        return known
 
     def _measured(self, shape: ModelShape, spans: Sequence[Span]) -> list[MeasuredDevice] | None:
         """The devices of a plan where each was measured, with every type of the model; otherwise None."""
@@ -130,11 +140,8 @@ def _predict(
     )
 
 
-def _corrected(found: _Prediction, runs: Sequence[Run], spans: Sequence[Span], model: str) -> Speed:
+def _corrected(found: _Prediction, decode: Correction, prefill: Correction) -> Speed:
     """Multiply by what runs taught; the interval is narrower for a model that ran here."""
-    placement = placement_key(spans)
-    decode = correction(runs, placement=placement, model=model)
-    prefill = correction(runs, placement=placement, model=model, prefill=True)
     unsure = min((found.spread - 1) / 2, _LARGEST_SPREAD)
     one, other = (_UNSURE[min(part.runs, 2)] + unsure for part in (decode, prefill))
     middle = found.prefill * prefill.factor

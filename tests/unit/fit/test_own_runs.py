@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from desktop.fit.known_speeds import model_key
-from desktop.fit.measured import MeasuredDevice, Probes
+from desktop.fit.measured import Correction, MeasuredDevice, Probes, correction
 from desktop.fit.observed import Run
 from desktop.fit.placement import CPU
 from desktop.fit.plan import PlanTask, decide, problem_of
@@ -68,3 +69,29 @@ def test_a_split_by_hand_states_the_same(tmp_path: Path) -> None:
     assert draft.speed == draft_of(problem, draft.boundaries).speed == planned(task)
     assert draft.speed.decode < snugs_draft(split_problem(task_with(tmp_path))).speed.decode
     assert plan_of_draft(task, problem, draft).devices == ("CUDA0",)
+
+
+def test_runs_of_other_models_count_wherever_they_had_the_same_devices(tmp_path: Path) -> None:
+    alone = planned(task_with(tmp_path))
+    larger = planned(task_with(tmp_path, *[run("another", placement="CUDA0:81")] * 20))
+    assert larger.decode / alone.decode == pytest.approx(0.5 ** (20 / 24))
+    elsewhere = ("CPU:81", "CPU:40,CUDA0:41", "CUDA1:81")
+    assert planned(task_with(tmp_path, *(run("another", placement=place) for place in elsewhere))) == alone
+
+
+def test_its_own_runs_in_another_place_count_as_those_of_others() -> None:
+    def taught(placement: str) -> Correction:
+        return correction([run("m", placement=placement)], placement="CPU:10,RPC0[a:1]:21", model="m")
+
+    assert taught("CPU:10,RPC0[a:1]:21").runs == 1
+    assert taught("CPU:1,RPC0[a:1]:30").runs == 0
+    assert taught("CPU:10,RPC0[a:1]:21").factor < taught("CPU:1,RPC0[a:1]:30").factor < 1
+    assert taught("CPU:10,RPC0[a:2]:21") == Correction()
+
+
+def test_a_run_that_measured_only_one_speed_says_nothing_of_the_other() -> None:
+    decode_only = msgspec.structs.replace(run("m"), prefill=0.0)
+    runs = (decode_only, *[run("another", times=0.8)] * 4)
+    decode, prefill = (correction(runs, placement="CUDA0:5", model="m", prefill=of) for of in (False, True))
+    assert (decode.runs, prefill.runs) == (1, 0)
+    assert prefill.factor == pytest.approx(0.8 ** (4 / 8))
