@@ -32,9 +32,17 @@ _VERBS = (probe, doctor, recommend, fit, bench, models, chat)
 
 
 def run_command_line(arguments: "Sequence[str]") -> int:
-    """Run one verb and return the exit code."""
+    """Run one verb and return the exit code; raises SystemExit for --help, --version and wrong usage."""
     replace_closed_streams()
-    parsed = build_parser().parse_args(arguments)
+    try:
+        parsed = build_parser().parse_args(arguments)
+    except SystemExit as end:
+        raise SystemExit(_all_written(end.code if isinstance(end.code, int) else 0)) from None
+    return _all_written(_outcome(parsed))
+
+
+def _outcome(parsed: argparse.Namespace) -> int:
+    """Run the verb, and explain what went wrong."""
     try:
         return asyncio.run(_run_verb(parsed))
     except KeyboardInterrupt:
@@ -54,6 +62,20 @@ def run_command_line(arguments: "Sequence[str]") -> int:
         print_error(AppError(reason=f"{type(error).__name__}: {error}"))
         _print_trace(parsed)
         return 1
+
+
+def _all_written(code: int) -> int:
+    """Write what is still in the buffer of stdout: at the interpreter's end nobody could explain a refusal."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        close_stdout_quietly()
+    except OSError as error:
+        close_stdout_quietly()
+        if code == 0:  # else something was explained, often just this
+            print_error(SystemRefused(reason=str(error), detail=error))
+        return code or 1
+    return code
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,0 +1,47 @@
+"""The command line as a program of its own whose output has nowhere to go, or that is interrupted early."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [
+    pytest.mark.usefixtures("snug_home"),
+    pytest.mark.skipif(sys.platform != "linux", reason="/dev/full, and pipes that are closed"),
+]
+
+
+def _start(root: Path, *words: str, **streams: Any) -> "subprocess.Popen[bytes]":
+    # With PYTHONUNBUFFERED nothing would be left to write at the end, which is what this is about.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "desktop", *words], cwd=root, env=environment, stderr=subprocess.PIPE, **streams
+    )
+
+
+VERBS = pytest.mark.parametrize("words", [["--help"], ["models"], ["probe", "--json"]], ids=" ".join)
+
+
+@VERBS
+def test_a_reader_that_left_before_the_first_word_is_no_error(project_root: Path, words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    child = _start(project_root, *words, stdout=writing)
+    os.close(writing)
+    _, errors = child.communicate(timeout=120)
+    assert b"ignored" not in errors
+    assert child.returncode == 0
+
+
+@VERBS
+def test_a_full_disk_is_explained(project_root: Path, words: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        child = _start(project_root, *words, stdout=full)
+        _, errors = child.communicate(timeout=120)
+    said = errors.decode()
+    assert said.count("error: The system refused it: [Errno 28]") == 1
+    assert "ignored" not in said
+    assert child.returncode == 1
