@@ -35,3 +35,12 @@ def words(text: str | bytes | None) -> str | None:
         text = text.split(b"\0", 1)[0].decode("utf-8", "ignore")
     printable = "".join(sign for sign in text or "" if sign.isprintable()).strip()
     return printable[:_MOST_SIGNS].strip() or None
+
+
+def escaped(text: str) -> str:
+    r"""Return `text` with every sign that cannot be printed as an escape, such as \x1b or \udce9.
+
+    For paths and devices: a name of which signs are left out would be another one. Names on Linux are bytes, and those
+    that are no UTF-8 reach Python as lone surrogates, which no JSON can hold.
+    """
+    return "".join(sign if sign.isprintable() else sign.encode("ascii", "backslashreplace").decode() for sign in text)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from desktop.hardware.believable import escaped
 from desktop.hardware.kernel_files import text
 from desktop.hardware.types import Disk, DiskKind
 
@@ -29,7 +30,14 @@ def read_disk(models_folder: Path) -> Disk:
     usage = psutil.disk_usage(str(existing))
     device, file_system = _mounted(existing)
     kind = disk_kind(existing, device, file_system) if sys.platform == "linux" else None
-    return Disk(path=str(folder), total=usage.total, free=usage.free, kind=kind, file_system=file_system, device=device)
+    return Disk(
+        path=escaped(str(folder)),
+        total=usage.total,
+        free=usage.free,
+        kind=kind,
+        file_system=file_system,
+        device=escaped(device) if device else None,
+    )
 
 
 def _mounted(folder: Path) -> tuple[str | None, str | None]:

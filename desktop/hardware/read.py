@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.hardware.believable import escaped
 from desktop.hardware.cpu import read_cpu
 from desktop.hardware.disk import read_disk
 from desktop.hardware.drm import silent_cards
@@ -55,7 +56,7 @@ def read_basics(*, models_folder: Path, timeout: float) -> HardwareProfile:
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         cpu=answers.take(cpu, NO_CPU),
         ram=answers.take(ram, NO_RAM),
-        disk=answers.take(disk, Disk(path=str(models_folder), total=0, free=0)),
+        disk=answers.take(disk, Disk(path=escaped(str(models_folder)), total=0, free=0)),
         gpus=(),
         problems=tuple(answers.problems),
         sources=tuple(answers.reports),

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.hardware.believable import escaped
 from desktop.hardware.types import Gpu, LostCard, Outcome, SourceAnswer, SourceProblem
 
 Answer = TypeVar("Answer")
@@ -45,6 +46,7 @@ class Asked(Generic[Answer]):
     def _run(self) -> None:
         try:
             for answer in self._question():
+                msgspec.json.encode(answer)  # one that cannot cross to the owner costs this source, not the profile
                 self._answer = answer
         except Exception as error:  # noqa: BLE001 - whatever a driver's binding raises is reported in the profile
             self._problem = failed_source(self.source, error, self._asked_for())
@@ -80,7 +82,7 @@ def slow_source(source: str, seconds: float | None = None) -> SourceProblem:
 
 def failed_source(source: str, error: Exception, seconds: float | None = None) -> SourceProblem:
     """The source failed with `error` after `seconds`."""
-    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    reason = escaped(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
     return SourceProblem(
         source=source,
         what=Phrase.of(QT_TRANSLATE_NOOP("core", "{source} failed: {reason}"), source=source, reason=reason),

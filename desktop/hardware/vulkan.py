@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from desktop.hardware.believable import words
+from desktop.hardware.believable import escaped, words
 from desktop.hardware.types import Vulkan, VulkanDriver
 
 _LOADERS = {"win32": "vulkan-1.dll", "darwin": "libvulkan.1.dylib"}
@@ -60,7 +60,7 @@ def _read(manifest: Path, libraries: str) -> VulkanDriver | None:
         return None
     if library is None:
         return None
-    return VulkanDriver(manifest=str(manifest), library=library, found=_is_there(manifest, library, libraries))
+    return VulkanDriver(manifest=escaped(str(manifest)), library=library, found=_is_there(manifest, library, libraries))
 
 
 def _is_there(manifest: Path, library: str, libraries: str) -> bool | None:

@@ -4,6 +4,7 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -13,7 +14,8 @@ from desktop.hardware.cpu import parse_cpuinfo, parse_sysctl, usable_threads
 from desktop.hardware.disk import read_disk
 from desktop.hardware.memory import read_ram
 from desktop.hardware.read import read_basics, read_hardware
-from desktop.hardware.types import BusCard
+from desktop.hardware.sources import failed_source
+from desktop.hardware.types import BusCard, Disk
 
 GIB = 1 << 30
 PATIENT = 20.0
@@ -135,6 +137,19 @@ def test_a_network_disk_that_is_gone_costs_only_the_disk(tmp_path: Path, monkeyp
     assert (profile.disk.path, profile.disk.total) == (str(tmp_path), 0)
     assert [problem.message for problem in profile.problems] == ["disk did not answer in time."]
     assert profile.ram.total > 0
+
+
+def test_an_answer_that_cannot_be_written_costs_its_own_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(path="d\udce9vice", total=1, free=1)
+    monkeypatch.setattr(desktop.hardware.read, "read_disk", lambda _folder: disk)
+    profile = read_basics(models_folder=tmp_path, timeout=PATIENT)
+    assert profile.disk == Disk(path=str(tmp_path), total=0, free=0)
+    assert "surrogates not allowed" in profile.problems[0].message
+    assert msgspec.json.encode(profile)
+
+
+def test_the_words_of_an_error_can_always_be_written() -> None:
+    assert failed_source("a driver", OSError("no \udce9")).message == "a driver failed: OSError: no \\udce9"
 
 
 def test_a_card_of_any_maker_without_a_driver_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

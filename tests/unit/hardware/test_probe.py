@@ -1,6 +1,7 @@
 """The whole probe through its real child, with a real library in place of the driver's."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -33,6 +34,22 @@ def test_this_machine_is_described(tmp_path: Path) -> None:
     assert all(source.outcome == "answered" and source.seconds >= 0 for source in profile.sources)
     assert profile.vulkan is not None
     assert profile.vulkan.loads == profile.vulkan_loader
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_names_that_are_no_text_cost_nothing(
+    tmp_path: Path, use_stub: UseStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = tmp_path / os.fsdecode(b"driv\xe9r.json")
+    manifest.write_text('{"ICD": {"library_path": "libsurely-not-installed-anywhere.so"}}')
+    monkeypatch.setenv("VK_DRIVER_FILES", str(manifest))
+    use_stub()
+    profile = probe(tmp_path / os.fsdecode(b"mod\xe8les"))
+    assert len(profile.gpus) == 2
+    assert profile.vulkan is not None
+    assert [driver.manifest for driver in profile.vulkan.drivers] == [f"{tmp_path}/driv\\udce9r.json"]
+    assert (profile.disk.path, profile.disk.total > 0) == (f"{tmp_path}/mod\\udce8les", True)
+    assert profile.problems == ()
 
 
 def test_two_cards_are_found_with_their_figures(tmp_path: Path, use_stub: UseStub) -> None:
