@@ -22,13 +22,18 @@ LEAST_CONTEXT = 1024
 
 
 class Candidate(NamedTuple):
-    """One way to place the model, with the bytes left on each device after its margin."""
+    """One way to place the model, with the bytes left on each device after its margin.
+
+    speed: as it is stated, at DEPTH. full: tokens per second that it writes with a full context, by which ways to place
+    a model are compared.
+    """
 
     request: Request
     layout: Layout
     memory: tuple[DeviceMemory, ...]
     left: dict[str, int]
     speed: Speed
+    full: float
 
     @property
     def fits(self) -> bool:
@@ -107,14 +112,18 @@ class Problem(NamedTuple):
                 high = steps - 1
         return best
 
+    def candidate(self, costs: Costs, layout: Layout) -> Candidate:
+        """What this layout comes to."""
+        return self._candidate(costs, self._placed(costs, layout))
+
     def _best(self, request: Request) -> Candidate:
         costs = Costs(self.shape, request, corrections=self.corrections)
         if self.gpu_layers is not None:
-            return self._candidate(costs, self._placed(costs, self._asked_layout(self.gpu_layers)))
+            return self.candidate(costs, self._asked_layout(self.gpu_layers))
         placed = [self._placed(costs, layout) for layout in layouts(costs, self.budgets)]
         fitting = [one for one in placed if one.least >= 0]
         if len(fitting) > 1:
-            fastest = max(fitting, key=lambda one: self._speed(costs, one.layout, costs.request.n_ctx).decode)
+            fastest = max(fitting, key=lambda one: self._full(costs, one.layout))
         else:
             fastest = next(iter(fitting), None) or max(placed, key=lambda one: one.least)
         return self._candidate(costs, fastest)
@@ -125,7 +134,11 @@ class Problem(NamedTuple):
         return _Placed(layout, memory, headroom(memory, self.budgets))
 
     def _candidate(self, costs: Costs, placed: _Placed) -> Candidate:
-        return Candidate(costs.request, *placed, self._speed(costs, placed.layout, DEPTH))
+        layout = placed.layout
+        return Candidate(costs.request, *placed, self._speed(costs, layout, DEPTH), self._full(costs, layout))
+
+    def _full(self, costs: Costs, layout: Layout) -> float:
+        return self._speed(costs, layout, costs.request.n_ctx).decode
 
     def _speed(self, costs: Costs, layout: Layout, depth: int) -> Speed:
         return layout_speed(self.speed, costs, layout, self.figures, depth=depth, model=self.model)

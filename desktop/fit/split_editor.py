@@ -12,10 +12,10 @@ from typing import Literal
 import msgspec
 
 from desktop.engine.protocol import DeviceMemory, KvType, LoadPlan
-from desktop.fit.layout import Layout, layout_memory
+from desktop.fit.layout import Layout
 from desktop.fit.placement import CPU, Costs, Span
 from desktop.fit.plan import Decision, PlanTask, plan_of, problem_of, wanted_request
-from desktop.fit.search import Candidate, Problem
+from desktop.fit.search import Problem
 from desktop.fit.split import headroom, memory_for
 from desktop.fit.types import DeviceBudget, Kept, Speed
 
@@ -151,10 +151,7 @@ def snugs_draft(problem: SplitProblem) -> SplitDraft:
 def plan_of_draft(task: PlanTask, problem: SplitProblem, draft: SplitDraft) -> LoadPlan:
     """The plan that a draft stands for, to ask the engine about."""
     costs = problem.costs(draft.parallel)
-    layout = Layout(_spans(problem, draft.boundaries), draft.kept)
-    memory = layout_memory(costs, layout, overheads={budget.name: budget.overhead for budget in problem.budgets})
-    left = headroom(memory, problem.budgets)
-    candidate = Candidate(costs.request, layout, memory, left, draft.speed)
+    candidate = problem.search.candidate(costs, Layout(_spans(problem, draft.boundaries), draft.kept))
     return plan_of(task, problem.search, Decision(candidate, costs.request))
 
 

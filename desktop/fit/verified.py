@@ -35,8 +35,9 @@ class _Checked(NamedTuple):
 
     @property
     def worth(self) -> tuple[int, int, float]:
+        """By what the search itself prefers one to another."""
         request = self.candidate.request
-        return request.n_ctx, request.n_parallel, self.candidate.speed.decode
+        return request.n_ctx, request.n_parallel, self.candidate.full
 
 
 class Verified(NamedTuple):

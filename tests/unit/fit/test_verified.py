@@ -14,9 +14,10 @@ import pytest_asyncio
 from desktop.engine.protocol import DeviceMemory, EngineDevice, ImaginedDevice, LoadPlan
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.exact import DryRuns, ExactFit, exact_fit
-from desktop.fit.placement import CPU
-from desktop.fit.plan import PlanTask, plan_by_arithmetic
-from desktop.fit.verified import Ask, make_verified_plan
+from desktop.fit.layout import layouts
+from desktop.fit.placement import CPU, Costs
+from desktop.fit.plan import PlanTask, plan_by_arithmetic, problem_of
+from desktop.fit.verified import Ask, _best, _Checked, make_verified_plan
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import dense_model, write_gguf
@@ -173,3 +174,20 @@ async def test_what_was_told_of_a_long_context_does_not_spoil_a_shorter_one(runs
     task = task_of(path, profile=machine(ram=12, free=5), devices=cards, wanted_context=1 << 20, parallel=4)
     plan = await make_verified_plan(task, Engine(runs, cards).about(path))
     assert plan.n_ctx >= plan_by_arithmetic(task).n_ctx
+
+
+async def test_of_what_was_checked_the_fastest_at_this_context_is_taken(large: Path) -> None:
+    """With an empty context whole layers on the processor are faster here, with a full one the feed-forward steps."""
+    task = task_of(large, devices=(device("CUDA0", 7),), wanted_context=65536, context=65536)
+    problem = problem_of(task)
+    request = problem.request(65536, "f16", "f16", parallel=1)
+    costs = Costs(problem.shape, request)
+    ways = [problem.candidate(costs, layout) for layout in layouts(costs, problem.budgets)]
+    first, second = sorted((way for way in ways if way.fits), key=lambda way: way.full, reverse=True)
+    assert first.speed.decode < second.speed.decode
+    assert problem.attempt(request) == first
+
+    checked = [_Checked(way, way.memory, way.left) for way in (second, first)]
+    chosen = _best(checked)
+    assert chosen is not None
+    assert chosen.candidate == first
