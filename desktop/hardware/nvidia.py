@@ -133,6 +133,23 @@ def ask(name: str, *arguments: Any) -> Any:
         return None
 
 
+def ask_length(name: str, *arguments: Any) -> int | None:
+    """How long one of NVML's lists is, without fetching it: pynvml makes room for whatever number a driver states.
+
+    None where it is not told. Raises NvmlError where the card or the driver is broken.
+    """
+    call = function(name)
+    if call is None:
+        return None
+    length = ctypes.c_uint(0)
+    result = call(*arguments, ctypes.byref(length), None)
+    if result in _NOT_TOLD:
+        return None
+    if result not in {pynvml.NVML_SUCCESS, pynvml.NVML_ERROR_INSUFFICIENT_SIZE}:
+        raise NvmlError(result)
+    return length.value
+
+
 def demand(name: str, *arguments: Any) -> Any:
     """Call NVML; raises NvmlError for whatever it answers but success."""
     return getattr(pynvml, name)(*arguments)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from desktop.hardware.believable import bytes_within, whole, within, words
-from desktop.hardware.nvidia import CLOCK_MEMORY, RECOVERY_ACTION, TEMPERATURE_GPU, NvmlError, ask
+from desktop.hardware.nvidia import CLOCK_MEMORY, RECOVERY_ACTION, TEMPERATURE_GPU, NvmlError, ask, ask_length
 from desktop.hardware.nvidia_memory import is_divided, parts, read_memory
 from desktop.hardware.types import (
     EccErrors,
@@ -21,6 +21,9 @@ from desktop.hardware.types import (
 
 _MOST_LINKS = 18  # NVML_NVLINK_MAX_LINKS
 _MOST_ERRORS = 1 << 40
+_MOST_PAGES = 1 << 16
+"""A card's list holds 64 pages (NVIDIA, Dynamic Page Retirement); a number far above that is noise."""
+
 _READ, _WRITE, _NVLINK = 0, 1, 2  # nvmlGpuP2PCapsIndex_t
 _CORRECTED, _UNCORRECTED = 0, 1  # nvmlMemoryErrorType_t
 _SINCE_START, _IN_ITS_LIFE = 0, 1  # nvmlEccCounterType_t
@@ -130,12 +133,11 @@ def ecc(handle: Any) -> EccErrors | None:
     if not mode or mode[0] != 1:
         return None
     rows = ask("nvmlDeviceGetRemappedRows", handle) or (0, 0, 0, 0)
-    pages = sum(len(ask("nvmlDeviceGetRetiredPages", handle, cause) or ()) for cause in (0, 1))
     return EccErrors(
         corrected=_errors(handle, _CORRECTED, _SINCE_START),
         uncorrected=_errors(handle, _UNCORRECTED, _SINCE_START),
         uncorrected_in_its_life=_errors(handle, _UNCORRECTED, _IN_ITS_LIFE),
-        retired_pages=pages,
+        retired_pages=sum(_retired_pages(handle, cause) for cause in (0, 1)),
         remapped_rows=whole(rows[0] + rows[1], 0, _MOST_ERRORS) or 0,
         pending=bool(rows[2]) or ask("nvmlDeviceGetRetiredPagesPendingStatus", handle) == 1,
         remap_failed=bool(rows[3]),
@@ -144,6 +146,10 @@ def ecc(handle: Any) -> EccErrors | None:
 
 def _errors(handle: Any, kind: int, counter: int) -> int:
     return whole(ask("nvmlDeviceGetTotalEccErrors", handle, kind, counter), 0, _MOST_ERRORS) or 0
+
+
+def _retired_pages(handle: Any, cause: int) -> int:
+    return whole(ask_length("nvmlDeviceGetRetiredPages", handle, cause), 0, _MOST_PAGES) or 0
 
 
 def divided(handle: Any) -> Mig | None:

@@ -33,7 +33,7 @@ enum {
     SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, DRIVER_NOT_LOADED = 9,
     GPU_IS_LOST = 15, UNKNOWN = 999
 };
-enum { MOST_CARDS = 16, MOST_KEYS = 48, MOST_PROCESSES = 16, KEY_SIZE = 64, VALUE_SIZE = 128, CLOCK_MEM = 2 };
+enum { MOST_CARDS = 16, MOST_KEYS = 48, MOST_PROCESSES = 16, KEY_SIZE = 64, VALUE_SIZE = 128, CLOCK_MEM = 2, MOST_RETIRED = 1 << 18 };
 
 typedef unsigned long long bytes;
 typedef struct { char key[KEY_SIZE], value[VALUE_SIZE]; } setting;
@@ -314,6 +314,7 @@ int nvmlDeviceGetRemappedRows(section *c, unsigned *corrected, unsigned *uncorre
 }
 int nvmlDeviceGetRetiredPages(section *c, int cause, unsigned *n, bytes *out) {
     unsigned room = *n;
+    if (room > MOST_RETIRED) abort(); /* who believes a driver that lies */
     TELL_IF(c, "retired", *n = cause ? (unsigned)number(c, "retired", 0) : 0;
             if (room < *n || !out) return INSUFFICIENT_SIZE; memset(out, 0, *n * sizeof *out));
 }

@@ -201,6 +201,19 @@ def test_memory_errors_are_told(tmp_path: Path, scenario: Scenario) -> None:
     assert (gpu.ecc.remapped_rows, gpu.ecc.retired_pages, gpu.ecc.pending, gpu.ecc.remap_failed) == (2, 3, True, False)
 
 
+@pytest.mark.parametrize("stated", [2_000_000, 4_294_967_295])
+def test_a_number_of_retired_pages_that_cannot_be_is_not_believed(
+    tmp_path: Path, scenario: Scenario, stated: int
+) -> None:
+    """Nor is room made for them: the stub ends the program that offers room for more than a card can list."""
+    scenario(card("NVIDIA A100", 40, ecc=1, corrected=5, retired=stated))
+    profile = probe(tmp_path)
+    (gpu,) = profile.gpus
+    assert gpu.ecc is not None
+    assert (gpu.ecc.corrected, gpu.ecc.retired_pages) == (5, 0)
+    assert profile.problems == ()
+
+
 @pytest.mark.parametrize("total", [0, 1 << 60, (1 << 64) - 1])
 def test_a_size_that_cannot_be_leaves_the_card_out_and_is_said(tmp_path: Path, scenario: Scenario, total: int) -> None:
     scenario(card("RTX 3090", 0) | {"total": total, "used": 0}, card("RTX 3070", 8))
