@@ -22,8 +22,8 @@ def usable_memory(cgroup: Cgroup) -> Usable:
     limit = cgroup.memory_limit()
     if limit is None or limit >= memory.total:
         return Usable(memory.total, memory.available)
-    left = max(limit - (cgroup.memory_used() or 0), 0)
-    return Usable(limit, min(left, memory.available), memory.total)
+    left = cgroup.memory_left()
+    return Usable(limit, memory.available if left is None else min(left, memory.available), memory.total)
 
 
 def read_ram(cgroup: Cgroup | None = None) -> Ram:

@@ -103,12 +103,33 @@ def test_a_parents_lower_limit_counts(tmp_path: Path) -> None:
     assert cgroup.cpu_limit() == pytest.approx(1.5)
 
 
+def test_what_other_members_of_a_parent_use_is_not_available(tmp_path: Path) -> None:
+    slice_ = write(
+        tmp_path / "cgroup" / "user.slice",
+        memory__max=str(GIB),
+        memory__current=str(GIB * 7 // 8),
+        memory__stat=f"inactive_file {GIB // 16}",
+    )
+    write(
+        slice_ / "app.scope", memory__max=str(GIB // 2), memory__current=str(GIB // 8), memory__stat="inactive_file 0"
+    )
+    cgroup = version_2(tmp_path, "/user.slice/app.scope")
+    ram = read_ram(cgroup)
+    assert (cgroup.memory_limit(), cgroup.memory_left()) == (GIB // 2, GIB * 3 // 16)
+    assert (ram.total, ram.available) == (GIB // 2, min(GIB * 3 // 16, psutil.virtual_memory().available))
+
+
+def test_a_level_whose_use_is_not_told_leaves_its_limit(tmp_path: Path) -> None:
+    write(tmp_path / "cgroup", memory__max=str(GIB))
+    assert version_2(tmp_path).memory_left() == GIB
+
+
 def test_version_1_is_read_as_well(tmp_path: Path) -> None:
     write(tmp_path / "cgroup" / "memory", memory__limit_in_bytes=str(GIB), memory__usage_in_bytes=str(GIB // 8))
     write(tmp_path / "cgroup" / "cpu", cpu__cfs_quota_us="400000", cpu__cfs_period_us="100000")
     (tmp_path / "self").write_text("4:memory:/\n3:cpu,cpuacct:/\n")
     cgroup = Cgroup(root=tmp_path / "cgroup", membership=tmp_path / "self")
-    assert (cgroup.memory_limit(), cgroup.memory_used(), cgroup.cpu_limit()) == (GIB, GIB // 8, 4.0)
+    assert (cgroup.memory_limit(), cgroup.memory_left(), cgroup.cpu_limit()) == (GIB, GIB * 7 // 8, 4.0)
 
 
 def test_version_1_writes_no_limit_as_a_huge_number(tmp_path: Path) -> None:
