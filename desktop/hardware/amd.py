@@ -13,7 +13,7 @@ import psutil
 from desktop.hardware.amd_nodes import KFD_ROOT, Node, read_nodes
 from desktop.hardware.believable import MOST_BYTES, bytes_within
 from desktop.hardware.drm import DRM_ROOT, cards, pci_address, pci_name, pcie_link, sensor
-from desktop.hardware.kernel_files import number, text
+from desktop.hardware.kernel_files import number, text, told_figure
 from desktop.hardware.sources import Found, impossible_memory
 from desktop.hardware.types import Gpu, LostCard, SourceProblem
 
@@ -98,13 +98,16 @@ def _driver() -> str:
 
 def read_memory(device: Path) -> AmdMemory | None:
     """Return the card's memory as far as it can be believed; None where the driver tells none."""
-    total, used = number(device / "mem_info_vram_total"), number(device / "mem_info_vram_used") or 0
+    total, used = number(device / "mem_info_vram_total"), number(device / "mem_info_vram_used")
     if total is None or total == 0:
         return None
     if total > MOST_BYTES:
         return AmdMemory(0, 0, integrated=False, lie=f"{total} in all")
-    lie = f"{used} used of {total}" if used > total else ""
-    free = total - min(used, total)
+    lie = ""
+    if used is None or used > total:
+        lie = f"{told_figure(device / 'mem_info_vram_used')} used of {total}"
+        used = total  # nothing that is not told to be free is counted on
+    free = total - used
     integrated = _integrated(device, total)
     if integrated:
         window = min(number(device / "mem_info_gtt_total") or 0, psutil.virtual_memory().total)

@@ -15,7 +15,7 @@ import psutil
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.believable import MOST_BYTES
 from desktop.hardware.drm import DRM_ROOT, cards, pci_address, pci_name, pcie_link, sensor
-from desktop.hardware.kernel_files import number
+from desktop.hardware.kernel_files import number, told_figure
 from desktop.hardware.sources import Found, impossible_memory
 from desktop.hardware.types import Gpu, LostCard, SourceProblem
 
@@ -104,8 +104,9 @@ def own_memory(device: Path) -> IntelMemory | None:
             continue
         if total > MOST_BYTES:
             return IntelMemory(0, 0, f"{total} in all")
-        lie = f"{free} free of {total}" if free is not None and free > total else ""
-        return IntelMemory(total, min(free if free is not None else total, total), lie)
+        if free is None:  # what is not told to be free is not counted on
+            return IntelMemory(total, 0, f"{told_figure(folder / 'lmem_avail_bytes')} free of {total}")
+        return IntelMemory(total, min(free, total), f"{free} free of {total}" if free > total else "")
     return None
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from desktop.hardware.believable import words
+
 _MOST_DIGITS = 20
 _LARGEST = 4 << 20
 """The longest one read is the database of product names (1.5 MB)."""
@@ -14,6 +16,11 @@ def number(file: Path) -> int | None:
         return None
     value = int(content)
     return value if value < 1 << 63 else None
+
+
+def told_figure(file: Path) -> str:
+    """The start of what `file` says in place of a figure, to be shown; "?" where it is not there or says nothing."""
+    return (words(text(file)) or "?")[:_MOST_DIGITS]
 
 
 def text(file: Path) -> str:

@@ -96,6 +96,31 @@ def test_amd_figures_that_cannot_be_are_not_believed(tmp_path: Path, total: str 
         assert "cannot be" in found.problems[0].message or "can be true" in found.problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("used", "said"), [("18446744073709551615", "18446744073709551615"), ("-5", "-5"), ("", "?"), (None, "?")]
+)
+def test_a_card_that_does_not_tell_what_is_used_is_not_taken_for_empty(
+    tmp_path: Path, used: str | None, said: str
+) -> None:
+    device = amd_card(tmp_path, mem_info_vram_used=used or "")
+    if used is None:
+        (device / "mem_info_vram_used").unlink()
+    found = amd(tmp_path)
+    assert [(gpu.vram_total, gpu.vram_free) for gpu in found.gpus] == [(24 * GIB, 0)]
+    (problem,) = found.problems
+    assert f"({said} used of {24 * GIB})" in problem.message
+
+
+def test_intels_card_that_does_not_tell_what_is_free_is_not_taken_for_empty(tmp_path: Path) -> None:
+    folder = add_card(tmp_path, "card2", "0000:04:00.0", vendor="0x8086") / "drm" / "card2"
+    folder.mkdir(parents=True)
+    (folder / "lmem_total_bytes").write_text(f"{16 * GIB}\n")
+    (folder / "lmem_avail_bytes").write_text(f"{1 << 64}\n")
+    first = next(iter(read_intel(tmp_path)))
+    assert [(gpu.vram_total, gpu.vram_free) for gpu in first.gpus] == [(16 * GIB, 0)]
+    assert f"({1 << 64} free of {16 * GIB})" in first.problems[0].message
+
+
 @pytest.fixture
 def no_amdsmi() -> Iterator[None]:
     """Whatever module of that name a test imports is forgotten."""
