@@ -11,7 +11,7 @@ import msgspec
 import psutil
 
 from desktop.hardware.amd_nodes import KFD_ROOT, Node, read_nodes
-from desktop.hardware.believable import MOST_BYTES, bytes_within
+from desktop.hardware.believable import MOST_BYTES, bytes_within, words
 from desktop.hardware.drm import DRM_ROOT, cards, pci_address, pci_name, pcie_link, sensor
 from desktop.hardware.kernel_files import number, text, told_figure
 from desktop.hardware.sources import Found, impossible_memory
@@ -75,7 +75,7 @@ def _card(device: Path, name: str, memory: AmdMemory, node: Node | None) -> Gpu:
         bar1_total=None if memory.integrated else visible,
         resizable_bar=None if memory.integrated or visible is None else visible >= memory.total,
         uses_ram=memory.integrated,
-        uuid=text(device / "unique_id") or None,
+        uuid=words(text(device / "unique_id")),
         temperature=sensor(device, "temp1_input", 1000, 150),
         power_limit=sensor(device, "power1_cap", 1_000_000, 5000),
         bandwidth=node.bandwidth if node and not memory.integrated else None,
@@ -86,13 +86,13 @@ def _card(device: Path, name: str, memory: AmdMemory, node: Node | None) -> Gpu:
 
 
 def card_name(device: Path) -> str:
-    """The name that the card's maker wrote into it, else that of the product database."""
-    return text(device / "product_name") or pci_name(device) or "AMD GPU"
+    """The name that the card's maker wrote into it (anybody's words, so only what can be printed), else the database's."""
+    return words(text(device / "product_name")) or pci_name(device) or "AMD GPU"
 
 
 def _driver() -> str:
     """The driver's own version, where it was not built with the kernel."""
-    version = text(Path("/sys/module/amdgpu/version"))
+    version = words(text(Path("/sys/module/amdgpu/version")))
     return f"amdgpu {version}" if version else f"amdgpu, Linux {platform.release()}"
 
 

@@ -97,6 +97,22 @@ def test_amd_figures_that_cannot_be_are_not_believed(tmp_path: Path, total: str 
 
 
 @pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Radeon\x1b]0;owned\x07 \u202eXT\nsecond line", "Radeon]0;owned XTsecond line"),
+        ("x" * 100_000, "x" * 96),
+        ("\x1b\x07", "AMD GPU"),
+    ],
+)
+def test_a_name_in_a_card_is_short_and_steers_no_terminal(tmp_path: Path, written: str, name: str) -> None:
+    device = amd_card(tmp_path, unique_id="\x1b[2J42", vendor="0x1002", device="0xffff")
+    (device / "product_name").write_text(written)
+    (gpu,) = amd(tmp_path).gpus
+    assert (gpu.name, gpu.uuid) == (name, "[2J42")
+    assert [sample.name for sample in sample_drm((), tmp_path, tmp_path / "proc", tmp_path / "kfd")] == [name]
+
+
+@pytest.mark.parametrize(
     ("used", "said"), [("18446744073709551615", "18446744073709551615"), ("-5", "-5"), ("", "?"), (None, "?")]
 )
 def test_a_card_that_does_not_tell_what_is_used_is_not_taken_for_empty(
