@@ -18,6 +18,7 @@ from desktop.fit.split_editor import SplitDraft
 from desktop.settings import KV_TYPE, MEMORY_GUARD, WANTED_CONTEXT
 from desktop.ui.pages.hardware.split import SplitCard
 from desktop.ui.widgets.buttons import Button
+from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.page_person import PagePerson
 from tests.support.page_values import GIB, gpu, loaded_model, machine
 
@@ -234,3 +235,29 @@ def test_the_newest_wish_is_the_one_that_is_answered(person: Callable[..., PageP
     assert draft.exact
     assert draft.devices[0].kv == 2048 * 2 * 2 * 30 * 3 * 64
     assert draft.devices[0].total == 16 * GIB
+
+
+def test_another_model_is_never_loaded_with_the_split_and_context_of_the_one_before(
+    person: Callable[..., PagePerson], tmp_path: Path
+) -> None:
+    page = person(*CARDS)
+    path = tmp_path / "other-Q8_0.gguf"
+    write_gguf(path, *dense_model(n_layer=12, n_embd=512, n_head=8, n_ff=1024, vocab=4000, kind="q8_0"))
+    other = page.services.library.register(path=path, model_id="other", quantization="Q8_0", name="Other")
+    page.open()
+    split = split_of(page)
+    page.until("a split", split.texts)
+    for handle, key in ((0, Qt.Key.Key_Home), (1, Qt.Key.Key_Home), (1, Qt.Key.Key_PageUp)):
+        QTest.keyClick(split._line.handles()[handle], key)
+    load = button(split, "Load")
+    split._models.setCurrentIndex(split._models.findData(other.id))
+    assert not load.isEnabled(), "in the same moment"
+    assert split.stage_text() == "Reading the model …"
+    split.load_requested.emit()
+    split.boundary_moved.emit(0, 2)
+    split.wishes_changed.emit(8192, "q8_0")
+    page.until("the other model's split", load.isEnabled)
+    load.click()
+    loads = cast("Loads", page.shell.loader)
+    page.until("the wish to load", lambda: loads.wanted)
+    assert loads.wanted == [(other.id, {"context": 4096, "split": None})]

@@ -128,6 +128,14 @@ class SplitCard(Card):
         self._message.setText(text)
         self._message.show()
 
+    def set_reading(self) -> None:
+        """Another model was chosen: until it is read, what stands here is the one before, and nothing can be done."""
+        if self._content.isHidden():
+            self.set_message(self.tr("Looking at this machine …"))
+        self._content.setEnabled(False)
+        self._stage.setText(self.tr("Reading the model …"))
+        self.set_loaded(None)
+
     def set_no_engine(self) -> None:
         """The engine did not start."""
         self.set_message(self.tr("The engine did not start, so nothing can be split. The doctor says why."))
@@ -152,6 +160,7 @@ class SplitCard(Card):
         """Show a split. may_reset: it is not Snug's own. note: what went wrong with the engine's answer."""
         cards = [load for load in draft.devices if load.is_gpu]
         self._message.hide()
+        self._content.setEnabled(True)
         self._content.show()
         self._show_line(draft.devices)
         self._line.setVisible(bool(cards))

@@ -105,13 +105,21 @@ class SplitController:
             self._view.set_message(explain(error).message)
             return
         chosen = next((model for model in self._models if wanted and model.id == wanted.id), None)
-        self._model = chosen or self._in_use() or next(iter(self._models), None)
+        self._choose(chosen or self._in_use() or next(iter(self._models), None))
         self._show_models()
         if self._model is None:
             self._view.set_no_model()
             return
         # What is free is only right beside what the loaded model holds now: the last look may be older than its load.
         await self._open(self._model, again=self._services.engine.loaded is not None)
+
+    def _choose(self, model: InstalledModel | None) -> None:
+        """Another model: nothing that was worked out for the one before may be moved or loaded in its name."""
+        if model != self._model:
+            self._task = self._problem = self._draft = None
+            self._is_own = False
+            self._view.set_reading()
+        self._model = model
 
     async def _refresh_models(self) -> None:
         try:
@@ -215,7 +223,7 @@ class SplitController:
     def _on_model_chosen(self, model_id: str) -> None:
         chosen = next((model for model in self._models if model.id == model_id), None)
         if chosen is not None:
-            self._model = chosen
+            self._choose(chosen)
             self._start(self._open(chosen))
 
     def _on_boundary_moved(self, index: int, layer: int) -> None:
@@ -238,6 +246,8 @@ class SplitController:
         draft, problem, model = self._draft, self._problem, self._model
         if draft is not None and problem is not None and model is not None:
             split = tensor_split_of(problem, draft.boundaries) if self._is_own else None
+            self._stop_asking()
+            self._show(draft, "loading")
             self._shell.tasks.start(self._load(model, problem, draft, split), name="load with a split")
 
     async def _load(
@@ -246,8 +256,6 @@ class SplitController:
         if problem.kv != self._services.settings.get(KV_TYPE):  # a load takes the type from there
             await asyncio.to_thread(self._services.settings.set, KV_TYPE, cast("KvCacheType", problem.kv))
         loading = self._shell.loader.load(model.id, context=problem.context, split=split)
-        self._stop_asking()
-        self._show(draft, "loading")
         await asyncio.wait([loading])
         failed = loading.cancelled() or loading.exception() is not None
         if failed and self._draft is draft:  # the person was told why; the same split may be changed and tried again
