@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from desktop.cli.output import is_terminal, print_json, print_note, print_table
+from desktop.cli.output import is_terminal, print_json, print_note, print_table, print_text
 from desktop.cli.recommend import check_context
 from desktop.errors import WrongUsage
 from desktop.sizes import gib
@@ -111,11 +111,11 @@ def _parse_depths(text: str | None) -> tuple[int, ...]:
 def _print_report(report: "BenchReport") -> None:
     loaded = report.loaded
     layers = ", ".join(f"{name}: {loaded.layers.count(name)}" for name in dict.fromkeys(loaded.layers))
-    print(f"{report.model} ({report.quantization}), {loaded.n_ctx} tokens of context, layers {layers}")
+    print_text(f"{report.model} ({report.quantization}), {loaded.n_ctx} tokens of context, layers {layers}")
     rows: list[tuple[str, ...]] = [("DEPTH", "READS", "PREDICTED", "WRITES", "PREDICTED")]
     rows += [_speeds(row) for row in report.rows]
     print_table(rows, right=(0, 1, 2, 3, 4))
-    print("tokens per second; reading 512 tokens more, writing after that depth")
+    print_text("tokens per second; reading 512 tokens more, writing after that depth")
     predicted = {part.device: part.total for part in report.predicted}
     memory: list[tuple[str, ...]] = [("DEVICE", "PREDICTED", "TAKEN")]
     for part in report.measured:

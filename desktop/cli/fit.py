@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from desktop.cli.output import is_terminal, print_json, print_table
+from desktop.cli.output import is_terminal, print_json, print_table, print_text
 from desktop.cli.recommend import check_context, parse_size
 from desktop.errors import WrongUsage
 from desktop.sizes import gb, gib
@@ -145,12 +145,12 @@ def _parse_device(text: str) -> "ImaginedDevice":
 
 def _print_quality(report: "FitReport") -> None:
     quality, kv = report.quality, report.kv_quality
-    print(
+    print_text(
         f"quality: {quality.word} (mean KL divergence to f16 about {quality.kld:.4f}, by the tensor types in the file)"
     )
     if kv.word is not None and kv.low is not None and report.plan.type_k != "f16":
         high = f" to {kv.high:.4f}" if kv.high not in (None, kv.low) else ""
-        print(f"KV cache in {report.plan.type_k}: {kv.word} ({kv.low:.4f}{high}, measured on {kv.measured_on})")
+        print_text(f"KV cache in {report.plan.type_k}: {kv.word} ({kv.low:.4f}{high}, measured on {kv.measured_on})")
 
 
 def _print_actual(report: "FitReport") -> None:
@@ -158,14 +158,14 @@ def _print_actual(report: "FitReport") -> None:
     predicted = {device.name: device.weights + device.kv + device.compute for device in report.devices}
     for part in report.actual:
         stated = gib(predicted.get(part.device, 0))
-        print(f"{part.device}: predicted {stated}, used {gib(part.total)} when it was loaded like this")
+        print_text(f"{part.device}: predicted {stated}, used {gib(part.total)} when it was loaded like this")
 
 
 def _print_report(report: "FitReport") -> None:
     plan = report.plan
     answer = "fits" if report.fits else "does not fit"
     source = "the engine's own dry run" if report.exact else "computed; compute buffers are a careful estimate"
-    print(f"{plan.model_name} {answer} with {plan.n_ctx} tokens of context ({source})")
+    print_text(f"{plan.model_name} {answer} with {plan.n_ctx} tokens of context ({source})")
     rows: list[tuple[str, ...]] = [("DEVICE", "LAYERS", "WEIGHTS", "KV", "COMPUTE", "OVERHEAD", "NEEDED", "FREE", "")]
     layers = plan.placement.layers if plan.placement else ()
     for device in report.devices:
@@ -176,15 +176,15 @@ def _print_report(report: "FitReport") -> None:
     print_table(rows, right=(1, 2, 3, 4, 5, 6, 7))
     _print_actual(report)
     speed = report.speed
-    print(
+    print_text(
         f"{speed.decode_low:.0f} to {speed.decode_high:.0f} tokens/s ({'measured' if speed.measured else 'estimate'})"
     )
     _print_quality(report)
     for reason in plan.reasons:
-        print(reason.render())
+        print_text(reason.render())
     if not report.kv_by_arithmetic:
-        print(
+        print_text(
             "The KV cache per device is the engine's own sum, shared out: exact to 0.01 MiB in all, not on each device."
         )
     if report.subject.fetched:
-        print(f"Fetched {gb(report.subject.fetched)} of {report.subject.repo} for this answer.")
+        print_text(f"Fetched {gb(report.subject.fetched)} of {report.subject.repo} for this answer.")

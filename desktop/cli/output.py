@@ -31,6 +31,11 @@ def print_note(text: str) -> None:
     sys.stderr.flush()
 
 
+def print_text(text: str = "") -> None:
+    """Print lines for people, on stdout; names in them may come from a file, a card or a network."""
+    sys.stdout.write(visible(text) + "\n")
+
+
 def visible(text: str) -> str:
     """Return `text` with what would steer the terminal, or turn the direction of writing, in its escaped form."""
     return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
@@ -42,7 +47,7 @@ def print_table(rows: list[tuple[str, ...]], *, right: tuple[int, ...] = ()) -> 
     widths = [max(display_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (_padded(cell, widths[i], right=i in right) for i, cell in enumerate(row))
-        print("  ".join(cells).rstrip())
+        print_text("  ".join(cells).rstrip())
 
 
 def display_width(text: str) -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from desktop.cli.output import print_json, print_note
+from desktop.cli.output import print_json, print_note, print_text
 from desktop.sizes import gib
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     if arguments.json:
         print_json(as_json(profile))
     else:
-        print("\n".join(lines(profile)))
+        print_text("\n".join(lines(profile)))
     for problem in profile.problems:
         print_note(f"note: {problem.message}")
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from desktop.cli.output import print_json, print_note, print_table
+from desktop.cli.output import print_json, print_note, print_table, print_text
 from desktop.errors import WrongUsage
 from desktop.sizes import gb, gib
 
@@ -128,19 +128,19 @@ def _choice_as_json(choice: "Choice") -> dict[str, Any]:
 def _print_answer(answer: "Recommendation") -> None:
     if answer.choices:
         _print_best(answer.choices[0])
-        print()
+        print_text()
         _print_choices(answer)
-        print()
+        print_text()
     for note in answer.notes:
-        print(note.render())
+        print_text(note.render())
     if answer.rejected:
-        print(f"{len(answer.rejected)} models were left out; --json says of each what is in its way.")
+        print_text(f"{len(answer.rejected)} models were left out; --json says of each what is in its way.")
 
 
 def _print_best(choice: "Choice") -> None:
-    print(f"{choice.model_name}, {choice.quantization} ({choice.model_id}:{choice.quantization})")
+    print_text(f"{choice.model_name}, {choice.quantization} ({choice.model_id}:{choice.quantization})")
     for reason in choice.reasons:
-        print(f"  - {reason.render()}")
+        print_text(f"  - {reason.render()}")
 
 
 def _print_choices(answer: "Recommendation") -> None:
@@ -149,7 +149,7 @@ def _print_choices(answer: "Recommendation") -> None:
         rows.append(_table_row(place, choice))
     print_table(rows, right=(0, 3, 4, 5))
     if len(answer.choices) > _SHOWN:
-        print(f"... and {len(answer.choices) - _SHOWN} more with --json")
+        print_text(f"... and {len(answer.choices) - _SHOWN} more with --json")
 
 
 def _table_row(place: int, choice: "Choice") -> tuple[str, ...]:

@@ -3,10 +3,14 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from desktop.actions.bench import BenchReport
+from desktop.cli.bench import _print_report
 from desktop.cli.main import run_command_line
+from desktop.engine.protocol import LoadedModel, LoadPlan
 from desktop.fit.observed import Observed
 from desktop.fit.speed_probe import measure_speeds
 from desktop.paths import user_paths
@@ -46,6 +50,18 @@ def test_speed_and_memory_stand_beside_what_was_predicted_and_are_remembered(
     speed = json.loads(capsys.readouterr().out)["speed"]
     assert speed["measured"]
     assert speed["prefill_low"] < speed["prefill"] < speed["prefill_high"]
+
+
+def test_a_name_in_a_file_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = LoadPlan(model_path="m.gguf", model_name="m", n_ctx=512, flash_attention="on")
+    facts: dict[str, Any] = {"architecture": "llama", "n_layer": 1, "n_ctx": 512, "n_ctx_train": 512, "n_vocab": 9}
+    facts |= {"n_params": 9, "n_threads": 1, "has_chat_template": True, "memory": (), "load_seconds": 1.0}
+    loaded = LoadedModel(name="m", layers=("CPU", "CPU"), **facts)
+    name = "\x1b[2JFree\u202ebeer"
+    _print_report(
+        BenchReport(model=name, quantization="Q4_0", plan=plan, loaded=loaded, predicted=(), measured=(), rows=())
+    )
+    assert capsys.readouterr().out.startswith(r"\x1b[2JFree\u202ebeer (Q4_0), 512 tokens")
 
 
 @pytest.mark.parametrize("words", [["--depths", "much"], ["--context", "1024", "--depths", "1000"]])

@@ -93,6 +93,15 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str], starter_model: P
     assert "estimate" in lines[3]
 
 
+def test_a_name_in_a_file_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    metadata, tensors = dense_model()
+    path = write_gguf(tmp_path / "m.gguf", metadata | {"general.name": "\x1b[2JFree\u202ebeer"}, tensors)
+    assert run_command_line(["fit", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert r"\x1b[2JFree\u202ebeer fits with" in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [

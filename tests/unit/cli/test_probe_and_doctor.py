@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from desktop.cli import doctor, probe
 from desktop.engine.client import EngineClient
 from desktop.engine.protocol import EngineInfo
 from desktop.errors import AppError
+from desktop.hardware.probe import probe_hardware
+from desktop.hardware.types import Gpu
 from desktop.paths import user_paths
-from desktop.services import create_services
+from desktop.services import Services, Survey, create_services
 from tests.support.stub_nvml import build_stub_nvml
 
 GIB = 1 << 30
@@ -78,6 +81,22 @@ def test_probe_reads_well_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert "Graphics   RTX 4070, 5.2 GiB of 12.0 GiB free" in lines
     assert any("504 GB/s, PCIe 4.0 x16, Resizable BAR on" in line for line in lines)
     assert all(len(line) < 110 for line in lines if not line.startswith("Disk"))  # a folder may be long
+
+
+def test_a_name_of_a_card_does_not_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = asyncio.run(probe_hardware(models_folder=user_paths().models_folder))
+    card = Gpu(index=0, name="Radeon\x1b[2J\u202eX", vendor="amd", vram_total=GIB, vram_free=GIB)
+
+    async def found(_services: Services) -> Survey:
+        return Survey(profile=msgspec.structs.replace(profile, gpus=(card,)))
+
+    monkeypatch.setattr("desktop.actions.survey.survey", found)
+    assert run_verb("probe") == 0
+    shown = capsys.readouterr().out
+    assert r"Radeon\x1b[2J\u202eX" in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
 
 
 @pytest.mark.usefixtures("broken_engine")
