@@ -32,6 +32,7 @@ class ContextChoice(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._context = CONTEXTS[0]
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(24)
@@ -41,6 +42,7 @@ class ContextChoice(QWidget):
 
     def set_values(self, context: int, kv: str) -> None:
         """Show a context (tokens; it need not be a stop) and a KV type, and tell nobody."""
+        self._context = context
         nearest = min(range(len(CONTEXTS)), key=lambda i: abs(CONTEXTS[i] - context))
         with QSignalBlocker(self._slider), QSignalBlocker(self._kv):
             self._slider.setValue(nearest)
@@ -53,7 +55,7 @@ class ContextChoice(QWidget):
         self._slider.setPageStep(1)
         self._slider.setAccessibleName(self.tr("Context length"))
         self._figure = PlainLabel(tone="strong")
-        self._slider.valueChanged.connect(self._on_changed)
+        self._slider.valueChanged.connect(self._on_stop_chosen)
         head = QHBoxLayout()
         head.addWidget(PlainLabel(self.tr("Context")))
         head.addStretch(1)
@@ -76,7 +78,7 @@ class ContextChoice(QWidget):
         self._kv.addItem(self.tr("q8_0 (half)"), "q8_0")
         self._kv.setAccessibleName(self.tr("KV cache type"))
         self._kv.setToolTip(plain_tooltip(self.tr("What the model remembers of a conversation, per token.")))
-        self._kv.currentIndexChanged.connect(self._on_changed)
+        self._kv.currentIndexChanged.connect(self._tell)
         holder = QWidget()
         holder.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         row = QHBoxLayout(holder)
@@ -86,7 +88,10 @@ class ContextChoice(QWidget):
         row.addWidget(self._kv)
         return holder
 
-    def _on_changed(self) -> None:
-        context = CONTEXTS[self._slider.value()]
-        self._figure.setText(self.locale().toString(context))
-        self.changed.emit(context, self._kv.currentData())
+    def _on_stop_chosen(self, stop: int) -> None:
+        self._context = CONTEXTS[stop]
+        self._figure.setText(self.locale().toString(self._context))
+        self._tell()
+
+    def _tell(self) -> None:
+        self.changed.emit(self._context, self._kv.currentData())
