@@ -86,7 +86,7 @@ def _card(device: Path, name: str, memory: AmdMemory, node: Node | None) -> Gpu:
 
 
 def card_name(device: Path) -> str:
-    """The name that the card's maker wrote into it (anybody's words, so only what can be printed), else the database's."""
+    """The name that the card's maker wrote into it (what of it can be printed), else that of the database."""
     return words(text(device / "product_name")) or pci_name(device) or "AMD GPU"
 
 

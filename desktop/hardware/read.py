@@ -15,10 +15,11 @@ from desktop.hardware.disk import read_disk
 from desktop.hardware.drm import silent_cards
 from desktop.hardware.memory import read_ram
 from desktop.hardware.sources import Asked, Found, once
-from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, Ram, SourceAnswer, SourceProblem, Vendor, Vulkan
+from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, Ram, SourceAnswer, SourceProblem, Vendor
 from desktop.hardware.vulkan import read_vulkan
 
 Answer = TypeVar("Answer")
+Instead = TypeVar("Instead")
 
 _ON_THE_BUS: tuple[Vendor, ...] = ("nvidia", "amd", "intel")
 
@@ -34,13 +35,13 @@ def read_hardware(*, models_folder: Path, timeout: float = 3.0) -> HardwareProfi
     profile = read_basics(models_folder=models_folder, timeout=timeout)
     answers = _Answers(deadline)
     found = {source: answers.take(asked, Found()) for source, asked in cards.items()}
-    vulkan = answers.take(loader, Vulkan(loads=False))
+    vulkan = answers.take(loader, None)
     profile = msgspec.structs.replace(
         profile,
         gpus=_joined(found),
         lost_cards=tuple(card for each in found.values() for card in each.lost),
         vulkan=vulkan,
-        vulkan_loader=vulkan.loads,
+        vulkan_loader=None if vulkan is None else vulkan.loads,
         problems=(*profile.problems, *(p for each in found.values() for p in each.problems), *answers.problems),
         sources=(*profile.sources, *answers.reports),
     )
@@ -71,7 +72,7 @@ class _Answers:
         self.problems: list[SourceProblem] = []
         self.reports: list[SourceAnswer] = []
 
-    def take(self, asked: Asked[Answer], instead: Answer) -> Answer:
+    def take(self, asked: Asked[Answer], instead: Instead) -> Answer | Instead:
         answer, problem, report = asked.wait(max(self._deadline - time.monotonic(), 0.0))
         self.reports.append(report)
         if problem is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from desktop.files import read_bounded
 from desktop.hardware.believable import escaped, words
 from desktop.hardware.types import Vulkan, VulkanDriver
 
@@ -53,8 +54,7 @@ def drivers(manifests: list[Path] | None = None) -> tuple[VulkanDriver, ...]:
 
 def _read(manifest: Path, libraries: str) -> VulkanDriver | None:
     try:
-        with manifest.open("rb") as file:
-            content = msgspec.json.decode(file.read(_LARGEST_MANIFEST))
+        content = msgspec.json.decode(read_bounded(manifest, most=_LARGEST_MANIFEST))
         library = words(str(content["ICD"]["library_path"]))
     except (OSError, msgspec.DecodeError, KeyError, TypeError):
         return None
@@ -93,16 +93,23 @@ def _files(place: Path) -> list[Path]:
 
 
 def _folders() -> Iterator[Path]:
-    home = Path.home()
-    roots = [
-        os.environ.get("XDG_CONFIG_HOME") or home / ".config",
+    try:
+        home = [Path.home()]
+    except RuntimeError:  # a user without a name, as in some containers
+        home = []
+    roots: list[str | Path] = [
+        *_named_or("XDG_CONFIG_HOME", [place / ".config" for place in home]),
         *(os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"),
         "/etc",
-        os.environ.get("XDG_DATA_HOME") or home / ".local/share",
+        *_named_or("XDG_DATA_HOME", [place / ".local/share" for place in home]),
         *(os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":"),
     ]
     for root in roots:
         yield Path(root) / "vulkan" / "icd.d"
+
+
+def _named_or(variable: str, otherwise: list[Path]) -> list[Path]:
+    return [Path(named)] if (named := os.environ.get(variable)) else otherwise
 
 
 if sys.platform == "win32":

@@ -1,11 +1,13 @@
 """What a disk is made of, and which Vulkan drivers are installed, from trees as the system shows them."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from desktop.hardware.disk import disk_kind, read_disk
+from desktop.hardware.types import VulkanDriver
 from desktop.hardware.vulkan import drivers, read_vulkan
 
 
@@ -66,6 +68,34 @@ def test_vulkan_drivers_are_listed_with_what_is_missing(tmp_path: Path) -> None:
         tmp_path / "gone.json",
     ]
     assert [(Path(each.manifest).name, each.found) for each in drivers(files)] == [("a.json", True), ("b.json", False)]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
+def test_a_manifest_that_is_a_pipe_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    found: list[tuple[VulkanDriver, ...]] = []
+    look = threading.Thread(target=lambda: found.append(drivers([tmp_path / "a.json"])), daemon=True)
+    look.start()
+    look.join(20)
+    if look.is_alive():
+        (tmp_path / "a.json").write_bytes(b"")  # lets it go on
+        look.join()
+        pytest.fail("it waited for somebody to write")
+    assert found == [()]
+
+
+def test_a_user_without_a_home_still_has_the_systems_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")  # Path.home()'s own words
+
+    for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
+    folder = tmp_path / "vulkan" / "icd.d"
+    folder.mkdir(parents=True)
+    manifest(folder, "mine.json", f'{{"ICD": {{"library_path": "{tmp_path}/lib.so"}}}}')
+    assert [each.found for each in read_vulkan().drivers if each.manifest.startswith(str(tmp_path))] == [False]
 
 
 def test_the_loaders_own_variable_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

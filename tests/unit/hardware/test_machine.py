@@ -160,6 +160,26 @@ def test_a_network_disk_that_is_gone_costs_only_the_disk(tmp_path: Path, monkeyp
     assert profile.ram.total > 0
 
 
+@pytest.mark.parametrize("slow", [True, False])
+def test_a_vulkan_loader_that_nobody_answers_for_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    end = threading.Event()
+
+    def ask() -> None:
+        if not slow:
+            raise OSError("broken")
+        end.wait()
+
+    monkeypatch.setattr(desktop.hardware.read, "read_vulkan", ask)
+    monkeypatch.setattr(desktop.hardware.read, "_card_sources", dict)
+    profile = read_hardware(models_folder=tmp_path, timeout=0.3 if slow else PATIENT)
+    end.set()
+    assert (profile.vulkan, profile.vulkan_loader) == (None, None)
+    said = [problem.message for problem in profile.problems if problem.source == "Vulkan"]
+    assert said == ["Vulkan did not answer in time." if slow else "Vulkan failed: OSError: broken"]
+
+
 def test_an_answer_that_cannot_be_written_costs_its_own_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk = Disk(path="d\udce9vice", total=1, free=1)
     monkeypatch.setattr(desktop.hardware.read, "read_disk", lambda _folder: disk)
