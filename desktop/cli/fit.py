@@ -13,6 +13,8 @@ from desktop.errors import WrongUsage
 from desktop.sizes import gb, gib
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from desktop.engine.protocol import ImaginedDevice
     from desktop.fit.report import FitReport, FitSubject
     from desktop.services import Services
@@ -21,6 +23,7 @@ _SETTINGS = (
     "n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_outputs_max", "flash_attention", "swa_full", "kv_unified",
     "type_k", "type_v", "n_gpu_layers", "tensor_split", "tensor_overrides",
 )  # fmt: skip
+_MOST_CARDS = 15  # ggml-backend.cpp: GGML_SCHED_MAX_BACKENDS is 16, and the processor is one of them
 _NAME = re.compile(r"[A-Za-z][\w. -]{0,40}")
 
 
@@ -40,7 +43,7 @@ def add_parser(subparsers: Any) -> None:
         "--device",
         metavar="NAME=SIZE",
         action="append",
-        help="think of a card of this memory instead of those at hand, for example GPU0=16GB; may be repeated",
+        help="think of a card of this memory instead of those at hand, for example GPU0=16GB; up to 15 times",
     )
     parser.add_argument("--exact", action="store_true", help="ask the engine itself in a dry run, without the weights")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -61,7 +64,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
         kv=arguments.kv,
         gpu_layers=arguments.gpu_layers,
         tensor_split=_parse_split(arguments.tensor_split),
-        imagined=tuple(map(_parse_device, arguments.device)) if arguments.device else None,
+        imagined=_parse_devices(arguments.device) if arguments.device else None,
     )
     with _Progress() as progress:
         report = await fit_model(services, arguments.model, wish=wish, exact=arguments.exact, on_progress=progress.show)
@@ -132,6 +135,17 @@ def _parse_split(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise WrongUsage(reason=f'--tensor-split "{text}" is not a list of layers; write it like 20,13') from None
+
+
+def _parse_devices(texts: "Sequence[str]") -> "tuple[ImaginedDevice, ...]":
+    if len(texts) > _MOST_CARDS:
+        raise WrongUsage(reason=f"{len(texts)} times --device; the engine computes on {_MOST_CARDS} cards at most")
+    cards = tuple(map(_parse_device, texts))
+    names = [card.name for card in cards]
+    for name in names:
+        if names.count(name) > 1:
+            raise WrongUsage(reason=f'--device names "{name}" more than once; give each card a name of its own')
+    return cards
 
 
 def _parse_device(text: str) -> "ImaginedDevice":

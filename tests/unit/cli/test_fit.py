@@ -102,6 +102,15 @@ def test_a_name_in_a_file_does_not_steer_the_terminal(capsys: pytest.CaptureFixt
     assert not {"\x1b", "\u202e"} & set(shown)
 
 
+def test_the_most_cards_that_are_taken_are_answered_by_the_engine(
+    capsys: pytest.CaptureFixture[str], starter_model: Path
+) -> None:
+    cards = [word for n in range(15) for word in ("--device", f"GPU{n}=1GB")]
+    answer = fit(capsys, str(starter_model), "--context", "1024", *cards, "--exact")
+    assert len(answer["devices"]) == 16
+    assert answer["fits"]
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
@@ -111,6 +120,8 @@ def test_a_name_in_a_file_does_not_steer_the_terminal(capsys: pytest.CaptureFixt
         (("--tensor-split", "a,b"), "20,13"),
         (("--tensor-split", "1,2,3", "--device", "GPU0=16GB"), "3 parts for 1 devices"),
         (("--context", "0"), "--context 0"),
+        (("--device", "GPU0=16GB", "--device", "GPU0=8GB"), '"GPU0" more than once'),
+        (tuple(word for n in range(16) for word in ("--device", f"GPU{n}=1GB")), "16 times --device"),
     ],
 )
 def test_figures_that_cannot_be_are_refused(
