@@ -11,7 +11,9 @@ import io
 import logging
 import re
 import socket
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
@@ -24,6 +26,7 @@ from desktop.catalog.file_names import check_file, check_repo, check_revision
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_errors import AddressExpired, HubUnreachable, OddAnswer, RangesNotServed, explain_status
 from desktop.catalog.hub_errors import retry_after as seconds_to_wait
+from desktop.daemon_thread import in_daemon_thread
 from desktop.gguf.errors import CorruptGguf
 from desktop.gguf.header import GgufHeader, HeaderParser
 from desktop.gguf.shards import all_shards
@@ -96,6 +99,7 @@ class RemoteHeaders:
         self._received = 0
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._client: httpx2.AsyncClient | None = None
+        self._looked_up: set[str] = set()
 
     async def __aenter__(self) -> Self:
         self._client = await asyncio.to_thread(_client)
@@ -168,6 +172,7 @@ class RemoteHeaders:
         address = httpx2.URL(url)
         for _ in range(MOST_REDIRECTS):
             self._hub.require_online()
+            await self._look_up(address)
             request = self._client.build_request("GET", address, headers=self._request_headers(str(address)))
             response = await self._client.send(request, stream=True)
             try:
@@ -179,6 +184,25 @@ class RemoteHeaders:
             finally:
                 await response.aclose()
         raise OddAnswer(file=name, what="it leads from one address to the next without end")
+
+    async def _look_up(self, address: "httpx2.URL") -> None:
+        """Ask for the name of a host once, before the client does.
+
+        asyncio looks names up in threads that it waits for at its end, and a name server that is silent takes minutes.
+        Where there is a proxy, that one knows the names. Raises HubUnreachable.
+        """
+        host, port = address.host, address.port or address.scheme
+        if host in self._looked_up or await asyncio.to_thread(urllib.request.getproxies):
+            return
+        name, endpoint = f"look-up of {host}", self._hub.endpoint
+        look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        try:
+            await in_daemon_thread(look, name=name, timeout=_CONNECT)
+        except TimeoutError as error:
+            raise HubUnreachable(endpoint=endpoint, reason="time-out", detail=error) from error
+        except (OSError, UnicodeError) as error:
+            raise HubUnreachable(endpoint=endpoint, reason=str(error), detail=error) from error
+        self._looked_up.add(host)
 
     def _request_headers(self, url: str) -> dict[str, str]:
         headers = {"Range": "bytes=0-"}

@@ -2,8 +2,11 @@
 
 import asyncio
 import io
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -297,3 +300,42 @@ async def test_a_small_file_is_read_to_its_end(server: HubServer, tmp_path: Path
     server.add(REPO, "small.gguf", path)
     found = await read(server, file="small.gguf")
     assert found.header.tensors == read_header(path).tensors
+
+
+@pytest.fixture
+def silent_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[threading.Thread]]:
+    """A name server that does not answer about slow.example; the threads in which it was asked."""
+    real, answered, asked = socket.getaddrinfo, threading.Event(), list[threading.Thread]()
+
+    def look_up(host: Any, *arguments: Any, **options: Any) -> Any:
+        if host not in ("slow.example", b"slow.example"):
+            return real(host, *arguments, **options)
+        asked.append(threading.current_thread())
+        answered.wait(60)
+        raise socket.gaierror("nobody knows")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield asked
+    answered.set()
+    for thread in asked:
+        thread.join(10)
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+async def test_a_name_server_that_is_silent_does_not_keep_the_program_from_ending(
+    server: HubServer, silent_names: list[threading.Thread], monkeypatch: pytest.MonkeyPatch, cancelled: bool
+) -> None:
+    monkeypatch.setattr(type(server), "cdn", "http://slow.example")
+    monkeypatch.setattr(remote_header, "_CONNECT", 60.0 if cancelled else 0.5)
+    reading = asyncio.ensure_future(read(server))
+    while not silent_names and not reading.done():
+        await asyncio.sleep(0.01)
+    if cancelled:
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    else:
+        with pytest.raises(HubUnreachable, match="time-out"):
+            await reading
+    assert [thread.daemon for thread in silent_names] == [True]
+    assert silent_names[0].is_alive()
