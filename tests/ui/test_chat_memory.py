@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, LoadedModel, LoadPlan
+from desktop.hardware.sources import slow_source
 from desktop.hardware.types import GpuSample, HardwareSample
 from desktop.ui.pages.chat.memory import comparison, comparison_by_device, gauge_rows
 from tests.support.page_values import GIB, loaded_model
@@ -100,3 +101,19 @@ def test_a_hidden_inspector_does_nothing_and_goes_on_where_it_is_shown(chat: Cal
     assert [round(16 * part) for part in memory._line._values] == [6, 7, 8], "the line tells what nobody saw"
     person.shell.sampled.emit(sample(used=9))
     assert "9.00 of 16.0 GiB" in memory.texts()
+
+
+def test_no_gpu_is_said_only_where_nothing_says_that_its_driver_does_not_answer(
+    chat: Callable[..., ChatPerson],
+) -> None:
+    person = chat()
+    person.window.resize(1280, 820)
+    person.until("the inspector", person.view.inspector.isVisible)
+    note = person.view.inspector.memory._note
+    gpu = GpuSample(name="NVIDIA GeForce Card", vram_total=12 * GIB, vram_used=9 * GIB)
+    person.shell.sampled.emit(sample(gpu))
+    assert note.text() == ""
+    person.shell.sampled.emit(msgspec.structs.replace(sample(), problems=(slow_source("GPU"),)))
+    assert note.text() == "GPU did not answer in time."
+    person.shell.sampled.emit(sample())
+    assert note.text() == "No GPU: the model runs in main memory"

@@ -15,7 +15,8 @@ from desktop.fit.cards import Card as GraphicsCard
 from desktop.fit.planner import Comparison
 from desktop.fit.split_editor import draft_of
 from desktop.hardware import probe
-from desktop.hardware.types import BusCard, GpuSample, HardwareSample, SourceProblem
+from desktop.hardware.sources import failed_source, slow_source
+from desktop.hardware.types import BusCard, Gpu, GpuSample, HardwareSample, SourceProblem
 from desktop.ui.engine_words import guessing_words
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.widgets.buttons import Button
@@ -94,6 +95,48 @@ def test_live_figures_tell_snugs_part_from_other_programs(view: HardwareView) ->
     first, processor, _disk = view.card_texts()
     assert first.endswith("7.00 of 12.0 GiB · Snug 6.00 GiB · 37 % busy · 61 °C · 142 W")
     assert processor.endswith("6.50 of 16.0 GiB · Snug 2.00 GiB"), "a mapped model counts"
+
+
+def live_sample(card: Gpu, used: int) -> GpuSample:
+    return GpuSample(
+        name=card.name, vram_total=card.vram_total, vram_used=used * GIB, utilization=97, temperature=83,
+        pci_address=card.pci_address,
+    )  # fmt: skip
+
+
+def test_figures_of_a_card_whose_driver_hangs_go_and_come_back_with_it(view: HardwareView) -> None:
+    card = gpu("Card One", 12, unused_reason=REASON_CPU_BUILD)
+    view.set_profile(machine(card))
+    view.set_sample(sample(live_sample(card, 11)))
+    assert "11.0 of 12.0 GiB · 97 % busy · 83 °C" in view.card_texts()[0]
+    hanging = msgspec.structs.replace(sample(), problems=(slow_source("GPU"),))
+    view.set_sample(hanging)
+    settle()
+    first = view.card_texts()[0]
+    assert first.endswith(REASON_CPU_BUILD + " GPU did not answer in time.")
+    assert "of 12.0 GiB" not in first
+    assert "°C" not in first
+    assert first.splitlines()[-1] in words(view)
+    view.set_sample(sample(live_sample(card, 3)))
+    settle()
+    assert view.card_texts()[0].splitlines()[1:] == ["3.00 of 12.0 GiB · 97 % busy · 83 °C", REASON_CPU_BUILD]
+    assert "3.00 of 12.0 GiB" in words(view).replace("\u00a0", " ")
+
+
+def test_one_card_that_fails_is_told_on_that_card(view: HardwareView) -> None:
+    one, other, never_live = gpu("Card One"), gpu("Second Card"), gpu("A Third Card")
+    view.set_profile(machine(one, other, never_live))
+    view.set_sample(sample(live_sample(one, 1), live_sample(other, 2)))
+    failed = failed_source("Second Card", RuntimeError("lost"))
+    view.set_sample(msgspec.structs.replace(sample(live_sample(one, 1)), problems=(failed,)))
+    first, second, third = view.card_texts()[:3]
+    assert "1.00 of 12.0 GiB" in first
+    assert "failed" not in first
+    assert second.endswith("Second Card failed: RuntimeError: lost")
+    assert "of 12.0 GiB" not in second
+    assert third.endswith("1.00 of 12.0 GiB"), "its driver never told more than the look did"
+    view.set_sample(sample(live_sample(one, 1)))
+    assert "of 12.0 GiB" not in view.card_texts()[1], "gone without a word, its last figures are as old"
 
 
 def test_what_the_loaded_model_holds_is_told_apart_in_the_bar(view: HardwareView) -> None:

@@ -12,7 +12,7 @@ from desktop.chat.sampling import resolve_sampling
 from desktop.engine.protocol import LoadedModel, Sampling
 from desktop.setting import Setting
 from desktop.settings import MODEL_SAMPLING, SamplingOverrides
-from desktop.ui.bridge import Coalescer
+from desktop.ui.bridge import Coalescer, render
 from desktop.ui.pages.chat.memory import comparison, comparison_by_device, gauge_rows
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class InspectorController(QObject):
             self._unseen.append(sample)
             return
         self._view.memory.set_rows(self._rows(sample))
-        self._view.memory.set_note("" if sample.gpus else self._no_gpu())
+        self._view.memory.set_note(self._note(sample))
 
     def _on_shown(self) -> None:
         """The line goes on through what nobody saw; the bars show the newest of it."""
@@ -144,5 +144,8 @@ class InspectorController(QObject):
         devices = engine.info.devices if engine.info else ()
         return gauge_rows(sample, model=engine.loaded, devices=devices)
 
-    def _no_gpu(self) -> str:
-        return self.tr("No GPU: the model runs in main memory")
+    def _note(self, sample: "HardwareSample") -> str:
+        """A card whose driver does not answer is there all the same, and a model may be on it."""
+        if sample.problems:
+            return "\n".join(render(problem.what) for problem in sample.problems)
+        return "" if sample.gpus else self.tr("No GPU: the model runs in main memory")

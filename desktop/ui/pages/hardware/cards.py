@@ -4,7 +4,7 @@ from PySide6.QtWidgets import QWidget
 
 from desktop.engine.protocol import DeviceMemory
 from desktop.hardware.types import BusCard, Cpu, Disk, Gpu, GpuSample, HardwareSample, Ram
-from desktop.ui.bridge import translate_core
+from desktop.ui.bridge import sentences, translate_core
 from desktop.ui.figures import gb, gib
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.gauge import GaugeBar
@@ -23,6 +23,7 @@ class FoundCard(Card):
         self._bar = GaugeBar()
         self._warning = PlainLabel(tone="warn", wrap=True)
         self._warning.hide()
+        self._of_the_look = ""  # what was wrong with it when the machine was looked at
         self.body.addWidget(self._facts)
         self.body.addStretch(1)
         for widget in (self._use, self._bar, self._warning):
@@ -38,7 +39,8 @@ class FoundCard(Card):
         self.set_title(gpu.name)
         self._facts.setText(" · ".join(self._gpu_facts(gpu)))
         self.show_use(gpu.vram_total - gpu.vram_free, gpu.vram_total)
-        self._warn(translate_core(gpu.unused_reason) if gpu.unused_reason else "")
+        self._of_the_look = translate_core(gpu.unused_reason) if gpu.unused_reason else ""
+        self._warn(self._of_the_look)
 
     def _gpu_facts(self, gpu: Gpu) -> list[str]:
         facts = [gib(gpu.vram_total)]
@@ -58,8 +60,7 @@ class FoundCard(Card):
         """Show a graphics card that no driver answers for."""
         self.set_title(card.name)
         self._facts.setText(self.tr("On the bus at {address}").format(address=card.pci_address))
-        self._use.hide()
-        self._bar.hide()
+        self._show_live(False)
         self._warn(self.tr("No driver answers for this card, so it cannot be used."))
 
     def show_cpu(self, cpu: Cpu, ram: Ram) -> None:
@@ -123,11 +124,23 @@ class FoundCard(Card):
         if sample.power is not None:
             facts.append(f"{sample.power:.0f} W")
         self.show_use(sample.vram_used, sample.vram_total, sample.used_by_us, held=held, also=" · ".join(facts))
+        self._show_live(True)
+        self._warn(self._of_the_look)
+
+    def show_no_gpu_sample(self, why: str) -> None:
+        """Nobody tells how this GPU is now: what was true a moment ago is not shown any longer."""
+        self._use.setText("")
+        self._show_live(False)
+        self._warn(sentences((self._of_the_look, why)))
 
     def show_ram_sample(self, sample: HardwareSample, held: DeviceMemory | None = None) -> None:
         """Follow main memory; a mapped model counts, though the system could take its pages back."""
         used = sample.ram_used + sample.ram_mapped_by_us
         self.show_use(min(used, sample.ram_total), sample.ram_total, sample.ram_used_by_us, held=held)
+
+    def _show_live(self, known: bool) -> None:
+        self._use.setVisible(known)
+        self._bar.setVisible(known)
 
     def _warn(self, text: str) -> None:
         self._warning.setText(text)

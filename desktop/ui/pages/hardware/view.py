@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 
 from desktop.doctor.check import Check
 from desktop.engine.protocol import DeviceMemory
-from desktop.hardware.types import HardwareProfile, HardwareSample
+from desktop.hardware.types import Gpu, HardwareProfile, HardwareSample, SourceProblem
 from desktop.ui.bridge import render, sentences
 from desktop.ui.pages.hardware.cards import FoundCard
 from desktop.ui.pages.hardware.doctor import DoctorCard
@@ -40,7 +40,8 @@ class HardwareView(Page):
         self._grid.setSpacing(16)
         self._cards: list[FoundCard] = []
         self._gpus: dict[str, FoundCard] = {}
-        self._backends: dict[str, str] = {}
+        self._found: dict[str, Gpu] = {}
+        self._live: set[str] = set()  # the GPUs that samples told of
         self._silent: list[FoundCard] = []
         self._cpu = FoundCard()
         self._disk = FoundCard()
@@ -69,9 +70,10 @@ class HardwareView(Page):
             card.hide()
             card.deleteLater()
         self._gpus = {}
-        self._backends = {gpu.pci_address or f"{n}": gpu.backend or "" for n, gpu in enumerate(profile.gpus)}
-        for number, gpu in enumerate(profile.gpus):
-            card = self._gpus[gpu.pci_address or f"{number}"] = FoundCard()
+        self._found = {gpu.pci_address or f"{number}": gpu for number, gpu in enumerate(profile.gpus)}
+        self._live = set()
+        for key, gpu in self._found.items():
+            card = self._gpus[key] = FoundCard()
             card.show_gpu(gpu)
         self._silent = [FoundCard() for _ in profile.silent_cards]
         for card, found in zip(self._silent, profile.silent_cards, strict=True):
@@ -89,12 +91,21 @@ class HardwareView(Page):
     def set_sample(self, sample: HardwareSample, held: Sequence[DeviceMemory] = ()) -> None:
         """Follow the machine; `held` is what the engine says the loaded model has on each device."""
         parts = {part.device: part for part in held}
-        for number, gpu in enumerate(sample.gpus):
-            key = gpu.pci_address or f"{number}"
-            if key in self._gpus:
-                self._gpus[key].show_gpu_sample(gpu, parts.get(self._backends.get(key, "")))
+        live = {gpu.pci_address or f"{number}": gpu for number, gpu in enumerate(sample.gpus)}
+        for key, card in self._gpus.items():
+            if key in live:
+                card.show_gpu_sample(live[key], parts.get(self._found[key].backend or ""))
+            elif (problems := self._problems_of(key, sample)) or key in self._live:
+                card.show_no_gpu_sample("\n".join(render(problem.what) for problem in problems))
+        self._live = self._live.union(live)
         if self._cards:
             self._cpu.show_ram_sample(sample, parts.get("CPU"))
+
+    def _problems_of(self, key: str, sample: HardwareSample) -> list[SourceProblem]:
+        """Why a GPU is missing from the sample: what is said of it, else what is said of no card by its name."""
+        named = [problem for problem in sample.problems if problem.source == self._found[key].name]
+        names = {gpu.name for gpu in self._found.values()}
+        return named or [problem for problem in sample.problems if problem.source not in names]
 
     def set_checks(self, checks: Sequence[Check]) -> None:
         """Show the doctor's findings."""
