@@ -192,7 +192,7 @@ class RemoteHeaders:
         Where there is a proxy, that one knows the names. Raises HubUnreachable.
         """
         host, port = address.host, address.port or address.scheme
-        if host in self._looked_up or await asyncio.to_thread(urllib.request.getproxies):
+        if host in self._looked_up or urllib.request.getproxies():
             return
         name, endpoint = f"look-up of {host}", self._hub.endpoint
         look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
