@@ -1,7 +1,8 @@
 """`snug bench MODEL`: how fast a model reads and writes on this machine, and how much memory it takes."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -38,15 +39,11 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     from desktop.actions.bench import bench_model
 
     check_context(arguments.context)
-    stages = _Stages()
-    report = await bench_model(
-        services,
-        arguments.model,
-        context=arguments.context,
-        depths=_parse_depths(arguments.depths),
-        on_stage=stages.tell,
-    )
-    stages.end()
+    depths = _parse_depths(arguments.depths)
+    with _Stages() as stages:
+        report = await bench_model(
+            services, arguments.model, context=arguments.context, depths=depths, on_stage=stages.tell
+        )
     for notice in services.observed.notices:
         print_note(f"note: {notice.render()}")
     if arguments.json:
@@ -75,13 +72,22 @@ def as_json(report: "BenchReport") -> dict[str, Any]:
 
 
 class _Stages:
-    """Tells on stderr what is being done: one line that changes on a terminal, a line per stage elsewhere."""
+    """Tells on stderr what is being done: one line that changes on a terminal, a line per stage elsewhere.
+
+    As a context manager it clears that line at the end, also before an error is told.
+    """
 
     def __init__(self) -> None:
-        import sys
-
         self._stream, self._person = sys.stderr, is_terminal(sys.stderr)
         self._last = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._person and self._last:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
 
     def tell(self, stage: str, fraction: float) -> None:
         """Say how far it is."""
@@ -90,12 +96,6 @@ class _Stages:
         if text != self._last:
             self._last = text
             self._stream.write(f"\r{text}\x1b[K" if self._person else f"{text}\n")
-            self._stream.flush()
-
-    def end(self) -> None:
-        """Clear the line."""
-        if self._person:
-            self._stream.write("\r\x1b[K")
             self._stream.flush()
 
 

@@ -1,7 +1,9 @@
 """`snug bench`, with the real engine."""
 
 import asyncio
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from desktop.cli.main import run_command_line
 from desktop.engine.protocol import LoadedModel, LoadPlan
 from desktop.fit.observed import Observed
 from desktop.fit.speed_probe import measure_speeds
+from desktop.library.errors import ModelFileGone
 from desktop.paths import user_paths
 
 pytestmark = pytest.mark.usefixtures("snug_home")
@@ -62,6 +65,19 @@ def test_a_name_in_a_file_does_not_steer_the_terminal(capsys: pytest.CaptureFixt
         BenchReport(model=name, quantization="Q4_0", plan=plan, loaded=loaded, predicted=(), measured=(), rows=())
     )
     assert capsys.readouterr().out.startswith(r"\x1b[2JFree\u202ebeer (Q4_0), 512 tokens")
+
+
+def test_an_error_does_not_stand_behind_the_line_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: object, on_stage: Callable[[str, float], None], **__: object) -> None:
+        on_stage("run", 0.5)
+        raise ModelFileGone(model="m", path="m.gguf")
+
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr("desktop.actions.bench.bench_model", fails)
+    assert run_command_line(["bench", "m.gguf"]) == 1
+    assert "running ... 50%\x1b[K\r\x1b[Kerror: " in terminal.getvalue()
 
 
 @pytest.mark.parametrize("words", [["--depths", "much"], ["--context", "1024", "--depths", "1000"]])
