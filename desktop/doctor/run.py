@@ -32,8 +32,8 @@ async def run_checks(
 
     profile: joined with the engine's devices (engine.inventory.join_devices) where the engine answered.
     engine: None when it did not; then `engine_failure` says why. models_folder: whose disk is measured.
-    facts: what the doctor itself asks about; by default it asks now, which takes about a second, and a time-out of four
-    at most (facts.TIMEOUT).
+    facts: what the doctor itself asks about; by default it asks now, which takes about a second, and about four and
+    a half at most (facts.TIMEOUT).
     """
     if facts is None:
         facts = await find_facts(profile, models_folder=models_folder)

@@ -56,7 +56,7 @@ def recommend(
         best=next(iter(best), None),
         missed=missed,
         upgraded=_best_of(larger, catalog, request, minimum_speed),
-        measured=bool(choices) and all(choice.speed.measured for choice in choices),
+        measured=all(choice.speed.measured for choice in choices),
     )
     return Recommendation(
         context=context,

@@ -14,7 +14,7 @@ from desktop.actions.plan import cache_limits, plan_model
 from desktop.actions.recommend import recommend_models
 from desktop.actions.survey import survey
 from desktop.engine.client import EngineClient
-from desktop.engine.protocol import EngineInfo, LoadedModel, LoadPlan
+from desktop.engine.protocol import EngineDevice, EngineInfo, LoadedModel, LoadPlan
 from desktop.errors import AppError
 from desktop.hardware import probe
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
@@ -61,6 +61,9 @@ class Engine:
         if self.failure is not None:
             raise self.failure
         return EngineInfo(version="1", system_info="", supports_gpu_offload=False, supports_rpc=False, devices=())
+
+    async def devices(self) -> tuple[EngineDevice, ...]:
+        return ()
 
     async def stop(self) -> None:
         self.stopped = True
