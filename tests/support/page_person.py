@@ -130,6 +130,13 @@ class PagePerson:
         """Let the page live."""
         self.loop.run_until_complete(asyncio.sleep(seconds))
 
+    def keep_settings_from_being_saved(self) -> None:
+        """What a disk that may not be written does: the lock beside the file cannot be opened."""
+        file = self.services.paths.settings_file
+        lock = file.with_name(f".{file.name}.lock")
+        lock.unlink(missing_ok=True)
+        lock.mkdir(parents=True)
+
     def close(self) -> None:
         """End what the page began."""
         cast("QWidget", self.view).close()

@@ -82,6 +82,27 @@ def test_a_model_is_loaded_with_what_it_was_priced_with(page: PagePerson) -> Non
     assert page.settings.get(KV_TYPE) == "q8_0"
 
 
+@pytest.mark.allow_log("could not be saved")
+def test_settings_that_cannot_be_saved_are_told_and_keep_nobody_from_chatting(page: PagePerson) -> None:
+    open_and_wait(page)
+    starter = next(model for model in page.services.library.installed() if model.bundled)
+    page.keep_settings_from_being_saved()
+    page.view.pricing_changed.emit(2048, "q8_0")
+    page.view.installed_chosen.emit(starter)
+    page.until("the wish for the model", lambda: page.models == [starter.id])
+    assert "could not be saved" in page.notices[-1].text
+
+
+@pytest.mark.allow_log("could not be saved")
+def test_settings_that_cannot_be_saved_keep_nobody_from_downloading(page: PagePerson, hub: HubServer) -> None:
+    page.settings.set(HF_ENDPOINT, hub.endpoint)
+    choice = open_and_wait(page)
+    page.keep_settings_from_being_saved()
+    page.view.pricing_changed.emit(4096, "q8_0")
+    page.view.choice_chosen.emit(choice)
+    page.until("the download to end", lambda: page.models == [f"{choice.model_id}:{choice.quantization}"])
+
+
 def test_looking_at_prices_changes_no_setting(page: PagePerson) -> None:
     open_and_wait(page)
     page.view.pricing_changed.emit(2048, "q8_0")

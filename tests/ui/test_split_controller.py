@@ -261,3 +261,18 @@ def test_another_model_is_never_loaded_with_the_split_and_context_of_the_one_bef
     loads = cast("Loads", page.shell.loader)
     page.until("the wish to load", lambda: loads.wanted)
     assert loads.wanted == [(other.id, {"context": 4096, "split": None})]
+
+
+@pytest.mark.allow_log("could not be saved")
+def test_a_kv_type_that_cannot_be_saved_is_told_and_the_model_is_loaded(person: Callable[..., PagePerson]) -> None:
+    page = person(*CARDS)
+    page.open()
+    split = split_of(page)
+    page.until("a split", split.texts)
+    page.keep_settings_from_being_saved()
+    split._wishes._kv.setCurrentIndex(1)
+    button(split, "Load").click()
+    loads = cast("Loads", page.shell.loader)
+    page.until("the wish to load", lambda: loads.wanted)
+    assert "could not be saved" in page.notices[-1].text
+    assert split.stage_text() == "Being loaded like this …"

@@ -253,10 +253,18 @@ class SplitController:
     async def _load(
         self, model: InstalledModel, problem: SplitProblem, draft: SplitDraft, split: tuple[int, ...] | None
     ) -> None:
-        if problem.kv != self._services.settings.get(KV_TYPE):  # a load takes the type from there
-            await asyncio.to_thread(self._services.settings.set, KV_TYPE, cast("KvCacheType", problem.kv))
+        await self._keep_kv(cast("KvCacheType", problem.kv))
         loading = self._shell.loader.load(model.id, context=problem.context, split=split)
         await asyncio.wait([loading])
         failed = loading.cancelled() or loading.exception() is not None
         if failed and self._draft is draft:  # the person was told why; the same split may be changed and tried again
             self._show(draft, "exact" if draft.exact else "estimate")
+
+    async def _keep_kv(self, kv: KvCacheType) -> None:
+        """A load takes the type from the settings; where they cannot be saved, it loads with what they say."""
+        if kv == self._services.settings.get(KV_TYPE):
+            return
+        try:
+            await asyncio.to_thread(self._services.settings.set, KV_TYPE, kv)
+        except AppError as error:
+            self._shell.report(error)

@@ -156,19 +156,27 @@ class ModelsController:
         self._shell.tasks.start(self._chat_with(model.id), name="chat with")
 
     async def _chat_with(self, reference: str) -> None:
-        await asyncio.to_thread(self._keep_pricing)
+        await self._keep_pricing()
         self._shell.model_wanted.emit(reference)
 
     async def _download(self, choice: Choice) -> None:
-        await asyncio.to_thread(self._keep_pricing)
+        await self._keep_pricing()
         self._fetch.start(choice, then_chat=True)
 
-    def _keep_pricing(self) -> None:
-        """What the rows were priced with is what the model is loaded with. Blocking."""
-        if self._is_pricing_chosen:
-            self._services.settings.set(WANTED_CONTEXT, self._context)
-            self._services.settings.set(KV_TYPE, self._kv)
-            self._is_pricing_chosen = False
+    async def _keep_pricing(self) -> None:
+        """What the rows were priced with is what the model is loaded with; where that cannot be saved, it is said."""
+        if not self._is_pricing_chosen:
+            return
+        self._is_pricing_chosen = False
+        try:
+            await asyncio.to_thread(self._save_pricing, self._context, self._kv)
+        except AppError as error:
+            self._is_pricing_chosen = True
+            self._shell.report(error)  # a full disk keeps nobody from chatting: the settings of before hold
+
+    def _save_pricing(self, context: int, kv: KvCacheType) -> None:
+        self._services.settings.set(WANTED_CONTEXT, context)
+        self._services.settings.set(KV_TYPE, kv)
 
     def _on_stop_requested(self, download_id: str) -> None:
         self._services.downloads.pause(download_id)
