@@ -20,7 +20,7 @@ from desktop.hardware.nvidia import (
     nvml,
     older_calls,
 )
-from desktop.hardware.nvidia_memory import Memory, cross_checked, parts, processes, read_memory
+from desktop.hardware.nvidia_memory import Memory, cross_checked, first_part, parts, processes, read_memory
 from desktop.hardware.sources import Found, failed_source, impossible_memory
 from desktop.hardware.types import Gpu, LostCard, Mig, SourceProblem
 
@@ -157,11 +157,11 @@ class _Reader:
         )
 
     def _memory(self, handle: Any, name: str, divided: Mig | None) -> Memory:
-        """Of the whole card; where it is divided, of its first part: a program is given no more (CUDA's own rule)."""
+        """Of the whole card; where it is divided, of the one part that a program is given."""
         if divided is not None and divided.enabled:
-            first = next(parts(handle), None)
+            first = first_part(handle)
             memory = read_memory(first) if first is not None else Memory(divided.card_total, 0)
-            self._tell_divided(name, divided)
+            self._tell_divided(name, divided, hidden=sum(1 for _ in parts(handle)) - len(divided.parts))
         else:
             memory = cross_checked(handle, read_memory(handle))
         if not memory.total:
@@ -170,7 +170,7 @@ class _Reader:
             self._problems.append(impossible_memory(SOURCE, name, memory.lie, memory.free, memory.total))
         return memory
 
-    def _tell_divided(self, name: str, divided: Mig) -> None:
+    def _tell_divided(self, name: str, divided: Mig, *, hidden: int) -> None:
         if divided.parts:
             what = QT_TRANSLATE_NOOP("core", "{name} is divided (MIG), and a program gets one part of {count}.")
             self._say(what, name=name, count=len(divided.parts))
@@ -179,6 +179,11 @@ class _Reader:
                 "core", "{name} is to be divided (MIG is on) and has no parts, so no program can use it."
             )
             self._say(what, name=name)
+        if hidden > 0:
+            what = QT_TRANSLATE_NOOP(
+                "core", "{name} has more parts (MIG): {count} that this user may not see. They are left out."
+            )
+            self._say(what, name=name, count=hidden)
 
     def _is_double(self, gpu: Gpu) -> bool:
         """Whether the card has been counted. Two cards with one UUID in two slots are two cards, and it is said."""

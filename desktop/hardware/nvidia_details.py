@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from desktop.hardware.believable import bytes_within, whole, within, words
 from desktop.hardware.nvidia import CLOCK_MEMORY, RECOVERY_ACTION, TEMPERATURE_GPU, NvmlError, ask, ask_length
-from desktop.hardware.nvidia_memory import is_divided, parts, read_memory
+from desktop.hardware.nvidia_memory import Memory, is_divided, read_memory, seen_parts
 from desktop.hardware.types import (
     EccErrors,
     GpuPath,
@@ -153,7 +153,7 @@ def _retired_pages(handle: Any, cause: int) -> int:
 
 
 def divided(handle: Any) -> Mig | None:
-    """The parts of a card that can be divided; None for one that cannot."""
+    """The parts of a card that can be divided, as far as this user may see them; None for one that cannot."""
     is_on = is_divided(handle)
     if is_on is None:
         return None
@@ -161,11 +161,12 @@ def divided(handle: Any) -> Mig | None:
         card_total = read_memory(handle).total
     except NvmlError:  # with the mode on, only an administrator sees the whole card
         card_total = 0
-    return Mig(enabled=is_on, card_total=card_total, parts=tuple(map(_part, parts(handle))) if is_on else ())
+    return Mig(
+        enabled=is_on, card_total=card_total, parts=tuple(_part(*part) for part in seen_parts(handle)) if is_on else ()
+    )
 
 
-def _part(handle: Any) -> MigPart:
-    memory = read_memory(handle)
+def _part(handle: Any, memory: Memory) -> MigPart:
     return MigPart(
         name=words(ask("nvmlDeviceGetName", handle)) or "MIG",
         vram_total=memory.total,

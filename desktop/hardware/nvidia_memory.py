@@ -8,10 +8,12 @@ import psutil
 
 from desktop.hardware.believable import MOST_BYTES
 from desktop.hardware.nvidia import (
+    GPU_IS_LOST,
     MEMORY_V2,
     NOT_FOUND,
     NOT_SUPPORTED,
     OTHER_VERSION,
+    RESET_REQUIRED,
     NvmlError,
     ask,
     demand,
@@ -27,6 +29,7 @@ _MOST_PROCESSES = 512
 _NOT_AVAILABLE = (1 << 64) - 1
 _DISAGREEMENT = 0.01
 _SUCCESS = 0
+_GONE = frozenset({GPU_IS_LOST, RESET_REQUIRED})
 _NO_OWN_MEMORY = frozenset({NOT_SUPPORTED})
 _OLDER = _NO_OWN_MEMORY | {NOT_FOUND, OTHER_VERSION}
 """Answers to version 2 after which version 1 is asked."""
@@ -94,6 +97,24 @@ def parts(handle: Any) -> Iterator[Any]:
         part = ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, number)
         if part is not None:
             yield part
+
+
+def seen_parts(handle: Any) -> Iterator[tuple[Any, Memory]]:
+    """The parts whose memory the driver tells this user, with it. Raises NvmlError where the card itself is gone."""
+    for part in parts(handle):
+        try:
+            yield part, read_memory(part)
+        except NvmlError as error:
+            if error.value in _GONE:
+                raise
+
+
+def first_part(handle: Any) -> Any:
+    """The part that a program is given: CUDA takes the first that may be seen. None for a card without parts.
+
+    Where none may be seen it is the first, which says why when it is asked.
+    """
+    return next((part for part, _ in seen_parts(handle)), None) or next(parts(handle), None)
 
 
 def is_divided(handle: Any) -> bool | None:

@@ -7,7 +7,7 @@ from desktop.hardware.believable import within, words
 from desktop.hardware.nvidia import SOURCE, NvmlError, ask, demand
 from desktop.hardware.nvidia_cards import MOST_CARDS
 from desktop.hardware.nvidia_details import pci_address, power, temperature
-from desktop.hardware.nvidia_memory import cross_checked, is_divided, parts, processes, read_memory
+from desktop.hardware.nvidia_memory import cross_checked, first_part, is_divided, processes, read_memory
 from desktop.hardware.sources import failed_source
 from desktop.hardware.types import GpuSample, SourceProblem
 
@@ -66,7 +66,7 @@ class NvidiaSampler:
 
 
 def _know(handle: Any) -> _Known:
-    memory = next(parts(handle), handle) if is_divided(handle) else handle
+    memory = (first_part(handle) or handle) if is_divided(handle) else handle
     most = cross_checked(memory, read_memory(memory)).total  # as the probe: the smaller of two sizes counts
     return _Known(handle, memory, most, _name(handle), pci_address(handle))
 

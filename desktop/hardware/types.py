@@ -264,7 +264,7 @@ class HardwareProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Everything found. `backends` are the engine's, filled by engine.inventory; empty until the engine was asked.
 
     silent_cards: cards without a working driver; lost_cards: those whose driver works and that do not answer it.
-    vulkan_loader: whether the Vulkan library loads; vulkan: the same with its drivers; None if not asked or not answered.
+    vulkan_loader: whether the Vulkan library loads; vulkan: the same with its drivers; None where that is not known.
     sources: every source that was asked, and how long it took.
     """
 

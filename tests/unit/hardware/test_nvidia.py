@@ -85,6 +85,35 @@ def test_a_laptop_whose_card_is_divided_offers_one_part(tmp_path: Path, scenario
     assert "a program gets one part of 2" in said(profile)
 
 
+@pytest.mark.parametrize("hidden", [0, 1])
+def test_a_part_that_may_not_be_seen_leaves_the_others(tmp_path: Path, scenario: Scenario, hidden: int) -> None:
+    parts = [card("MIG 3g.20gb", 20, 1, uuid="MIG-1"), card("MIG 2g.10gb", 10, uuid="MIG-2")]
+    parts[hidden] |= {f"error.nvmlDeviceGetMemoryInfo{version}": NO_PERMISSION for version in ("", "_v2")}
+    scenario((card("NVIDIA A100", 40, 1, mig=1), *parts))
+    profile = probe(tmp_path)
+    (gpu,) = profile.gpus
+    assert gpu.mig is not None
+    assert [part.uuid for part in gpu.mig.parts] == [f"MIG-{2 - hidden}"]
+    assert sizes(profile) == [(10 * 1024, 10 * 1024) if hidden == 0 else (20 * 1024, 19 * 1024)]
+    assert "1 that this user may not see" in said(profile)
+
+
+def test_a_card_of_which_no_part_may_be_seen_says_so(tmp_path: Path, scenario: Scenario) -> None:
+    part = card("MIG 3g.20gb", 20, **{f"{MEMORY}_v2": NO_PERMISSION, MEMORY: NO_PERMISSION})
+    scenario((card("NVIDIA A100", 40, mig=1), part), card("RTX 3070", 8))
+    profile = probe(tmp_path)
+    assert [gpu.name for gpu in profile.gpus] == ["RTX 3070"]
+    assert [lost.reason for lost in profile.lost_cards] == ["no_permission"]
+
+
+@pytest.mark.parametrize("error", [GPU_IS_LOST, RESET_REQUIRED])
+def test_a_part_of_a_lost_card_loses_the_card(tmp_path: Path, scenario: Scenario, error: int) -> None:
+    scenario((card("NVIDIA A100", 40, mig=1), card("MIG 3g.20gb", 20, **{f"{MEMORY}_v2": error})))
+    profile = probe(tmp_path)
+    assert profile.gpus == ()
+    assert [lost.reason for lost in profile.lost_cards] == ["lost" if error == GPU_IS_LOST else "reset_required"]
+
+
 def test_a_card_that_is_to_be_divided_and_is_not_has_nothing_free(tmp_path: Path, scenario: Scenario) -> None:
     scenario(card("NVIDIA A30", 24, mig=1))
     profile = probe(tmp_path)

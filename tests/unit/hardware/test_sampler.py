@@ -146,7 +146,8 @@ async def test_a_lost_card_costs_only_itself(scenario: Scenario) -> None:
 @pytest.mark.asyncio
 async def test_what_we_and_others_hold_is_told_per_card(scenario: Scenario) -> None:
     ours = f"{os.getpid()}:{2 * GIB},4242:{3 * GIB}"
-    divided = (card("A30", 24, mig=1), card("MIG 2g.12gb", 12, 1))
+    forbidden = card("MIG 1g.6gb", 6, error__nvmlDeviceGetMemoryInfo_v2=4, error__nvmlDeviceGetMemoryInfo=4)
+    divided = (card("A30", 24, mig=1), forbidden, card("MIG 2g.12gb", 12, 1))
     scenario(card("RTX 3090", 24, 6, bus=1, compute=ours), card("RTX 3090", 24, 6, bus=1), divided, counts=3)
     async with HardwareSampler(interval=0.1, own_pids=ourselves) as sampler:
         whole, part = (await next_sample(sampler)).gpus  # the one that is listed twice is there once
