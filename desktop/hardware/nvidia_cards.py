@@ -11,6 +11,7 @@ from desktop.hardware.believable import whole, words
 from desktop.hardware.nvidia import (
     GPU_IS_LOST,
     NO_PERMISSION,
+    NO_SUCH_CARD,
     RESET_REQUIRED,
     SOURCE,
     VERSION_MISMATCH,
@@ -102,6 +103,7 @@ class _Reader:
         self._lost: list[LostCard] = []
         self._problems: list[SourceProblem] = []
         self._gone: set[int] = set()
+        self._counts_soundly = True
         self._driver = words(ask("nvmlSystemGetDriverVersion"))
         self._cuda = _cuda_version()
 
@@ -111,7 +113,8 @@ class _Reader:
 
     def count(self) -> int:
         told = int(demand("nvmlDeviceGetCount"))
-        if whole(told, 0, MOST_CARDS) is None:
+        self._counts_soundly = whole(told, 0, MOST_CARDS) is not None
+        if not self._counts_soundly:
             what = QT_TRANSLATE_NOOP("core", "NVIDIA's driver speaks of {told} cards. The first {most} are looked at.")
             self._say(what, told=told, most=MOST_CARDS)
         return max(min(told, MOST_CARDS), 0)
@@ -132,6 +135,8 @@ class _Reader:
             name, address = _name(handle), details.pci_address(handle)
             gpu = self._basics(handle, index, name, address)
         except NvmlError as error:
+            if error.value == NO_SUCH_CARD and handle is None and not self._counts_soundly:
+                return  # the number of cards is noise, which has been said
             self._lose(name, address, index, _REASONS.get(error.value, "failed"), str(error))
         except _NoBelievableMemory as error:
             self._lose(name, address, index, "no_memory", str(error))

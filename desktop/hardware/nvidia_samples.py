@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from desktop.hardware.believable import within, words
-from desktop.hardware.nvidia import SOURCE, NvmlError, ask, demand
+from desktop.hardware.nvidia import NO_SUCH_CARD, SOURCE, NvmlError, ask, demand
 from desktop.hardware.nvidia_cards import MOST_CARDS
 from desktop.hardware.nvidia_details import pci_address, power, temperature
 from desktop.hardware.nvidia_memory import cross_checked, first_part, is_divided, processes, read_memory
@@ -49,7 +49,8 @@ class NvidiaSampler:
         return samples, problems
 
     def _look_again_if_the_count_changed(self) -> None:
-        count = min(demand("nvmlDeviceGetCount"), MOST_CARDS)
+        told = demand("nvmlDeviceGetCount")
+        count = min(told, MOST_CARDS)
         if count == self._count:
             return
         known: dict[object, _Known] = {}
@@ -58,6 +59,8 @@ class NvidiaSampler:
             try:
                 card = _know(demand("nvmlDeviceGetHandleByIndex", index))
             except NvmlError as error:
+                if told > MOST_CARDS and error.value == NO_SUCH_CARD:
+                    continue  # the number is noise, as the probe has said
                 failed.append(failed_source(f"{SOURCE} card {index}", error))
                 continue
             known.setdefault(card.pci_address or index, card)  # a card that is listed twice is one card

@@ -281,10 +281,18 @@ def test_a_number_of_cards_that_changes_is_said(tmp_path: Path, scenario: Scenar
 
 
 def test_a_number_of_cards_that_cannot_be_is_cut(tmp_path: Path, scenario: Scenario) -> None:
-    scenario(card("RTX 3090", 24), counts=4_294_967_295)
+    scenario(card("RTX 3090", 24, bus=1), card("RTX 3070", 8) | {"error.nvmlDeviceGetHandleByIndex": GPU_IS_LOST},
+             counts=4_294_967_295)  # fmt: skip
     profile = probe(tmp_path)
     assert sizes(profile) == [(24 * 1024, 24 * 1024)]
+    assert [lost.reason for lost in profile.lost_cards] == ["lost"]  # one, and not the 62 that are not there
+    assert len(profile.problems) == 2
     assert "speaks of 4294967295 cards" in said(profile)
+
+
+def test_a_card_that_vanished_from_a_sound_number_is_lost(tmp_path: Path, scenario: Scenario) -> None:
+    scenario(card("RTX 3090", 24), counts=2)
+    assert [lost.reason for lost in probe(tmp_path).lost_cards] == ["failed"]
 
 
 def test_the_drivers_own_library_is_found_by_its_name(

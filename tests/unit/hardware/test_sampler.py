@@ -144,6 +144,14 @@ async def test_a_lost_card_costs_only_itself(scenario: Scenario) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_number_of_cards_that_cannot_be_is_no_list_of_failures(scenario: Scenario) -> None:
+    scenario(card("RTX 3090", 24, 6), counts=4000)
+    async with HardwareSampler(interval=0.1, own_pids=ourselves) as sampler:
+        sample = await next_sample(sampler)
+    assert ([gpu.name for gpu in sample.gpus], sample.problems) == (["RTX 3090"], ())
+
+
+@pytest.mark.asyncio
 async def test_what_we_and_others_hold_is_told_per_card(scenario: Scenario) -> None:
     ours = f"{os.getpid()}:{2 * GIB},4242:{3 * GIB}"
     forbidden = card("MIG 1g.6gb", 6, error__nvmlDeviceGetMemoryInfo_v2=4, error__nvmlDeviceGetMemoryInfo=4)
