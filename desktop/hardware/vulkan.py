@@ -14,12 +14,13 @@ from pathlib import Path
 import msgspec
 
 from desktop.files import read_bounded
-from desktop.hardware.believable import escaped, words
+from desktop.hardware.believable import escaped
 from desktop.hardware.types import Vulkan, VulkanDriver
 
 _LOADERS = {"win32": "vulkan-1.dll", "darwin": "libvulkan.1.dylib"}
 _OVERRIDES = ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")
 _LARGEST_MANIFEST = 1 << 16
+_LONGEST_PATH = 4096
 _MOST_MANIFESTS = 64
 
 
@@ -55,18 +56,25 @@ def drivers(manifests: list[Path] | None = None) -> tuple[VulkanDriver, ...]:
 def _read(manifest: Path, libraries: str) -> VulkanDriver | None:
     try:
         content = msgspec.json.decode(read_bounded(manifest, most=_LARGEST_MANIFEST))
-        library = words(str(content["ICD"]["library_path"]))
+        library = str(content["ICD"]["library_path"])
     except (OSError, msgspec.DecodeError, KeyError, TypeError):
         return None
-    if library is None:
+    if not library:
         return None
-    return VulkanDriver(manifest=escaped(str(manifest)), library=library, found=_is_there(manifest, library, libraries))
+    found = _is_there(manifest, library, libraries)
+    return VulkanDriver(manifest=escaped(str(manifest)), library=escaped(library[:_LONGEST_PATH]), found=found)
 
 
 def _is_there(manifest: Path, library: str, libraries: str) -> bool | None:
-    """A path counts from the manifest's folder; a bare name is looked for where the system's linker does."""
+    """A path counts from the manifest's folder; a bare name is looked for where the system's linker does.
+
+    None where nobody can tell: the system's list is not there, or the path leads into a folder that is closed to us.
+    """
     if "/" in library or "\\" in library:
-        return (manifest.parent / library).exists()
+        try:
+            return (manifest.parent / library).exists()
+        except OSError:
+            return None
     return f"/{library}\n" in libraries if libraries else None
 
 
@@ -75,7 +83,8 @@ def _known_libraries() -> str:
     program = shutil.which("ldconfig", path=f"{os.environ.get('PATH', '')}:/sbin:/usr/sbin")
     if program is None or sys.platform != "linux":
         return ""
-    return subprocess.run([program, "-p"], capture_output=True, text=True, timeout=5, check=False).stdout
+    listed = subprocess.run([program, "-p"], capture_output=True, timeout=5, check=False).stdout
+    return listed.decode("utf-8", "replace")
 
 
 def _manifests() -> list[Path]:

@@ -70,6 +70,39 @@ def test_vulkan_drivers_are_listed_with_what_is_missing(tmp_path: Path) -> None:
     assert [(Path(each.manifest).name, each.found) for each in drivers(files)] == [("a.json", True), ("b.json", False)]
 
 
+def test_a_library_in_a_closed_folder_costs_only_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's refusal is put in its place: the user of these tests may enter every folder."""
+    (tmp_path / "libgood.so").touch()
+    really = Path.exists
+
+    def closed(path: Path) -> bool:
+        if "closed" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return really(path)
+
+    files = [
+        manifest(tmp_path, "a.json", f'{{"ICD": {{"library_path": "{tmp_path}/closed/x/lib.so"}}}}'),
+        manifest(tmp_path, "b.json", '{"ICD": {"library_path": "./libgood.so"}}'),
+    ]
+    monkeypatch.setattr(Path, "exists", closed)
+    assert [each.found for each in drivers(files)] == [None, True]
+
+
+def test_a_library_with_a_long_path_is_looked_for_at_its_end(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    (deep / "lib.so").touch()
+    files = [
+        manifest(tmp_path, "a.json", f'{{"ICD": {{"library_path": "{deep}/lib.so"}}}}'),
+        manifest(tmp_path, "b.json", f'{{"ICD": {{"library_path": "./{"x" * 5000}.so"}}}}'),
+        manifest(tmp_path, "c.json", '{"ICD": {"library_path": "./nul\\u0000\\ud800.so"}}'),
+    ]
+    found = drivers(files)
+    assert [(Path(each.manifest).name, each.found) for each in found] == [("a.json", True), ("b.json", None)]
+    assert found[0].library == f"{deep}/lib.so"
+    assert len(found[1].library) == 4096
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
 def test_a_manifest_that_is_a_pipe_is_none(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
