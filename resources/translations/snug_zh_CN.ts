@@ -1436,6 +1436,10 @@ Log: {log}</source>
         <translation>{name}（使用中）</translation>
     </message>
     <message>
+        <source>Reading the model …</source>
+        <translation>正在读取模型…</translation>
+    </message>
+    <message>
         <source>The engine did not start, so nothing can be split. The doctor says why.</source>
         <translation>引擎没有启动，无法分配。原因见下面的诊断。</translation>
     </message>
@@ -3751,6 +3755,10 @@ Log: {log}</source>
     <message>
         <source>{name} is to be divided (MIG is on) and has no parts, so no program can use it.</source>
         <translation>{name} 已设为切分（MIG 已开启）但没有任何分区，程序无法使用它。</translation>
+    </message>
+    <message>
+        <source>{name} has more parts (MIG): {count} that this user may not see. They are left out.</source>
+        <translation>{name} 还有其他分区（MIG）：{count} 个分区当前用户无权查看，已略去。</translation>
     </message>
     <message>
         <source>NVIDIA&apos;s driver lists {name} twice. It is counted once.</source>
