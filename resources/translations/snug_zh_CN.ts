@@ -1437,7 +1437,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>Reading the model …</source>
-        <translation>正在读取模型…</translation>
+        <translation>正在读取模型 …</translation>
     </message>
     <message>
         <source>The engine did not start, so nothing can be split. The doctor says why.</source>
