@@ -16,6 +16,7 @@ from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import AppError
 from desktop.fit.split_editor import SplitDraft
 from desktop.settings import KV_TYPE, MEMORY_GUARD, WANTED_CONTEXT
+from desktop.ui.pages.hardware import split_controller
 from desktop.ui.pages.hardware.split import SplitCard
 from desktop.ui.widgets.buttons import Button
 from tests.support.gguf_writer import dense_model, write_gguf
@@ -276,3 +277,36 @@ def test_a_kv_type_that_cannot_be_saved_is_told_and_the_model_is_loaded(person: 
     page.until("the wish to load", lambda: loads.wanted)
     assert "could not be saved" in page.notices[-1].text
     assert split.stage_text() == "Being loaded like this …"
+
+
+def test_an_answer_about_what_was_moved_before_does_not_replace_what_is_loaded(
+    person: Callable[..., PagePerson], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = person(*CARDS)
+    page.open()
+    split = split_of(page)
+    page.until("a split", split.texts)
+    may_read, may_answer, asked = asyncio.Event(), asyncio.Event(), []
+    read = split_controller.task_of
+
+    async def read_slowly(services: Any, model: Any, **_again: Any) -> Any:
+        await may_read.wait()
+        return await read(services, model)
+
+    async def answer_slowly(*_question: Any) -> tuple[DeviceMemory, ...]:
+        asked.append(True)
+        await may_answer.wait()
+        return ()
+
+    monkeypatch.setattr(split_controller, "task_of", read_slowly)
+    monkeypatch.setattr(split_controller, "exact_split", answer_slowly)
+    model, page.engine.plan = loaded_starter(page, *["CPU"] * 4, *["CUDA0"] * 20, *["CUDA1"] * 7)
+    page.engine.become(EngineState(phase=EnginePhase.READY, loaded=model), loaded=model)
+    QTest.keyClick(split._line.handles()[1], Qt.Key.Key_Home)
+    page.until("the question", lambda: asked)
+    may_read.set()
+    page.until("what is loaded", lambda: split.stage_text().startswith("As it is loaded"))
+    may_answer.set()
+    page.live(0.1)
+    assert split.stage_text().startswith("As it is loaded")
+    assert not button(split, "Load").isEnabled()

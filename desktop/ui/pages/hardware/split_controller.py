@@ -152,8 +152,10 @@ class SplitController:
                 task = msgspec.structs.replace(task, context=plan.n_ctx, type_k=plan.type_k, type_v=plan.type_v)
             problem = await asyncio.to_thread(split_problem, task)
         except AppError as error:
+            self._stop_asking()
             self._view.set_message(explain(error).message)
             return
+        self._stop_asking()  # about what was moved while this was read; its answer would stand in place of this
         loaded = self._services.engine.loaded
         self._task = task
         self._problem = problem
