@@ -5,10 +5,18 @@ Imports are inside the branches: a child never loads Qt, the window never loads 
 
 import sys
 
+_INTERRUPTED = 130  # as of cli.main, which costs its imports
+
 
 def main() -> int:
     """Run what the arguments ask for and return the exit code."""
-    arguments = sys.argv[1:]
+    try:
+        return _run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the program was still being read, or already ending
+        return _INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["--role"]:
         return _run_role("".join(arguments[1:2]), arguments[2:])
     if arguments and arguments[0] != "--window":

@@ -45,3 +45,20 @@ def test_a_full_disk_is_explained(project_root: Path, words: list[str]) -> None:
     assert said.count("error: The system refused it: [Errno 28]") == 1
     assert "ignored" not in said
     assert child.returncode == 1
+
+
+def test_an_interrupt_while_the_program_is_still_read_leaves_no_trace(project_root: Path) -> None:
+    script = """
+import signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "desktop.cli.main":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["snug", "probe"]
+from desktop.__main__ import main
+sys.exit(main())
+"""
+    words = [sys.executable, "-c", script]
+    child = subprocess.run(words, cwd=project_root, capture_output=True, timeout=60, check=False)
+    assert (child.returncode, child.stdout, child.stderr) == (130, b"", b"")
