@@ -15,6 +15,7 @@ from typing import BinaryIO
 import msgspec
 
 from desktop.files import explained_read, open_regular
+from desktop.gguf.errors import CorruptGguf
 from desktop.gguf.header import MAGIC, GgufHeader, TensorInfo
 
 _U32, _TEXT = 4, 8  # GGUF value types
@@ -54,7 +55,10 @@ def stub_of_file(path: Path, header: GgufHeader, *, shards: Sequence[GgufHeader]
 
 
 def make_stub(stream: BinaryIO, header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) -> Stub:
-    """Make the stub of a model whose first part's header can be read from `stream` once more."""
+    """Make the stub of a model whose first part's header can be read from `stream` once more.
+
+    Raises CorruptGguf where something else is there by now.
+    """
     size_key = f"{header.architecture}.vocab_size"  # where the file has one, it may differ from the tokens it has
     left_out = [key for key in header.entries if key.startswith((_VOCABULARY, _SPLIT)) or key == size_key]
     kept = [_entry(stream, header, key) for key in header.entries if key not in left_out]
@@ -71,7 +75,10 @@ def make_stub(stream: BinaryIO, header: GgufHeader, *, shards: Sequence[GgufHead
 def _entry(stream: BinaryIO, header: GgufHeader, key: str) -> bytes:
     begin, end = header.entries[key]
     stream.seek(begin)
-    return stream.read(end - begin)
+    entry = stream.read(end - begin)
+    if len(entry) != end - begin or not entry.startswith(_text(key)):
+        raise CorruptGguf(path=str(getattr(stream, "name", key)), reason="it was changed while it was read")
+    return entry
 
 
 def _infos(tensors: Iterable[TensorInfo], alignment: int) -> tuple[bytes, int]:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from desktop.gguf.errors import CorruptGguf
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import dense_model, write_gguf
@@ -53,3 +56,12 @@ def test_a_projectors_stub_has_no_words_to_lose(tmp_path: Path) -> None:
     again = read_header(tmp_path / "stub.gguf")
     assert (again.metadata, again.tensors) == (header.metadata, header.tensors)
     assert len(stub.head) == header.data_offset
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF" + bytes(196), bytes(5_000)], ids=["empty", "cut", "overwritten"])
+def test_a_file_that_changed_after_its_header_was_read_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = write_gguf(tmp_path / "m.gguf", *dense_model())
+    header = read_header(path)
+    path.write_bytes(content)
+    with pytest.raises(CorruptGguf, match=r"m\.gguf is damaged: it was changed"):
+        stub_of_file(path, header)
