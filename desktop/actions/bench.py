@@ -110,7 +110,9 @@ async def bench_model(
 def _depths(n_ctx: int, asked: Sequence[int]) -> list[int]:
     """Depths in rising order that leave room for what is read and written there."""
     most = n_ctx - PROMPT - WRITTEN - 1
-    if most < 0 or any(not 0 <= depth <= most for depth in asked):
+    if most < 0:
+        raise WrongUsage(reason=f"{n_ctx} tokens of context are too few to measure; it takes {n_ctx - most} or more")
+    if any(not 0 <= depth <= most for depth in asked):
         raise WrongUsage(reason=f"with {n_ctx} tokens of context depths may be 0 to {most}")
     return sorted(set(asked)) or [depth for depth in DEPTHS if depth <= most]
 

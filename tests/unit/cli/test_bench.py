@@ -80,6 +80,11 @@ def test_an_error_does_not_stand_behind_the_line_of_progress(monkeypatch: pytest
     assert "running ... 50%\x1b[K\r\x1b[Kerror: " in terminal.getvalue()
 
 
+def test_a_context_that_is_too_small_is_called_that(capsys: pytest.CaptureFixture[str], starter_model: Path) -> None:
+    assert run_command_line(["bench", str(starter_model), "--context", "100"]) == 2
+    assert "tokens of context are too few to measure; it takes " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--depths", "much"], ["--context", "1024", "--depths", "1000"]])
 def test_depths_that_cannot_be_are_refused(
     words: list[str], capsys: pytest.CaptureFixture[str], starter_model: Path
