@@ -77,7 +77,8 @@ class LineChild:
     def _read(self, stdout: IO[bytes], complaints: threading.Thread) -> None:
         with stdout:
             for line in stdout:
-                self._tell(self._lines.put_nowait, line)
+                if line.endswith(b"\n"):  # else the child died in the middle of it, which its end tells
+                    self._tell(self._lines.put_nowait, line)
         self._process.wait()
         complaints.join()
         self._tell(self._lines.put_nowait, None)

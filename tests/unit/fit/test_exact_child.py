@@ -174,3 +174,13 @@ async def test_nothing_is_made_ready_while_it_is_paused() -> None:
     async with DryRuns() as runs, runs.paused():
         runs.get_ready()
         assert await anyone(runs) is None
+
+
+async def test_a_child_that_dies_in_the_middle_of_its_answer_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = "import os, sys; sys.stdin.readline(); os.write(1, b'{\"n_ctx\": 5'); os.abort()"
+    monkeypatch.setattr("desktop.hardware.pipe.child_command", lambda *_: [sys.executable, "-c", script])
+    async with DryRuns() as runs:
+        with pytest.raises(EngineAborted):
+            await runs.ask(plan_of(tmp_path / "m.stub"))
