@@ -1,15 +1,20 @@
 """The models page with real services: what it looks up, what it fetches, what it says when that fails."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtWidgets import QApplication
 
 from desktop import services
 from desktop.fit.types import Choice
+from desktop.hardware.types import HardwareProfile
+from desktop.services import Survey
 from desktop.settings import HF_ENDPOINT, KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
 from desktop.ui.item_models.choices import MODEL, SPEED
+from desktop.ui.pages.models import controller
 from tests.support.catalogs import tiny_catalog
 from tests.support.hub_server import HubServer
 from tests.support.page_person import PagePerson
@@ -101,6 +106,28 @@ def test_settings_that_cannot_be_saved_keep_nobody_from_downloading(page: PagePe
     page.view.pricing_changed.emit(4096, "q8_0")
     page.view.choice_chosen.emit(choice)
     page.until("the download to end", lambda: page.models == [f"{choice.model_id}:{choice.quantization}"])
+
+
+def test_prices_are_for_the_machine_as_it_was_looked_at_last(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_and_wait(page)
+    may_go_on = threading.Event()
+    priced_for: list[str] = []
+    price = controller.recommend_models
+
+    def price_slowly(services: Any, profile: HardwareProfile, **wishes: Any) -> Any:
+        priced_for.append(profile.gpus[0].name)
+        assert may_go_on.wait(20)
+        return price(services, profile, **wishes)
+
+    monkeypatch.setattr(controller, "recommend_models", price_slowly)
+    page.view.pricing_changed.emit(2048, "f16")
+    page.until("prices on their way", lambda: priced_for)
+    page.services.surveys.latest = Survey(profile=machine(gpu("New Card", 8, backend="CUDA0")), engine=None)
+    page.open()
+    page.until("the new look", lambda: page.controller._stale)  # type: ignore[union-attr]
+    may_go_on.set()
+    page.until("the new prices", page.controller._pricing.done)  # type: ignore[union-attr]
+    assert priced_for == ["Test Card", "New Card"]
 
 
 def test_looking_at_prices_changes_no_setting(page: PagePerson) -> None:

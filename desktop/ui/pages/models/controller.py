@@ -103,11 +103,11 @@ class ModelsController:
         if self._pricing is not None and not self._pricing.done():
             self._stale = True  # a thread cannot be stopped: the next one starts when it is done
             return
-        self._pricing = self._shell.tasks.start(self._price(self._found), name="prices")
+        self._pricing = self._shell.tasks.start(self._price(), name="prices")
 
-    async def _price(self, found: Survey) -> None:
+    async def _price(self) -> None:
         self._stale = True
-        while self._stale:
+        while self._stale and (found := self._found) is not None:  # the machine may have been looked at meanwhile
             self._stale = False
             try:
                 advice = await asyncio.to_thread(
