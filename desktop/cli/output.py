@@ -1,5 +1,6 @@
 """What the command line prints: results to stdout, everything else to stderr."""
 
+import json
 import os
 import re
 import sys
@@ -10,12 +11,18 @@ import msgspec
 from desktop.errors import AppError
 
 _JSON = msgspec.json.Encoder()
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def print_json(value: object) -> None:
     """Print exactly one JSON object, with a newline. Sizes are bytes, times seconds, speeds tokens per second."""
-    sys.stdout.write(msgspec.json.format(_JSON.encode(value), indent=2).decode() + "\n")
+    text = msgspec.json.format(_JSON.encode(value), indent=2).decode()
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a stream of few characters, such as PYTHONIOENCODING=ascii: JSON has its own escapes
+        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
@@ -33,7 +40,8 @@ def print_note(text: str) -> None:
 
 def print_text(text: str = "") -> None:
     """Print lines for people, on stdout; names in them may come from a file, a card or a network."""
-    sys.stdout.write(visible(text) + "\n")
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(visible(text).encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def visible(text: str) -> str:
