@@ -78,6 +78,7 @@ class DryRuns:
     def __init__(self, answers: Answers | None = None) -> None:
         self._child: LineChild | None = None
         self._turn = asyncio.Lock()
+        self._asking: asyncio.Future[FitAnswer] | None = None
         self._closed = False
         self._ids = itertools.count(1)
         self._answers: OrderedDict[_Key, FitAnswer] = OrderedDict()
@@ -134,6 +135,8 @@ class DryRuns:
         """End the child, and close what is kept; a question that is open then is cancelled."""
         self._closed = True
         await self._end_child()
+        if self._asking is not None:
+            await asyncio.wait([self._asking])
         if self._kept is not None:
             async with self._disk:
                 await asyncio.to_thread(self._kept.close)
@@ -161,8 +164,12 @@ class DryRuns:
             await child.close()
 
     async def _new_answer(self, plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> FitAnswer:
-        async with self._turn:
-            answer = await self._asked(FitQuestion(question_id=next(self._ids), plan=plan, imagined=tuple(imagined)))
+        await self._turn.acquire()
+        question = FitQuestion(question_id=next(self._ids), plan=plan, imagined=tuple(imagined))
+        # Who is cancelled leaves at once; the answer is still waited for and dropped, as a new child costs more.
+        self._asking = asyncio.ensure_future(self._asked(question))
+        self._asking.add_done_callback(lambda _: self._turn.release())
+        answer = await asyncio.shield(self._asking)
         if answer.failure is not None:
             raise explain_failure(answer.failure)
         return answer
@@ -201,7 +208,7 @@ class DryRuns:
             failure = EngineFailure(kind=FailureKind.UNRESPONSIVE, detail=f"no answer within {TIMEOUT:g} s")
             raise explain_failure(failure) from None
         finally:
-            if not answered:  # also where this was cancelled: the answer would be taken for the next one's
+            if not answered:  # what it may still say would be taken for the next one's answer
                 self._child = None
                 await child.close()
         return line

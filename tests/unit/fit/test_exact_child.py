@@ -184,3 +184,40 @@ async def test_a_child_that_dies_in_the_middle_of_its_answer_is_explained(
     async with DryRuns() as runs:
         with pytest.raises(EngineAborted):
             await runs.ask(plan_of(tmp_path / "m.stub"))
+
+
+async def leave_a_question(runs: DryRuns, plan: LoadPlan) -> psutil.Process:
+    """Ask and be cancelled before there is an answer; the child, which is stopped."""
+    assert runs._child is not None
+    child = psutil.Process(runs._child.pid)
+    child.suspend()
+    asked = asyncio.ensure_future(runs.ask(plan))
+    while not runs._turn.locked():
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.01)  # so that the question was written
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    return child
+
+
+async def test_who_leaves_before_the_answer_costs_no_child(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    async with DryRuns() as runs:
+        await runs.ask(plan_of(good))
+        child = await leave_a_question(runs, plan_of(good, n_ctx=1024))
+        waiting = [asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=256 * n))) for n in (6, 7, 8)]
+        await asyncio.sleep(0)
+        waiting.pop(0).cancel()
+        child.resume()
+        assert [answer.n_ctx for answer in await asyncio.gather(*waiting)] == [1792, 2048]
+        assert await anyone(runs) == child.pid
+
+
+async def test_a_question_that_was_left_does_not_keep_it_from_closing(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    async with DryRuns() as runs:
+        await runs.ask(plan_of(good))
+        child = await leave_a_question(runs, plan_of(good, n_ctx=1024))
+    assert not child.is_running()
+    assert len(asyncio.all_tasks()) == 1
