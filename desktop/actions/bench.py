@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from desktop.actions.models import find_model
 from desktop.actions.plan import plan_model
+from desktop.actions.runs import Pace, RunningModel, note_run, predicted_pace
 from desktop.actions.survey import learned_speeds, survey
 from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineInfo, LoadedModel, LoadPlan
 from desktop.errors import AppError, WrongUsage
@@ -18,7 +18,6 @@ from desktop.settings import ENGINE_THREADS
 
 if TYPE_CHECKING:
     from desktop.fit.measured import Probes
-    from desktop.fit.shape import ModelShape
 
 DEPTHS = (0, 512, 2048, 8192, 32768)
 """Tokens of conversation at which is measured, as far as the context has room."""
@@ -96,14 +95,16 @@ async def bench_model(
     known = await _measured_machine(services, lambda fraction: tell("machine", fraction))
     loaded = await services.engine.load(plan, lambda fraction: tell("load", fraction))
     tokens = await prompt_of(services.engine, wanted[-1] + PROMPT)
+    running = RunningModel(plan, loaded, planned.task.header, planned.task.shards, model.quantization)
     rows = []
     for index, depth in enumerate(wanted):
         tell("run", index / len(wanted))
         pace = await measure_pace(services.engine, tokens, depth, repeats=2)
-        row = _predicted(known, plan, loaded, depth)
-        rows.append(msgspec.structs.replace(row, prefill=pace.prefill, decode=pace.decode))
+        actual = Pace(depth, decode=pace.decode, prefill=pace.prefill, read_at=depth)
+        predicted = predicted_pace(known.survey, known.probes, running, actual)
+        await asyncio.to_thread(note_run, services, known.engine.version, running, actual, predicted)
+        rows.append(_row(actual, predicted))
     tell("run", 1.0)
-    await asyncio.to_thread(_remember, services, known, plan, loaded, model.quantization, rows)
     return _report(model.name, model.quantization, plan, loaded, rows)
 
 
@@ -129,58 +130,14 @@ async def _measured_machine(services: Services, on_progress: Callable[[float], N
     return _Known(found.engine, found, probes)
 
 
-def _predicted(known: _Known, plan: LoadPlan, loaded: LoadedModel, depth: int) -> BenchRow:
-    """What the probe says of this depth, without what runs taught."""
-    from desktop.fit.budget import budgets_of_devices
-    from desktop.fit.placement import Costs, request_of, spans_of
-    from desktop.fit.speed import SpeedModel
-
-    row = BenchRow(depth=depth, prefill=0.0, decode=0.0)
-    speeds = SpeedModel(
-        known.survey.profile, budgets_of_devices(known.survey.profile, known.engine.devices), probes=known.probes
+def _row(actual: Pace, predicted: Pace | None) -> BenchRow:
+    return BenchRow(
+        depth=actual.depth,
+        prefill=actual.prefill,
+        decode=actual.decode,
+        predicted_prefill=predicted.prefill if predicted else None,
+        predicted_decode=predicted.decode if predicted else None,
     )
-    costs = Costs(_shape(plan), request_of(plan))
-    found = None if plan.tensor_overrides else speeds.predicted(costs, spans_of(loaded.layers), depth=depth)
-    return row if found is None else msgspec.structs.replace(row, predicted_decode=found[0], predicted_prefill=found[1])
-
-
-def _shape(plan: LoadPlan) -> "ModelShape":
-    from desktop.fit.header_shape import shape_of_header
-    from desktop.fit.plan import other_headers
-    from desktop.gguf.header import read_header
-
-    path = Path(plan.model_path)
-    return shape_of_header(read_header(path), shards=other_headers(path))
-
-
-def _remember(
-    services: Services,
-    known: _Known,
-    plan: LoadPlan,
-    loaded: LoadedModel,
-    quantization: str,
-    rows: Sequence[BenchRow],
-) -> None:
-    from desktop.fit.known_speeds import model_key
-    from desktop.fit.measured import placement_key
-    from desktop.fit.observed import Run
-    from desktop.fit.placement import spans_of
-    from desktop.gguf.header import read_header
-
-    key = model_key(read_header(Path(plan.model_path)))
-    for row in rows:
-        run = Run(
-            engine=known.engine.version,
-            placement=placement_key(spans_of(loaded.layers)),
-            model=key,
-            quantization=quantization,
-            depth=row.depth,
-            decode=row.decode,
-            prefill=row.prefill,
-            predicted_decode=row.predicted_decode or 0.0,
-            predicted_prefill=row.predicted_prefill or 0.0,
-        )
-        services.observed.note_run(run)
 
 
 def _report(name: str, quantization: str, plan: LoadPlan, loaded: LoadedModel, rows: Sequence[BenchRow]) -> BenchReport:

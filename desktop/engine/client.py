@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from desktop.engine.failure import RequestCancelled, explain_failure
 from desktop.engine.known_good import KnownGood
@@ -24,6 +24,7 @@ from desktop.engine.protocol import (
     FailureKind,
     ForgetConversations,
     Generate,
+    GenerationStats,
     LoadedModel,
     LoadPlan,
     Priority,
@@ -50,6 +51,14 @@ _Answer = TypeVar("_Answer", bound=Answer)
 log = logging.getLogger(__name__)
 
 
+class EndedReply(NamedTuple):
+    """A reply that came to its end. alone: nothing else was computed meanwhile."""
+
+    request: Generate
+    stats: GenerationStats
+    alone: bool
+
+
 class EngineClient:
     """One engine for one model at a time. Everything runs on the event loop that calls it.
 
@@ -66,6 +75,7 @@ class EngineClient:
         self._supervisor.subscribe(self._go_on)
         self._statuses: dict[int, asyncio.Future[Status]] = {}
         self._numbers = itertools.count(1)
+        self._on_stats: list[Callable[[EndedReply], None]] = []
 
     @property
     def state(self) -> EngineState:
@@ -105,6 +115,11 @@ class EngineClient:
     def subscribe(self, callback: Callable[[EngineState], None]) -> Callable[[], None]:
         """Call `callback` with every new state, on the event loop; returns what ends that."""
         return self._supervisor.subscribe(callback)
+
+    def subscribe_stats(self, callback: Callable[[EndedReply], None]) -> Callable[[], None]:
+        """Call `callback` with every reply that ended and was not cancelled; returns what ends that."""
+        self._on_stats.append(callback)
+        return lambda: self._on_stats.remove(callback)
 
     async def start(self) -> EngineInfo:
         """Start the child unless it runs. Raises AppError from engine/failure.py."""
@@ -293,8 +308,15 @@ class EngineClient:
             return
         if isinstance(event, Embedded | Reranked) or (isinstance(event, Done) and event.finish_reason != "cancelled"):
             self._on_completed()
+            self._tell_stats(event)
         if self._requests.hear(event):
             self._go_on(self.state)
+
+    def _tell_stats(self, event: Embedded | Reranked | Done) -> None:
+        ticket = self._requests.find(event.request_id)
+        if isinstance(event, Done) and ticket is not None and isinstance(ticket.request, Generate):
+            for callback in tuple(self._on_stats):
+                callback(EndedReply(ticket.request, event.stats, ticket.alone))
 
     def _on_completed(self) -> None:
         self._supervisor.breaker.reset()

@@ -58,6 +58,7 @@ _ANSWERS: dict[type[Request], type[Answer]] = {
     Detokenize: Detokenized,
     ForgetConversations: ConversationsForgotten,
 }
+_COMPUTES = Generate | Embed | Rerank
 _UNSENDABLE = (msgspec.MsgspecError, UnicodeEncodeError, TypeError, OverflowError)
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class Ticket:
 
     model: file of the model that it was sent to first. sent: the child has it. waits: the child said so, and that its
     turn has not come. visible: its caller has seen words of the reply. losses: ends of the child that had it; crashes:
-    those of them at which it ran.
+    those of them at which it ran. alone: nothing else was computed since it was asked for.
     """
 
     def __init__(self, request: Request) -> None:
@@ -78,6 +79,7 @@ class Ticket:
         self.sent = self.waits = self.visible = self.cancelled = False
         self.losses = self.crashes = 0
         self.failure: EngineFailure | None = None
+        self.alone = True
 
     @property
     def on_trial(self) -> bool:
@@ -112,8 +114,18 @@ class OpenRequests:
 
     def add(self, request: Request) -> Ticket:
         """Take a request; `release` sends it."""
-        ticket = self._tickets[request.request_id] = Ticket(request)
+        ticket = Ticket(request)
+        if isinstance(request, _COMPUTES):
+            others = [other for other in self._tickets.values() if isinstance(other.request, _COMPUTES)]
+            ticket.alone = not others and not self._cancelled
+            for other in others:
+                other.alone = False
+        self._tickets[request.request_id] = ticket
         return ticket
+
+    def find(self, request_id: str) -> Ticket | None:
+        """The request without an end that has this id."""
+        return self._tickets.get(request_id)
 
     def release(self, model: str) -> None:
         """Send what waits to the child, which has the model of the file `model` loaded."""

@@ -106,10 +106,12 @@ class WindowSession:
     async def _sample(self, services: "Services") -> None:
         """Hand on what the sampler's child sees, once a second, and learn from it after a load."""
         from desktop.actions.learn import OverheadLearner
+        from desktop.actions.runs import RunLearner
         from desktop.hardware.sampler import HardwareSampler
 
         learner = OverheadLearner(services)
-        async with HardwareSampler(interval=1.0, own_pids=lambda: own_pids(services)) as sampler:
+        sampling = HardwareSampler(interval=1.0, own_pids=lambda: own_pids(services))
+        async with sampling as sampler, RunLearner(services):
             async for sample in sampler:
                 self._shell.sampled.emit(sample)
                 self._tell_losses(services)
