@@ -1,14 +1,19 @@
 """The models page with the engine's own figures: estimates at once, exact when the sliders rest."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QSlider
 
+from desktop.actions import exact
 from desktop.engine.protocol import EngineInfo
+from desktop.fit.types import Choice
 from desktop.gguf.errors import CorruptGguf
 from desktop.services import Survey
 from desktop.settings import MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
@@ -167,6 +172,29 @@ def test_fetching_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
     view._fetch.click()
     page.until("the offer again", lambda: view._fetch.text() == "Check the rest" and view._fetch.isVisible())
     assert "estimate" in sources(view)
+    assert page.notices == []
+
+
+def test_checking_the_rest_goes_on_when_the_page_is_shown_again(
+    page: PagePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_and_rest(page)
+    verify, held, begun = exact.verify_choices, asyncio.Event(), []
+
+    async def verify_slowly(*question: Any, fetch: bool, **more: Any) -> AsyncGenerator[Choice, None]:
+        begun.append(fetch)
+        if len(begun) == 1:
+            await held.wait()  # the network is slow, until this is given up
+        async with aclosing(verify(*question, fetch=fetch, **more)) as answers:
+            async for answer in answers:
+                yield answer
+
+    monkeypatch.setattr(exact, "verify_choices", verify_slowly)
+    view._fetch.click()
+    page.until("the questions", lambda: begun)
+    page.open()
+    page.until("exact figures", lambda: set(sources(view)) == {"exact"}, timeout=20)
+    assert begun == [True, True]
     assert page.notices == []
 
 

@@ -30,6 +30,7 @@ class ExactRows:
         self._services = services
         self._shell = shell
         self._asking: asyncio.Task[None] | None = None
+        self._is_rest_wanted = False  # the person asked for the rest, and has it not yet
         self._found: Survey | None = None
         self._rows: tuple[Choice, ...] = ()
         self._answers: dict[tuple[str, str], Choice] = {}
@@ -46,7 +47,10 @@ class ExactRows:
         return any(not self._answers.get(_key(row), row).exact for row in self._rows)
 
     async def restart(self, found: Survey, advice: Recommendation) -> None:
-        """There are new prices: take what was asked before at once, and ask about what is known without a network."""
+        """There are new prices: take what was asked before at once, and ask about what is known without a network.
+
+        About the rest too, if the person asked for that and it had not ended.
+        """
         from desktop.actions.exact import remembered_choices
 
         self._give_up()
@@ -55,14 +59,16 @@ class ExactRows:
         remembered = await remembered_choices(self._services, found, self._rows)
         self._answers = {_key(row): row for row in remembered if row.exact}
         if self.are_left:
-            self._ask(fetch=False, after=REST)
+            self._ask(fetch=self._is_rest_wanted, after=REST)
 
     def fetch(self) -> None:
         """Ask about the rest too, with what the Hub says of their files."""
+        self._is_rest_wanted = True
         self._ask(fetch=True, after=0)
 
     def stop(self) -> None:
         """Ask no more; what was answered stays."""
+        self._is_rest_wanted = False
         self._give_up()
         self._show.request()
 
@@ -109,9 +115,11 @@ class ExactRows:
                     if not self._view.isVisible():
                         return  # nobody looks: the page asks again when it is shown
             if fetch:
+                self._is_rest_wanted = False
                 left = sum(not self._answers.get(_key(row), row).exact for row in self._rows)
                 tell_rows_left(self._shell, left, failures, self.fetch)
         except AppError as error:
+            self._is_rest_wanted = False
             self._shell.report(error)
         finally:
             self._show.request()
