@@ -195,3 +195,12 @@ def test_a_long_name_is_cut_in_the_list_and_whole_in_its_tooltip(hand: Hand) -> 
     assert models.fontMetrics().horizontalAdvance(models.currentText()) <= models.width() - 40
     assert "30B-A3B Instruct 2507 · Q4_K_M (in use)" in models.toolTip()
     assert clipped(hand.view) == []
+
+
+def test_the_processor_keeps_the_name_of_its_maker(hand: Hand) -> None:
+    first, *cards = hand.draft.devices
+    processor = msgspec.structs.replace(first, label="AMD EPYC")
+    hand.draft = msgspec.structs.replace(hand.draft, devices=(processor, *cards))
+    hand.show()
+    assert hand.view.load_texts()[0].startswith("AMD EPYC ")
+    assert all("AMD EPYC" in words for words in hand.view._part_words(processor)[:3])

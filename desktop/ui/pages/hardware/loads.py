@@ -91,7 +91,7 @@ class DeviceLoads(QWidget):
 
     def _fill(self, row: _Row, load: DeviceLoad) -> None:
         if row.shown is None or row.shown.label != load.label:
-            row.name.setText(short_card_name(load.label))
+            row.name.setText(short_card_name(load.label) if load.is_gpu else load.label)
             row.name.set_hint(load.label)
         compute = load.compute + load.overhead
         parts = (load.weights, load.kv, compute, load.others, load.free)

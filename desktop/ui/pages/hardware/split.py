@@ -200,12 +200,8 @@ class SplitCard(Card):
         span = self.tr("layers {first}–{last}").format(first=load.first, last=load.last)
         if load.first == load.last:
             span = self.tr("layer {number}").format(number=load.first)
-        return (
-            f"{load.label} · {span}",
-            f"{short_card_name(load.label)} · {span}",
-            short_card_name(load.label),
-            str(load.layers),
-        )
+        short = short_card_name(load.label) if load.is_gpu else load.label  # "AMD EPYC" is no card of AMD's
+        return (f"{load.label} · {span}", f"{short} · {span}", short, str(load.layers))
 
     def _show_hint(self, draft: SplitDraft) -> None:
         if len(draft.devices) == 1:
