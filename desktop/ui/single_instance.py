@@ -1,13 +1,15 @@
 """One window per profile: a second start raises the first and ends."""
 
 import hashlib
+import time
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
-_PATIENCE = 2000
-"""Milliseconds for the first window to answer."""
+_PATIENCE = 5000
+"""Milliseconds for the first window to answer; it may still be starting."""
+_PAUSE = 0.05
 
 
 def socket_name(lock_path: Path) -> str:
@@ -18,9 +20,13 @@ def socket_name(lock_path: Path) -> str:
 def raise_first_window(lock_path: Path) -> bool:
     """Ask the window that holds the profile to come to the front; False when nothing answers."""
     socket = QLocalSocket()
+    until = time.monotonic() + _PATIENCE / 1000
     socket.connectToServer(socket_name(lock_path))
-    if not socket.waitForConnected(_PATIENCE):
-        return False
+    while not socket.waitForConnected(_PATIENCE):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_PAUSE)  # it holds the profile already, and listens once it is painted
+        socket.connectToServer(socket_name(lock_path))
     socket.write(b"raise\n")
     socket.waitForBytesWritten(_PATIENCE)
     socket.disconnectFromServer()

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from desktop.ui.main_window import MainWindow
 from desktop.ui.page_list import PAGES
 from desktop.ui.profile_lock import ProfileLock
 from desktop.ui.shell import Shell
-from desktop.ui.single_instance import RaiseListener
+from desktop.ui.single_instance import RaiseListener, raise_first_window
 from tests.support.loud_log import LoudLog
 
 HEAVY = ("asyncio", "qasync", "apsw", "httpx2", "huggingface_hub", "markdown_it", "pygments", "psutil", "jinja2")
@@ -98,6 +100,16 @@ def test_a_second_start_raises_the_first_window_and_ends(first_window: RaiseList
     QCoreApplication.processEvents()
     assert second.returncode == 0
     assert raised == [True]
+
+
+def test_a_second_start_waits_for_a_first_window_that_is_still_starting(qapp: QApplication, snug_home: Path) -> None:
+    lock_path = user_paths().instance_lock
+    with ThreadPoolExecutor(1) as second:
+        answered = second.submit(raise_first_window, lock_path)
+        time.sleep(0.3)  # it holds the profile, and does not listen yet
+        listener = RaiseListener(lock_path)
+        assert answered.result(20)
+    listener.close()
 
 
 def test_another_profile_is_another_window(first_window: RaiseListener, tmp_path: Path) -> None:
