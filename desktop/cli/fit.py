@@ -56,6 +56,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     Raises WrongUsage for figures that cannot be, and what actions.fit.fit_model raises.
     """
     from desktop.actions.fit import fit_model
+    from desktop.cli.library import open_to_read
     from desktop.fit.report import FitWish
 
     check_context(arguments.context)
@@ -66,6 +67,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
         tensor_split=_parse_split(arguments.tensor_split),
         imagined=_parse_devices(arguments.device) if arguments.device else None,
     )
+    await open_to_read(services)
     with _Progress() as progress:
         report = await fit_model(services, arguments.model, wish=wish, exact=arguments.exact, on_progress=progress.show)
     if arguments.json:

@@ -51,12 +51,14 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     from functools import partial
 
     from desktop.actions.recommend import recommend_models
+    from desktop.cli.library import open_to_read
     from desktop.fit.cards import card_called
 
     _check(arguments)
     gpus = [card_called(text) for text in arguments.gpu]
     ram = parse_size("--ram", arguments.ram) if arguments.ram else None
     profile = await _profile(services, gpus, ram)
+    await open_to_read(services)
     rank = partial(recommend_models, context=arguments.context, minimum_speed=arguments.min_speed)
     answer = await asyncio.to_thread(rank, services, profile)
     if arguments.json:

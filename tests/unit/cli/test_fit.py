@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from desktop.cli.main import run_command_line
+from desktop.paths import user_paths
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
 from tests.support.remote_models import FILE, REPO, serve_split, write_large, write_split
@@ -243,3 +244,17 @@ def test_what_cannot_be_had_is_explained_with_what_there_is(
     said = capsys.readouterr().err
     assert all(word in said for word in words), said
     assert "hint:" in said
+
+
+@pytest.mark.allow_log("is not used any more by this process")
+@pytest.mark.parametrize("words", [["fit", "MODEL"], ["recommend"]], ids=["fit", "recommend"])
+def test_a_library_that_cannot_be_written_does_not_keep_from_answering(
+    capsys: pytest.CaptureFixture[str], starter_model: Path, words: list[str]
+) -> None:
+    folder = user_paths().library_database.parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("in the way")
+    assert run_command_line([str(starter_model) if word == "MODEL" else word for word in words]) == 0
+    shown = capsys.readouterr()
+    assert shown.out
+    assert "note: what was downloaded is not known: " in shown.err
