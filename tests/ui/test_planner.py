@@ -1,5 +1,6 @@
 """The planner as a person uses it: think of cards and memory, see what would come first."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -14,8 +15,11 @@ from desktop.actions.recommend import recommend_models
 from desktop.engine.protocol import EngineInfo
 from desktop.fit.cards import card_of_size
 from desktop.fit.planner import HardwareWish, card_names
-from desktop.services import Survey
+from desktop.fit.types import Recommendation
+from desktop.hardware.types import HardwareProfile
+from desktop.services import Services, Survey
 from desktop.settings import WANTED_CONTEXT
+from desktop.ui.pages.hardware import planner_controller
 from desktop.ui.pages.hardware.planner import PlannerCard
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.elided_pill import ElidedPill
@@ -169,3 +173,31 @@ def test_the_engine_is_asked_about_cards_that_are_not_there(
         page.until("the engine's answer", lambda: any("exact" in text for text in figures()), timeout=60)
         assert len(hub.requests) == requests, "nothing is fetched for a thought"
         page.close()
+
+
+def test_a_comparison_is_with_the_machine_as_it_was_looked_at_last(
+    styled: QApplication, snug_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = PagePerson(styled, "hardware")
+    page.services.__dict__["catalog"] = tiny_catalog()
+    engine = EngineInfo(version="test", system_info="", devices=(), supports_gpu_offload=False, supports_rpc=False)
+    view = PlannerCard()
+    control = planner_controller.PlannerController(view=view, services=page.services, shell=page.shell)
+    may_go_on, memory = threading.Event(), []
+
+    def recommend_slowly(services: Services, profile: HardwareProfile) -> Recommendation:
+        memory.append(profile.ram.total // GIB)
+        assert may_go_on.wait(20)
+        return recommend_models(services, profile)
+
+    monkeypatch.setattr(planner_controller, "recommend_models", recommend_slowly)
+    control.show(Survey(profile=machine(ram=16), engine=engine))
+    view.add_card(card_of_size(16 * GIB), elsewhere=False)
+    page.until("the first look", lambda: memory)
+    control.show(Survey(profile=machine(ram=8, free=6), engine=engine))
+    page.until("the second look", lambda: control._stale)
+    may_go_on.set()
+    page.until("the comparison", lambda: control._comparing is not None and control._comparing.done())
+    view.deleteLater()
+    page.close()
+    assert memory == [16, 16, 8, 8]

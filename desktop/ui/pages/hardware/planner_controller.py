@@ -67,11 +67,11 @@ class PlannerController:
             self._stale = True  # a thread cannot be stopped: the next one starts when it is done
             return
         if self._found is not None:
-            self._comparing = self._shell.tasks.start(self._compare(self._found), name="planner")
+            self._comparing = self._shell.tasks.start(self._compare(), name="planner")
 
-    async def _compare(self, found: Survey) -> None:
+    async def _compare(self) -> None:
         self._stale = True
-        while self._stale:
+        while self._stale and (found := self._found) is not None:  # the machine may have been looked at meanwhile
             self._stale = False
             wish = self._view.wish()
             if wish.is_empty:
