@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from desktop import services
+from desktop.actions.recommend import recommend_models
 from desktop.fit.types import Choice
 from desktop.hardware.types import HardwareProfile
 from desktop.services import Survey
@@ -112,12 +113,11 @@ def test_prices_are_for_the_machine_as_it_was_looked_at_last(page: PagePerson, m
     open_and_wait(page)
     may_go_on = threading.Event()
     priced_for: list[str] = []
-    price = controller.recommend_models
 
     def price_slowly(services: Any, profile: HardwareProfile, **wishes: Any) -> Any:
         priced_for.append(profile.gpus[0].name)
         assert may_go_on.wait(20)
-        return price(services, profile, **wishes)
+        return recommend_models(services, profile, **wishes)
 
     monkeypatch.setattr(controller, "recommend_models", price_slowly)
     page.view.pricing_changed.emit(2048, "f16")

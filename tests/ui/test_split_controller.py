@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QSlider
 
+from desktop.actions.plan import task_of
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, EngineInfo, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import AppError
@@ -287,11 +288,10 @@ def test_an_answer_about_what_was_moved_before_does_not_replace_what_is_loaded(
     split = split_of(page)
     page.until("a split", split.texts)
     may_read, may_answer, asked = asyncio.Event(), asyncio.Event(), []
-    read = split_controller.task_of
 
     async def read_slowly(services: Any, model: Any, **_again: Any) -> Any:
         await may_read.wait()
-        return await read(services, model)
+        return await task_of(services, model)
 
     async def answer_slowly(*_question: Any) -> tuple[DeviceMemory, ...]:
         asked.append(True)
