@@ -27,7 +27,10 @@ class GaugeBar(QWidget):
         self, *, total: int, weights: int = 0, kv: int = 0, compute: int = 0, others: int = 0, described_as: str = ""
     ) -> None:
         """Show the parts of `total`; what is not named is free. `described_as` is read to who cannot see it."""
-        self._values = tuple(zip(PARTS, (weights, kv, compute, others), strict=True))
+        values = tuple(zip(PARTS, (weights, kv, compute, others), strict=True))
+        if (values, max(1, total), described_as) == (self._values, self._total, self.accessibleName()):
+            return  # a machine at rest says the same every second
+        self._values = values
         self._total = max(1, total)
         self.setAccessibleName(described_as)
         self.update()
