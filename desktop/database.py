@@ -241,7 +241,7 @@ def _one_moment(connection: apsw.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        if connection.in_transaction:  # a full disk has SQLite roll back by itself
+        if not connection.get_autocommit():  # a full disk has SQLite roll back by itself
             connection.execute("COMMIT")
 
 
