@@ -37,8 +37,9 @@ from tests.support.models.vocabulary import bpe_metadata
 
 DEEP = 1500
 """Tokens of conversation at which decode is measured beside the beginning."""
-ROUNDS = 4
-"""Runs of each kind, of which the best counts: what else the machine does only makes it slower."""
+ROUNDS = 2
+"""Runs of each kind, of which the best counts: as many as there are probes beside them, so that both have equal chances
+of a moment in which the machine does nothing else."""
 BOUNDS = {"decode": (0.10, 0.25), "prefill": (0.20, 0.40)}
 """Median and 90th percentile of the error."""
 _FTYPES = {  # enum llama_ftype of llama.h
