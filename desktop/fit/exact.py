@@ -135,7 +135,7 @@ class DryRuns:
         """End the child, and close what is kept; a question that is open then is cancelled."""
         self._closed = True
         await self._end_child()
-        if self._asking is not None:
+        if self._asking is not None and not self._asking.done():
             await asyncio.wait([self._asking])
         if self._kept is not None:
             async with self._disk:
