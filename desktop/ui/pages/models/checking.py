@@ -38,8 +38,8 @@ class ExactRows:
 
     @property
     def is_asking(self) -> bool:
-        """Whether the engine is being asked, or will be in a moment."""
-        return self._asking is not None and not self._asking.done()
+        """Whether the engine is being asked, or will be in a moment; while new prices come, if the rest is wanted."""
+        return self._is_rest_wanted or (self._asking is not None and not self._asking.done())
 
     @property
     def are_left(self) -> bool:
@@ -58,6 +58,7 @@ class ExactRows:
         self._rows = (*advice.choices, *advice.rejected)
         remembered = await remembered_choices(self._services, found, self._rows)
         self._answers = {_key(row): row for row in remembered if row.exact}
+        self._is_rest_wanted = self._is_rest_wanted and self.are_left
         if self.are_left:
             self._ask(fetch=self._is_rest_wanted, after=REST)
 
