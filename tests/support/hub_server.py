@@ -28,6 +28,7 @@ from tests.support.hub_values import DEFAULT_COMMIT, Fault, FaultKind, Recorded,
 __all__ = ["DEFAULT_COMMIT", "Fault", "FaultKind", "HubServer", "Recorded"]
 
 _PIECE = 64 * 1024
+_PAUSE = 0.05  # seconds between two pieces of a limited connection, at most
 
 
 class HubServer:
@@ -342,6 +343,8 @@ class _CdnHandler(_Handler):
     def _next_piece(self, opened: IO[bytes], declared: int, kind: str | None, at: int) -> bytes:
         sent = self.recorded.sent
         length = min(_PIECE, declared - sent)
+        if self.hub.bytes_per_second:  # else all of a small file would be there before the first pause
+            length = min(length, max(1, int(self.hub.bytes_per_second * _PAUSE)))
         if kind in ("cut", "reset", "stall"):
             length = min(length, at - sent)
         elif kind == "drip" and sent < at:

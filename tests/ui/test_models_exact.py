@@ -170,7 +170,8 @@ def test_fetching_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
     page.until("the way to stop", lambda: view._fetch.text() == "Stop")
     page.live(0.3)
     view._fetch.click()
-    page.until("the end of it", lambda: view._fetch.text() == "Check the rest")
+    page.until("the offer again", lambda: view._fetch.text() == "Check the rest" and view._fetch.isVisible())
+    assert "estimate" in sources(view)
     assert page.notices == []
 
 
@@ -209,3 +210,18 @@ def test_a_page_that_is_hidden_asks_no_more(page: PagePerson, hub: HubServer) ->
     view.show()
     page.open()
     page.until("the end of the questions", lambda: "being asked" not in remark(view), timeout=60)
+
+
+def test_checking_the_rest_can_be_stopped_while_prices_are_renewed(page: PagePerson, hub: HubServer) -> None:
+    hub.bytes_per_second = 2000
+    view = open_and_rest(page)
+    view._fetch.click()
+    page.until("the way to stop", lambda: view._fetch.text() == "Stop")
+    seen = set[str]()
+    page.open()  # prices anew
+    for _ in range(30):
+        page.live(0.02)
+        seen.add(view._fetch.text() if view._fetch.isVisible() else "")
+    assert seen == {"Stop"}
+    view._fetch.click()
+    page.until("the offer again", lambda: view._fetch.text() == "Check the rest" and view._fetch.isVisible())
