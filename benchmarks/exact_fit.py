@@ -21,10 +21,11 @@ from typing import NamedTuple
 from benchmarks.command import Report, percentile
 from benchmarks.published_shapes import PUBLISHED
 from desktop.engine.protocol import ImaginedDevice, LoadPlan
-from desktop.fit.answers import Answers
-from desktop.fit.exact import DryRuns, exact_fit
-from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import Costs, Request, assign_layers, memory_of, spans_of
+from desktop.fit.dry_run.answers import Answers
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.dry_run.exact import exact_fit
+from desktop.fit.memory.header_shape import shape_of_header
+from desktop.fit.memory.placement import Costs, Request, assign_layers, memory_of, spans_of
 from desktop.gguf.header import GgufHeader, read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import write_gguf

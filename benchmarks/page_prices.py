@@ -33,8 +33,8 @@ from desktop.catalog.catalog import load_catalog
 from desktop.catalog.stubs import StubCache
 from desktop.catalog.types import Catalog
 from desktop.engine.protocol import ImaginedDevice
-from desktop.fit.cards import card_called
-from desktop.fit.what_if import imagine, imagined_devices
+from desktop.fit.cards.cards import card_called
+from desktop.fit.cards.what_if import imagine, imagined_devices
 from desktop.paths import Paths, catalog_file
 from desktop.services import Services, Survey, create_services
 

@@ -26,7 +26,7 @@ from benchmarks.published_quality import (
     QWEN3_ROWS,
     Published,
 )
-from desktop.fit.mix import MixFigures, Part, TypeFigures, loss_of_shares, mix_figures, shares_of
+from desktop.fit.rating.mix import MixFigures, Part, TypeFigures, loss_of_shares, mix_figures, shares_of
 from desktop.gguf.header import TensorInfo
 from desktop.gguf.types import GGML_TYPES_BY_NAME
 from desktop.paths import resources_folder

@@ -25,7 +25,8 @@ from benchmarks.command import Report
 from desktop.actions.fit import fit_model
 from desktop.actions.survey import survey
 from desktop.catalog.catalog import load_catalog
-from desktop.fit.report import FitWish, imagine_card
+from desktop.fit.cards.what_if import imagine_card
+from desktop.fit.plans.wish import FitWish
 from desktop.paths import Paths, catalog_file
 from desktop.services import Survey, create_services
 from tests.support.gguf_writer import Scalar, data_size, header_bytes

@@ -16,11 +16,13 @@ from typing import NamedTuple, Protocol
 from benchmarks.llama_quantize import DenseModel, dense_of_catalog, metadata_of, tensors_of
 from desktop.catalog.catalog import load_catalog
 from desktop.engine.protocol import ImaginedDevice
-from desktop.fit.cards import find_card, free_of_card
-from desktop.fit.exact import DryRuns
-from desktop.fit.quality import quality_of_header
-from desktop.fit.report import FitDefaults, FitReport, FitSubject, FitWish, report_fit
-from desktop.fit.what_if import imagine
+from desktop.fit.cards.cards import find_card, free_of_card
+from desktop.fit.cards.what_if import imagine
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.plans.wish import FitDefaults, FitWish
+from desktop.fit.rating.quality import quality_of_header
+from desktop.fit.report import FitReport, report_fit
+from desktop.fit.subject import FitSubject
 from desktop.gguf.header import GgufHeader, read_header
 from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, Ram
 from desktop.paths import catalog_file

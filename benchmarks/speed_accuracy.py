@@ -23,12 +23,12 @@ from typing import NamedTuple
 from benchmarks.command import MISSED, percentile
 from benchmarks.sides import engine, plan_for
 from desktop.engine.protocol import DeviceSpeeds, LoadPlan
-from desktop.fit.bench import PROMPT, measure_decode, measure_prefill, prompt_of
-from desktop.fit.header_shape import shape_of_header
-from desktop.fit.measured import MeasuredDevice, Probes
-from desktop.fit.placement import CPU, Costs, Span, request_of
-from desktop.fit.speed import SpeedModel
-from desktop.fit.speed_probe import measure_speeds
+from desktop.fit.memory.header_shape import shape_of_header
+from desktop.fit.memory.placement import CPU, Costs, Span, request_of
+from desktop.fit.speeds.bench import PROMPT, measure_decode, measure_prefill, prompt_of
+from desktop.fit.speeds.measured import MeasuredDevice, Probes
+from desktop.fit.speeds.speed import SpeedModel
+from desktop.fit.speeds.speed_probe import measure_speeds
 from desktop.gguf.header import read_header
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
 from desktop.library.starter import starter_model

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from desktop.catalog.types import Catalog
     from desktop.chat.store import ChatStore
     from desktop.download.queue import DownloadQueue
-    from desktop.fit.exact import DryRuns
-    from desktop.fit.observed import Observed
+    from desktop.fit.dry_run.dry_runs import DryRuns
+    from desktop.fit.remembered.observed import Observed
     from desktop.fit.types import Choice
     from desktop.hardware.types import HardwareProfile
     from desktop.library.library import Library
@@ -87,15 +87,15 @@ class Services:
     @cached_property
     def observed(self) -> "Observed":
         """What this machine's own runs have taught. Blocking."""
-        from desktop.fit.observed import Observed
+        from desktop.fit.remembered.observed import Observed
 
         return Observed(self.paths.observed_database)
 
     @cached_property
     def dry_runs(self) -> "DryRuns":
         """Who asks the engine what a plan would need; one child for all that ask."""
-        from desktop.fit.answers import Answers
-        from desktop.fit.exact import DryRuns
+        from desktop.fit.dry_run.answers import Answers
+        from desktop.fit.dry_run.dry_runs import DryRuns
 
         return DryRuns(Answers(self.paths.answers_database))
 

@@ -26,7 +26,7 @@ _FOREIGN_SETTINGS = ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE", "HUGGING_FACE_
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add `--campaign`, and pytest-qt's options where it is not installed (strict configuration wants them known)."""
-    parser.addoption("--campaign", action="store_true", help="run the long form of the tests in tests/faults")
+    parser.addoption("--campaign", action="store_true", help="run the long form of the tests that have one")
     if not any(pluginmanager.hasplugin(name) for name in ("pytest-qt", "pytestqt.plugin")):
         parser.addini("qt_api", "declared by pytest-qt")
         parser.addini("qt_log_level_fail", "declared by pytest-qt")

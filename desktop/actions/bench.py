@@ -12,12 +12,12 @@ from desktop.actions.runs import Pace, RunningModel, note_run, predicted_pace
 from desktop.actions.survey import learned_speeds, survey
 from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineInfo, LoadedModel, LoadPlan
 from desktop.errors import AppError, WrongUsage
-from desktop.fit.bench import PROMPT, WRITTEN, measure_pace, prompt_of
+from desktop.fit.speeds.bench import PROMPT, WRITTEN, measure_pace, prompt_of
 from desktop.services import Services, Survey
 from desktop.settings import ENGINE_THREADS
 
 if TYPE_CHECKING:
-    from desktop.fit.measured import Probes
+    from desktop.fit.speeds.measured import Probes
 
 DEPTHS = (0, 512, 2048, 8192, 32768)
 """Tokens of conversation at which is measured, as far as the context has room."""
@@ -61,8 +61,8 @@ async def measure_machine(services: Services, on_progress: Callable[[float], Non
 
     Raises the errors of engine.failure.
     """
-    from desktop.fit.known_speeds import remember_probes
-    from desktop.fit.speed_probe import measure_speeds
+    from desktop.fit.speeds.known_speeds import remember_probes
+    from desktop.fit.speeds.speed_probe import measure_speeds
 
     found = await survey(services)
     if found.engine is None:
@@ -119,7 +119,7 @@ def _depths(n_ctx: int, asked: Sequence[int]) -> list[int]:
 
 
 async def _measured_machine(services: Services, on_progress: Callable[[float], None]) -> _Known:
-    from desktop.fit.known_speeds import unmeasured
+    from desktop.fit.speeds.known_speeds import unmeasured
 
     found = await survey(services)
     if found.engine is None:
@@ -141,7 +141,7 @@ def _row(actual: Pace, predicted: Pace | None) -> BenchRow:
 
 
 def _report(name: str, quantization: str, plan: LoadPlan, loaded: LoadedModel, rows: Sequence[BenchRow]) -> BenchReport:
-    from desktop.fit.actual import actual_memory, predicted_memory
+    from desktop.fit.remembered.actual import actual_memory, predicted_memory
 
     return BenchReport(
         model=name,

@@ -19,7 +19,8 @@ from desktop.services import Services, Survey
 if TYPE_CHECKING:
     from desktop.catalog.remote_header import RemoteHeaders
     from desktop.engine.protocol import EngineDevice, ImaginedDevice
-    from desktop.fit.report import FitDefaults, FitSubject
+    from desktop.fit.plans.wish import FitDefaults
+    from desktop.fit.subject import FitSubject
     from desktop.fit.types import Choice, DeviceBudget
     from desktop.library.types import CatalogChoice, InstalledModel
 
@@ -114,7 +115,7 @@ class _Asking:
         devices: "tuple[EngineDevice, ...]",
         imagined: "Sequence[ImaginedDevice]",
     ) -> None:
-        from desktop.fit.exact_choice import budgets_for
+        from desktop.fit.advice.exact_choice import budgets_for
 
         self._services = services
         self._found = found
@@ -131,7 +132,7 @@ class _Asking:
         cls, services: Services, found: Survey, imagined: "Sequence[ImaginedDevice] | None"
     ) -> "_Asking | None":
         """None where there is no engine to ask."""
-        from desktop.fit.report import as_engine_device
+        from desktop.fit.cards.what_if import as_engine_device
 
         if found.engine is None:
             return None
@@ -147,7 +148,7 @@ class _Asking:
 
     def remembered(self, choice: "Choice") -> "Choice | None":
         """What was said of the same question, in the words of `choice`."""
-        from desktop.fit.reasons import renewed_reasons
+        from desktop.fit.advice.reasons import renewed_reasons
 
         known = self._services.exact_choices.get(self._key(choice))
         if known is None:
@@ -199,9 +200,8 @@ class _Asking:
             return self._without_figures(choice, error)
 
     async def _ask(self, choice: "Choice", about: _Subject) -> "Choice":
-        from desktop.fit.asking import key_of_machine
-        from desktop.fit.exact_choice import exact_choice
-        from desktop.fit.report import Engine
+        from desktop.fit.advice.exact_choice import exact_choice
+        from desktop.fit.dry_run.asking import ModelDryRuns, key_of_machine
 
         exact = await exact_choice(
             choice,
@@ -210,7 +210,7 @@ class _Asking:
             profile=self._found.profile,
             devices=self._devices,
             defaults=self._defaults,
-            engine=Engine(
+            engine=ModelDryRuns(
                 self._services.dry_runs,
                 about.subject,
                 folder=self._services.paths.stubs,

@@ -16,7 +16,9 @@ from desktop.settings import ENGINE_PARALLEL, KV_TYPE, MEMORY_MARGIN, WANTED_CON
 if TYPE_CHECKING:
     from desktop.catalog.remote_header import Progress
     from desktop.catalog.stubs import KnownModel
-    from desktop.fit.report import FitDefaults, FitReport, FitSubject, FitWish
+    from desktop.fit.plans.wish import FitDefaults, FitWish
+    from desktop.fit.report import FitReport
+    from desktop.fit.subject import FitSubject
     from desktop.library.types import CatalogChoice, InstalledModel
 
 
@@ -33,7 +35,7 @@ async def fit_model(
     exact: ask the engine in a dry run. on_progress: told how many bytes of a header came.
     Raises what Library.resolve and known_model raise, WrongUsage, and the errors of engine.failure.
     """
-    from desktop.fit.actual import load_key
+    from desktop.fit.remembered.actual import load_key
     from desktop.fit.report import report_fit
 
     def on_bytes(count: int) -> None:
@@ -87,8 +89,8 @@ async def subject_of(services: Services, reference: str, *, on_progress: "Progre
 
 def installed_subject(model: "InstalledModel") -> "FitSubject":
     """Read the headers of a model on this disk. Blocking; raises the errors of gguf.header."""
-    from desktop.fit.plan import other_headers
-    from desktop.fit.report import FitSubject
+    from desktop.fit.plans.plan import other_headers
+    from desktop.fit.subject import FitSubject
     from desktop.gguf.header import read_header
 
     path = Path(model.path)
@@ -107,7 +109,7 @@ def installed_subject(model: "InstalledModel") -> "FitSubject":
 def known_subject(choice: "CatalogChoice", known: "KnownModel", remarks: tuple[Phrase, ...] = ()) -> "FitSubject":
     """A model on the Hub of which the header is known, as what a question is about."""
     from desktop.catalog.file_names import quantization_of
-    from desktop.fit.report import FitSubject
+    from desktop.fit.subject import FitSubject
 
     return FitSubject(
         path=Path(known.repo, known.file),
@@ -125,7 +127,7 @@ def known_subject(choice: "CatalogChoice", known: "KnownModel", remarks: tuple[P
 
 def fit_defaults(services: Services) -> "FitDefaults":
     """What the settings say of a load."""
-    from desktop.fit.report import FitDefaults
+    from desktop.fit.plans.wish import FitDefaults
 
     kv = services.settings.get(KV_TYPE)
     return FitDefaults(

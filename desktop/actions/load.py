@@ -8,24 +8,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from desktop.actions.plan import NOT_ASKED, Planned, plan_model, predicted_memory
+from desktop.actions.plan import NOT_ASKED, Planned, plan_model, predict_anew
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import DeviceKind, DeviceMemory, FailureKind, LoadedModel, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
-from desktop.fit.actual import actual_memory, load_key
-from desktop.fit.actual import predicted_memory as predicted_of
-from desktop.fit.placement import CPU
+from desktop.fit.memory.placement import CPU
+from desktop.fit.remembered.actual import actual_memory, load_key, predicted_memory
 from desktop.services import Services
 from desktop.settings import MEMORY_GUARD
 from desktop.sizes import gib
 
 if TYPE_CHECKING:
-    from desktop.fit.ladder import Failed, Freedom, Step
-    from desktop.fit.observed import LoadOutcome, Outcome
+    from desktop.fit.plans.ladder import Failed, Freedom, Step
+    from desktop.fit.remembered.observed import LoadOutcome, Outcome
     from desktop.library.types import InstalledModel
-
-SMALLEST_CONTEXT = 1024
-"""Tokens: no plan goes below by itself."""
 
 OnStep = Callable[[Phrase], None]
 _TOO_LITTLE_MEMORY = frozenset({FailureKind.OUT_OF_MEMORY, FailureKind.KILLED_FOR_MEMORY})
@@ -90,7 +86,7 @@ class _Loads:
         self._say_aloud(plan)
         if not self._services.settings.get(MEMORY_GUARD):
             return await self._try(plan)
-        from desktop.fit.ladder import as_it_worked, freedom_of
+        from desktop.fit.plans.ladder import as_it_worked, freedom_of
 
         freedom = freedom_of(self._task)
         step = await asyncio.to_thread(as_it_worked, plan, freedom, self._outcomes)
@@ -99,7 +95,7 @@ class _Loads:
         return await self._try_with_less(plan, freedom)
 
     async def _try_with_less(self, plan: LoadPlan, freedom: "Freedom") -> LoadedModel:
-        from desktop.fit.ladder import steps_down
+        from desktop.fit.plans.ladder import steps_down
 
         if (loaded := await self._try_unless_too_large(plan)) is not None:
             return loaded
@@ -123,7 +119,7 @@ class _Loads:
             return None
 
     def _say_aloud(self, plan: LoadPlan) -> None:
-        from desktop.fit.plan import SAID_ALOUD
+        from desktop.fit.plans.plan import SAID_ALOUD
 
         for reason in plan.reasons:
             if self._on_step is not None and reason.template in SAID_ALOUD | {NOT_ASKED}:
@@ -135,7 +131,7 @@ class _Loads:
         if self._on_step is not None:
             self._on_step(step.reason)
         plan = msgspec.structs.replace(step.plan, reasons=(*step.plan.reasons, step.reason))
-        return await predicted_memory(self._services, self._task, plan)
+        return await predict_anew(self._services, self._task, plan)
 
     async def _try(self, plan: LoadPlan) -> LoadedModel:
         # The drivers of the dry run's child hold memory on the cards.
@@ -154,7 +150,7 @@ class _Loads:
         return loaded
 
     async def _note(self, plan: LoadPlan, outcome: "Outcome") -> None:
-        from desktop.fit.ladder import outcome_of
+        from desktop.fit.plans.ladder import outcome_of
 
         await asyncio.to_thread(self._services.observed.note_outcome, self._key(plan), outcome_of(plan, outcome))
 
@@ -167,7 +163,7 @@ class _Loads:
 
     def _where(self) -> "Failed":
         """Where the memory ran out the last time."""
-        from desktop.fit.ladder import Failed
+        from desktop.fit.plans.ladder import Failed
 
         device = str(self._failed.arguments.get("device") or CPU) if self._failed else CPU
         cards = {one.name for one in self._task.devices}
@@ -181,7 +177,7 @@ def _is_memory(error: EngineError) -> bool:
 
 def _compare(plan: LoadPlan, name: str, actual: Sequence[DeviceMemory]) -> None:
     """Predicted and actual side by side in the log."""
-    predicted = {part.device: part.total for part in predicted_of(plan)}
+    predicted = {part.device: part.total for part in predicted_memory(plan)}
     for part in actual:
         stated = gib(predicted.get(part.device, 0))
         log.info("%s on %s: predicted %s, used %s", name, part.device, stated, gib(part.total))
@@ -189,7 +185,7 @@ def _compare(plan: LoadPlan, name: str, actual: Sequence[DeviceMemory]) -> None:
 
 def _smaller_quantizations(services: Services, model: "InstalledModel") -> str:
     """Names of the catalog's smaller files of the same model, the largest first; "-" where none is known."""
-    from desktop.fit.quality import quant_figures
+    from desktop.fit.rating.quality import quant_figures
 
     entry = next((entry for entry in services.catalog.models if entry.id == model.model_id), None)
     if entry is None:
@@ -205,5 +201,7 @@ def smaller_context(plan: LoadPlan) -> int | None:
 
     None when half would be too little to talk in.
     """
+    from desktop.fit.plans.search import LEAST_CONTEXT
+
     half = plan.n_ctx // 2
-    return half if half >= SMALLEST_CONTEXT else None
+    return half if half >= LEAST_CONTEXT else None

@@ -18,8 +18,8 @@ from desktop.services import Services, Survey
 from desktop.settings import CACHE_DISK, CACHE_RAM, ENGINE_THREADS, MEMORY_GUARD, SPECULATION
 
 if TYPE_CHECKING:
-    from desktop.fit.plan import PlanTask
-    from desktop.fit.report import FitDefaults
+    from desktop.fit.plans.plan import PlanTask
+    from desktop.fit.plans.wish import FitDefaults
     from desktop.gguf.header import GgufHeader
     from desktop.library.types import InstalledModel
 
@@ -71,7 +71,7 @@ async def plan_model(
     return Planned(task, with_settings(services, plan))
 
 
-async def predicted_memory(services: Services, task: "PlanTask", plan: LoadPlan) -> LoadPlan:
+async def predict_anew(services: Services, task: "PlanTask", plan: LoadPlan) -> LoadPlan:
     """Ask the engine anew what `plan` needs; where it cannot be asked, the plan says so and predicts nothing."""
     try:
         memory = await _ask(services, task, plan)
@@ -109,7 +109,7 @@ async def task_of(
 
     With a model loaded it always looks anew: what that one holds is counted as free, so that it must not be free yet.
     """
-    from desktop.fit.plan import other_headers
+    from desktop.fit.plans.plan import other_headers
     from desktop.gguf.header import read_header
 
     path, loaded = Path(model.path), services.engine.loaded
@@ -139,7 +139,7 @@ def _task_without_wishes(
     found: Survey,
     defaults: "FitDefaults",
 ) -> "PlanTask":
-    from desktop.fit.plan import PlanTask
+    from desktop.fit.plans.plan import PlanTask
 
     return PlanTask(
         path=Path(model.path),
@@ -168,8 +168,8 @@ def _engine_of(found: Survey) -> EngineInfo:
 
 
 async def _checked(services: Services, task: "PlanTask") -> LoadPlan:
-    from desktop.fit.plan import plan_by_arithmetic
-    from desktop.fit.verified import make_verified_plan
+    from desktop.fit.plans.plan import plan_by_arithmetic
+    from desktop.fit.plans.verified import make_verified_plan
 
     async def ask(plan: LoadPlan) -> tuple[DeviceMemory, ...]:
         return await _ask(services, task, plan)
@@ -185,7 +185,7 @@ async def _checked(services: Services, task: "PlanTask") -> LoadPlan:
 
 
 async def _ask(services: Services, task: "PlanTask", plan: LoadPlan) -> tuple[DeviceMemory, ...]:
-    from desktop.fit.asking import ask_engine, key_of_machine
+    from desktop.fit.dry_run.asking import ask_engine, key_of_machine
 
     folder, hardware = services.paths.stubs, key_of_machine(task.profile, task.devices)
     exact = await ask_engine(services.dry_runs, plan, task.header, task.shards, folder=folder, hardware=hardware)

@@ -24,8 +24,8 @@ def recommend_models(
 
     context: tokens. minimum_speed: tokens per second. None means what the settings say.
     """
-    from desktop.fit.recommend import recommend
-    from desktop.fit.rows import Learned
+    from desktop.fit.advice.recommend import recommend
+    from desktop.fit.advice.rows import Learned
 
     chosen, found = services.settings.get(KV_TYPE), services.surveys.latest
     return recommend(

@@ -16,7 +16,7 @@ from desktop.services import Services, Survey
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from desktop.fit.measured import Probes
+    from desktop.fit.speeds.measured import Probes
     from desktop.gguf.header import GgufHeader
 
 _LEAST_WRITTEN = 48
@@ -49,10 +49,10 @@ class Pace(NamedTuple):
 
 def predicted_pace(found: Survey, probes: "Probes | None", model: RunningModel, pace: Pace) -> Pace | None:
     """What the probe alone says of such a run; None where it cannot: unmeasured, or with tensors elsewhere."""
-    from desktop.fit.budget import budgets_of_devices
-    from desktop.fit.header_shape import shape_of_header
-    from desktop.fit.placement import Costs, request_of, spans_of
-    from desktop.fit.speed import SpeedModel
+    from desktop.fit.memory.budget import budgets_of_devices
+    from desktop.fit.memory.header_shape import shape_of_header
+    from desktop.fit.memory.placement import Costs, request_of, spans_of
+    from desktop.fit.speeds.speed import SpeedModel
 
     if model.plan.tensor_overrides or found.engine is None:
         return None
@@ -67,15 +67,15 @@ def predicted_pace(found: Survey, probes: "Probes | None", model: RunningModel, 
 
 def note_run(services: Services, engine: str, model: RunningModel, actual: Pace, predicted: Pace | None) -> None:
     """Remember a run beside what was predicted of it. engine: its version. Blocking."""
-    from desktop.fit.known_speeds import model_key
-    from desktop.fit.measured import placement_key
-    from desktop.fit.observed import Run
-    from desktop.fit.placement import spans_of
+    from desktop.fit.memory.placement import spans_of
+    from desktop.fit.remembered.observed import Run
+    from desktop.fit.speeds.known_speeds import tensors_key
+    from desktop.fit.speeds.measured import placement_key
 
     run = Run(
         engine=engine,
         placement=placement_key(spans_of(model.loaded.layers)),
-        model=model_key(model.header),
+        model=tensors_key(model.header),
         quantization=model.quantization,
         depth=actual.depth,
         decode=actual.decode,
@@ -173,7 +173,7 @@ class RunLearner:
 
 def _headers_of(path: Path) -> "Sequence[GgufHeader] | None":
     """The file's own first; None where they cannot be read, which is logged. Blocking."""
-    from desktop.fit.plan import other_headers
+    from desktop.fit.plans.plan import other_headers
     from desktop.gguf.header import read_header
 
     try:

@@ -9,8 +9,8 @@ from desktop.engine.protocol import DeviceMemory
 from desktop.services import Services
 
 if TYPE_CHECKING:
-    from desktop.fit.plan import PlanTask
-    from desktop.fit.split_editor import SplitDraft, SplitProblem
+    from desktop.fit.plans.plan import PlanTask
+    from desktop.fit.plans.split_editor import SplitDraft, SplitProblem
 
 
 async def exact_split(
@@ -20,8 +20,8 @@ async def exact_split(
 
     Raises the errors of engine.failure. Where this is cancelled, the next question gets another child.
     """
-    from desktop.fit.asking import ask_engine, key_of_machine
-    from desktop.fit.split_editor import plan_of_draft
+    from desktop.fit.dry_run.asking import ask_engine, key_of_machine
+    from desktop.fit.plans.split_editor import plan_of_draft
 
     plan = await asyncio.to_thread(plan_of_draft, task, problem, draft)
     folder, hardware = services.paths.stubs, key_of_machine(task.profile, task.devices)

@@ -11,7 +11,7 @@ from desktop.services import Services, Survey
 from desktop.settings import ENGINE_THREADS
 
 if TYPE_CHECKING:
-    from desktop.fit.measured import Probes
+    from desktop.fit.speeds.measured import Probes
 
 
 async def survey(services: Services, *, again: bool = False) -> Survey:
@@ -39,7 +39,7 @@ def learned_overheads(services: Services, found: Survey) -> dict[str, int]:
 
 def learned_speeds(services: Services, found: Survey | None) -> "Probes | None":
     """What was measured of this machine's devices with this engine; None where nothing was. Blocking."""
-    from desktop.fit.known_speeds import known_probes
+    from desktop.fit.speeds.known_speeds import known_probes
 
     if found is None or found.engine is None:
         return None

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from desktop.engine.protocol import ImaginedDevice
-    from desktop.fit.report import FitReport, FitSubject
+    from desktop.fit.report import FitReport
+    from desktop.fit.subject import FitSubject
     from desktop.services import Services
 
 _SETTINGS = (
@@ -57,7 +58,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """
     from desktop.actions.fit import fit_model
     from desktop.cli.library import open_to_read
-    from desktop.fit.report import FitWish
+    from desktop.fit.plans.wish import FitWish
 
     check_context(arguments.context)
     wish = FitWish(
@@ -151,7 +152,7 @@ def _parse_devices(texts: "Sequence[str]") -> "tuple[ImaginedDevice, ...]":
 
 
 def _parse_device(text: str) -> "ImaginedDevice":
-    from desktop.fit.report import imagine_card
+    from desktop.fit.cards.what_if import imagine_card
 
     name, separator, size = text.partition("=")
     if not separator or not _NAME.fullmatch(name) or name.upper() == "CPU":

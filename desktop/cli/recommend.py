@@ -12,7 +12,7 @@ from desktop.errors import WrongUsage
 from desktop.sizes import gb, gib
 
 if TYPE_CHECKING:
-    from desktop.fit.cards import Card
+    from desktop.fit.cards.cards import Card
     from desktop.fit.types import Choice, Recommendation
     from desktop.hardware.types import HardwareProfile
     from desktop.services import Services
@@ -52,7 +52,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
 
     from desktop.actions.recommend import recommend_models
     from desktop.cli.library import open_to_read
-    from desktop.fit.cards import card_called
+    from desktop.fit.cards.cards import card_called
 
     _check(arguments)
     gpus = [card_called(text) for text in arguments.gpu]
@@ -108,7 +108,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 async def _profile(services: "Services", gpus: "list[Card]", ram: int | None) -> "HardwareProfile":
     from desktop.actions.survey import survey
-    from desktop.fit.what_if import imagine
+    from desktop.fit.cards.what_if import imagine
 
     found = await survey(services)
     if found.failure is not None and not gpus:

@@ -153,11 +153,11 @@ def check_cuda(profile: HardwareProfile, engine: EngineInfo | None, facts: Facts
 
 
 def _no_cuda(engine: EngineInfo | None, facts: Facts) -> Phrase:
-    if "cuda" in facts.engine_build.libraries:
-        return Phrase.of(QT_TRANSLATE_NOOP("core", "the engine does not tell which CUDA it was built with"))
-    if engine is None:
+    if engine is None and "cuda" not in facts.engine_build.libraries:
         return Phrase.of(QT_TRANSLATE_NOOP("core", "the engine did not answer"))
-    return Phrase.of(QT_TRANSLATE_NOOP("core", "the engine was not built for CUDA"))
+    if _has_no_cuda(engine, facts):
+        return Phrase.of(QT_TRANSLATE_NOOP("core", "the engine was not built for CUDA"))
+    return Phrase.of(QT_TRANSLATE_NOOP("core", "the engine does not tell which CUDA it was built with"))
 
 
 def _kernels(

@@ -23,7 +23,7 @@ def check_vulkan(profile: HardwareProfile, engine: EngineInfo | None, facts: Fac
         return _VULKAN.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "the engine was not built for Vulkan")))
     loads = profile.vulkan.loads if profile.vulkan is not None else profile.vulkan_loader
     if loads is None:
-        return _VULKAN.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "not asked")))
+        return _VULKAN.answered("skip", Phrase.of(QT_TRANSLATE_NOOP("core", "its loader did not answer")))
     if not loads:
         return _VULKAN.answered(
             "fail", Phrase.of(QT_TRANSLATE_NOOP("core", "its loader is not installed")), _get_loader(profile)

@@ -6,47 +6,19 @@ from pathlib import Path
 
 import msgspec
 
-from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, ImaginedDevice, KvType, LoadPlan
-from desktop.errors import Phrase
-from desktop.fit.asking import ask_engine, key_of_machine
-from desktop.fit.budget import MARGIN
-from desktop.fit.cards import free_of_card
-from desktop.fit.exact import DryRuns
-from desktop.fit.measured import Probes
-from desktop.fit.plan import DEFAULT_CONTEXT, Decision, PlanTask, decide, plan_of, problem_of
-from desktop.fit.quality import KvQuality, kv_loss, quality_of_header
-from desktop.fit.search import Problem
-from desktop.fit.split import headroom
+from desktop.engine.protocol import DeviceMemory, EngineDevice, LoadPlan
+from desktop.fit.cards.what_if import as_engine_device
+from desktop.fit.dry_run.asking import ModelDryRuns, key_of_machine
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.memory.split import headroom
+from desktop.fit.plans.plan import Decision, PlanTask, decide, plan_of, problem_of
+from desktop.fit.plans.search import Problem
+from desktop.fit.plans.verified import verify
+from desktop.fit.plans.wish import FitDefaults, FitWish, task_about
+from desktop.fit.rating.quality import KvQuality, kv_loss, quality_of_header
+from desktop.fit.subject import FitSubject
 from desktop.fit.types import DeviceBudget, Quality, Speed
-from desktop.fit.verified import verify
-from desktop.gguf.header import GgufHeader
-from desktop.gguf.stub import Stub
 from desktop.hardware.types import HardwareProfile
-
-
-class FitWish(msgspec.Struct, frozen=True, kw_only=True):
-    """What the person fixed. None leaves it to the plan; imagined: cards to think of instead of those at hand."""
-
-    context: int | None = None
-    kv: KvType | None = None
-    gpu_layers: int | None = None
-    tensor_split: tuple[int, ...] | None = None
-    imagined: tuple[ImaginedDevice, ...] | None = None
-
-
-class FitDefaults(msgspec.Struct, frozen=True, kw_only=True):
-    """What a load takes where nothing is fixed.
-
-    context: tokens; margin: bytes; parallel: replies at once; overheads: what drivers were seen to take, in bytes.
-    probes: how fast the devices were measured to be.
-    """
-
-    kv: KvType = "f16"
-    parallel: int = 1
-    margin: int = MARGIN
-    context: int = DEFAULT_CONTEXT
-    overheads: dict[str, int] = {}
-    probes: Probes | None = None
 
 
 class FitDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,26 +33,6 @@ class FitDevice(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     free: int
     fits: bool
-
-
-class FitSubject(msgspec.Struct, frozen=True, kw_only=True):
-    """The model that is asked about.
-
-    path: of its file, or its name on the Hub. shards: headers of its other parts. stub: where its file is not on this
-    disk. fetched: bytes that came over the network for this. remarks: what a person should know of where this is from.
-    """
-
-    path: Path
-    name: str
-    quantization: str
-    header: GgufHeader
-    shards: tuple[GgufHeader, ...] = ()
-    stub: Stub | None = None
-    repo: str = ""
-    file: str = ""
-    revision: str = ""
-    fetched: int = 0
-    remarks: tuple[Phrase, ...] = ()
 
 
 class FitReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +80,7 @@ async def report_fit(
     if dry_runs is None:
         problem, decision = await asyncio.to_thread(_decide, task)
         return _report(subject, problem, decision, plan_of(task, problem, decision))
-    engine = Engine(
+    engine = ModelDryRuns(
         dry_runs,
         subject,
         folder=folder,
@@ -140,77 +92,9 @@ async def report_fit(
     return _report(subject, found.problem, found.decision, plan, kv_by_arithmetic=engine.kv_by_arithmetic)
 
 
-class Engine:
-    """Asks the engine about one model. kv_by_arithmetic: whether all that it said of the KV cache was exact."""
-
-    def __init__(
-        self,
-        dry_runs: DryRuns,
-        subject: FitSubject,
-        *,
-        folder: Path,
-        imagined: Sequence[ImaginedDevice] = (),
-        hardware: str = "",
-    ) -> None:
-        self._dry_runs = dry_runs
-        self._subject = subject
-        self._folder = folder
-        self._imagined = imagined
-        self._hardware = hardware
-        self.kv_by_arithmetic = True
-
-    async def ask(self, plan: LoadPlan) -> tuple[DeviceMemory, ...]:
-        """Bytes per device, overheads left out. Raises what DryRuns.ask raises."""
-        subject = self._subject
-        answer = await ask_engine(
-            self._dry_runs,
-            plan,
-            subject.header,
-            subject.shards,
-            folder=self._folder,
-            stub=subject.stub,
-            imagined=self._imagined,
-            hardware=self._hardware,
-        )
-        self.kv_by_arithmetic &= answer.by_arithmetic
-        return answer.memory
-
-
 def _decide(task: PlanTask) -> tuple[Problem, Decision]:
     problem = problem_of(task)
     return problem, decide(task, problem)
-
-
-def task_about(
-    subject: FitSubject,
-    *,
-    profile: HardwareProfile,
-    devices: Sequence[EngineDevice],
-    wish: FitWish,
-    defaults: FitDefaults,
-) -> PlanTask:
-    """What a load of the subject would be planned from; never refused."""
-    kv = wish.kv or defaults.kv
-    return PlanTask(
-        path=subject.path,
-        name=subject.name,
-        quantization=subject.quantization,
-        header=subject.header,
-        shards=subject.shards,
-        profile=profile,
-        devices=tuple(devices),
-        context=wish.context,
-        wanted_context=defaults.context,
-        type_k=kv,
-        type_v=kv,
-        gpu_layers=wish.gpu_layers,
-        tensor_split=wish.tensor_split or (),
-        margin=defaults.margin,
-        overheads=defaults.overheads if wish.imagined is None else {},
-        probes=defaults.probes if wish.imagined is None or defaults.probes is None else defaults.probes.only_cpu(),
-        parallel=defaults.parallel,
-        refuse=False,
-    )
 
 
 def _report(
@@ -247,20 +131,3 @@ def _row(budget: DeviceBudget, part: DeviceMemory, *, fits: bool) -> FitDevice:
         free=budget.free,
         fits=fits,
     )
-
-
-def as_engine_device(card: ImaginedDevice) -> EngineDevice:
-    """A card that is not there, as the engine would name it if it was."""
-    return EngineDevice(
-        name=card.name,
-        description=card.name,
-        kind=DeviceKind.GPU,
-        backend="imagined",
-        memory_total=card.memory_total,
-        memory_free=card.memory_free,
-    )
-
-
-def imagine_card(name: str, size: int) -> ImaginedDevice:
-    """An idle card of `size` bytes."""
-    return ImaginedDevice(name=name, memory_total=size, memory_free=free_of_card(size))

@@ -125,10 +125,10 @@ def intel_devices(root: Path = DRM_ROOT) -> Iterator[tuple[Path, IntelMemory]]:
 
 
 def _told_by_sysman(devices: list[Path]) -> Iterator[tuple[Path, IntelMemory]]:
-    from desktop.hardware.level_zero import known_cards  # most machines have no such card
+    from desktop.hardware.level_zero import sysman_cards  # most machines have no such card
 
     try:
-        known = known_cards()
+        known = sysman_cards()
     except (OSError, AttributeError):
         return  # the probe has said so
     for device in devices:

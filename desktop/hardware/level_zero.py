@@ -40,14 +40,14 @@ class SysmanCard(msgspec.Struct, frozen=True, kw_only=True):
 def with_sysman(found: Found) -> Found:
     """Return `found` with what sysman adds; as it is where it is not installed, with a problem where it fails."""
     try:
-        known = known_cards()
+        known = sysman_cards()
     except (OSError, AttributeError) as error:
         return msgspec.structs.replace(found, problems=(*found.problems, failed_source(SOURCE, error)))
     gpus = tuple(_with(gpu, known.get(gpu.pci_address or "")) for gpu in found.gpus)
     return _revived(msgspec.structs.replace(found, gpus=gpus), known)
 
 
-def known_cards() -> dict[str, SysmanCard]:
+def sysman_cards() -> dict[str, SysmanCard]:
     """Cards with memory of their own by PCI address; none where sysman is not installed.
 
     Raises OSError or AttributeError where it is there and fails.

@@ -27,7 +27,7 @@ from desktop.library.references import (
     unknown_model,
 )
 from desktop.library.starter import StarterModelMissing, starter_model
-from desktop.library.types import CatalogChoice, InstalledModel, model_key
+from desktop.library.types import CatalogChoice, InstalledModel, catalog_key
 
 _COLUMNS = "id, model_id, name, quantization, path, size, added, licence, sha256, repo, file, revision"
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Library:
         """
         with explained_read(path):
             size = sum(shard.stat().st_size for shard in all_shards(path))
-        key = model_key(model_id, quantization)
+        key = catalog_key(model_id, quantization)
         origin = (source.sha256, source.repo, source.file, source.revision) if source else ("", "", "", "")
         values = (key, model_id, name or model_id, quantization, str(path), size, time.time(), licence, *origin)
         marks = ", ".join("?" * len(values))

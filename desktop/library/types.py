@@ -61,9 +61,9 @@ class CatalogChoice(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """What it is called once it is installed."""
-        return model_key(self.model_id, self.quantization)
+        return catalog_key(self.model_id, self.quantization)
 
 
-def model_key(model_id: str, quantization: str) -> str:
+def catalog_key(model_id: str, quantization: str) -> str:
     """Return the id of an installed model."""
     return f"{model_id}:{quantization}" if quantization else model_id

@@ -7,7 +7,7 @@ from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY, DownloadStopped
 from desktop.errors import AppError
 from desktop.fit.types import Choice
-from desktop.library.types import InstalledModel, model_key
+from desktop.library.types import InstalledModel, catalog_key
 from desktop.services import Services
 from desktop.ui.bridge import explain, render
 from desktop.ui.figures import gb
@@ -33,7 +33,7 @@ class Fetch(QObject):
         self._begin(download.id, download.choice.name, then_chat=False)
 
     def _start(self, model_id: str, quantization: str, *, then_chat: bool) -> None:
-        key = model_key(model_id, quantization)
+        key = catalog_key(model_id, quantization)
         if key not in self._wanted:
             download = queue_download(self._services, model_id=model_id, quantization=quantization)
             self._begin(download.id, download.choice.name, then_chat=then_chat)

@@ -15,7 +15,8 @@ import pytest
 
 from desktop.engine.client import EngineClient
 from desktop.engine.protocol import ImaginedDevice
-from desktop.fit.exact import DryRuns, ExactFit
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.dry_run.exact import ExactFit
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import write_gguf
 from tests.unit.fit.agreement import EXPERTS, LARGEST_OVER, differences, dry_run, real_load

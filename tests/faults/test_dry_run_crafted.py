@@ -8,10 +8,11 @@ import pytest
 
 from desktop.engine.protocol import ImaginedDevice, LoadPlan
 from desktop.errors import AppError
-from desktop.fit.exact import DryRuns, exact_fit
-from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import Costs, Request
-from desktop.fit.quality import quality_of_header
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.dry_run.exact import exact_fit
+from desktop.fit.memory.header_shape import shape_of_header
+from desktop.fit.memory.placement import Costs, Request
+from desktop.fit.rating.quality import quality_of_header
 from desktop.gguf.header import read_header
 from tests.faults.crafted_models import CRAFTED, TOLERABLE, Craft, flips, truncations
 from tests.support.gguf_parts import Gguf

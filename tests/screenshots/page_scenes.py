@@ -9,15 +9,15 @@ from PySide6.QtWidgets import QApplication, QWidget
 from desktop.catalog.catalog import load_catalog
 from desktop.doctor.run import run_checks
 from desktop.errors import AppError
-from desktop.fit.budget import budgets_of_profile
-from desktop.fit.cards import card_called
-from desktop.fit.catalog_shape import shape_of_catalog
-from desktop.fit.planner import card_names, compare, has_cards, imagined_profile
-from desktop.fit.quality import quant_figures
-from desktop.fit.recommend import recommend
-from desktop.fit.search import Problem
-from desktop.fit.speed import SpeedModel
-from desktop.fit.split_editor import SplitDraft, SplitProblem, draft_of
+from desktop.fit.advice.catalog_shape import shape_of_catalog
+from desktop.fit.advice.recommend import recommend
+from desktop.fit.cards.cards import card_called
+from desktop.fit.cards.planner import card_names, compare, has_cards, imagined_profile
+from desktop.fit.memory.budget import budgets_of_profile
+from desktop.fit.plans.search import Problem
+from desktop.fit.plans.split_editor import SplitDraft, SplitProblem, draft_of
+from desktop.fit.rating.quality import quant_figures
+from desktop.fit.speeds.speed import SpeedModel
 from desktop.fit.types import Recommendation
 from desktop.hardware.types import HardwareProfile
 from desktop.library.types import InstalledModel

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 
 from desktop.engine.protocol import EngineDevice, FitAnswer, ImaginedDevice, LoadPlan
-from desktop.fit.answers import Answers
-from desktop.fit.exact import DryRuns
+from desktop.fit.dry_run.answers import Answers
+from desktop.fit.dry_run.dry_runs import DryRuns
 from desktop.hardware.types import HardwareProfile
 
 

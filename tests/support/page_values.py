@@ -7,11 +7,11 @@ import msgspec
 from desktop.doctor.check import Check, Status
 from desktop.engine.protocol import DeviceMemory, LoadedModel, Placement
 from desktop.errors import Phrase
-from desktop.fit.quality import quant_figures
-from desktop.fit.search import Problem
-from desktop.fit.shape import LayerCache, ModelShape
-from desktop.fit.speed import SpeedModel
-from desktop.fit.split_editor import SplitProblem
+from desktop.fit.memory.shape import LayerCache, ModelShape
+from desktop.fit.plans.search import Problem
+from desktop.fit.plans.split_editor import SplitProblem
+from desktop.fit.rating.quality import quant_figures
+from desktop.fit.speeds.speed import SpeedModel
 from desktop.fit.types import Choice, DeviceBudget, Quality, Speed
 from desktop.hardware.types import Cpu, Disk, Gpu, HardwareProfile, PcieLink, Ram
 from desktop.library.types import InstalledModel

@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QApplication
 from desktop.engine.inventory import REASON_CPU_BUILD
 from desktop.engine.protocol import DeviceMemory, Speculation, SpeculationReason
 from desktop.errors import AppError, Phrase
-from desktop.fit.cards import Card as GraphicsCard
-from desktop.fit.planner import Comparison
-from desktop.fit.split_editor import draft_of
+from desktop.fit.cards.cards import Card as GraphicsCard
+from desktop.fit.cards.planner import Comparison
+from desktop.fit.plans.split_editor import draft_of
 from desktop.hardware import probe
 from desktop.hardware.sources import failed_source, slow_source
 from desktop.hardware.types import BusCard, Gpu, GpuSample, HardwareSample, SourceProblem

@@ -27,7 +27,7 @@ from desktop.engine.protocol import (
     TypeSpeed,
 )
 from desktop.engine.state import EnginePhase, EngineState
-from desktop.fit import speed_probe
+from desktop.fit.speeds import speed_probe
 from desktop.fit.types import Choice
 from desktop.services import Survey
 from desktop.ui.item_models.choices import CHOICE_ROLE, MODEL

@@ -7,10 +7,10 @@ from PySide6.QtCore import QTranslator
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.catalog.catalog import load_catalog
-from desktop.fit.cards import card_of_size
-from desktop.fit.planner import compare
-from desktop.fit.recommend import recommend
-from desktop.fit.split_editor import draft_of
+from desktop.fit.advice.recommend import recommend
+from desktop.fit.cards.cards import card_of_size
+from desktop.fit.cards.planner import compare
+from desktop.fit.plans.split_editor import draft_of
 from desktop.paths import catalog_file
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.pages.models.view import ModelsView

@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QApplication, QCheckBox
 from desktop.actions.exact import verify_choices
 from desktop.actions.recommend import recommend_models
 from desktop.engine.protocol import EngineInfo
-from desktop.fit.cards import card_of_size
-from desktop.fit.planner import HardwareWish, card_names
+from desktop.fit.cards.cards import card_of_size
+from desktop.fit.cards.planner import HardwareWish, card_names
 from desktop.fit.types import Recommendation
 from desktop.hardware.types import HardwareProfile
 from desktop.services import Services, Survey

@@ -15,7 +15,7 @@ from desktop.actions.plan import task_of
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, EngineInfo, LoadedModel, LoadPlan
 from desktop.engine.state import EnginePhase, EngineState
 from desktop.errors import AppError
-from desktop.fit.split_editor import SplitDraft
+from desktop.fit.plans.split_editor import SplitDraft
 from desktop.settings import KV_TYPE, MEMORY_GUARD, WANTED_CONTEXT
 from desktop.ui.pages.hardware import split_controller
 from desktop.ui.pages.hardware.split import SplitCard

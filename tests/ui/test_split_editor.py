@@ -9,7 +9,7 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from desktop.fit.split_editor import Alone, draft_of, moved
+from desktop.fit.plans.split_editor import Alone, draft_of, moved
 from desktop.ui.pages.hardware.split import SplitCard
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel

@@ -64,6 +64,7 @@ from desktop.engine.protocol.messages import (
 )
 from desktop.engine.protocol.plans import (
     MOST_CONTEXT,
+    UNQUANTIZED_KV,
     CacheLimits,
     CacheSize,
     FitAnswer,
@@ -116,6 +117,7 @@ __all__ = [
     "MOST_BEAMS",
     "MOST_CONTEXT",
     "PROTOCOL_VERSION",
+    "UNQUANTIZED_KV",
     "Answer",
     "AppMessage",
     "AskStatus",

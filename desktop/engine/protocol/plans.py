@@ -9,6 +9,7 @@ from desktop.engine.protocol.failures import EngineFailure
 from desktop.errors import Phrase
 
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+UNQUANTIZED_KV: frozenset[str] = frozenset({"f32", "f16", "bf16"})
 FlashAttention = Literal["auto", "on", "off"]
 SplitMode = Literal["none", "layer"]
 Purpose = Literal["chat", "embedding", "rerank"]

@@ -43,7 +43,7 @@ _CACHE_LAYER = re.compile(r"^(?P<cache>llama_\w+)[:,]\s+layer\s+\d+: dev = (?P<d
 _CACHE_SIZE = re.compile(r"^(?P<cache>llama_\w+): size =\s+(?P<size>[\d.]+) MiB")
 
 
-class DryRuns:
+class DryRunner:
     """Answers questions, one after the other."""
 
     def __init__(self, ggml: Ggml, log: EngineLog) -> None:

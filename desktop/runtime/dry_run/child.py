@@ -19,13 +19,13 @@ def run_dry_run_child() -> int:
 
 def _find() -> Answering:
     from desktop.runtime.devices.backends import Ggml
-    from desktop.runtime.dry_run.answer import DryRuns
+    from desktop.runtime.dry_run.answer import DryRunner
     from desktop.runtime.dry_run.quiet_log import QuietLog
 
     engine_log = QuietLog()
 
     def answer(questions: BinaryIO, wire: Wire) -> None:
-        runs, decoder = DryRuns(Ggml(), engine_log), msgspec.json.Decoder(FitQuestion)
+        runs, decoder = DryRunner(Ggml(), engine_log), msgspec.json.Decoder(FitQuestion)
         for line in questions:
             wire.send(runs.answer(decoder.decode(line)))
 

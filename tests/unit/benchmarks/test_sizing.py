@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.sizing import GIB, STEP, Asker, Case, longest_that, rows, shape_of, write_header
-from desktop.fit.exact import DryRuns
+from desktop.fit.dry_run.dry_runs import DryRuns
 
 pytestmark = pytest.mark.asyncio
 

@@ -13,8 +13,8 @@ from desktop.actions.bench import BenchReport
 from desktop.cli.bench import _print_report
 from desktop.cli.main import run_command_line
 from desktop.engine.protocol import LoadedModel, LoadPlan
-from desktop.fit.observed import Observed
-from desktop.fit.speed_probe import measure_speeds
+from desktop.fit.remembered.observed import Observed
+from desktop.fit.speeds.speed_probe import measure_speeds
 from desktop.library.errors import ModelFileGone
 from desktop.paths import user_paths
 

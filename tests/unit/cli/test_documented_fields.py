@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from desktop.cli import fit, recommend
-from desktop.fit import recommend as ranking
-from desktop.fit.report import FitDefaults, FitSubject, FitWish, report_fit
+from desktop.fit.advice import recommend as ranking
+from desktop.fit.plans.wish import FitDefaults, FitWish
+from desktop.fit.report import report_fit
+from desktop.fit.subject import FitSubject
 from desktop.fit.types import Kept
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import dense_model, write_gguf

@@ -191,7 +191,7 @@ def driver(name: str, *, found: bool | None = True) -> VulkanDriver:
         (Vulkan(loads=True), "Windows 11", "pass", "loader is installed"),
         (Vulkan(loads=False), "Linux", "fail", "apt install libvulkan1"),
         (Vulkan(loads=False), "Windows 11", "fail", "newest driver of the card"),
-        (None, "Linux", "skip", "not asked"),
+        (None, "Linux", "skip", "its loader did not answer"),
     ],
 )
 async def test_an_engine_for_vulkan_needs_loader_and_driver(

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from desktop.engine.protocol import ImaginedDevice, LoadPlan, TensorOverride
-from desktop.fit.exact import DryRuns, ExactFit, exact_fit
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.dry_run.exact import ExactFit, exact_fit
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.unit.fit.engine_answers import KV_CODES

@@ -7,7 +7,7 @@ import msgspec
 
 from desktop.engine.protocol import LoadPlan
 from desktop.errors import Phrase
-from desktop.fit.actual import load_key
+from desktop.fit.remembered.actual import load_key
 
 
 def test_another_file_in_the_same_place_is_another_load(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ from desktop.engine.protocol import (
     ImaginedDevice,
     LoadPlan,
 )
-from desktop.fit import answers as answers_module
-from desktop.fit.answers import Answers
-from desktop.fit.exact import DryRuns, hardware_key
+from desktop.fit.dry_run import answers as answers_module
+from desktop.fit.dry_run.answers import Answers
+from desktop.fit.dry_run.dry_runs import DryRuns, hardware_key
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.engine_workers import rpc_worker
@@ -63,9 +63,9 @@ async def test_a_second_process_asks_no_engine(tmp_path: Path) -> None:
         asked = await first.ask(plan, stub_key=key, imagined=[CARD])
     async with DryRuns(Answers(tmp_path / "answers.sqlite3")) as second:
         assert await second.ask(plan, stub_key=key, imagined=[CARD]) == asked
-        assert second._child is None
+        assert not second.pids
         await second.ask(plan, stub_key="another", imagined=[CARD])
-        assert second._child is not None
+        assert second.pids
 
 
 @pytest.mark.asyncio
@@ -186,7 +186,7 @@ _WRITER = """
 import sys
 from pathlib import Path
 from desktop.engine.protocol import FitAnswer
-from desktop.fit.answers import Answers
+from desktop.fit.dry_run.answers import Answers
 answers = Answers(Path(sys.argv[1]))
 for number in range(100):
     answers.keep(sys.argv[2], str(number).encode(), FitAnswer(question_id=number, engine="1"))

@@ -3,8 +3,8 @@
 import msgspec
 
 from desktop.engine.protocol import DeviceMemory
-from desktop.fit.budget import budgets_of_devices, with_reclaimed
-from desktop.fit.placement import CPU
+from desktop.fit.memory.budget import budgets_of_devices, with_reclaimed
+from desktop.fit.memory.placement import CPU
 from desktop.hardware.types import Gpu
 from tests.unit.fit.builders import GIB, device, machine
 

@@ -1,5 +1,5 @@
 from desktop.catalog.catalog import load_catalog
-from desktop.fit.capability import capability_of
+from desktop.fit.rating.capability import capability_of
 from desktop.paths import catalog_file
 
 

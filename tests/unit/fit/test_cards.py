@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from desktop.errors import WrongUsage
-from desktop.fit.budget import budgets_of_profile
-from desktop.fit.cards import card_called, find_card, known_bandwidth, known_cards
-from desktop.fit.catalog_shape import shape_of_catalog
-from desktop.fit.placement import Costs, Span, request_for
-from desktop.fit.quality import quant_figures
-from desktop.fit.speed import SpeedModel
+from desktop.fit.advice.catalog_shape import shape_of_catalog
+from desktop.fit.cards.cards import card_called, find_card, known_bandwidth, known_cards
+from desktop.fit.memory.budget import budgets_of_profile
+from desktop.fit.memory.placement import Costs, Span, request_for
+from desktop.fit.rating.quality import quant_figures
+from desktop.fit.speeds.speed import SpeedModel
 from desktop.hardware.types import Gpu
 from tests.unit.fit.builders import machine, model
 

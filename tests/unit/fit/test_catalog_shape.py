@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from desktop.catalog.types import AttentionShape, RecurrentShape
-from desktop.fit.catalog_shape import file_size, shape_of_catalog
-from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import Costs, Request
-from desktop.fit.quality import quant_figures
-from desktop.fit.shape import LayerCache
+from desktop.fit.advice.catalog_shape import file_size, shape_of_catalog
+from desktop.fit.memory.header_shape import shape_of_header
+from desktop.fit.memory.placement import Costs, Request
+from desktop.fit.memory.shape import LayerCache
+from desktop.fit.rating.quality import quant_figures
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import write_gguf
 from tests.unit.fit import architectures

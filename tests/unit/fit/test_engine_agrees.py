@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from desktop.fit.header_shape import shape_of_header
-from desktop.fit.placement import CPU, Costs, Request, Span, assign_layers, memory_of, request_for, spans_of
+from desktop.fit.memory.header_shape import shape_of_header
+from desktop.fit.memory.placement import CPU, Costs, Request, Span, assign_layers, memory_of, request_for, spans_of
 from desktop.gguf.header import read_header
 from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import dense_model, write_gguf

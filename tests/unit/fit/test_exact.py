@@ -14,8 +14,9 @@ import pytest_asyncio
 
 from desktop.engine.failure import BadRequest, EngineKilled, EngineUnresponsive, UnsupportedArchitecture
 from desktop.engine.protocol import ImaginedDevice, LoadPlan, TensorOverride
-from desktop.fit import exact
-from desktop.fit.exact import DryRuns, ExactFit, exact_fit
+from desktop.fit.dry_run import dry_run_child
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.dry_run.exact import ExactFit, exact_fit
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.engine_workers import rpc_worker
@@ -52,9 +53,9 @@ async def ask(runs: DryRuns, path: Path, *, cards: Sequence[ImaginedDevice] = ()
 
 async def child_of(runs: DryRuns) -> int:
     """The process that answers, once it is there."""
-    while (child := runs._child) is None:
+    while not runs.pids:
         await asyncio.sleep(0)
-    return child.pid
+    return runs.pids[0]
 
 
 def bytes_of(fit: ExactFit, device: str) -> dict[str, int]:
@@ -210,7 +211,7 @@ async def test_a_child_that_dies_or_hangs_is_explained_and_replaced(
         pid = await child_of(runs)
         psutil.Process(pid).send_signal(signal.SIGSTOP)
         with monkeypatch.context() as patch:
-            patch.setattr(exact, "TIMEOUT", 0.3)
+            patch.setattr(dry_run_child, "TIMEOUT", 0.3)
             with pytest.raises(EngineUnresponsive):
                 await runs.ask(plan_of(path))
         assert not psutil.pid_exists(pid)

@@ -1,4 +1,4 @@
-"""The child that answers dry runs: it may die of a question, it does not grow, and it is used for all of them."""
+"""The children that answer dry runs: they may die of a question, do not grow, and are few."""
 
 import asyncio
 import sys
@@ -10,8 +10,8 @@ import pytest
 
 from desktop.engine.failure import EngineAborted
 from desktop.engine.protocol import ImaginedDevice, LoadPlan
-from desktop.fit.answers import Answers
-from desktop.fit.exact import DryRuns
+from desktop.fit.dry_run.answers import Answers
+from desktop.fit.dry_run.dry_runs import CHILDREN, DryRuns
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import dense_model, write_gguf
@@ -40,26 +40,31 @@ def deadly_model(path: Path) -> Path:
     return write_gguf(path, metadata | {"llama.expert_count": 8, "llama.expert_used_count": 0}, tensors)
 
 
-async def anyone(runs: DryRuns) -> int | None:
-    """The process that answers, if there is one."""
-    return runs._child.pid if runs._child else None
+def only_child(runs: DryRuns) -> psutil.Process:
+    """The process that answers, where there is one."""
+    (pid,) = runs.pids
+    return psutil.Process(pid)
+
+
+async def until_asked(runs: DryRuns) -> None:
+    while not runs.is_asking:
+        await asyncio.sleep(0)
 
 
 async def test_a_hundred_questions_of_which_one_is_deadly(tmp_path: Path) -> None:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     deadly = stub_of(deadly_model(tmp_path / "deadly.gguf"))
-    pids = set()
+    pids: set[int] = set()
     async with DryRuns() as runs:
         for number in range(100):
             if number == 40:
                 with pytest.raises(EngineAborted, match="GGML_ASSERT"):
                     await runs.ask(plan_of(deadly))
-                assert runs._child is None
+                assert not runs.pids
                 continue
             answer = await runs.ask(plan_of(good, n_ctx=256 * (number + 1)))
             assert answer.n_ctx == 256 * (number + 1)
-            assert runs._child is not None
-            pids.add(runs._child.pid)
+            pids.update(runs.pids)
     assert len(pids) == 2
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
@@ -88,9 +93,8 @@ async def test_the_child_does_not_grow(tmp_path: Path) -> None:
             split: dict[str, Any] = {"n_gpu_layers": 5, "devices": ("GPU0", "GPU1"), "tensor_split": (2, 3)}
             more = beside if number % 10 == 0 else {}
             await runs.ask(plan_of(stub, n_ctx=256 * (number % 20 + 1), **split, **more), imagined=cards)
-            assert runs._child is not None
             if number % 100 == 99:
-                sizes.append(psutil.Process(runs._child.pid).memory_info().rss)
+                sizes.append(only_child(runs).memory_info().rss)
     assert max(sizes[1:]) - sizes[0] < MOST_GROWTH, [size / MIB for size in sizes]
 
 
@@ -98,10 +102,9 @@ async def test_a_child_that_died_while_nobody_asked_costs_no_question(tmp_path: 
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     async with DryRuns() as runs:
         await runs.ask(plan_of(good))
-        assert runs._child is not None
-        child = psutil.Process(runs._child.pid)
+        child = only_child(runs)
         child.kill()
-        while runs._child.exit_code is None:
+        while child.is_running():  # until its owner has seen its end
             await asyncio.sleep(0.01)
         assert (await runs.ask(plan_of(good, n_ctx=1024))).n_ctx == 1024
 
@@ -110,12 +113,10 @@ async def test_a_child_that_dies_before_it_reads_costs_no_question(tmp_path: Pat
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     async with DryRuns() as runs:
         await runs.ask(plan_of(good))
-        assert runs._child is not None
-        child = psutil.Process(runs._child.pid)
+        child = only_child(runs)
         child.suspend()
         asked = asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=1024)))
-        while not runs._turn.locked():
-            await asyncio.sleep(0)
+        await until_asked(runs)
         child.kill()
         assert (await asked).n_ctx == 1024
 
@@ -127,17 +128,15 @@ async def test_closing_cancels_who_asks_and_is_no_crash(begun: bool, tmp_path: P
     runs = DryRuns(answers)
     if begun:
         await runs.ask(plan_of(good))
-        assert runs._child is not None
-        psutil.Process(runs._child.pid).suspend()  # so that nothing is answered before
+        only_child(runs).suspend()  # so that nothing is answered before
     asked = [asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=256 * n), stub_key=f"{n % 3}")) for n in range(1, 7)]
-    while not runs._turn.locked():
-        await asyncio.sleep(0)
+    await until_asked(runs)
     await runs.close()
     ends = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
     assert [type(end) for end in ends] == [asyncio.CancelledError] * 6
     with pytest.raises(asyncio.CancelledError):
         await runs.ask(plan_of(good))
-    assert runs._child is None
+    assert not runs.pids
     assert answers._database._database is None, "opened again"
 
 
@@ -145,14 +144,13 @@ async def test_while_it_is_paused_there_is_no_child_and_questions_wait(tmp_path:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     async with DryRuns() as runs:
         first = asyncio.ensure_future(runs.ask(plan_of(good)))
-        while runs._child is None:
-            await asyncio.sleep(0)
+        await until_asked(runs)
         async with runs.paused():
             assert (await first).n_ctx == 512  # the question under way was answered
             waiting = asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=1024)))
             await asyncio.sleep(0.3)
             assert not waiting.done()
-            assert await anyone(runs) is None
+            assert not runs.pids
         assert (await waiting).n_ctx == 1024
 
 
@@ -160,20 +158,19 @@ async def test_a_child_that_was_made_ready_answers_and_is_the_only_one(tmp_path:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     runs = DryRuns()
     runs.get_ready()
-    ready = await anyone(runs)
-    assert ready is not None
+    ready = only_child(runs)
     runs.get_ready()
     assert (await runs.ask(plan_of(good))).n_ctx == 512
-    assert await anyone(runs) == ready
+    assert only_child(runs) == ready
     await runs.close()
     runs.get_ready()
-    assert await anyone(runs) is None
+    assert not runs.pids
 
 
 async def test_nothing_is_made_ready_while_it_is_paused() -> None:
     async with DryRuns() as runs, runs.paused():
         runs.get_ready()
-        assert await anyone(runs) is None
+        assert not runs.pids
 
 
 async def test_a_child_that_dies_in_the_middle_of_its_answer_is_explained(
@@ -188,12 +185,10 @@ async def test_a_child_that_dies_in_the_middle_of_its_answer_is_explained(
 
 async def leave_a_question(runs: DryRuns, plan: LoadPlan) -> psutil.Process:
     """Ask and be cancelled before there is an answer; the child, which is stopped."""
-    assert runs._child is not None
-    child = psutil.Process(runs._child.pid)
+    child = only_child(runs)
     child.suspend()
     asked = asyncio.ensure_future(runs.ask(plan))
-    while not runs._turn.locked():
-        await asyncio.sleep(0)
+    await until_asked(runs)
     await asyncio.sleep(0.01)  # so that the question was written
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -211,7 +206,49 @@ async def test_who_leaves_before_the_answer_costs_no_child(tmp_path: Path) -> No
         waiting.pop(0).cancel()
         child.resume()
         assert [answer.n_ctx for answer in await asyncio.gather(*waiting)] == [1792, 2048]
-        assert await anyone(runs) == child.pid
+        assert child.pid in runs.pids
+        assert child.is_running()
+
+
+async def test_a_second_child_answers_only_while_the_first_is_busy(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    async with DryRuns() as runs:
+        for number in range(3):
+            await runs.ask(plan_of(good, n_ctx=256 * (number + 1)))
+        first = only_child(runs)
+        first.suspend()
+        asked = [asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=256 * number))) for number in range(4, 9)]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert len(runs.pids) == CHILDREN
+        assert sum(each.done() for each in asked) >= 1
+        first.resume()
+        assert [answer.n_ctx for answer in await asyncio.gather(*asked)] == [1024, 1280, 1536, 1792, 2048]
+        assert len(runs.pids) == CHILDREN
+
+
+async def test_after_a_rest_there_is_no_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    monkeypatch.setattr("desktop.fit.dry_run.dry_runs.REST", 0.05)
+    async with DryRuns() as runs:
+        await asyncio.gather(*(runs.ask(plan_of(good, n_ctx=256 * number)) for number in range(1, 5)))
+        while runs.pids:
+            await asyncio.sleep(0.01)
+        assert not psutil.Process().children()
+        assert (await runs.ask(plan_of(good, n_ctx=4096))).n_ctx == 4096
+
+
+async def test_a_question_within_the_rest_keeps_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    monkeypatch.setattr("desktop.fit.dry_run.dry_runs.REST", 0.5)
+    async with DryRuns() as runs:
+        await runs.ask(plan_of(good))
+        child = only_child(runs)
+        child.suspend()
+        asked = asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=1024)))
+        await asyncio.sleep(1.0)
+        assert only_child(runs) == child
+        child.resume()
+        assert (await asked).n_ctx == 1024
 
 
 async def test_a_question_that_was_left_does_not_keep_it_from_closing(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from desktop.engine.client import EngineClient
 from desktop.engine.protocol import DeviceMemory, ImaginedDevice, LoadedModel, LoadPlan, LoraAdapter
-from desktop.fit.exact import DryRuns, ExactFit, exact_fit
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.dry_run.exact import ExactFit, exact_fit
 from desktop.gguf.header import read_header
 from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import Tensor, dense_model, write_gguf

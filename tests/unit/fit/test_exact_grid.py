@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from desktop.engine.protocol import ImaginedDevice
-from desktop.fit.exact import DryRuns, ExactFit
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.dry_run.exact import ExactFit
 from desktop.gguf.header import read_header
 from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import dense_model, write_gguf

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from desktop.engine.protocol import LoadPlan, Placement
-from desktop.fit.ladder import REMEMBERED_FOR, Failed, Freedom, as_it_worked, freedom_of, outcome_of, steps_down
-from desktop.fit.observed import LoadOutcome, Outcome
-from desktop.fit.placement import Costs, memory_of, request_of, spans_of
-from desktop.fit.plan import PlanTask
+from desktop.fit.memory.placement import Costs, memory_of, request_of, spans_of
+from desktop.fit.plans.ladder import REMEMBERED_FOR, Failed, Freedom, as_it_worked, freedom_of, outcome_of, steps_down
+from desktop.fit.plans.plan import PlanTask
+from desktop.fit.remembered.observed import LoadOutcome, Outcome
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit.builders import machine
@@ -39,7 +39,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_context_comes_first_then_the_cache_then_layers_and_each_step_needs_less(path: Path) -> None:
-    from desktop.fit.header_shape import shape_of_header
+    from desktop.fit.memory.header_shape import shape_of_header
 
     shape = shape_of_header(read_header(path))
     plans = [PLAN, *(step.plan for step in steps_down(PLAN, Freedom(), on_card))]

@@ -5,15 +5,15 @@ import re
 import pytest
 
 from desktop.engine.protocol import DeviceKind
-from desktop.fit.budget import budgets_of_devices
-from desktop.fit.header_shape import shape_of_header
-from desktop.fit.layout import Layout, behind_shape, layout_memory, layout_speed, layouts, rest_of
-from desktop.fit.measured import MeasuredDevice, Probes
-from desktop.fit.placement import CPU, Costs, Request, Span
-from desktop.fit.quality import quant_figures
-from desktop.fit.shape import ModelShape
-from desktop.fit.speed import SpeedModel
-from desktop.fit.split import headroom
+from desktop.fit.memory.budget import budgets_of_devices
+from desktop.fit.memory.header_shape import shape_of_header
+from desktop.fit.memory.placement import CPU, Costs, Request, Span
+from desktop.fit.memory.shape import ModelShape
+from desktop.fit.memory.split import headroom
+from desktop.fit.plans.layout import Layout, behind_shape, layout_memory, layout_speed, layouts, rest_of
+from desktop.fit.rating.quality import quant_figures
+from desktop.fit.speeds.measured import MeasuredDevice, Probes
+from desktop.fit.speeds.speed import SpeedModel
 from desktop.fit.types import Kept
 from desktop.gguf.header import GgufHeader, read_header
 from tests.support.gguf_writer import write_gguf

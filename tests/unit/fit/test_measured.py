@@ -6,16 +6,16 @@ import pytest
 
 from desktop.engine.protocol import DeviceKind as Kind
 from desktop.engine.protocol import EngineDevice, EngineInfo, TypeSpeed
-from desktop.fit.header_shape import shape_of_header
-from desktop.fit.known_speeds import known_probes, model_key, remember_probes, unmeasured
-from desktop.fit.measured import MeasuredDevice, Probes, correction, placement_key
-from desktop.fit.observed import Observed, Run
-from desktop.fit.placement import CPU, Costs, Request, Span
-from desktop.fit.products import Products, main_type
-from desktop.fit.quality import quant_figures
-from desktop.fit.rows import Learned, machine_of, price, rows_of
-from desktop.fit.shape import ModelShape
-from desktop.fit.speed import SpeedModel
+from desktop.fit.advice.rows import Learned, machine_of, price, rows_of
+from desktop.fit.memory.header_shape import shape_of_header
+from desktop.fit.memory.placement import CPU, Costs, Request, Span
+from desktop.fit.memory.products import Products, main_type
+from desktop.fit.memory.shape import ModelShape
+from desktop.fit.rating.quality import quant_figures
+from desktop.fit.remembered.observed import Observed, Run
+from desktop.fit.speeds.known_speeds import known_probes, remember_probes, tensors_key, unmeasured
+from desktop.fit.speeds.measured import MeasuredDevice, Probes, correction, placement_key
+from desktop.fit.speeds.speed import SpeedModel
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit.builders import GB, catalog, device_speeds, machine, model, type_speed
@@ -159,7 +159,7 @@ def test_a_model_is_known_by_its_tensors(tmp_path: Path) -> None:
         for name, kind in (("a", "q8_0"), ("b", "f16"))
     )
     moved = read_header(write_gguf(tmp_path / "elsewhere.gguf", *dense_model(kind="q8_0")))
-    assert model_key(one) == model_key(moved) != model_key(other)
+    assert tensors_key(one) == tensors_key(moved) != tensors_key(other)
 
 
 def test_matrices_are_added_up_by_type_and_width(tmp_path: Path) -> None:

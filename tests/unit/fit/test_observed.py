@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from desktop.engine.protocol import AttentionSpeed, DeviceSpeeds, LayerSpeed, TypeSpeed
-from desktop.fit import observed as module
-from desktop.fit.observed import LoadOutcome, Observed, Run
+from desktop.fit.remembered import observed as module
+from desktop.fit.remembered.observed import LoadOutcome, Observed, Run
 
 SPEEDS = DeviceSpeeds(
     device="CPU",
@@ -134,7 +134,7 @@ def test_a_folder_that_cannot_be_written_costs_only_what_would_be_learned(tmp_pa
 def test_two_processes_may_write(path: Path) -> None:
     observed = Observed(path)
     code = (
-        "import sys; from pathlib import Path; from desktop.fit.observed import Observed\n"
+        "import sys; from pathlib import Path; from desktop.fit.remembered.observed import Observed\n"
         "other = Observed(Path(sys.argv[1]))\n"
         "for size in range(50): other.note_overhead('card', '1', 'b1', size)\n"
         "other.close()"
@@ -158,7 +158,7 @@ def test_what_was_noted_while_the_clock_was_ahead_is_not_believed(
     observed = Observed(tmp_path / "observed.sqlite3")
     ended = LoadOutcome(outcome="out_of_memory", context=4096, type_k="f16", type_v="f16", n_gpu_layers=0, n_parallel=1)
     now = time.time()
-    monkeypatch.setattr("desktop.fit.observed.time.time", lambda: now + 3 * 365 * 86400)
+    monkeypatch.setattr("desktop.fit.remembered.observed.time.time", lambda: now + 3 * 365 * 86400)
     observed.note_outcome("m", ended)
     monkeypatch.undo()
     assert observed.outcomes("m") == ()

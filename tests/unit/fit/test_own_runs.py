@@ -5,12 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from desktop.fit.known_speeds import model_key
-from desktop.fit.measured import Correction, MeasuredDevice, Probes, correction
-from desktop.fit.observed import Run
-from desktop.fit.placement import CPU
-from desktop.fit.plan import PlanTask, decide, problem_of
-from desktop.fit.split_editor import draft_of, plan_of_draft, snugs_draft, split_problem
+from desktop.fit.memory.placement import CPU
+from desktop.fit.plans.plan import PlanTask, decide, problem_of
+from desktop.fit.plans.split_editor import draft_of, plan_of_draft, snugs_draft, split_problem
+from desktop.fit.remembered.observed import Run
+from desktop.fit.speeds.known_speeds import tensors_key
+from desktop.fit.speeds.measured import Correction, MeasuredDevice, Probes, correction
 from desktop.fit.types import Speed
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import dense_model, write_gguf
@@ -40,7 +40,7 @@ def task_with(tmp_path: Path, *runs: Run) -> PlanTask:
 
 
 def key_in(tmp_path: Path) -> str:
-    return model_key(read_header(write_gguf(tmp_path / "k.gguf", *dense_model())))
+    return tensors_key(read_header(write_gguf(tmp_path / "k.gguf", *dense_model())))
 
 
 def planned(task: PlanTask) -> Speed:

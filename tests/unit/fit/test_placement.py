@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from desktop.fit.placement import (
+from desktop.fit.memory.placement import (
     CPU,
     Costs,
     Request,
@@ -18,7 +18,7 @@ from desktop.fit.placement import (
     placement_of,
     spans_of,
 )
-from desktop.fit.shape import LayerCache, ModelShape
+from desktop.fit.memory.shape import LayerCache, ModelShape
 
 
 def _shape(*layers: LayerCache, window: int = 0, tied: int = 0, weights: int = 1000) -> ModelShape:

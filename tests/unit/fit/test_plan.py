@@ -9,7 +9,7 @@ import pytest
 from desktop.engine.protocol import MOST_CONTEXT, DeviceKind, DeviceMemory
 from desktop.errors import WrongUsage
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
-from desktop.fit.placement import CPU, assign_layers
+from desktop.fit.memory.placement import CPU, assign_layers
 from desktop.gguf.header import GgufHeader, read_header
 from tests.support.gguf_writer import Tensor, dense_model, write_gguf
 from tests.unit.fit import architectures

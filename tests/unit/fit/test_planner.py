@@ -2,8 +2,9 @@
 
 import msgspec
 
-from desktop.fit.cards import card_called, card_of_size, find_card, known_cards
-from desktop.fit.planner import (
+from desktop.fit.advice.recommend import recommend
+from desktop.fit.cards.cards import card_called, card_of_size, find_card, known_cards
+from desktop.fit.cards.planner import (
     SHOWN,
     Comparison,
     HardwareWish,
@@ -14,7 +15,6 @@ from desktop.fit.planner import (
     over_network,
     with_exact,
 )
-from desktop.fit.recommend import recommend
 from desktop.hardware.types import HardwareProfile
 from tests.unit.fit.builders import GIB, catalog, machine, model
 

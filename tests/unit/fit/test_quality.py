@@ -12,8 +12,8 @@ import pytest
 from benchmarks.llama_quantize import DenseModel, metadata_of, tensors_of
 from benchmarks.published_quality import LLAMA_3_8B, LLAMA_3_ROWS, QWEN3_8B, QWEN3_ROWS
 from desktop.engine.protocol import KvType
-from desktop.fit.mix import Part, loss_of_shares, mix_figures
-from desktop.fit.quality import (
+from desktop.fit.rating.mix import Part, loss_of_shares, mix_figures
+from desktop.fit.rating.quality import (
     kv_loss,
     kv_may_be_lowered,
     quality_of,

@@ -7,11 +7,11 @@ import pytest
 
 from desktop.catalog.catalog import load_catalog
 from desktop.catalog.types import Catalog
-from desktop.fit.measured import MeasuredDevice, Probes
-from desktop.fit.placement import CPU
-from desktop.fit.reasons import renewed_reasons
-from desktop.fit.recommend import ENOUGH_CHOICES, recommend
-from desktop.fit.rows import Learned
+from desktop.fit.advice.reasons import renewed_reasons
+from desktop.fit.advice.recommend import ENOUGH_CHOICES, recommend
+from desktop.fit.advice.rows import Learned
+from desktop.fit.memory.placement import CPU
+from desktop.fit.speeds.measured import MeasuredDevice, Probes
 from desktop.fit.types import Choice, Recommendation
 from desktop.gguf.types import GGML_TYPES_BY_NAME
 from desktop.hardware.types import Disk, HardwareProfile

@@ -3,8 +3,8 @@
 import msgspec
 
 from desktop.catalog.types import CatalogModel
-from desktop.fit.placement import Request
-from desktop.fit.rows import machine_of, price, rows_of
+from desktop.fit.advice.rows import machine_of, price, rows_of
+from desktop.fit.memory.placement import Request
 from desktop.fit.types import Choice
 from desktop.hardware.types import HardwareProfile
 from tests.unit.fit.builders import catalog, machine, model

@@ -2,9 +2,9 @@
 
 import random
 
-from desktop.fit.placement import CPU, Costs, Request, Span
-from desktop.fit.shape import LayerCache, ModelShape
-from desktop.fit.split import best_spans, headroom, memory_for
+from desktop.fit.memory.placement import CPU, Costs, Request, Span
+from desktop.fit.memory.shape import LayerCache, ModelShape
+from desktop.fit.memory.split import best_spans, headroom, memory_for
 from desktop.fit.types import DeviceBudget
 
 MIB = 1 << 20

@@ -8,13 +8,11 @@ import msgspec
 import pytest
 
 from desktop.engine.protocol import DeviceMemory, KvType
-from desktop.fit.placement import CPU, assign_layers
-from desktop.fit.plan import PlanTask
-from desktop.fit.quality import quant_figures
-from desktop.fit.search import Problem
-from desktop.fit.shape import LayerCache, ModelShape
-from desktop.fit.speed import SpeedModel
-from desktop.fit.split_editor import (
+from desktop.fit.memory.placement import CPU, assign_layers
+from desktop.fit.memory.shape import LayerCache, ModelShape
+from desktop.fit.plans.plan import PlanTask
+from desktop.fit.plans.search import Problem
+from desktop.fit.plans.split_editor import (
     SplitProblem,
     boundaries_of,
     draft_of,
@@ -26,6 +24,8 @@ from desktop.fit.split_editor import (
     tensor_split_of,
     with_exact,
 )
+from desktop.fit.rating.quality import quant_figures
+from desktop.fit.speeds.speed import SpeedModel
 from desktop.fit.types import DeviceBudget
 from desktop.gguf.header import read_header
 from tests.unit.fit.builders import GIB, machine, make_plan

@@ -12,12 +12,13 @@ import pytest
 import pytest_asyncio
 
 from desktop.engine.protocol import DeviceMemory, EngineDevice, ImaginedDevice, LoadPlan
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.dry_run.exact import ExactFit, exact_fit
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
-from desktop.fit.exact import DryRuns, ExactFit, exact_fit
-from desktop.fit.layout import layouts
-from desktop.fit.placement import CPU, Costs
-from desktop.fit.plan import PlanTask, plan_by_arithmetic, problem_of
-from desktop.fit.verified import Ask, _best, _Checked, make_verified_plan
+from desktop.fit.memory.placement import CPU, Costs
+from desktop.fit.plans.layout import layouts
+from desktop.fit.plans.plan import PlanTask, plan_by_arithmetic, problem_of
+from desktop.fit.plans.verified import Ask, _best, _Checked, make_verified_plan
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import dense_model, write_gguf

@@ -9,14 +9,14 @@ import pytest
 
 from desktop.engine.client import EngineClient
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, LoadPlan
-from desktop.fit.actual import actual_memory
-from desktop.fit.asking import ask_engine
-from desktop.fit.exact import DryRuns
-from desktop.fit.layout import Layout
-from desktop.fit.placement import CPU, Span
-from desktop.fit.plan import Decision, PlanTask, plan_of, problem_of, wanted_request
+from desktop.fit.dry_run.asking import ask_engine
+from desktop.fit.dry_run.dry_runs import DryRuns
+from desktop.fit.memory.placement import CPU, Span
+from desktop.fit.plans.layout import Layout
+from desktop.fit.plans.plan import Decision, PlanTask, plan_of, problem_of, wanted_request
+from desktop.fit.plans.verified import make_verified_plan
+from desktop.fit.remembered.actual import actual_memory
 from desktop.fit.types import Kept
-from desktop.fit.verified import make_verified_plan
 from desktop.gguf.header import read_header
 from tests.support.engine_workers import rpc_worker
 from tests.support.models.decoders import write_moe

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from desktop.fit.budget import budgets_of_profile
-from desktop.fit.cards import card_of_size, find_card
-from desktop.fit.what_if import imagine, imagined_devices, used_cards
+from desktop.fit.cards.cards import card_of_size, find_card
+from desktop.fit.cards.what_if import imagine, imagined_devices, used_cards
+from desktop.fit.memory.budget import budgets_of_profile
 from tests.unit.fit.builders import GIB, machine
 
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from desktop.errors import AppError
-from desktop.fit.exact import DryRuns
+from desktop.fit.dry_run.dry_runs import DryRuns
 from desktop.gguf.header import HeaderParser, read_header
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit.test_exact import plan_of

@@ -48,7 +48,7 @@ def test_the_files_that_are_named_are_there() -> None:
 
 
 def test_the_pairs_are_found_in_the_table() -> None:
-    assert {("desktop/fit/plan.py", "plan_of"), ("settings.py", "LANGUAGE"), ("scheduler.py", "drain")} <= _said()
+    assert {("desktop/fit/plans/plan.py", "plan_of"), ("settings.py", "LANGUAGE"), ("scheduler.py", "drain")} <= _said()
 
 
 @pytest.mark.parametrize(("file", "name"), sorted(_said()))

@@ -13,7 +13,7 @@ from tests.support.sources import ROOT
 # Files that the breaches below need; the layers themselves are read from pyproject.toml.
 FILES = (
     *("ui/app", "ui/widgets/gauge", "ui/item_models/choices", "ui/pages/chat/view", "ui/pages/chat/controller"),
-    *("ui/pages/models/view", "ui/pages/models/controller", "cli/main", "chat/store", "fit/plan", "doctor/disk"),
+    *("ui/pages/models/view", "ui/pages/models/controller", "cli/main", "chat/store", "fit/plans/plan", "doctor/disk"),
     *("engine/protocol/plans", "engine/client", "download/queue", "library/store", "catalog/hub", "hardware/nvidia"),
     *("hardware/probe", "gguf/header", "runtime/loading/model", "runtime/child", "actions/fit"),
 )
@@ -24,8 +24,9 @@ ALLOWED = {
     "ui/app": "import PySide6.QtCore\nimport qasync\nimport desktop.ui.pages.chat.controller",
     "ui/pages/chat/controller": "import desktop.services\nimport desktop.ui.pages.chat.view",
     "ui/pages/chat/view": "import desktop.ui.widgets.gauge",
-    "actions/fit": "import desktop.services\nimport desktop.fit.plan",
-    "services": "import desktop.chat.store\nimport desktop.fit.plan\nimport desktop.doctor.disk",
+    "actions/fit": "import desktop.services\nimport desktop.fit.plans.plan",
+    "services": "import desktop.chat.store\nimport desktop.fit.plans.plan\nimport desktop.doctor.disk",
+    "fit/plans/plan": "import desktop.fit.speeds\nimport desktop.fit.types",
     "chat/store": "import desktop.engine.client\nimport desktop.database",
     "engine/client": "import desktop.engine.protocol\nimport desktop.childprocess",
     "engine/protocol/plans": "import msgspec\nimport desktop.errors",
@@ -39,8 +40,13 @@ BREACHES = {
         ("errors", "import desktop.paths"),
         ("services", "import desktop.actions.fit"),
         ("ui/app", "import desktop.cli.main"),
-        ("fit/plan", "import desktop.doctor.disk"),
+        ("fit/plans/plan", "import desktop.doctor.disk"),
         ("newroom", ""),
+    ],
+    "fit-rooms": [
+        ("fit/types", "import desktop.fit.plans.plan"),
+        ("fit/memory", "import desktop.fit.speeds"),
+        ("fit/newroom", ""),
     ],
     "runtime-stands-alone": [
         ("runtime/child", "import desktop.engine.client"),
@@ -54,7 +60,7 @@ BREACHES = {
     "protocol-is-a-leaf": [("engine/protocol/plans", "import desktop.gguf.header")],
     "qt-in-ui": [("chat/store", "import qasync"), ("log", "from PySide6 import QtCore")],
     "llama-in-runtime": [
-        ("fit/plan", "import llama_cpp"),
+        ("fit/plans/plan", "import llama_cpp"),
         ("engine/client", "def f():\n    from llama_cpp import Llama"),
     ],
     "pynvml-in-nvidia": [("hardware/probe", "import pynvml")],
@@ -79,8 +85,10 @@ def declared_contracts() -> dict[str, dict[str, Any]]:
 
 def build_house(root: Path, contents: dict[str, str]) -> None:
     """Write a house with every layer below `root`, with `contents` as the code of its files."""
-    layers = [name.strip() for line in declared_contracts()["layers"]["layers"] for name in line.split("|")]
-    flat = {name for name in layers if not name.startswith("(") and not any(f.startswith(f"{name}/") for f in FILES)}
+    contracts, flat = declared_contracts(), set()
+    for contract, above in (("layers", ""), ("fit-rooms", "fit/")):
+        names = {above + name.strip() for line in contracts[contract]["layers"] for name in line.split("|")}
+        flat |= {name for name in names if "(" not in name and not any(f.startswith(f"{name}/") for f in FILES)}
     for room in {*FILES, *flat, *contents}:
         file = root / "desktop" / f"{room}.py"
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QCoreApplication
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, LoadedModel, LoadPlan
-from desktop.fit.actual import actual_memory, predicted_memory
+from desktop.fit.remembered.actual import actual_memory, predicted_memory
 from desktop.hardware.types import GpuSample, HardwareSample
 from desktop.ui.card_names import short_card_name
 from desktop.ui.figures import gib

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QLocale, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QWidget
 
-from desktop.fit.split_editor import DeviceLoad
+from desktop.fit.plans.split_editor import DeviceLoad
 from desktop.ui.card_names import short_card_name
 from desktop.ui.figures import GIB, gib
 from desktop.ui.widgets.gauge import Swatch

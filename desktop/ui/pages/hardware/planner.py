@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QCompleter, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
-from desktop.fit.cards import Card as GraphicsCard
-from desktop.fit.planner import Comparison, HardwareWish
+from desktop.fit.cards.cards import Card as GraphicsCard
+from desktop.fit.cards.planner import Comparison, HardwareWish
 from desktop.fit.types import Choice
 from desktop.ui.bridge import render, sentences
 from desktop.ui.figures import GIB, gib

@@ -7,8 +7,8 @@ from contextlib import aclosing
 from desktop.actions.recommend import recommend_models
 from desktop.engine.protocol import ImaginedDevice
 from desktop.errors import AppError
-from desktop.fit.cards import card_called
-from desktop.fit.planner import (
+from desktop.fit.cards.cards import card_called
+from desktop.fit.cards.planner import (
     Comparison,
     HardwareWish,
     card_names,
@@ -17,8 +17,8 @@ from desktop.fit.planner import (
     imagined_profile,
     with_exact,
 )
+from desktop.fit.cards.what_if import imagined_devices
 from desktop.fit.types import Choice
-from desktop.fit.what_if import imagined_devices
 from desktop.hardware.types import HardwareProfile
 from desktop.services import Services, Survey
 from desktop.settings import WANTED_CONTEXT

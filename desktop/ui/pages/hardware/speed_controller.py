@@ -16,7 +16,7 @@ from desktop.ui.pages.hardware.speeds import Occupation, SpeedCard, SpeedRow
 from desktop.ui.shell import Shell
 
 if TYPE_CHECKING:
-    from desktop.fit.measured import Probes
+    from desktop.fit.speeds.measured import Probes
 
 LOOK = 0.2
 """Seconds between two looks at whether the engine has work."""

@@ -8,7 +8,7 @@ from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.engine.protocol import LoadedModel
-from desktop.fit.split_editor import Alone, DeviceLoad, SplitDraft
+from desktop.fit.plans.split_editor import Alone, DeviceLoad, SplitDraft
 from desktop.library.types import InstalledModel
 from desktop.ui.card_names import short_card_name
 from desktop.ui.engine_words import guessing_words

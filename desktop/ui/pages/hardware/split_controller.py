@@ -10,8 +10,8 @@ from desktop.actions.plan import task_of
 from desktop.actions.split import exact_split
 from desktop.engine.protocol import KvType, LoadedModel
 from desktop.errors import AppError
-from desktop.fit.plan import PlanTask
-from desktop.fit.split_editor import (
+from desktop.fit.plans.plan import PlanTask
+from desktop.fit.plans.split_editor import (
     SplitDraft,
     SplitProblem,
     boundaries_of,

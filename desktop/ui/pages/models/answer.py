@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.errors import Phrase
 from desktop.fit.types import Choice
-from desktop.library.types import model_key
+from desktop.library.types import catalog_key
 from desktop.ui.bridge import render, sentences
 from desktop.ui.figures import gb, gib
 from desktop.ui.verdicts import verdict_kind, verdict_text
@@ -113,7 +113,7 @@ class AnswerCard(Card):
         choice = self._choice
         if choice is None:
             return
-        busy = model_key(choice.model_id, choice.quantization) in self._busy
+        busy = catalog_key(choice.model_id, choice.quantization) in self._busy
         words = self.tr("Chat") if choice.installed else self.tr("Download and chat")
         self._button.setText(self.tr("Downloading …") if busy else words)
         self._button.set_icon_name("chat" if choice.installed else "download")

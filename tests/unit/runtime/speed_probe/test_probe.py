@@ -6,8 +6,8 @@ import pytest
 
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import SpeedAnswer
-from desktop.fit import speed_probe
-from desktop.fit.speed_probe import measure_speeds
+from desktop.fit.speeds import speed_probe
+from desktop.fit.speeds.speed_probe import measure_speeds
 
 
 def test_it_measures_the_processor_and_says_how_far_it_is() -> None:

@@ -1,0 +1,1 @@
+"""Which models are recommended for a machine, and why."""

@@ -1,0 +1,1 @@
+"""What the engine itself says of a plan, before the download."""

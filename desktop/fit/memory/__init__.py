@@ -1,0 +1,1 @@
+"""What a model's layers take and where they go: arithmetic, the same as libllama's."""

@@ -1,0 +1,1 @@
+"""The search for the best way to run one model on the devices at hand."""

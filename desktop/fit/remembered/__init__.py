@@ -1,0 +1,1 @@
+"""What this machine taught: runs, outcomes of loads, what drivers took."""

@@ -1,0 +1,1 @@
+"""How fast a model is: estimated, measured, corrected by runs."""
