@@ -34,4 +34,52 @@ def _models_and_downloads(connection: apsw.Connection) -> None:
     )
 
 
-MIGRATIONS = (Migration(1, "models and downloads", _models_and_downloads),)
+def _what_is_found(connection: apsw.Connection) -> None:
+    connection.execute(
+        """
+        ALTER TABLE models ADD COLUMN stamp INTEGER NOT NULL DEFAULT 0;  -- of all shards' times; 0: not known
+        ALTER TABLE models ADD COLUMN source TEXT NOT NULL DEFAULT 'snug';
+        ALTER TABLE models ADD COLUMN architecture TEXT NOT NULL DEFAULT '';
+        ALTER TABLE models ADD COLUMN context INTEGER NOT NULL DEFAULT 0;  -- tokens; 0: not known
+        CREATE TABLE folders (
+            path TEXT PRIMARY KEY,
+            added REAL NOT NULL             -- seconds since 1970
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE found (
+            path TEXT PRIMARY KEY,          -- of a split model the first shard
+            id TEXT NOT NULL UNIQUE,
+            source TEXT NOT NULL,
+            root TEXT NOT NULL,             -- the folder that was scanned
+            kind TEXT NOT NULL,             -- model, projector or other
+            size INTEGER NOT NULL,          -- bytes of all shards
+            stamp INTEGER NOT NULL,
+            model_id TEXT NOT NULL,
+            name TEXT NOT NULL,
+            quantization TEXT NOT NULL,
+            architecture TEXT NOT NULL,
+            context INTEGER NOT NULL,
+            licence TEXT NOT NULL,
+            problem TEXT NOT NULL,          -- truncated, damaged or empty
+            sha256 TEXT NOT NULL,           -- what the store says of the file
+            repo TEXT NOT NULL,
+            file TEXT NOT NULL,
+            revision TEXT NOT NULL,
+            added REAL NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE hidden (
+            path TEXT PRIMARY KEY           -- a file of somebody else that the person does not want to see
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE digests (
+            path TEXT PRIMARY KEY,
+            size INTEGER NOT NULL,
+            stamp INTEGER NOT NULL,
+            sha256 TEXT NOT NULL            -- computed here, of all shards one after the other
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
+MIGRATIONS = (
+    Migration(1, "models and downloads", _models_and_downloads),
+    Migration(2, "what is found in folders and other programs", _what_is_found),
+)
