@@ -93,7 +93,7 @@ class Services:
 
     @cached_property
     def dry_runs(self) -> "DryRuns":
-        """Who asks the engine what a plan would need; one child for all that ask."""
+        """Who asks the engine what a plan would need; its children answer all that ask."""
         from desktop.fit.dry_run.answers import Answers
         from desktop.fit.dry_run.dry_runs import DryRuns
 

@@ -28,9 +28,11 @@ FETCHED_AT_ONCE = 3
 """Headers that are fetched side by side for a page; each has a megabyte or ten."""
 
 LOOKED_AT_ONCE = 3
-"""Models that are known and looked at side by side; the engine answers about one at a time."""
+"""Models that are known and looked at side by side: one more than the dry runs have children, so that none waits."""
 
 KEPT_FOR_THE_SESSION = 4096
+"""Choices with the engine's figures; beyond that all are forgotten and asked about again."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -160,8 +162,7 @@ class _Asking:
     def about_known(self, choices: "Sequence[Choice]", unknown: "list[Choice]") -> "list[asyncio.Task[Choice | None]]":
         """Ask about those that are on this disk, or whose header was kept; None where it failed.
 
-        The others are added to `unknown`. A few are looked at side by side: while the engine answers about one, the
-        next is made ready.
+        The others are added to `unknown`.
         """
         slots = asyncio.Semaphore(LOOKED_AT_ONCE)
         return [asyncio.ensure_future(self._look_and_ask(choice, unknown, slots)) for choice in choices]

@@ -134,7 +134,7 @@ class _Loads:
         return await predict_anew(self._services, self._task, plan)
 
     async def _try(self, plan: LoadPlan) -> LoadedModel:
-        # The drivers of the dry run's child hold memory on the cards.
+        # Drivers hold memory on the cards for each child of the dry runs.
         quiet = self._services.dry_runs.paused() if plan.devices else contextlib.nullcontext()
         try:
             async with quiet:

@@ -18,7 +18,7 @@ async def exact_split(
 ) -> tuple[DeviceMemory, ...]:
     """Ask the engine in a dry run what each device would need, in bytes, overheads included.
 
-    Raises the errors of engine.failure. Where this is cancelled, the next question gets another child.
+    Raises the errors of engine.failure. Where this is cancelled, its child still finishes the answer, which is dropped.
     """
     from desktop.fit.dry_run.asking import ask_engine, key_of_machine
     from desktop.fit.plans.split_editor import plan_of_draft

@@ -12,7 +12,6 @@ Verdict = Literal["fits", "tight", "partial", "does_not_fit"]
 
 QualityWord = Literal["lossless in practice", "near-lossless", "good", "acceptable", "poor"]
 
-
 KeptKind = Literal["experts", "feed_forward"]
 
 

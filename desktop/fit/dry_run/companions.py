@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from desktop.engine.protocol import LoadPlan
+from desktop.fit.memory.placement import CPU
 from desktop.gguf.header import GgufHeader, TensorInfo, read_header
 from desktop.gguf.shards import all_shards
 
@@ -45,18 +46,16 @@ def draft_request(plan: LoadPlan) -> LoadPlan:
     )
 
 
-def adapter_weights(
-    adapters: Iterable[GgufHeader], homes: Mapping[str, Sequence[str]], cpu: str = "CPU"
-) -> dict[str, int]:
+def adapter_weights(adapters: Iterable[GgufHeader], homes: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """Bytes per device: each pair lies where the tensor lies that it adapts (llama-adapter.cpp).
 
     homes: the devices of the model's tensors by name. A tied head's adapter stays with the embeddings.
     """
     sums: dict[str, int] = {}
     for tensor in (tensor for adapter in adapters for tensor in adapter.tensors):
-        name = adapted(tensor)
+        name = _adapted(tensor)
         if name is not None:  # norms are passed over
-            device = next(iter(homes.get(name, ())), cpu)
+            device = next(iter(homes.get(name, ())), CPU)
             sums[device] = sums.get(device, 0) + tensor.size
     return sums
 
@@ -71,7 +70,7 @@ def adapter_compute(
     """
     most: dict[str, int] = {}
     for tensor in (tensor for adapter in adapters for tensor in adapter.tensors if tensor.name.endswith(_HALVES[1])):
-        name = adapted(tensor)
+        name = _adapted(tensor)
         rows = plan.n_outputs_max if name == _HEAD else min(plan.n_ubatch, plan.n_ctx)
         rows *= max(experts_used, 1) if len(tensor.shape) > 2 else 1
         size = _F32 * rows * sum(tensor.shape[:2])
@@ -80,6 +79,6 @@ def adapter_compute(
     return most
 
 
-def adapted(tensor: TensorInfo) -> str | None:
+def _adapted(tensor: TensorInfo) -> str | None:
     """The model's tensor that a tensor of an adapter belongs to; None for what the engine does not use."""
     return next((tensor.name.removesuffix(half) for half in _HALVES if tensor.name.endswith(half)), None)

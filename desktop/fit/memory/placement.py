@@ -158,7 +158,7 @@ class Costs:
     """Bytes of any run of layers, weights and KV cache, for one shape and one request."""
 
     def __init__(self, shape: ModelShape, request: Request, *, corrections: Corrections = MappingProxyType({})) -> None:
-        """corrections: see there."""
+        """corrections: of compute buffers, by what the engine said of them."""
         self.corrections = corrections
         self._estimates: dict[tuple[Way, int], int] = {}
         streams = 1 if request.kv_unified else request.n_seq_max

@@ -1,4 +1,7 @@
-"""Search: how many layers leave the CPU, and how they are shared out over several devices."""
+"""How many whole layers leave the CPU, how several devices share them, and what is left free on each then.
+
+Which of the ways to place a model is best is searched in `plans.search`.
+"""
 
 import bisect
 from collections.abc import Sequence
