@@ -48,8 +48,20 @@ class Private:
     __repr__ = __str__
 
 
+_known_secrets = set[str]()
+_SHORTEST_SECRET = 8
+
+
+def hide_from_log(secret: str) -> None:
+    """Never let `secret` into the log of this process, whatever it looks like; one of a few characters is ignored."""
+    if len(secret) >= _SHORTEST_SECRET:
+        _known_secrets.add(secret)
+
+
 def redact(text: str) -> str:
     """Return `text` without tokens, keys, passwords and signed addresses."""
+    for secret in tuple(_known_secrets):
+        text = text.replace(secret, _HIDDEN)
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

@@ -62,7 +62,10 @@ def quantization_of(file_name: str) -> str:
 
 def printable(text: str) -> str:
     """Return `text` short enough and clean enough to be shown and logged."""
-    return text[:200].encode("ascii", "backslashreplace").decode() if not text.isprintable() else text[:200]
+    text = text[:200]
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _is_safe_part(part: str) -> bool:

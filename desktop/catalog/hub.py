@@ -7,6 +7,7 @@ the thread that asks first, never before the window is painted.
 A token goes to the configured endpoint only, and never in clear text to another machine.
 """
 
+import asyncio
 import difflib
 import logging
 import os
@@ -33,21 +34,30 @@ from desktop.catalog.hub_errors import (
 )
 from desktop.daemon_thread import in_daemon_thread
 from desktop.gguf.shards import all_shards, parse_shard_name
+from desktop.log import hide_from_log
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
+TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - its name
 ANSWER_TIMEOUT = 20.0
 """Seconds the Hub may take to say what a repository holds."""
 
+KEYRING_TIMEOUT = 10.0
+"""Seconds a keyring may take; one that is locked waits for the person."""
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+"""As Git LFS writes the checksum of a content."""
+
 _MOST_NAMED = 24
 """Names in one hint."""
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A commit of a repository."""
+
 _TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its own variables
 _log = logging.getLogger(__name__)
 
@@ -84,26 +94,52 @@ class HubModel(msgspec.Struct, frozen=True, kw_only=True):
 class Hub:
     """The Hub at one endpoint.
 
-    endpoint: from the settings; the variable HF_ENDPOINT goes before it, the Hub's own address after it.
-    token: for gated and private repositories; the variable HF_TOKEN when it is None.
+    endpoint: from the settings, or a function that reads it; the variable HF_ENDPOINT goes before it, the Hub's own
+        address after it.
+    token: meant for this endpoint, wherever that is.
     offline: the person's "no network" switch, or a function that reads it; asked before every request, and while a
         transfer runs. HF_HUB_OFFLINE sets it for the whole process.
+    kept_token: reads the token that the person keeps for the Hub; blocking, called once, by `prepare`, and only where
+        the variable HF_TOKEN is not set. token_to_mirror: whether that one may go to another host than the Hub's own.
     """
 
     def __init__(
         self,
-        endpoint: str | None = None,
+        endpoint: str | Callable[[], str] | None = None,
         token: str | None = None,
         offline: bool | Callable[[], bool] = False,
         *,
+        kept_token: Callable[[], str | None] | None = None,
+        token_to_mirror: bool | Callable[[], bool] = False,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         environment = os.environ if environment is None else environment
-        chosen = environment.get("HF_ENDPOINT", "").strip() or endpoint or DEFAULT_ENDPOINT
-        self.endpoint = chosen.rstrip("/")
+        self._forced_endpoint = environment.get("HF_ENDPOINT", "").strip()
+        self._endpoint = endpoint
         self._forced_offline = environment.get("HF_HUB_OFFLINE", "").upper() in _TRUE
         self._offline = offline
-        self._token = token or environment.get("HF_TOKEN", "").strip() or None
+        self._token = token
+        self._persons_token = environment.get(TOKEN_VARIABLE, "").strip() or None
+        self._kept_token = None if self._persons_token else kept_token
+        self._token_to_mirror = token_to_mirror
+        self._reading = asyncio.Lock()
+        if self._persons_token:
+            hide_from_log(self._persons_token)
+
+    @property
+    def endpoint(self) -> str:
+        """Where the Hub is, without a slash at the end."""
+        set_up = self._endpoint() if callable(self._endpoint) else self._endpoint
+        return (self._forced_endpoint or (set_up or "").strip() or DEFAULT_ENDPOINT).rstrip("/")
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether the endpoint is another host than the Hub's own."""
+        try:
+            parts = urlsplit(self.endpoint)
+            return (parts.scheme, parts.hostname, parts.port or 443) != ("https", "huggingface.co", 443)
+        except ValueError:
+            return True
 
     @property
     def offline(self) -> bool:
@@ -125,15 +161,42 @@ class Hub:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadEndpoint(endpoint=printable(self.endpoint))
 
+    async def prepare(self) -> None:
+        """Read the token that the person keeps, unless that was done; call it before the first request.
+
+        A keyring that does not answer (it may wait for a password) is given up, and the log says so.
+        """
+        async with self._reading:
+            if self._kept_token is None or self.offline:
+                return
+            try:
+                self.use_token(await in_daemon_thread(self._kept_token, name="hub token", timeout=KEYRING_TIMEOUT))
+            except TimeoutError:
+                self._kept_token = None
+                _log.warning("the keyring does not answer; the Hub is asked without a token")
+
+    def use_token(self, token: str | None) -> None:
+        """Take another token of the person's from now on, or none."""
+        self._kept_token, self._persons_token = None, token
+        if token:
+            hide_from_log(token)
+
+    @property
+    def may_send_token(self) -> bool:
+        """Whether the token that the person keeps may go to the configured endpoint."""
+        allowed = self._token_to_mirror() if callable(self._token_to_mirror) else self._token_to_mirror
+        return allowed or not self.is_mirror
+
     def token_for(self, url: str) -> str | None:
         """Return the token if `url` is on the configured endpoint's host and the way there is encrypted or local."""
+        token = self._token or (self._persons_token if self.may_send_token else None)
         wanted, own = urlsplit(url), urlsplit(self.endpoint)
-        if self._token is None or (wanted.scheme, wanted.netloc) != (own.scheme, own.netloc):
+        if token is None or (wanted.scheme, wanted.netloc) != (own.scheme, own.netloc):
             return None
         if wanted.scheme != "https" and wanted.hostname not in _LOOPBACK:
             _log.warning("The Hub token is not sent: %s is not encrypted", own.netloc)
             return None
-        return self._token
+        return token
 
     async def file(self, *, repo: str, file: str, revision: str = "main") -> HubFile:
         """Ask what `file` of `repo` is at `revision`, pinned to the commit.
@@ -168,11 +231,12 @@ class Hub:
         for part in parts:
             if part not in names:
                 raise _missing_file(repo, part, sorted(names))
-        if not _COMMIT.fullmatch(info.sha or ""):
+        if not COMMIT.fullmatch(info.sha or ""):
             raise HubUnreachable(endpoint=self.endpoint, reason="it names no commit", detail=info.sha)
         return HubModel(repo=repo, commit=info.sha or "", file=parts[0])
 
     async def _model_info(self, repo: str, revision: str) -> "ModelInfo":
+        await self.prepare()
         self.require_online()
         try:
             return await in_daemon_thread(lambda: self._ask(repo, revision), name="hub", timeout=ANSWER_TIMEOUT + 10)
@@ -200,7 +264,7 @@ class Hub:
             raise OfflineSwitchOn(detail=error) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, KeyError, TypeError) as error:
             # The last three: an answer that is not the Hub's, for example a log-in page of a wireless network.
-            raise HubUnreachable(endpoint=self.endpoint, reason=_reason(error), detail=error) from error
+            raise HubUnreachable(endpoint=self.endpoint, reason=reason_of(error), detail=error) from error
 
     def _api(self) -> "HfApi":
         from huggingface_hub import HfApi
@@ -213,7 +277,7 @@ class Hub:
         file = check_file(sibling.rfilename)
         commit, digest = info.sha or "", sibling.lfs.sha256 if sibling.lfs else ""
         size = sibling.lfs.size if sibling.lfs else sibling.size
-        if not _COMMIT.fullmatch(commit) or not _SHA256.fullmatch(digest) or not size or size < 0:
+        if not COMMIT.fullmatch(commit) or not SHA256.fullmatch(digest) or not size or size < 0:
             raise HubFileUnverifiable(file=f"{repo}/{file}", detail=sibling)
         url = f"{self.endpoint}/{repo}/resolve/{commit}/{quote(file)}"
         return HubFile(repo=repo, file=file, revision=commit, size=size, sha256=digest, url=url)
@@ -269,5 +333,6 @@ def _only(info: "ModelInfo", names: list[str], what: str) -> "RepoSibling":
     return found[0]
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What another library says of a failure, fit to be shown."""
     return printable(str(error)) or type(error).__name__

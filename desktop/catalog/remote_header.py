@@ -170,6 +170,7 @@ class RemoteHeaders:
         if self._client is None:
             raise RuntimeError("RemoteHeaders is used outside of its context")
         address = httpx2.URL(url)
+        await self._hub.prepare()
         for _ in range(MOST_REDIRECTS):
             self._hub.require_online()
             await self._look_up(address)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from tests.support.hub_search import SearchDesk, may_know, repository_row
 from tests.support.hub_values import DEFAULT_COMMIT, Fault, FaultKind, Recorded, Repository, ServedFile
 
 __all__ = ["DEFAULT_COMMIT", "Fault", "FaultKind", "HubServer", "Recorded"]
@@ -45,6 +46,7 @@ class HubServer:
         self.hub_faults: deque[Fault] = deque()
         self.bytes_per_second: float | None = None
         self.etag_prefix = ""
+        self.search = SearchDesk()
         self.send_buffer: int | None = None
         self.stopping = threading.Event()
         self._lock = threading.Lock()
@@ -77,6 +79,10 @@ class HubServer:
     def gate(self, repo: str, token: str) -> None:
         """Let only `token` fetch the files of `repo`."""
         self.repositories[repo].gated_token = token
+
+    def hide(self, repo: str, token: str) -> None:
+        """Make `repo` private: only `token` may know of it."""
+        self.repositories[repo].private_token = token
 
     def of(self, host: str) -> list[Recorded]:
         """The requests that reached "hub" or "cdn"."""
@@ -223,7 +229,11 @@ class _HubHandler(_Handler):
 
     def _route(self) -> None:
         path = unquote(urlsplit(self.path).path).strip("/").split("/")
-        if path[:2] == ["api", "models"] and len(path) >= 4:
+        if path == ["api", "models"]:
+            query = parse_qs(urlsplit(self.path).query)
+            body, headers = self.hub.search.answer(self.hub.repositories, query, self.recorded.authorization)
+            self.answer(200, body, Content_Type="application/json", **headers)
+        elif path[:2] == ["api", "models"] and len(path) >= 4:
             self._api("/".join(path[2:4]), path[4:])
         elif len(path) >= 5 and path[2] == "resolve":
             self._resolve("/".join(path[:2]), path[3], "/".join(path[4:]))
@@ -240,11 +250,7 @@ class _HubHandler(_Handler):
         else:
             blobs = parse_qs(urlsplit(self.path).query).get("blobs") is not None
             siblings = [_sibling(name, file, blobs=blobs) for name, file in found.files.items()]
-            gated: object = "manual" if found.gated_token else False
-            self.answer_json(
-                {"_id": "1", "id": repo, "modelId": repo, "sha": found.commit, "private": False, "gated": gated,
-                 "downloads": 1, "likes": 0, "tags": ["gguf"], "siblings": siblings}
-            )  # fmt: skip
+            self.answer_json(repository_row(repo, found) | {"sha": found.commit, "siblings": siblings} | found.facts)
 
     def _resolve(self, repo: str, revision: str, name: str) -> None:
         found = self._repository(repo, revision)
@@ -265,10 +271,11 @@ class _HubHandler(_Handler):
     def _repository(self, repo: str, revision: str) -> Repository | None:
         """The repository, or None after the refusal the real Hub gives."""
         found = self.hub.repositories.get(repo)
-        if found is None:
+        if found is None or not may_know(found, self.recorded.authorization):
             # The real Hub says 401 to those without a token, so that nobody learns what exists.
             self.refuse(404 if self.recorded.authorization else 401, "RepoNotFound")
-        elif revision not in ("main", found.commit):
+            return None
+        if revision not in ("main", found.commit):
             self.refuse(404, "RevisionNotFound")
             return None
         return found

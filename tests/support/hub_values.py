@@ -57,8 +57,13 @@ class ServedFile:
 
 @dataclass
 class Repository:
-    """What the Hub knows about one repository."""
+    """What the Hub knows about one repository.
+
+    private_token: who may know that it exists. facts: fields of its row in a search (tests.support.hub_search).
+    """
 
     commit: str
     files: dict[str, ServedFile] = field(default_factory=dict)
     gated_token: str | None = None
+    private_token: str | None = None
+    facts: dict[str, object] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from desktop.catalog.catalog import load_catalog
-from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check_revision
+from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check_revision, printable
 from desktop.catalog.hub import DEFAULT_ENDPOINT, Hub, quantized_files
 from desktop.catalog.hub_errors import (
     BadEndpoint,
@@ -203,7 +203,7 @@ def test_the_environment_goes_before_the_setting_and_the_setting_before_the_defa
 
 
 def test_the_token_goes_to_the_configured_host_only() -> None:
-    hub = Hub("https://hub.example", environment={"HF_TOKEN": "hf_secret"})
+    hub = Hub("https://hub.example", token_to_mirror=True, environment={"HF_TOKEN": "hf_secret"})
     assert hub.token_for("https://hub.example/api") == "hf_secret"
     for other in (
         "https://cdn.example/x",
@@ -243,6 +243,11 @@ def test_a_name_that_could_lead_elsewhere_is_refused(name: str) -> None:
 def test_a_revision_that_is_none_is_refused(revision: str) -> None:
     with pytest.raises(UnsafeName):
         check_revision(revision)
+
+
+def test_what_is_shown_of_a_name_steers_no_terminal() -> None:
+    assert printable("a\x1b[31mb\u202ec\0模\n") == "a\\x1b[31mb\\u202ec\\x00模\\n"
+    assert printable("模型" * 500) == ("模型" * 500)[:200]
 
 
 def test_ordinary_names_pass() -> None:

@@ -1,0 +1,101 @@
+"""One JSON answer of the Hub's API: bounded in bytes and in time, from the configured endpoint only.
+
+The request goes through huggingface_hub's own session. Its list_models and model_info are not used
+for lists: they follow a "next" link to whichever host an answer names, the token included, read an answer of any
+length, and give up the whole of it for one row of a wrong type.
+"""
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from desktop import __version__
+from desktop.catalog.hub import ANSWER_TIMEOUT, Hub, reason_of
+from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn, explain_status, retry_after
+from desktop.daemon_thread import in_daemon_thread
+
+if TYPE_CHECKING:
+    import httpx2
+
+LARGEST_ANSWER = 16 << 20
+"""Bytes. A page of 100 repositories with their chat templates has about one megabyte."""
+
+_LONGEST_CURSOR = 4096
+Parameters = dict[str, str | int | bool | list[str]]
+
+
+class HubAnswer(NamedTuple):
+    """What came. cursor: names the next page of a list, "" after the last."""
+
+    body: bytes
+    cursor: str = ""
+
+
+async def ask_hub(hub: Hub, path: str, parameters: Parameters, *, what: str) -> HubAnswer:
+    """Ask `path` ("api/models") of the Hub. what: for the words of an error, a repository or a search.
+
+    Raises OfflineSwitchOn, BadEndpoint, HubFileMissing, HubAccessDenied, HubBusy, HubUnreachable.
+    """
+    await hub.prepare()
+    hub.require_online()
+    try:
+        return await in_daemon_thread(
+            lambda: _ask(hub, path, parameters, what), name="hub", timeout=ANSWER_TIMEOUT + 10
+        )
+    except TimeoutError as error:
+        raise HubUnreachable(endpoint=hub.endpoint, reason="time-out", detail=error) from error
+
+
+def _ask(hub: Hub, path: str, parameters: Parameters, what: str) -> HubAnswer:
+    """Blocking; runs in a thread of its own."""
+    import httpx2
+    from huggingface_hub import get_session
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    url = f"{hub.endpoint}/{path}"
+    headers = {"User-Agent": f"snug/{__version__}"}
+    if token := hub.token_for(url):
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        with get_session().stream("GET", url, params=parameters, headers=headers, timeout=ANSWER_TIMEOUT) as response:
+            _check_status(hub, response, what)
+            return HubAnswer(_body(hub, response), _cursor(response))
+    except OfflineModeIsEnabled as error:
+        raise OfflineSwitchOn(detail=error) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+        raise HubUnreachable(endpoint=hub.endpoint, reason=reason_of(error), detail=error) from error
+
+
+def _check_status(hub: Hub, response: "httpx2.Response", what: str) -> None:
+    if response.status_code != 200:
+        raise explain_status(
+            response.status_code,
+            code=response.headers.get("X-Error-Code", ""),
+            what=what,
+            page=f"{hub.endpoint}/{what}" if "/" in what else hub.endpoint,
+            wait=retry_after(response.headers.get("Retry-After")),
+            detail=dict(response.headers),
+        )
+
+
+def _body(hub: Hub, response: "httpx2.Response") -> bytes:
+    """All of it; raises HubUnreachable for one that is too long or comes too slowly."""
+    body, deadline = bytearray(), time.monotonic() + ANSWER_TIMEOUT
+    for piece in response.iter_bytes():
+        hub.require_online()
+        body += piece
+        if len(body) > LARGEST_ANSWER:
+            raise HubUnreachable(endpoint=hub.endpoint, reason=f"its answer is longer than {LARGEST_ANSWER} bytes")
+        if time.monotonic() > deadline:
+            raise HubUnreachable(endpoint=hub.endpoint, reason="time-out")
+    return bytes(body)
+
+
+def _cursor(response: "httpx2.Response") -> str:
+    """Only the cursor of the "next" link is taken: a mirror's link may lead to the Hub itself, or anywhere."""
+    link = response.links.get("next", {}).get("url", "")
+    try:
+        cursor = parse_qs(urlsplit(link).query).get("cursor", [""])[0]
+    except ValueError:
+        return ""
+    return cursor if len(cursor) <= _LONGEST_CURSOR and cursor.isprintable() else ""
