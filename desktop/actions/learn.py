@@ -43,9 +43,11 @@ class OverheadLearner:
                 await asyncio.to_thread(self._note, device, engine.info.version, found[device.name])
 
     def _note(self, device: "EngineDevice", engine: str, size: int) -> None:
+        from desktop.fit.speeds.known_speeds import driver_of
+
         survey = self._services.surveys.latest
         cards = survey.profile.gpus if survey else ()
-        driver = next((card.driver or "" for card in cards if card.backend == device.name), "")
+        driver = driver_of(device.name, cards)
         log.info("%s takes %s on %s beside the model", engine, gib(size), device.name)
         self._services.observed.note_overhead(device.description, driver, engine, size)
 

@@ -26,13 +26,14 @@ async def survey(services: Services, *, again: bool = False) -> Survey:
 
 def learned_overheads(services: Services, found: Survey) -> dict[str, int]:
     """What the drivers of the engine's devices were seen to take here, in bytes. Blocking."""
+    from desktop.fit.speeds.known_speeds import driver_of
+
     if found.engine is None:
         return {}
-    drivers = {gpu.backend: gpu.driver or "" for gpu in found.profile.gpus}
+    cards, version = found.profile.gpus, found.engine.version
     seen = {
-        device.name: services.observed.overhead(device.description, drivers[device.name], found.engine.version)
+        device.name: services.observed.overhead(device.description, driver_of(device.name, cards), version)
         for device in found.engine.devices
-        if device.name in drivers
     }
     return {name: size for name, size in seen.items() if size is not None}
 

@@ -6,7 +6,6 @@ to the same sum, else by the engine's own sums.
 """
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -18,7 +17,6 @@ from desktop.fit.memory.placement import CPU, Costs, request_of
 from desktop.fit.memory.shape import ModelShape
 from desktop.gguf.header import GgufHeader, TensorInfo
 
-KEPT_SHAPES = 16
 _ROUNDING = 5243 + 1  # the engine's log states sizes to 0.01 MiB
 
 
@@ -52,13 +50,13 @@ def exact_fit(
     tensors = [tensor for part in (header, *shards) for tensor in part.tensors]
     homes = _homes(tensors, answer.layers, plan, header.architecture)
     sums.add_weights(tensors, homes)
-    by_arithmetic = sums.add_kv(_shape(header, tuple(shards)), answer, plan)
+    by_arithmetic = sums.add_kv(shape_of_header(header, shards=shards), answer, plan)
     sums.add_compute(answer.layers, answer.compute)
     if beside.draft is not None and answer.draft is not None:
         small, layers = draft_request(plan), answer.draft.layers
         tensors = list(beside.draft.tensors)
         sums.add_weights(tensors, _homes(tensors, layers, small, beside.draft.architecture))
-        by_arithmetic &= sums.add_kv(_shape(beside.draft, ()), answer.draft, small)
+        by_arithmetic &= sums.add_kv(shape_of_header(beside.draft), answer.draft, small)
         sums.add_compute(layers, answer.draft.compute)
     if beside.projector is not None:
         target = plan.devices[0] if plan.devices else CPU
@@ -74,21 +72,6 @@ def exact_fit(
         engine=answer.engine,
         by_arithmetic=by_arithmetic,
     )
-
-
-_shapes: OrderedDict[int, tuple[GgufHeader, tuple[GgufHeader, ...], ModelShape]] = OrderedDict()
-
-
-def _shape(header: GgufHeader, shards: tuple[GgufHeader, ...]) -> ModelShape:
-    """The shape of a model; of the last few headers it is known: a slider asks for one again and again."""
-    known = _shapes.get(id(header))
-    if known is not None and known[0] is header and known[1] == shards:
-        return known[2]
-    shape = shape_of_header(header, shards=shards)
-    _shapes[id(header)] = header, shards, shape  # kept alive, so that its id is nobody else's
-    if len(_shapes) > KEPT_SHAPES:
-        _shapes.popitem(last=False)
-    return shape
 
 
 class _Sums:

@@ -56,13 +56,9 @@ class Part(NamedTuple):
     down: bool
 
 
+@cache
 def mix_figures() -> MixFigures:
     """Return the fitted figures."""
-    return _figures()
-
-
-@cache
-def _figures() -> MixFigures:
     return msgspec.json.decode((resources_folder() / "tensor_types.json").read_bytes(), type=MixFigures)
 
 
