@@ -8,22 +8,15 @@ from typing import Any
 import pytest
 
 from desktop.actions.learn import OverheadLearner, seen_overheads
-from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice, LoadedModel
+from desktop.actions.survey import learned_overheads
+from desktop.engine.protocol import DeviceMemory, LoadedModel
 from desktop.fit.memory.budget import GPU_OVERHEAD, budgets_of_devices
 from desktop.hardware.types import GpuSample, HardwareSample
 from desktop.paths import user_paths
-from desktop.services import Services, create_services
-from tests.unit.fit.builders import GIB, machine
+from desktop.services import Services, Survey, create_services
+from tests.unit.fit.builders import GIB, device, machine
 
-CARD = EngineDevice(
-    name="CUDA0",
-    description="NVIDIA GeForce RTX 3060",
-    kind=DeviceKind.GPU,
-    backend="CUDA",
-    memory_total=12 * GIB,
-    memory_free=11 * GIB,
-    pci_address="0000:c1:00.0",
-)
+CARD = device("CUDA0", 11.5, pci_address="0000:c1:00.0")
 MODEL = LoadedModel(
     name="M", architecture="llama", n_layer=2, n_ctx=512, n_ctx_train=512, n_vocab=1, n_params=1, n_threads=1,
     has_chat_template=True, layers=("CUDA0",) * 3, load_seconds=0.1,
@@ -67,8 +60,8 @@ def test_a_load_is_learned_from_once_and_the_next_plan_knows(services: Services)
             await learner.see(sample(used))
 
     asyncio.run(look())
-    learned = services.observed.overhead(CARD.description, "", "1.0")
-    assert learned == 333
+    learned = learned_overheads(services, Survey(profile=machine(), engine=engine.info))
+    assert learned == {"CUDA0": 333}
     before = budgets_of_devices(machine(), (CARD,))
-    after = budgets_of_devices(machine(), (CARD,), overheads={"CUDA0": learned})
+    after = budgets_of_devices(machine(), (CARD,), overheads=learned)
     assert (before[1].overhead, after[1].overhead) == (GPU_OVERHEAD, 333)

@@ -60,7 +60,14 @@ def machine(
     return imagine(profile, gpus=[card_of_size(int(size * GIB)) for size in gpus])
 
 
-def device(name: str, free: float, *, backend: str = "CUDA", kind: DeviceKind = DeviceKind.GPU) -> EngineDevice:
+def device(
+    name: str,
+    free: float,
+    *,
+    backend: str = "CUDA",
+    kind: DeviceKind = DeviceKind.GPU,
+    pci_address: str | None = None,
+) -> EngineDevice:
     """A device of the engine with `free` GiB."""
     return EngineDevice(
         name=name,
@@ -69,6 +76,7 @@ def device(name: str, free: float, *, backend: str = "CUDA", kind: DeviceKind = 
         backend=backend,
         memory_total=int((free + 0.5) * GIB),
         memory_free=int(free * GIB),
+        pci_address=pci_address,
     )
 
 
@@ -138,7 +146,7 @@ def catalog(*models: CatalogModel) -> Catalog:
 
 
 def type_speed(kind: str, read: float, compute: float = 100.0) -> TypeSpeed:
-    """A type that that is read at `read` GB/s and computes `compute` billion operations a second, at any width."""
+    """A type that is read at `read` GB/s and computes `compute` billion operations a second, at any width."""
     return TypeSpeed(
         kind=kind, read_wide=read * GB, read_narrow=read * GB, compute_wide=compute * GB, compute_narrow=compute * GB
     )
