@@ -30,6 +30,34 @@ class ModelFileGone(AppError):
     hint = QT_TRANSLATE_NOOP("core", "Connect the disk it is on, or download it again.")
 
 
+class ModelFileIsFolder(ModelFileGone):
+    """Where the file of a model was, there is a folder now."""
+
+    message = QT_TRANSLATE_NOOP("core", "Where the file of {model} was, there is a folder now: {path}")
+    hint = QT_TRANSLATE_NOOP("core", "Move the folder away and put the file back, or download the model again.")
+
+
+class ModelFileChanged(AppError):
+    """The file is another one than the library knows: its size or its time has changed."""
+
+    message = QT_TRANSLATE_NOOP("core", "The file of {model} has changed since Snug looked at it: {path}")
+    hint = QT_TRANSLATE_NOOP("core", 'Check it on the Models page or with "snug verify"; then it is used as it is.')
+
+
+class ModelFileTruncated(AppError):
+    """The file is shorter than it has to be."""
+
+    message = QT_TRANSLATE_NOOP("core", "The file of {model} is incomplete: {path}")
+    hint = QT_TRANSLATE_NOOP("core", "Download it again, or wait until the program that writes it is done.")
+
+
+class ModelFileDamaged(AppError):
+    """The header of the file contradicts itself, or its content is not what its publisher says."""
+
+    message = QT_TRANSLATE_NOOP("core", "The file of {model} is damaged: {path}")
+    hint = QT_TRANSLATE_NOOP("core", "Remove it and download it again.")
+
+
 class UnnameableFile(AppError):
     """The name of a file is not text in the system's own encoding."""
 

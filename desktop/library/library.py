@@ -1,23 +1,30 @@
-"""The models on this disk: what came with the set-up, and what was downloaded. Everything here blocks.
+"""The models on this disk: what came with the set-up, was downloaded, or was found. Everything here blocks.
 
-Async callers use asyncio.to_thread. A model named by its path is used in place and never stored.
+Async callers use asyncio.to_thread. A model named by its path is used in place and never stored. `models` has what
+was downloaded or imported, `found` what scans saw (scan.py); a list tells of each file whether it is still the same.
 """
 
-import contextlib
 import logging
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
+
+import msgspec
 
 from desktop.catalog.file_names import UnsafeName, check_file, check_repo, printable, quantization_of
 from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
 from desktop.database import Database, open_database
 from desktop.errors import FileUnreadable
-from desktop.files import explained_read, explained_write
+from desktop.files import explained_read
 from desktop.gguf.header import read_header
 from desktop.gguf.shards import all_shards
-from desktop.library.errors import ModelFileGone, NotOursToRemove, UnnameableFile
+from desktop.library.condition import check_ready, condition_of
+from desktop.library.errors import UnnameableFile
+from desktop.library.facts import FileFacts, FileProblem, read_facts
+from desktop.library.found import FOUND_COLUMNS, FoundFiles
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.references import (
     catalog_choice,
@@ -26,35 +33,57 @@ from desktop.library.references import (
     split_reference,
     unknown_model,
 )
+from desktop.library.scan import Scan, ScanProgress, ScanReport, roots_to_scan
 from desktop.library.starter import StarterModelMissing, starter_model
-from desktop.library.types import CatalogChoice, InstalledModel, catalog_key
+from desktop.library.stores.place import Place
+from desktop.library.types import CatalogChoice, InstalledModel, Source, catalog_key
+from desktop.library.walk import Bounds, FileStamp, Walk, stamp_of
 
-_COLUMNS = "id, model_id, name, quantization, path, size, added, licence, sha256, repo, file, revision"
+_COLUMNS = (
+    "id, model_id, name, quantization, path, size, added, licence, sha256, repo, file, revision, "
+    "stamp, source, architecture, context"
+)
 _log = logging.getLogger(__name__)
 
 
 class Library:
     """The installed models. `database` is shared with the download queue."""
 
-    def __init__(self, database: Database, models_folder: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        models_folder: Path,
+        switched_off: Callable[[], frozenset[Source]] = frozenset,
+    ) -> None:
+        """switched_off: tells of which other programs nothing shall be listed."""
         self.database = database
         self.models_folder = models_folder
+        self.found = FoundFiles(database)
+        self._switched_off = switched_off
+        self._scanning = threading.Lock()
 
     @classmethod
-    def open(cls, database_path: Path, models_folder: Path) -> Self:
+    def open(
+        cls,
+        database_path: Path,
+        models_folder: Path,
+        switched_off: Callable[[], frozenset[Source]] = frozenset,
+    ) -> Self:
         """Open the library. Raises the errors of desktop.database."""
-        return cls(open_database(database_path, name="library", migrations=MIGRATIONS), models_folder)
+        database = open_database(database_path, name="library", migrations=MIGRATIONS)
+        return cls(database, models_folder, switched_off)
 
     def close(self) -> None:
         """Close the database."""
         self.database.close()
 
     def installed(self) -> tuple[InstalledModel, ...]:
-        """Return the starter and what was added, oldest first. A model whose file is gone is marked `missing`."""
+        """Return the starter, what was added (oldest first), and what was found; each says in which condition it is."""
         rows = self.database.read(f"SELECT {_COLUMNS} FROM models ORDER BY added, id")  # noqa: S608 - a constant
         models = tuple(_model(row) for row in rows)
         taken = {model.id for model in models}
-        return (*(model for model in _starter() if model.id not in taken), *models)
+        listed = (*(model for model in _starter() if model.id not in taken), *models)
+        return (*listed, *self._found_beside(listed))
 
     def register(
         self,
@@ -66,29 +95,86 @@ class Library:
         licence: str = "",
         source: HubFile | None = None,
     ) -> InstalledModel:
-        """Add a model, or replace the entry of the same id.
+        """Add a model of the models folder, or replace the entry of the same id.
 
         path: of a split model the first shard. source: where that file came from. Raises FileUnreadable.
         """
+        model = InstalledModel(
+            id=catalog_key(model_id, quantization),
+            model_id=model_id,
+            name=name or model_id,
+            quantization=quantization,
+            path=str(path),
+            size=0,
+            added=time.time(),
+            licence=licence,
+            source="snug" if self.is_ours(path) else "folder",
+        )
+        if source is not None:
+            origin = {"sha256": source.sha256, "repo": source.repo, "file": source.file, "revision": source.revision}
+            model = msgspec.structs.replace(model, **origin)
+        return self.save(model)
+
+    def save(self, model: InstalledModel) -> InstalledModel:
+        """Write an entry as its file is now, and return it. Raises FileUnreadable."""
+        path = Path(model.path)
         with explained_read(path):
-            size = sum(shard.stat().st_size for shard in all_shards(path))
-        key = catalog_key(model_id, quantization)
-        origin = (source.sha256, source.repo, source.file, source.revision) if source else ("", "", "", "")
-        values = (key, model_id, name or model_id, quantization, str(path), size, time.time(), licence, *origin)
+            now = stamp_of(path)
+        facts = read_facts(path) or FileFacts()
+        values = {name: getattr(model, name, None) for name in _COLUMNS.split(", ")} | {
+            "size": now.size,
+            "stamp": now.stamp,
+            "architecture": facts.architecture or model.architecture,
+            "context": facts.context or model.context,
+        }
         marks = ", ".join("?" * len(values))
         sql = f"INSERT OR REPLACE INTO models ({_COLUMNS}) VALUES ({marks})"  # noqa: S608 - constants
-        self.database.execute(sql, values)
-        return self._by_id(key)
+        self.database.execute(sql, tuple(values.values()))
+        return self._by_id(model.id)
+
+    def scan(
+        self,
+        *,
+        place: Place | None = None,
+        chosen: bool = False,
+        stop: threading.Event | None = None,
+        bounds: Bounds | None = None,
+        on_progress: Callable[[ScanProgress], None] | None = None,
+    ) -> ScanReport:
+        """Look at the models folder, the person's folders and other programs' (scan.py); one scan at a time.
+
+        chosen: the person chose the models folder. Raises ScanStopped, and the errors of the database.
+        """
+        with self._scanning:
+            roots = roots_to_scan(
+                models_folder=self.models_folder,
+                folders=self.found.folders(),
+                place=place or Place.here(),
+                switched_off=self._switched_off(),
+                chosen=chosen,
+            )
+            known = self._look_again()
+            return Scan(self.found, Walk(bounds, stop=stop), known=known).run(roots, on_progress)
 
     def find(self, reference: str) -> InstalledModel:
         """Return what `reference` names: an installed id, with or without its quantization, or the path of a GGUF.
 
-        Raises UnknownModel (with near names), ModelFileGone, FileUnreadable, and the errors of gguf.header.
+        Raises UnknownModel (with near names), what check_ready raises, FileUnreadable, and the errors of gguf.header.
         """
         found = self._match(reference) or self._by_path(reference)
         if found is None:
             raise unknown_model(reference, {model.model_id for model in self.installed()})
-        return _present(found)
+        return check_ready(found)
+
+    def entry(self, reference: str) -> InstalledModel:
+        """Return what `reference` names in whatever condition it is: to verify, to remove, to show where it was.
+
+        Raises UnknownModel, and the errors of gguf.header for a path that is not in the library.
+        """
+        found = self._match(reference) or self._by_path(reference)
+        if found is None:
+            raise unknown_model(reference, {model.id for model in self.installed()})
+        return found
 
     def resolve(self, reference: str, catalog: Catalog) -> InstalledModel | CatalogChoice:
         """Return what `reference` names, on this disk or to be had: what `find` knows, a catalog id, or a Hub name.
@@ -97,56 +183,75 @@ class Library:
         """
         found = self._match(reference) or self._by_path(reference)
         if found is not None and not found.missing:
-            return found
+            return check_ready(found)
         choice = catalog_choice(reference, catalog) or hub_choice(reference)
         if choice is not None:
             return self._installed_as(choice) or choice
         if found is not None:
-            return _present(found)
+            return check_ready(found)
         known = {model.id for model in catalog.models} | {model.model_id for model in self.installed()}
         raise unknown_model(reference, known)
 
-    def remove(self, model: InstalledModel) -> None:
-        """Delete the files of a model that was downloaded into the models folder, and forget it.
+    def forget(self, model: InstalledModel, *, hide: bool = False) -> None:
+        """Remove an entry, not its files. hide: no scan shall list them again, until they are imported."""
+        with self.database.transaction():
+            self.database.execute("DELETE FROM models WHERE id = ? AND path = ?", (model.id, model.path))
+            self.found.forget([model.path])
+            if hide:
+                self.found.hide(model.path)
 
-        An entry whose file is gone is forgotten. Raises NotOursToRemove and FileNotSaved.
-        """
-        path = Path(model.path)
-        if model.bundled or not (model.missing or self._is_ours(path)):
-            raise NotOursToRemove(model=model.name)
-        if not model.missing:
-            with explained_write(path):
-                for shard in all_shards(path):
-                    shard.unlink(missing_ok=True)
-            self._remove_empty_folders(path.parent)
-        self.database.execute("DELETE FROM models WHERE id = ?", (model.id,))
+    def is_ours(self, path: Path) -> bool:
+        """Whether `path` lies in the models folder, links followed."""
+        return path.parent.resolve().is_relative_to(self.models_folder.resolve())
 
     def destination(self, *, repo: str, file: str) -> Path:
         """Return where a file of the Hub belongs. Raises UnsafeName when it would lead out of the models folder."""
         path = self.models_folder.joinpath(*check_repo(repo).split("/"), *check_file(file).split("/"))
-        if not self._is_ours(path):  # a link on the way
+        if not self.is_ours(path):  # a link on the way
             raise UnsafeName(name=f"{repo}/{file}")
         return path
 
-    def _is_ours(self, path: Path) -> bool:
-        """Whether `path` lies in the models folder, links followed."""
-        return path.parent.resolve().is_relative_to(self.models_folder.resolve())
+    def _found_beside(self, listed: tuple[InstalledModel, ...]) -> Iterator[InstalledModel]:
+        """What scans found and is not listed already. One whose id somebody else has is called by its path."""
+        ids, paths = {model.id for model in listed}, {model.path for model in listed}
+        off = self._switched_off()
+        rows = self.database.read(
+            f"SELECT {FOUND_COLUMNS} FROM found WHERE kind = 'model' "  # noqa: S608 - constants
+            "AND path NOT IN (SELECT path FROM hidden) ORDER BY added, id"
+        )
+        for row in rows:
+            model = _found_model(row)
+            if model.path not in paths and model.source not in off:
+                yield msgspec.structs.replace(model, id=model.path) if model.id in ids else model
 
-    def _remove_empty_folders(self, folder: Path) -> None:
-        with contextlib.suppress(OSError):  # the first that is not empty ends it
-            while folder != self.models_folder and folder.is_relative_to(self.models_folder):
-                folder.rmdir()
-                folder = folder.parent
+    def _look_again(self) -> list[Path]:
+        """Bring entries up to date that nothing says must stay as they were; returns the paths of all entries.
+
+        Those of an older version have no stamp; a file of the person's own may be written anew.
+        """
+        rows = self.database.read(f"SELECT {_COLUMNS} FROM models")  # noqa: S608 - a constant
+        models = [(_model(row), dict(zip(_COLUMNS.split(", "), row, strict=True))["stamp"]) for row in rows]
+        for model, stamp in models:
+            renewed = model.condition == "changed" and model.source == "folder" and not model.sha256
+            if renewed or (stamp == 0 and model.condition == "ready"):
+                self.save(model)
+        return [Path(model.path) for model in (*_starter(), *(model for model, _ in models))]
 
     def _match(self, reference: str) -> InstalledModel | None:
-        """The installed model of that id; without a quantization the newest whose file is there."""
+        """The installed model of that id; without a quantization the newest that can be used, rather one of ours."""
+        installed = self.installed()
+        exact = [model for model in installed if model.id.lower() == reference.lower()]
+        if exact:
+            return exact[0]
         model_id, quantization = split_reference(reference)
         fitting = [
             model
-            for model in self.installed()
-            if model.model_id.lower() == model_id.lower() and quantization in ("", model.quantization.upper())
+            for model in installed
+            if model.model_id
+            and model.model_id.lower() == model_id.lower()
+            and quantization in ("", model.quantization.upper())
         ]
-        return max(fitting, key=lambda model: (not model.missing, model.added), default=None)
+        return max(fitting, key=lambda model: (not model.missing, model.source == "snug", model.added), default=None)
 
     def _installed_as(self, choice: CatalogChoice) -> InstalledModel | None:
         wanted = (choice.repo, choice.file) if choice.file else None
@@ -204,13 +309,21 @@ def _described(path: Path) -> InstalledModel:
     )
 
 
-def _present(model: InstalledModel) -> InstalledModel:
-    if model.missing:
-        raise ModelFileGone(model=model.name, path=model.path)
-    return model
-
-
 def _model(row: tuple[Any, ...]) -> InstalledModel:
     values = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    missing = not all(shard.is_file() for shard in all_shards(Path(values["path"])))
-    return InstalledModel(**values, missing=missing)
+    return _with_condition(values, FileStamp(values["size"], values.pop("stamp")))
+
+
+_NOT_OF_A_MODEL = ("root", "kind")
+
+
+def _found_model(row: tuple[Any, ...]) -> InstalledModel:
+    values = dict(zip(FOUND_COLUMNS.split(", "), row, strict=True))
+    for name in _NOT_OF_A_MODEL:
+        del values[name]
+    return _with_condition(values, FileStamp(values["size"], values.pop("stamp")), values.pop("problem"))
+
+
+def _with_condition(values: dict[str, Any], known: FileStamp, problem: FileProblem = "") -> InstalledModel:
+    condition = condition_of(Path(values["path"]), known, problem)
+    return InstalledModel(**values, condition=condition, missing=condition in ("gone", "folder"))

@@ -1,6 +1,17 @@
 """Values of the library: what is installed on this disk."""
 
+from typing import Literal, get_args
+
 import msgspec
+
+Source = Literal["snug", "folder", "lm-studio", "jan", "gpt4all", "ollama", "huggingface"]
+"""Whose a file is: ours (set-up, download, models folder), the person's own folder, or another program's."""
+
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+Condition = Literal["ready", "gone", "folder", "changed", "truncated", "damaged"]
+"""What is known of a file without reading it: usable; not there; a folder lies in its place; another size or time
+than when it was looked at last; shorter than its tensors need or than it was; its header contradicts itself."""
 
 
 class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +28,9 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     licence: SPDX name where it is known.
     sha256: hexadecimal, "" when nobody computed it.
     repo, file, revision: where it came from on the Hub, "" when it did not.
+    source: whose the file is. Only what is "snug" and not bundled is ours to remove.
+    condition: whether it can be loaded; what else is wrong than that the file is gone. Only "ready" can.
+    architecture: as the header says, "" when nobody looked. context: tokens it was trained for, 0 likewise.
     """
 
     id: str
@@ -33,6 +47,15 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     repo: str = ""
     file: str = ""
     revision: str = ""
+    source: Source = "snug"
+    condition: Condition = "ready"
+    architecture: str = ""
+    context: int = 0
+
+    @property
+    def ours_to_remove(self) -> bool:
+        """Whether removing it moves its files to the trash; of anything else only the entry is forgotten."""
+        return self.source == "snug" and not self.bundled
 
     @property
     def sampling_id(self) -> str:

@@ -1,9 +1,7 @@
 """What is on this disk: it is listed, found, removed, and says so when its file is gone."""
 
 import os
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +9,10 @@ import pytest
 from desktop.catalog.file_names import UnsafeName
 from desktop.errors import FileUnreadable
 from desktop.gguf.errors import NotAGguf
-from desktop.library.errors import ModelFileGone, NotOursToRemove, UnknownModel, UnnameableFile
+from desktop.library.errors import ModelFileGone, UnknownModel, UnnameableFile
 from desktop.library.library import Library
 from desktop.library.types import CatalogChoice, InstalledModel
 from tests.support.catalogs import tiny_catalog
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    opened = Library.open(tmp_path / "library.sqlite3", tmp_path / "models")
-    yield opened
-    opened.close()
 
 
 def install(library: Library, *, quantization: str = "Q4_K_M", file: str = "") -> InstalledModel:
@@ -100,42 +91,6 @@ def test_a_path_that_is_no_model_is_refused(library: Library, tmp_path: Path) ->
     for nothing in (tmp_path / "none.gguf", "none.gguf", "~nobody-here/x.gguf", tmp_path):
         with pytest.raises(FileUnreadable):
             library.find(str(nothing))
-
-
-def test_removing_deletes_the_file_and_its_empty_folders(library: Library) -> None:
-    model = install(library)
-    library.remove(model)
-    assert not (library.models_folder / "owner").exists()
-    assert all(each.bundled for each in library.installed())
-
-
-def test_every_shard_of_a_split_model_counts_and_is_removed(library: Library) -> None:
-    first = library.destination(repo="owner/tiny-GGUF", file="Q8_0/tiny-Q8_0-00001-of-00002.gguf")
-    first.parent.mkdir(parents=True)
-    shards = [first, first.with_name("tiny-Q8_0-00002-of-00002.gguf")]
-    for shard in shards:
-        shard.write_bytes(bytes(10))
-    model = library.register(path=first, model_id="tiny-1b", quantization="Q8_0")
-    assert model.size == 20
-    library.remove(model)
-    assert not any(shard.exists() for shard in shards)
-
-
-def test_what_is_not_ours_stays(library: Library, tmp_path: Path) -> None:
-    with pytest.raises(NotOursToRemove):
-        library.remove(library.installed()[0])
-    outside = tmp_path / "mine.gguf"
-    outside.write_bytes(b"GGUF")
-    with pytest.raises(NotOursToRemove):
-        library.remove(library.register(path=outside, model_id="mine", quantization=""))
-    assert outside.exists()
-
-
-def test_a_missing_model_can_be_forgotten(library: Library) -> None:
-    model = install(library)
-    shutil.rmtree(library.models_folder)
-    library.remove(next(each for each in library.installed() if each.id == model.id))
-    assert all(each.bundled for each in library.installed())
 
 
 def test_a_link_that_leads_out_of_the_models_folder_is_refused(library: Library, tmp_path: Path) -> None:

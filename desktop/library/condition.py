@@ -1,0 +1,52 @@
+"""Whether a model's file is still what the library knows, told without reading it."""
+
+from pathlib import Path
+from typing import Final
+
+from desktop.errors import AppError
+from desktop.library.errors import (
+    ModelFileChanged,
+    ModelFileDamaged,
+    ModelFileGone,
+    ModelFileIsFolder,
+    ModelFileTruncated,
+)
+from desktop.library.facts import FileProblem
+from desktop.library.types import Condition, InstalledModel
+from desktop.library.walk import FileStamp, stamp_of
+
+_ERRORS: Final[dict[Condition, type[AppError]]] = {
+    "gone": ModelFileGone,
+    "folder": ModelFileIsFolder,
+    "changed": ModelFileChanged,
+    "truncated": ModelFileTruncated,
+    "damaged": ModelFileDamaged,
+}
+
+
+def condition_of(path: Path, known: FileStamp, problem: FileProblem = "") -> Condition:
+    """Compare the files with what was known of them; a `known.stamp` of 0 says nothing of their times.
+
+    problem: what was wrong with them when they were read.
+    """
+    try:
+        now = stamp_of(path)
+    except IsADirectoryError:
+        return "folder"
+    except OSError:
+        return "gone"
+    if now.size == known.size and known.stamp in (0, now.stamp):
+        return problem or "ready"
+    return "truncated" if now.size < known.size else "changed"
+
+
+def check_ready(model: InstalledModel) -> InstalledModel:
+    """Return a model that can be loaded.
+
+    Raises ModelFileGone (and ModelFileIsFolder), ModelFileChanged, ModelFileTruncated and ModelFileDamaged.
+    """
+    if model.condition != "ready":
+        raise _ERRORS[model.condition](model=model.name, path=model.path)
+    if model.missing:
+        raise ModelFileGone(model=model.name, path=model.path)
+    return model

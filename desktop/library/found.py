@@ -1,0 +1,112 @@
+"""The rows of what scans have found, in library.sqlite3. Everything here blocks."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from desktop.database import Database
+from desktop.library.facts import FileKind, FileProblem
+from desktop.library.types import Source
+from desktop.library.walk import FileStamp
+
+
+class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a scan found, and what it and its place say of it. The fields are the columns.
+
+    id: how a person names it; nobody else has it. root: the folder that was scanned. size: bytes of all shards.
+    sha256: what its store says of the content. added: when it was found first, seconds since 1970.
+    """
+
+    path: str
+    id: str
+    source: Source
+    root: str
+    kind: FileKind
+    size: int
+    stamp: int
+    model_id: str
+    name: str
+    quantization: str
+    architecture: str
+    context: int
+    licence: str
+    problem: FileProblem
+    sha256: str = ""
+    repo: str = ""
+    file: str = ""
+    revision: str = ""
+    added: float = 0.0
+
+
+FOUND_COLUMNS = ", ".join(FoundFile.__struct_fields__)
+_MARKS = ", ".join("?" * len(FoundFile.__struct_fields__))
+
+
+class FoundFiles:
+    """What is found, which folders are looked at, what is hidden, and computed checksums."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> dict[str, FoundFile]:
+        """Return everything that was found, by its path."""
+        rows = self._database.read(f"SELECT {FOUND_COLUMNS} FROM found")  # noqa: S608 - a constant
+        return {row[0]: _found(row) for row in rows}
+
+    def save(self, files: Iterable[FoundFile]) -> None:
+        """Add or replace files, all or none. One whose id somebody else has is called by its path."""
+        sql = f"INSERT OR REPLACE INTO found ({FOUND_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - constants
+        with self._database.transaction():
+            for file in files:
+                owner = self._database.read("SELECT path FROM found WHERE id = ?", (file.id,))
+                free = not owner or owner[0][0] == file.path
+                named = file if free else msgspec.structs.replace(file, id=file.path)
+                added = named.added or time.time()
+                self._database.execute(sql, msgspec.structs.astuple(msgspec.structs.replace(named, added=added)))
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Remove rows."""
+        with self._database.transaction():
+            for path in paths:
+                self._database.execute("DELETE FROM found WHERE path = ?", (path,))
+                self._database.execute("DELETE FROM digests WHERE path = ?", (path,))
+
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders that the person added, oldest first."""
+        return tuple(Path(path) for (path,) in self._database.read("SELECT path FROM folders ORDER BY added, path"))
+
+    def add_folder(self, folder: Path) -> None:
+        """Look there, too, from now on."""
+        self._database.execute("INSERT OR IGNORE INTO folders VALUES (?, ?)", (str(folder), time.time()))
+
+    def remove_folder(self, folder: Path) -> None:
+        """Look there no more, and forget what was found there."""
+        with self._database.transaction():
+            self._database.execute("DELETE FROM folders WHERE path = ?", (str(folder),))
+            self._database.execute("DELETE FROM found WHERE root = ? AND source = 'folder'", (str(folder),))
+
+    def hide(self, path: str) -> None:
+        """Show a file of somebody else no more."""
+        self._database.execute("INSERT OR IGNORE INTO hidden VALUES (?)", (path,))
+
+    def show(self, path: str) -> None:
+        """Undo `hide`."""
+        self._database.execute("DELETE FROM hidden WHERE path = ?", (path,))
+
+    def digest(self, path: str, stamp: FileStamp) -> str:
+        """Return the SHA-256 that was computed of the model when it looked like `stamp`; "" where nobody did."""
+        sql = "SELECT sha256 FROM digests WHERE path = ? AND size = ? AND stamp = ?"
+        rows = self._database.read(sql, (path, stamp.size, stamp.stamp))
+        return str(rows[0][0]) if rows else ""
+
+    def keep_digest(self, path: str, stamp: FileStamp, sha256: str) -> None:
+        """Remember a computed SHA-256."""
+        values = (path, stamp.size, stamp.stamp, sha256)
+        self._database.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", values)
+
+
+def _found(row: tuple[Any, ...]) -> FoundFile:
+    return FoundFile(**dict(zip(FoundFile.__struct_fields__, row, strict=True)))

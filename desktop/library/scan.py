@@ -1,0 +1,252 @@
+"""Looking for models: the models folder, the person's own folders, and what other programs have.
+
+Only what changed since the last scan is read, and of that only the headers. Nothing is written but our own database.
+Everything here blocks.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from desktop.catalog.file_names import UnsafeName, check_repo, printable
+from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable, Phrase
+from desktop.library.facts import FileFacts, read_facts
+from desktop.library.found import FoundFile, FoundFiles
+from desktop.library.stores.all import STORES
+from desktop.library.stores.place import Candidate, Origin, Place, Store
+from desktop.library.types import Source, catalog_key
+from desktop.library.walk import FileStamp, Walk, stamp_of
+
+FOLDER_GONE = QT_TRANSLATE_NOOP("core", "The folder {path} is not there. Connect its disk, or remove it from the list.")
+FOLDER_UNREADABLE = QT_TRANSLATE_NOOP("core", "The folder {path} cannot be read: {reason}")
+FOLDER_TOO_LARGE = QT_TRANSLATE_NOOP("core", "Not everything below {path} was looked at: it is too deep or too large.")
+FILE_UNREADABLE = QT_TRANSLATE_NOOP("core", "{path} was left out: {reason}")
+NOT_A_MODEL = QT_TRANSLATE_NOOP("core", "it is no GGUF file, or an old one")
+PART_MISSING = QT_TRANSLATE_NOOP("core", "a part of it is missing")
+NO_TEXT = QT_TRANSLATE_NOOP("core", "its name holds bytes that are no text")
+
+_KEPT_AT_ONCE = 32  # files between two commits: what a cancelled scan has read is kept
+_MOST_PROBLEMS = 50
+_log = logging.getLogger(__name__)
+
+
+class ScanProgress(NamedTuple):
+    """folder: which one is being looked at. models: how many were found until now."""
+
+    folder: str
+    models: int
+
+
+class ScanReport(NamedTuple):
+    """What a scan found. models: all; new, changed: since the last scan; gone: no longer there.
+
+    read: headers that were read. problems: folders and files that could not be looked at, each said once.
+    """
+
+    models: int
+    new: int
+    changed: int
+    gone: int
+    read: int
+    problems: tuple[Phrase, ...] = ()
+
+
+class Root(NamedTuple):
+    """A folder to look at. expected: whether somebody must hear it when it is not there."""
+
+    store: Store
+    path: Path
+    expected: bool
+
+
+class _Own(Store):
+    """The models folder: downloads lie in owner/repo, everything else where the person put it."""
+
+    source: Source = "snug"
+
+    def origin(self, root: Path, path: Path) -> Origin:
+        """Name the repository a download came from; which commit it was is not known any more."""
+        parts = path.relative_to(root).parts
+        try:
+            repo = check_repo("/".join(parts[:2])) if len(parts) > 2 else ""
+        except UnsafeName:  # a folder of the person's
+            repo = ""
+        return Origin(model_id=repo, repo=repo, file="/".join(parts[2:])) if repo else Origin()
+
+
+class _Folder(Store):
+    """A folder that the person added."""
+
+    source: Source = "folder"
+
+
+def roots_to_scan(
+    *,
+    models_folder: Path,
+    folders: Iterable[Path],
+    place: Place,
+    switched_off: frozenset[Source] = frozenset(),
+    chosen: bool = False,
+) -> tuple[Root, ...]:
+    """Return where to look, ours first: a file that several have is listed under the first.
+
+    chosen: the person chose the models folder, so that it should be there. switched_off: whose models not to read.
+    """
+    found = [Root(_Own(), models_folder, expected=chosen)]
+    for store in STORES:
+        if store.source not in switched_off:
+            found += [Root(store, root, expected=False) for root in store.roots(place)]
+    found += [Root(_Folder(), folder, expected=True) for folder in folders]
+    return tuple(found)
+
+
+class Scan:
+    """One scan. known: what is listed already by another way, files that are not to be listed twice."""
+
+    def __init__(self, files: FoundFiles, walk: Walk, *, known: Iterable[Path] = ()) -> None:
+        self._files = files
+        self._walk = walk
+        self._before = files.all()
+        self._seen: set[tuple[int, int]] = set()
+        self._paths: set[str] = set()
+        self._unsaved: list[FoundFile] = []
+        self._problems: dict[str, Phrase] = {}
+        self._counts = dict.fromkeys(("models", "new", "changed", "gone", "read"), 0)
+        for path in known:
+            with contextlib.suppress(OSError):  # gone
+                self._seen.add(_identity(path))
+
+    def run(self, roots: Iterable[Root], on_progress: Callable[[ScanProgress], None] | None = None) -> ScanReport:
+        """Look at all of them. Raises ScanStopped; what was read until then is kept."""
+        walked: list[str] = []
+        kept: list[str] = []
+        try:
+            for root in roots:
+                if on_progress is not None:
+                    on_progress(ScanProgress(str(root.path), self._counts["models"]))
+                (walked if self._look_at(root) else kept).append(str(root.path))
+        finally:
+            self._save()
+        configured = {*walked, *kept}
+        gone = [
+            path
+            for path, file in self._before.items()
+            if path not in self._paths and (file.root in walked or file.root not in configured)
+        ]
+        self._files.forget(gone)
+        self._counts["gone"] = len(gone)
+        return ScanReport(**self._counts, problems=tuple(self._problems.values())[:_MOST_PROBLEMS])
+
+    def _look_at(self, root: Root) -> bool:
+        """Look at one folder; returns whether all of it was seen."""
+        try:
+            for candidate in root.store.candidates(root.path, self._walk):
+                self._walk.check()
+                self._take(root, candidate)
+        except FileNotFoundError:
+            if root.expected:
+                self._problem(str(root.path), FOLDER_GONE)
+            return not root.expected  # a program that is gone took its models with it; a disk comes back
+        except OSError as error:
+            if root.expected:
+                self._problem(str(root.path), FOLDER_UNREADABLE, reason=error.strerror or str(error))
+            return False
+        if not self._walk.complete and root.expected:
+            self._problem(str(root.path), FOLDER_TOO_LARGE)
+        return self._walk.complete
+
+    def _take(self, root: Root, candidate: Candidate) -> None:
+        path = str(candidate.path)
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            self._problem(printable(path), FILE_UNREADABLE, reason=NO_TEXT)
+            return
+        try:
+            stamp, identity = stamp_of(candidate.path), _identity(candidate.path)
+            if identity in self._seen:
+                return
+            file = self._described(root, candidate, stamp)
+        except (OSError, FileUnreadable) as error:  # a part of it is missing, or it may not be read
+            self._leave_out(root, path, PART_MISSING if isinstance(error, FileNotFoundError) else str(error))
+            return
+        self._seen.add(identity)
+        if file is not None:
+            self._paths.add(path)
+            self._counts["models"] += file.kind == "model"
+
+    def _described(self, root: Root, candidate: Candidate, stamp: FileStamp) -> FoundFile | None:
+        path, source = str(candidate.path), root.store.source
+        before = self._before.get(path)
+        if before is not None and (before.size, before.stamp) == stamp and before.source == source:
+            if before.root != str(root.path) or before.sha256 != candidate.origin.sha256:
+                return self._keep(_with_origin(before, root, candidate.origin))
+            return before
+        self._counts["read"] += 1
+        facts = read_facts(candidate.path, file_name=candidate.origin.file_name)
+        if facts is None:
+            self._leave_out(root, path, NOT_A_MODEL)
+            return None
+        if facts.kind == "model":
+            self._counts["new" if before is None else "changed"] += 1
+        return self._keep(_found_file(root, candidate, stamp, facts, added=before.added if before else 0.0))
+
+    def _keep(self, file: FoundFile) -> FoundFile:
+        self._unsaved.append(file)
+        if len(self._unsaved) >= _KEPT_AT_ONCE:
+            self._save()
+        return file
+
+    def _save(self) -> None:
+        self._files.save(self._unsaved)
+        self._unsaved = []
+
+    def _leave_out(self, root: Root, path: str, reason: str) -> None:
+        _log.info("%s was left out of the library: %s", printable(path), reason)
+        if root.store.source in ("snug", "folder"):  # what other programs leave about is their business
+            self._problem(path, FILE_UNREADABLE, reason=reason)
+
+    def _problem(self, path: str, template: str, **arguments: str) -> None:
+        self._problems.setdefault(path, Phrase.of(template, path=path, **arguments))
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = os.stat(path)  # noqa: PTH116 - of many files
+    return status.st_dev, status.st_ino
+
+
+def _found_file(root: Root, candidate: Candidate, stamp: FileStamp, facts: FileFacts, *, added: float) -> FoundFile:
+    path, origin = candidate.path, candidate.origin
+    model_id = origin.model_id
+    title = path.name[: -len(path.suffix)] if path.suffix else path.name
+    short = origin.short or (catalog_key(model_id, facts.quantization) if model_id else title)
+    return FoundFile(
+        path=str(path),
+        id=short,
+        source=root.store.source,
+        root=str(root.path),
+        kind=facts.kind,
+        size=stamp.size,
+        stamp=stamp.stamp,
+        model_id=model_id,
+        name=origin.name or facts.name or title,
+        quantization=facts.quantization,
+        architecture=facts.architecture,
+        context=facts.context,
+        licence=facts.licence,
+        problem=facts.problem,
+        sha256=origin.sha256,
+        repo=origin.repo,
+        file=origin.file,
+        revision=origin.revision,
+        added=added,
+    )
+
+
+def _with_origin(file: FoundFile, root: Root, origin: Origin) -> FoundFile:
+    return msgspec.structs.replace(file, root=str(root.path), sha256=origin.sha256, revision=origin.revision)

@@ -1,0 +1,1 @@
+"""Where other programs keep their models, read in place: one module each. Nothing there is ever written."""

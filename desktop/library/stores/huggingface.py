@@ -1,0 +1,58 @@
+"""The Hugging Face cache: `models--owner--repo/snapshots/<commit>/file.gguf`, links to `blobs/<etag>`.
+
+Where it is: huggingface_hub/constants.py (HF_HUB_CACHE, else HUGGINGFACE_HUB_CACHE, else HF_HOME/hub, else
+XDG_CACHE_HOME or ~/.cache). On Windows without the right to make links the file itself lies in the snapshot. The name
+of a blob is its ETag: 64 digits are a SHA-256, 40 are one of git, which is none of the content.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from desktop.library.stores.place import Candidate, Origin, Place, Store, distinct
+from desktop.library.walk import SUFFIX, Walk
+
+_REPO = re.compile(r"models--(?P<owner>[^/\\]+?)--(?P<name>[^/\\]+)")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class HuggingFace(Store):
+    """What huggingface_hub, `hf download` and the programs that use them have fetched."""
+
+    source = "huggingface"
+
+    def roots(self, place: Place) -> tuple[Path, ...]:
+        """Return the one folder that huggingface_hub uses."""
+        chosen = place.folder("HF_HUB_CACHE") or place.folder("HUGGINGFACE_HUB_CACHE")
+        home = place.folder("HF_HOME")
+        cache = place.folder("XDG_CACHE_HOME") or place.home / ".cache"
+        return distinct(chosen or (home or cache / "huggingface") / "hub")
+
+    def candidates(self, root: Path, walk: Walk) -> Iterator[Candidate]:
+        """Yield the files of each repository's snapshots, of those that lead to one blob the newest commit's."""
+        whole = True
+        for repo in sorted(folder for folder in root.iterdir() if _REPO.fullmatch(folder.name)):
+            for snapshot in _newest_first(repo / "snapshots"):
+                for path in walk.files(snapshot, suffix=SUFFIX):
+                    yield Candidate(path, self.origin(root, path))
+                whole = whole and walk.complete
+        walk.complete = whole
+
+    def origin(self, root: Path, path: Path) -> Origin:
+        """Read repository, commit and checksum from the path."""
+        folder, _, commit, *file = path.relative_to(root).parts
+        match = _REPO.fullmatch(folder)
+        if match is None or not _COMMIT.fullmatch(commit):
+            return Origin()
+        repo = f"{match['owner']}/{match['name']}"
+        blob = path.resolve().name
+        sha256 = blob if _SHA256.fullmatch(blob) else ""
+        return Origin(model_id=repo, repo=repo, file="/".join(file), revision=commit, sha256=sha256)
+
+
+def _newest_first(snapshots: Path) -> list[Path]:
+    try:
+        return sorted(snapshots.iterdir(), key=lambda folder: (-folder.stat().st_mtime_ns, folder.name))
+    except OSError:  # a repository without any, or one that is being removed
+        return []

@@ -1,0 +1,137 @@
+"""Finding GGUF files below a folder, within bounds, so that no folder a person adds can keep the scan for ever."""
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from desktop.gguf.shards import all_shards, parse_shard_name
+
+SUFFIX = ".gguf"
+
+
+class ScanStopped(Exception):
+    """Somebody cancelled the scan; what was read until then is kept."""
+
+
+class Bounds(NamedTuple):
+    """How far a scan goes in one folder. depth: folders below it; entries: names looked at; seconds: of time."""
+
+    depth: int = 8
+    entries: int = 200_000
+    seconds: float = 60.0
+
+
+class FileStamp(NamedTuple):
+    """How a model's files were when somebody looked. size: bytes of all shards; stamp: of all their times."""
+
+    size: int
+    stamp: int
+
+
+class Walk:
+    """The names below some folders. Links are followed, but no folder is entered twice.
+
+    complete: whether everything below the folder walked last was seen; a file that was not found is then gone.
+    """
+
+    def __init__(self, bounds: Bounds | None = None, *, stop: threading.Event | None = None) -> None:
+        self.bounds = bounds or Bounds()
+        self.complete = True
+        self._stop = stop or threading.Event()
+        self._left = 0
+        self._deadline = 0.0
+        self._entered: set[tuple[int, int]] = set()
+
+    def check(self) -> None:
+        """Raise ScanStopped when somebody wants the scan to end."""
+        if self._stop.is_set():
+            raise ScanStopped
+
+    def files(self, root: Path, *, suffix: str = SUFFIX, hidden: bool = False) -> Iterator[Path]:
+        """Yield the files below `root` whose names end in `suffix`, of a split model only the first shard.
+
+        hidden: whether names that begin with a dot count, too. Raises ScanStopped, and OSError when `root` itself
+        cannot be read.
+        """
+        self.complete = True
+        self._left = self.bounds.entries
+        self._deadline = time.monotonic() + self.bounds.seconds
+        self._entered = set()
+        yield from self._below(str(root), 0, suffix, hidden)
+
+    def _below(self, folder: str, depth: int, suffix: str, hidden: bool) -> Iterator[Path]:
+        if not self._enter(folder):
+            return
+        folders: list[str] = []
+        for entry in self._entries(folder, hidden):
+            if _is_folder(entry):
+                folders.append(entry.path)
+            elif entry.name.lower().endswith(suffix) and _is_first(entry):
+                yield Path(entry.path)
+        if depth == self.bounds.depth:
+            self.complete = self.complete and not folders
+            return
+        for path in sorted(folders):
+            try:
+                yield from self._below(path, depth + 1, suffix, hidden)
+            except OSError:  # one that may not be read, or is gone meanwhile
+                self.complete = False
+
+    def _entries(self, folder: str, hidden: bool) -> Iterator["os.DirEntry[str]"]:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not self._goes_on():
+                    return
+                if not entry.name.startswith(("$",) if hidden else ("$", ".")):  # $RECYCLE.BIN
+                    yield entry
+
+    def _enter(self, folder: str) -> bool:
+        status = os.stat(folder)  # noqa: PTH116 - thousands of them
+        key = status.st_dev, status.st_ino
+        if key in self._entered:
+            return False
+        self._entered.add(key)
+        return True
+
+    def _goes_on(self) -> bool:
+        self.check()
+        self._left -= 1
+        if self._left < 0 or time.monotonic() > self._deadline:
+            self.complete = False
+            return False
+        return True
+
+
+def stamp_of(first: Path) -> FileStamp:
+    """Look at all shards of a model. Raises FileNotFoundError, IsADirectoryError and other OSErrors."""
+    size = stamp = 0
+    for shard in all_shards(first):
+        status = os.stat(shard)  # noqa: PTH116 - five hundred of them in a list
+        if not stat.S_ISREG(status.st_mode):
+            raise IsADirectoryError(f"{shard} is no file")
+        size += status.st_size
+        # Of one file its time; of several each counts, and their order.
+        stamp = (stamp * 31 + status.st_mtime_ns) % 2**62
+    return FileStamp(size, stamp)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link into nowhere that may not be read
+        return False
+
+
+def _is_first(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is a file of its own, or the first of several; a later one counts only with its first."""
+    shard = parse_shard_name(entry.name)
+    if shard is not None and shard.index != 1:
+        return False
+    try:
+        return entry.is_file()
+    except OSError:
+        return False

@@ -1,0 +1,252 @@
+"""A scan finds what is a model, reads only what changed, and ends whatever the folders look like."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from desktop.library.errors import ModelFileChanged, ModelFileDamaged, ModelFileIsFolder, ModelFileTruncated
+from desktop.library.library import Library
+from desktop.library.scan import ScanReport
+from desktop.library.stores.place import Place
+from desktop.library.types import InstalledModel
+from desktop.library.walk import Bounds, ScanStopped, Walk
+from tests.support.model_files import projector, small_model, split_model, truncated_model
+
+
+def found(library: Library) -> dict[str, InstalledModel]:
+    return {model.id: model for model in library.installed() if not model.bundled}
+
+
+def add(library: Library, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    library.found.add_folder(folder)
+    return folder
+
+
+def test_a_folder_is_read_in_place_with_what_headers_say(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    path = small_model(folder / "deep" / "Nice-Q4_K_M.gguf", name="Nice Model")
+    report = library.scan(place=place)
+    assert (report.models, report.new, report.read, report.problems) == (1, 1, 1, ())
+    model = found(library)["Nice-Q4_K_M"]
+    assert (model.name, model.quantization, model.architecture) == ("Nice Model", "Q4_K_M", "llama")
+    assert (model.context, model.licence, model.source) == (4096, "apache-2.0", "folder")
+    assert (model.path, model.size, model.condition) == (str(path), path.stat().st_size, "ready")
+    assert not model.ours_to_remove
+    assert library.find("nice-q4_k_m") == library.find(str(path)) == model
+
+
+def test_only_what_changed_is_read_again(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    paths = [small_model(folder / f"m{number}.gguf", fill=number) for number in range(5)]
+    assert library.scan(place=place).read == 5
+    assert library.scan(place=place) == ScanReport(models=5, new=0, changed=0, gone=0, read=0)
+    small_model(paths[2], name="Renewed")
+    os.utime(paths[2], ns=(1, 10**18))
+    paths[3].unlink()
+    report = library.scan(place=place)
+    assert (report.read, report.changed, report.new, report.gone) == (1, 1, 0, 1)
+    assert found(library)["m2"].name == "Renewed"
+    assert "m3" not in found(library)
+
+
+def test_what_is_no_model_to_chat_with_is_not_listed(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    projector(folder / "mmproj-nice-f16.gguf")
+    small_model(folder / "adapter.gguf", general__type="adapter")
+    small_model(folder / "half.gguf.part")
+    small_model(folder / ".hidden.gguf")
+    (folder / "letter.gguf").write_text("Dear Sir, this is no model.")
+    report = library.scan(place=place)
+    assert found(library) == {}
+    assert report.models == 0
+    (problem,) = report.problems
+    assert "letter.gguf" in problem.render()
+
+
+def test_a_split_model_is_one(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    shards = split_model(folder)
+    library.scan(place=place)
+    (model,) = found(library).values()
+    assert model.path == str(shards[0])
+    assert model.size == sum(shard.stat().st_size for shard in shards)
+    shards[1].unlink()
+    assert [each.condition for each in found(library).values()] == ["gone"]
+    report = library.scan(place=place)
+    assert "a part of it is missing" in report.problems[0].render()
+
+
+def test_the_models_folder_is_ours_and_names_the_repository(library: Library, place: Place) -> None:
+    small_model(library.models_folder / "owner" / "tiny-GGUF" / "tiny-Q8_0.gguf")
+    small_model(library.models_folder / "by-hand.gguf", fill=1)
+    library.scan(place=place)
+    models = found(library)
+    assert set(models) == {"owner/tiny-GGUF:Q8_0", "by-hand"}
+    assert all(model.ours_to_remove for model in models.values())
+    assert library.find("owner/tiny-GGUF").repo == "owner/tiny-GGUF"
+
+
+def test_what_was_downloaded_is_listed_once(library: Library, place: Place) -> None:
+    path = small_model(library.destination(repo="owner/tiny-GGUF", file="tiny-Q8_0.gguf"))
+    model = library.register(path=path, model_id="tiny-1b", quantization="Q8_0", name="Tiny 1B")
+    assert (model.architecture, model.context) == ("llama", 4096)
+    library.scan(place=place)
+    assert list(found(library)) == ["tiny-1b:Q8_0"]
+
+
+def test_two_files_of_one_name_both_have_one(library: Library, place: Place, tmp_path: Path) -> None:
+    first = small_model(add(library, tmp_path / "a") / "same.gguf")
+    second = small_model(add(library, tmp_path / "b") / "same.gguf", fill=1)
+    library.scan(place=place)
+    models = found(library)
+    assert {model.path for model in models.values()} == {str(first), str(second)}
+    assert "same" in models
+    assert library.find(str(second)).path == str(second)
+
+
+def test_links_are_followed_but_never_round_in_circles(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    elsewhere = tmp_path / "elsewhere"
+    small_model(elsewhere / "far.gguf")
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "loop").symlink_to(folder)
+    (elsewhere / "back").symlink_to(folder)
+    (folder / "again.gguf").symlink_to(elsewhere / "far.gguf")
+    (folder / "nowhere.gguf").symlink_to(tmp_path / "nothing")
+    assert library.scan(place=place).models == 1
+    assert len(found(library)) == 1
+
+
+def test_a_scan_is_bounded_and_then_forgets_nothing(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    for number in range(20):
+        small_model(folder / f"m{number:02}.gguf", fill=number)
+    small_model(folder / "a" / "b" / "c" / "deep.gguf", fill=99)
+    library.scan(place=place)
+    for bounds in (Bounds(entries=5), Bounds(depth=1), Bounds(seconds=0)):
+        report = library.scan(place=place, bounds=bounds)
+        assert len(found(library)) == 21
+        assert "Not everything below" in report.problems[0].render()
+
+
+def test_a_cancelled_scan_keeps_what_it_read(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    for number in range(50):
+        small_model(folder / f"m{number:02}.gguf", fill=number)
+    stop = threading.Event()
+    walk = Walk(stop=stop)
+    for count, _ in enumerate(walk.files(folder), start=1):
+        if count == 10:
+            break
+    stop.set()
+    with pytest.raises(ScanStopped):
+        library.scan(place=place, stop=stop)
+    assert library.scan(place=place).new == 50
+
+
+def test_a_folder_that_is_gone_says_so_once_and_keeps_its_models(
+    library: Library, place: Place, tmp_path: Path
+) -> None:
+    folder = add(library, tmp_path / "disk")
+    for number in range(3):
+        small_model(folder / f"m{number}.gguf", fill=number)
+    library.scan(place=place)
+    folder.rename(tmp_path / "unplugged")
+    report = library.scan(place=place)
+    assert [problem.render() for problem in report.problems] == [
+        f"The folder {folder} is not there. Connect its disk, or remove it from the list."
+    ]
+    assert {model.condition for model in found(library).values()} == {"gone"}
+    (tmp_path / "unplugged").rename(folder)
+    assert library.scan(place=place).read == 0
+    assert {model.condition for model in found(library).values()} == {"ready"}
+
+
+def test_a_folder_that_cannot_be_read_says_so(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    folder.rmdir()
+    folder.write_text("a file now")
+    (problem,) = library.scan(place=place).problems
+    assert "cannot be read" in problem.render()
+
+
+def test_a_removed_folder_takes_its_entries_and_leaves_its_files(
+    library: Library, place: Place, tmp_path: Path
+) -> None:
+    folder = add(library, tmp_path / "mine")
+    path = small_model(folder / "m.gguf")
+    library.scan(place=place)
+    library.found.remove_folder(folder)
+    assert found(library) == {}
+    assert path.exists()
+
+
+def test_a_file_that_is_not_what_it_was_says_so_before_a_load(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    names = ("longer", "shorter", "touched", "folder", "broken")
+    paths = {name: small_model(folder / f"{name}.gguf", fill=count) for count, name in enumerate(names)}
+    truncated_model(folder / "always-short.gguf")
+    paths["broken"].write_bytes(b"GGUF" + bytes([3, 0, 0, 0]) + b"\xff" * 2000)
+    library.scan(place=place)
+    with paths["longer"].open("ab") as file:
+        file.write(bytes(10))
+    os.truncate(paths["shorter"], 100)
+    os.utime(paths["touched"], ns=(1, 10**18))
+    paths["folder"].unlink()
+    paths["folder"].mkdir()
+    expected = {
+        "longer": ("changed", ModelFileChanged),
+        "shorter": ("truncated", ModelFileTruncated),
+        "touched": ("changed", ModelFileChanged),
+        "folder": ("folder", ModelFileIsFolder),
+        "broken": ("damaged", ModelFileDamaged),
+        "always-short": ("truncated", ModelFileTruncated),
+    }
+    models = found(library)
+    assert {name: model.condition for name, model in models.items()} == {
+        name: one for name, (one, _) in expected.items()
+    }
+    for name, (_, error) in expected.items():
+        with pytest.raises(error) as raised:
+            library.find(name)
+        assert raised.value.explain().hint
+        assert library.entry(name) == models[name]
+    library.scan(place=place)
+    assert found(library)["touched"].condition == found(library)["longer"].condition == "ready"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names cannot be there")
+def test_names_from_outside_are_harmless(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    for number, name in enumerate(("C:\\x", "NUL", "a\nb\x1b[2J", "x..\\up", "~x", " x", "ünï")):
+        small_model(folder / f"{name}.gguf", fill=number)
+    (folder / os.fsdecode(b"\xff.gguf")).write_bytes(b"GGUF")
+    report = library.scan(place=place)
+    models = found(library)
+    assert len(models) == 7
+    assert "bytes that are no text" in report.problems[0].render()
+    for model in models.values():
+        assert library.find(model.id) == model
+        assert Path(model.path).parent == folder
+
+
+def test_two_scans_at_once_do_not_hurt_each_other(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    for number in range(40):
+        small_model(folder / f"m{number:02}.gguf", fill=number)
+    second = Library.open(tmp_path / "library.sqlite3", library.models_folder)
+    reports: list[ScanReport] = []
+    threads = [
+        threading.Thread(target=lambda each=each: reports.append(each.scan(place=place)))
+        for each in (library, second, library)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [report.models for report in reports] == [40, 40, 40]
+    assert len(found(library)) == len(found(second)) == 40
+    second.close()
