@@ -9,9 +9,9 @@ import msgspec
 from desktop.actions.models import find_model
 from desktop.actions.plan import plan_model
 from desktop.actions.runs import Pace, RunningModel, note_run, predicted_pace
-from desktop.actions.survey import learned_speeds, survey
+from desktop.actions.survey import engine_of, learned_speeds, survey
 from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineInfo, LoadedModel, LoadPlan
-from desktop.errors import AppError, WrongUsage
+from desktop.errors import WrongUsage
 from desktop.fit.speeds.bench import PROMPT, WRITTEN, measure_pace, prompt_of
 from desktop.services import Services, Survey
 from desktop.settings import ENGINE_THREADS
@@ -65,8 +65,7 @@ async def measure_machine(services: Services, on_progress: Callable[[float], Non
     from desktop.fit.speeds.speed_probe import measure_speeds
 
     found = await survey(services)
-    if found.engine is None:
-        raise found.failure or AppError(reason="the engine did not start")
+    engine_of(found)
     answer = await measure_speeds(threads=services.settings.get(ENGINE_THREADS), on_progress=on_progress)
     await asyncio.to_thread(
         remember_probes, services.observed, answer.devices, engine=answer.engine, cards=found.profile.gpus
@@ -122,12 +121,11 @@ async def _measured_machine(services: Services, on_progress: Callable[[float], N
     from desktop.fit.speeds.known_speeds import unmeasured
 
     found = await survey(services)
-    if found.engine is None:
-        raise found.failure or AppError(reason="the engine did not start")
+    engine = engine_of(found)
     probes = await asyncio.to_thread(learned_speeds, services, found)
-    if unmeasured(probes, found.engine.devices):
+    if unmeasured(probes, engine.devices):
         probes = await measure_machine(services, on_progress)
-    return _Known(found.engine, found, probes)
+    return _Known(engine, found, probes)
 
 
 def _row(actual: Pace, predicted: Pace | None) -> BenchRow:

@@ -8,8 +8,8 @@ import msgspec
 
 from desktop.actions.known import known_model
 from desktop.actions.models import resolve_model
-from desktop.actions.survey import learned_overheads, learned_speeds, survey
-from desktop.errors import AppError, Phrase
+from desktop.actions.survey import engine_of, learned_overheads, learned_speeds, survey
+from desktop.errors import Phrase
 from desktop.services import Services, Survey
 from desktop.settings import ENGINE_PARALLEL, KV_TYPE, MEMORY_MARGIN, WANTED_CONTEXT
 
@@ -45,8 +45,8 @@ async def fit_model(
             on_progress(count)
 
     subject, found = await _subject_and_survey(services, reference, on_bytes)
-    if found.engine is None and wish.imagined is None:
-        raise found.failure or AppError(reason="the engine did not start")
+    if wish.imagined is None:
+        engine_of(found)
     report = await report_fit(
         subject,
         profile=found.profile,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from desktop.actions.fit import learned_defaults
-from desktop.actions.survey import survey
+from desktop.actions.survey import engine_of, survey
 from desktop.engine.failure import EngineError
-from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineInfo, FailureKind, LoadPlan
+from desktop.engine.protocol import CacheLimits, DeviceMemory, FailureKind, LoadPlan
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Phrase
 from desktop.files import FileNotSaved
 from desktop.services import Services, Survey
@@ -74,12 +74,21 @@ async def plan_model(
 async def predict_anew(services: Services, task: "PlanTask", plan: LoadPlan) -> LoadPlan:
     """Ask the engine anew what `plan` needs; where it cannot be asked, the plan says so and predicts nothing."""
     try:
-        memory = await _ask(services, task, plan)
+        memory = await exact_memory(services, task, plan)
     except _NO_ANSWER as error:
         return msgspec.structs.replace(plan, predicted=(), exact=False, reasons=(*plan.reasons, _not_asked(error)))
-    overheads = {part.device: part.overhead for part in plan.predicted}
-    memory = tuple(msgspec.structs.replace(part, overhead=overheads.get(part.device, 0)) for part in memory)
     return msgspec.structs.replace(plan, predicted=memory, exact=True)
+
+
+async def exact_memory(services: Services, task: "PlanTask", plan: LoadPlan) -> tuple[DeviceMemory, ...]:
+    """Ask the engine in a dry run what each device would need, in bytes; overheads are those that `plan` predicted.
+
+    Raises the errors of engine.failure, and those of a stub that cannot be written. Where this is cancelled, its child
+    still finishes the answer, which is dropped.
+    """
+    overheads = {part.device: part.overhead for part in plan.predicted}
+    told = await _ask(services, task, plan)
+    return tuple(msgspec.structs.replace(part, overhead=overheads.get(part.device, 0)) for part in told)
 
 
 def with_settings(services: Services, plan: LoadPlan) -> LoadPlan:
@@ -148,7 +157,7 @@ def _task_without_wishes(
         header=headers[0],
         shards=headers[1:],
         profile=found.profile,
-        devices=_engine_of(found).devices,
+        devices=engine_of(found).devices,
         wanted_context=defaults.context,
         type_k=defaults.kv,
         type_v=defaults.kv,
@@ -159,12 +168,6 @@ def _task_without_wishes(
         parallel=defaults.parallel,
         refuse=services.settings.get(MEMORY_GUARD),
     )
-
-
-def _engine_of(found: Survey) -> EngineInfo:
-    if found.engine is None:
-        raise found.failure or AppError(reason="the engine did not start")
-    return found.engine
 
 
 async def _checked(services: Services, task: "PlanTask") -> LoadPlan:

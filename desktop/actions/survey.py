@@ -24,6 +24,13 @@ async def survey(services: Services, *, again: bool = False) -> Survey:
     return services.surveys.latest
 
 
+def engine_of(found: Survey) -> EngineInfo:
+    """Return what the engine is; where it did not start, raise why."""
+    if found.engine is None:
+        raise found.failure or AppError(reason="the engine did not start")
+    return found.engine
+
+
 def learned_overheads(services: Services, found: Survey) -> dict[str, int]:
     """What the drivers of the engine's devices were seen to take here, in bytes. Blocking."""
     from desktop.fit.speeds.known_speeds import driver_of
