@@ -34,3 +34,12 @@ def tokens(count: int) -> str:
     if count % 1024 == 0:
         return f"{count // 1024}k"
     return f"{count / 1000:.1f}k" if count < 10_000 else f"{count / 1000:.0f}k"
+
+
+def count(number: int) -> str:
+    """How many, in a few letters: "812", "34.1k", "1.2M"."""
+    for unit, letter in ((1_000_000, "M"), (1000, "k")):
+        if number >= unit:
+            value = number / unit
+            return f"{value:.0f}{letter}" if value >= 100 else f"{value:.1f}{letter}"
+    return str(number)

@@ -28,6 +28,7 @@ from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.pages.settings.view import SettingsView
 from desktop.ui.pages.welcome.view import WelcomeView
+from desktop.ui.widgets.page import Page
 from tests.screenshots.machines import FACTS, LOADED, NO_CARD, SAMPLE, TWO_CARDS, engine_of, speed_rows
 
 STARTER = InstalledModel(
@@ -175,7 +176,7 @@ def _plan(view: HardwareView, profile: HardwareProfile, *, cards: list[str], rem
     )
 
 
-def scroll_to(view: HardwareView, widget: QWidget) -> None:
+def scroll_to(view: Page, widget: QWidget) -> None:
     """Bring a card to the top."""
     for _ in range(3):
         QApplication.processEvents()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests.screenshots import chat_scenes, page_scenes, trouble_scenes
+from tests.screenshots import chat_scenes, get_models_scenes, page_scenes, trouble_scenes
 
 USUAL = (1280, 820)
 SMALLEST = (900, 600)
@@ -31,6 +31,12 @@ SCENES: tuple[Scene, ...] = (
     Scene("models-exact", "models", page_scenes.models_exact),
     Scene("models-failed", "models", page_scenes.models_failed),
     Scene("models-small", "models", page_scenes.models_two_cards, SMALLEST),
+    Scene("models-hub", "models", get_models_scenes.hub_results),
+    Scene("models-hub-small", "models", get_models_scenes.hub_results, SMALLEST),
+    Scene("models-hub-files", "models", get_models_scenes.hub_files),
+    Scene("models-hub-fails", "models", get_models_scenes.hub_fails),
+    Scene("models-library", "models", get_models_scenes.library),
+    Scene("models-library-small", "models", get_models_scenes.library, SMALLEST),
     Scene("hardware", "hardware", page_scenes.hardware_two_cards),
     Scene("hardware-laptop", "hardware", page_scenes.hardware_no_card),
     Scene("hardware-small", "hardware", page_scenes.hardware_two_cards, SMALLEST),

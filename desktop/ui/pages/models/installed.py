@@ -1,56 +1,170 @@
-"""What is on this disk: a row per model with Chat."""
+"""What is on this disk: a row per model with Chat, and what else may be done with it."""
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
-from desktop.library.types import InstalledModel
+from desktop.library.types import Condition, InstalledModel, Source
 from desktop.ui.figures import gb
-from desktop.ui.widgets.buttons import Button
+from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.card import Card
-from desktop.ui.widgets.labels import ElidedLabel, PlainLabel
+from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 from desktop.ui.widgets.pill import Pill
+
+SHOWN = 6
+"""Rows that are always there; the others are a click away."""
+
+
+class InstalledRow(QWidget):
+    """One model. `remark` is what its row says of it; while it is checked, how far that is."""
+
+    def __init__(self, card: "InstalledCard", model: InstalledModel, remark: str, *, in_use: bool) -> None:
+        super().__init__(card)
+        self.model = model
+        self._card = card
+        self._usual = remark
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(12)
+        self._remark = ElidedLabel(remark, tone="muted")
+        for label in (
+            ElidedLabel(model.name, tone="strong"),
+            PlainLabel(model.quantization, tone="muted"),
+            PlainLabel(gb(model.size), tone="muted"),
+        ):
+            row.addWidget(label)
+        row.addWidget(self._remark, 1)
+        if in_use:
+            row.addWidget(Pill(card.tr("In use"), kind="fits"))
+        chat = Button(card.tr("Chat"), icon_name="chat")
+        chat.setAccessibleName(card.tr("Chat with {name}").format(name=model.name))
+        chat.setEnabled(not model.missing and model.condition == "ready")
+        chat.clicked.connect(lambda: card.chosen.emit(model))
+        row.addWidget(chat)
+        self._more = IconButton("more", card.tr("More about {name}").format(name=model.name))
+        self._more.clicked.connect(self._on_more_clicked)
+        row.addWidget(self._more)
+
+    def set_progress(self, words: str) -> None:
+        """Show what is being done with the model; "" ends that."""
+        self._remark.setText(words or self._usual)
+
+    def _on_more_clicked(self) -> None:
+        menu = self._card.menu_of(self.model)
+        menu.popup(self._more.mapToGlobal(QPoint(0, self._more.height())))
 
 
 class InstalledCard(Card):
-    """Rows of InstalledModel; `chosen` carries the one to chat with."""
+    """Rows of InstalledModel. The signals carry the model; file_wanted and folder_wanted ask for one to be added."""
 
     chosen = Signal(object)
+    verify_requested = Signal(object)
+    reveal_requested = Signal(object)
+    remove_requested = Signal(object)
+    file_wanted = Signal()
+    folder_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
         self.set_title(self.tr("On this disk"))
-        self._rows: list[QWidget] = []
+        file_help = self.tr("A model file (GGUF) from anywhere; it stays where it is. Files can be dropped here too.")
+        folder_help = self.tr("Models in a folder and all below it are listed here, where they are.")
+        for text, help_text, signal in (
+            (self.tr("Add a file …"), file_help, self.file_wanted),
+            (self.tr("Add a folder …"), folder_help, self.folder_wanted),
+        ):
+            button = Button(text, kind="link")
+            button.setToolTip(plain_tooltip(help_text))
+            button.clicked.connect(signal)
+            self.add_aside(button)
+        self._models: tuple[InstalledModel, ...] = ()
+        self._loaded = ""
+        self._rows: list[InstalledRow] = []
+        self._all_shown = False
+        self._all = Button(kind="link")
+        self._all.clicked.connect(self._on_all_clicked)
+        self._all.hide()
+        self.body.addWidget(self._all, 0, Qt.AlignmentFlag.AlignLeft)
 
     def set_models(self, models: Sequence[InstalledModel], loaded: str) -> None:
         """Show `models`; `loaded` is the id of the one in use."""
+        if (tuple(models), loaded) == (self._models, self._loaded):
+            return  # hundreds of rows are not made anew for nothing
+        self._models, self._loaded = tuple(models), loaded
+        self._show_rows()
+
+    def set_progress(self, model_id: str, words: str) -> None:
+        """Show what is being done with a model; "" ends that."""
+        for row in self._rows:
+            if row.model.id == model_id:
+                row.set_progress(words)
+
+    def menu_of(self, model: InstalledModel) -> QMenu:
+        """What may be done with a model; the menu deletes itself."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if not model.missing:
+            menu.addAction(self.tr("Check the file"), lambda: self.verify_requested.emit(model))
+            menu.addAction(self.tr("Show in its folder"), lambda: self.reveal_requested.emit(model))
+        if not model.bundled:
+            trash = model.ours_to_remove and not model.missing
+            text = self.tr("Move to the trash") if trash else self.tr("Take off the list")
+            menu.addAction(text, lambda: self.remove_requested.emit(model))
+        return menu
+
+    def _show_rows(self) -> None:
         for row in self._rows:
             row.hide()
             row.deleteLater()
-        self._rows = [self._make_row(model, in_use=model.id == loaded) for model in models]
-        for row in self._rows:
-            self.body.addWidget(row)
+        few = len(self._models) <= SHOWN + 1 or self._all_shown
+        shown = self._models if few else self._first()
+        self._rows = [
+            InstalledRow(self, model, self._remark(model), in_use=model.id == self._loaded) for model in shown
+        ]
+        for index, row in enumerate(self._rows):
+            self.body.insertWidget(index, row)
+        self._all.setVisible(len(self._models) > SHOWN + 1)
+        everything = self.tr("Show all {count}").format(count=len(self._models))
+        self._all.setText(self.tr("Show fewer") if self._all_shown else everything)
 
-    def _make_row(self, model: InstalledModel, *, in_use: bool) -> QWidget:
-        holder = QWidget()
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(12)
-        row.addWidget(ElidedLabel(model.name, tone="strong"))
-        row.addWidget(PlainLabel(model.quantization, tone="muted"))
-        row.addWidget(PlainLabel(gb(model.size), tone="muted"))
-        row.addWidget(ElidedLabel(self._remark(model), tone="muted"), 1)
-        if in_use:
-            row.addWidget(Pill(self.tr("In use"), kind="fits"))
-        button = Button(self.tr("Chat"), icon_name="chat")
-        button.setAccessibleName(self.tr("Chat with {name}").format(name=model.name))
-        button.setEnabled(not model.missing)
-        button.clicked.connect(lambda: self.chosen.emit(model))
-        row.addWidget(button)
-        return holder
+    def _first(self) -> tuple[InstalledModel, ...]:
+        """The one in use among the first."""
+        in_use = tuple(model for model in self._models if model.id == self._loaded)
+        others = tuple(model for model in self._models if model.id != self._loaded)
+        return (*in_use, *others)[:SHOWN]
+
+    def _on_all_clicked(self) -> None:
+        self._all_shown = not self._all_shown
+        self._show_rows()
 
     def _remark(self, model: InstalledModel) -> str:
-        if model.missing:
-            return self.tr("The file is gone: {path}").format(path=model.path)
-        return self.tr("Comes with Snug, needs no network") if model.bundled else model.licence
+        wrong = self._what_is_wrong(model)
+        if wrong:
+            return wrong.format(path=model.path)
+        if model.bundled:
+            return self.tr("Comes with Snug, needs no network")
+        return " · ".join(part for part in (self._whose(model.source), model.licence) if part)
+
+    def _what_is_wrong(self, model: InstalledModel) -> str:
+        words: dict[Condition, str] = {
+            "ready": "",
+            "gone": self.tr("The file is gone: {path}"),
+            "folder": self.tr("A folder is in its place: {path}"),
+            "changed": self.tr("The file has changed since it was added; check it"),
+            "truncated": self.tr("The file is cut off; download or copy it again"),
+            "damaged": self.tr("The file is damaged; download or copy it again"),
+        }
+        return words["gone" if model.missing and model.condition == "ready" else model.condition]
+
+    def _whose(self, source: Source) -> str:
+        words: dict[Source, str] = {
+            "snug": "",
+            "folder": self.tr("In your folder"),
+            "lm-studio": self.tr("From LM Studio"),
+            "jan": self.tr("From Jan"),
+            "gpt4all": self.tr("From GPT4All"),
+            "ollama": self.tr("From Ollama"),
+            "huggingface": self.tr("From the Hugging Face cache"),
+        }
+        return words[source]

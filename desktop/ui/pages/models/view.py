@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, Signal
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from desktop.errors import Phrase
@@ -12,6 +12,7 @@ from desktop.library.types import InstalledModel
 from desktop.ui.bridge import render, sentences
 from desktop.ui.icons import icon
 from desktop.ui.pages.models.answer import AnswerCard
+from desktop.ui.pages.models.hub_results import HubResults
 from desktop.ui.pages.models.installed import InstalledCard
 from desktop.ui.pages.models.table import ChoicesView
 from desktop.ui.theme import current_colours
@@ -37,6 +38,9 @@ class ModelsView(Page):
     pricing_changed = Signal(int, str)
     fetch_requested = Signal()
     fetch_stopped = Signal()
+    hub_search_requested = Signal(str)
+    files_dropped = Signal(list)
+    """Paths of files and folders that were dropped on the page."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._search_icon: QAction | None = None
@@ -52,24 +56,35 @@ class ModelsView(Page):
         self._download_column.setSpacing(16)
         self.installed = InstalledCard()
         self.installed.chosen.connect(self.installed_chosen)
+        self.hub = HubResults()
+        self.hub.closed.connect(self.hub.hide)
         self.wishes = ContextChoice()
         self.wishes.changed.connect(self.pricing_changed)
         self.table = ChoicesView(self.tr("Models for this machine"))
         self.table.chosen.connect(self.choice_chosen)
         self.table.row_reached.connect(self._on_row_reached)
         self._empty = PlainLabel(tone="muted", wrap=True)
+        self._ask_hub = Button(kind="link", icon_name="search")
+        self._ask_hub.clicked.connect(self._on_hub_wanted)
+        self._lay_out()
+        self.setAcceptDrops(True)
+        self._show_whether_empty()
+
+    def _lay_out(self) -> None:
         self._card = Card()
         self._card.setContentsMargins(-8, -8, -8, -8)  # rows reach nearly to the card's edge
         self._card.body.addWidget(self.table)
         self._card.body.addWidget(self._empty)
+        self._card.body.addWidget(self._ask_hub, 0, Qt.AlignmentFlag.AlignLeft)
         self.body.addWidget(self.answer)
         self.body.addLayout(self._download_column)
         self.body.addWidget(self.installed)
         self.body.addLayout(self._make_controls())
+        self.body.addWidget(self.hub)
         self.body.addWidget(self._card)
         self.body.addStretch(1)
         self.installed.hide()
-        self._show_whether_empty()
+        self.hub.hide()
 
     def _make_fetch(self) -> Button:
         fetch = Button(kind="link")
@@ -88,14 +103,15 @@ class ModelsView(Page):
         row.setSpacing(24)
         row.addWidget(self.wishes, 1)
         self._search = QLineEdit()
-        self._search.setPlaceholderText(self.tr("Search the catalog"))
-        self._search.setAccessibleName(self.tr("Search the catalog"))
+        self._search.setPlaceholderText(self.tr("Search models"))
+        self._search.setAccessibleName(self.tr("Search models; Enter searches the Hub"))
         self._search_icon = QAction(self)
         self._search.addAction(self._search_icon, QLineEdit.ActionPosition.LeadingPosition)
         self._search.setClearButtonEnabled(True)
         self._search.setMinimumWidth(150)
         self._search.setMaximumWidth(220)
         self._search.textChanged.connect(self._on_search_changed)
+        self._search.returnPressed.connect(self._on_hub_wanted)
         row.addWidget(self._search, 0, Qt.AlignmentFlag.AlignBottom)
         self._refresh_icon()
         return row
@@ -201,6 +217,16 @@ class ModelsView(Page):
             card.hide()
             card.deleteLater()
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders."""
+        if _paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Hand them on."""
+        event.acceptProposedAction()
+        self.files_dropped.emit(_paths(event.mimeData()))
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
         super().changeEvent(event)
@@ -214,6 +240,10 @@ class ModelsView(Page):
     def _on_search_changed(self, text: str) -> None:
         self.table.filter.setFilterFixedString(text.strip())
         self._show_whether_empty()
+
+    def _on_hub_wanted(self) -> None:
+        self.hub.show()
+        self.hub_search_requested.emit(self._search.text().strip())
 
     def _on_row_reached(self, rect: QRect) -> None:
         top_left = self.table.mapTo(self._page_body(), rect.topLeft())
@@ -229,6 +259,8 @@ class ModelsView(Page):
         searched = bool(self._search.text().strip())
         empty = self.table.filter.rowCount() == 0
         found_none = self.tr("No model of the catalog has this in its name.")
+        words = self.tr("Search the Hub for “{text}”").format(text=self._search.text().strip())
+        self._ask_hub.setText(words if searched else self.tr("Look what else the Hub has"))
         if self._is_failed:
             text = self.tr("What fits is not known until this machine can be looked at.")
         else:
@@ -236,3 +268,8 @@ class ModelsView(Page):
         self._empty.setText(found_none if searched and not self._is_failed else text)
         self._empty.setVisible(empty)
         self.table.setVisible(not empty)
+
+
+def _paths(data: QMimeData) -> list[str]:
+    """Files and folders of this machine among what is dragged."""
+    return [url.toLocalFile() for url in data.urls() if url.isLocalFile()]

@@ -1,0 +1,167 @@
+"""What the Hub found: repositories with a verdict each, and all files of the one that was chosen."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+
+from desktop.catalog.search import HubRepo
+from desktop.fit.types import Choice
+from desktop.ui.pages.models.hub_row import HubRow, Message
+from desktop.ui.pages.models.table import ChoicesView
+from desktop.ui.widgets.buttons import Button, IconButton
+from desktop.ui.widgets.card import Card
+from desktop.ui.widgets.context_choice import CalmCombo
+from desktop.ui.widgets.labels import plain_tooltip
+
+
+class HubResults(Card):
+    """A list of repositories, or the files of one.
+
+    `choice_chosen` carries a Choice, `repo_chosen` a HubRepo, `sort_chosen` the order's name in catalog/search.py.
+    """
+
+    choice_chosen = Signal(object)
+    repo_chosen = Signal(object)
+    sort_chosen = Signal(str)
+    fitting_chosen = Signal(bool)
+    more_requested = Signal()
+    again_requested = Signal()
+    back_requested = Signal()
+    closed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent)
+        self._searched = ""
+        self._shows_files = False
+        self._has_more = False
+        self._sort = self._make_sort()
+        self.only_fitting = QCheckBox(self.tr("Only what fits here"))
+        self.only_fitting.toggled.connect(self._on_fitting_toggled)
+        close = IconButton("cross", self.tr("Close the results"))
+        close.clicked.connect(self.closed)
+        self._back = Button(self.tr("Back to the results"), kind="link", icon_name="chevron-left")
+        self._back.clicked.connect(self._on_back_clicked)
+        for widget in (self._back, self.only_fitting, self._sort, close):
+            self.add_aside(widget)
+        self._message = Message()
+        self._message.action_chosen.connect(self.again_requested)
+        self._rows: list[HubRow] = []
+        self._column = QVBoxLayout()
+        self._column.setSpacing(0)
+        self._more = Button(self.tr("More results"), kind="link")
+        self._more.clicked.connect(self.more_requested)
+        self.files = ChoicesView(self.tr("Files of this repository"))
+        self.files.chosen.connect(self.choice_chosen)
+        self.body.addWidget(self._message)
+        self.body.addLayout(self._column)
+        self.body.addWidget(self.files)
+        self.body.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
+        self.set_repos((), more=False)
+        self.show_results()
+
+    def _make_sort(self) -> CalmCombo:
+        sort = CalmCombo()
+        for text, name in (
+            (self.tr("Trending"), "trending"),
+            (self.tr("Most downloads"), "downloads"),
+            (self.tr("Most likes"), "likes"),
+            (self.tr("Changed last"), "updated"),
+            (self.tr("Newest"), "created"),
+        ):
+            sort.addItem(text, name)
+        sort.setAccessibleName(self.tr("Order of the results"))
+        sort.setToolTip(plain_tooltip(self.tr("In which order the Hub lists what it found.")))
+        sort.currentIndexChanged.connect(lambda: self.sort_chosen.emit(sort.currentData()))
+        return sort
+
+    def set_searched(self, text: str) -> None:
+        """Begin a result: nothing is there yet. "" is what the Hub puts first."""
+        self._searched = text
+        self.set_repos((), more=False)
+        self.show_results()
+        self._message.show_words(self.tr("Asking the Hub …"))
+
+    def set_repos(self, repos: Sequence[HubRepo], *, more: bool) -> None:
+        """Show the repositories; those that were shown before keep their verdicts. more: there is another page."""
+        kept = {row.repo: row for row in self._rows}
+        rows = [kept.pop(repo) if repo in kept else self._make_row(repo) for repo in repos]
+        for row in kept.values():
+            row.hide()
+            row.deleteLater()
+        for index, row in enumerate(rows):
+            self._column.insertWidget(index, row)
+        self._rows, self._has_more = rows, more
+        self._message.show_words("" if rows else self._nothing())
+        self._filter()
+        self._more.setVisible(more and not self._shows_files)
+
+    def _make_row(self, repo: HubRepo) -> HubRow:
+        row = HubRow(repo)
+        row.download_requested.connect(self.choice_chosen)
+        row.files_requested.connect(self.repo_chosen)
+        return row
+
+    def _nothing(self) -> str:
+        if self._searched:
+            return self.tr("The Hub has no model files (GGUF) for “{text}”.").format(text=self._searched)
+        return self.tr("The Hub named no models.")
+
+    def set_failed(self, message: str, hint: str) -> None:
+        """The Hub, or the repository, could not be asked."""
+        self._message.show_words(message, hint, self.tr("Try again"))
+
+    def set_verdict(self, repo: str, choice: Choice | None, words: str = "") -> None:
+        """Show what is known of a repository's best file; without a choice only `words`."""
+        for row in self._rows:
+            if row.repo.repo == repo:
+                row.set_waiting(words) if choice is None else row.set_choice(choice)
+                row.setProperty("fits", None if choice is None else choice.verdict != "does_not_fit")
+        self._filter()
+
+    def repos_in_sight(self) -> tuple[HubRepo, ...]:
+        """The repositories whose rows are on the screen and have no verdict."""
+        return tuple(row.repo for row in self._rows if not row.is_judged and not row.visibleRegion().isEmpty())
+
+    def show_files(self, repo: HubRepo) -> None:
+        """Show the files of a repository instead of the list; they are not there yet."""
+        self._shows_files = True
+        self.set_title(repo.repo)
+        self.files.choices.set_choices(())
+        self._message.show_words(self.tr("Asking the Hub which files it has …"))
+        self._show_parts()
+
+    def set_files(self, choices: Sequence[Choice], words: str = "") -> None:
+        """Show the files, best first or as they come; words: what is to be said of them."""
+        self.files.choices.set_choices(choices)
+        self.files.setVisible(bool(choices) and self._shows_files)
+        self._message.show_words(words)
+
+    def show_results(self) -> None:
+        """Show the list."""
+        self._shows_files = False
+        searched = self.tr("On the Hub: “{text}”").format(text=self._searched)
+        self.set_title(searched if self._searched else self.tr("On the Hub"))
+        self._message.show_words("" if self._rows else self._nothing())
+        self._show_parts()
+
+    def _show_parts(self) -> None:
+        for widget in (self.only_fitting, self._sort):
+            widget.setVisible(not self._shows_files)
+        self._back.setVisible(self._shows_files)
+        self._more.setVisible(self._has_more and not self._shows_files)
+        self.files.setVisible(self._shows_files and self.files.filter.rowCount() > 0)
+        self._filter()
+
+    def _filter(self) -> None:
+        for row in self._rows:
+            unfit = self.only_fitting.isChecked() and row.property("fits") is False
+            row.setVisible(not self._shows_files and not unfit)
+
+    def _on_fitting_toggled(self, checked: bool) -> None:
+        self._filter()
+        self.fitting_chosen.emit(checked)
+
+    def _on_back_clicked(self) -> None:
+        self.show_results()
+        self.back_requested.emit()

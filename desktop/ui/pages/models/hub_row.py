@@ -1,0 +1,131 @@
+"""One repository in a search result: who published it, and whether its best file fits this machine."""
+
+from PySide6.QtCore import QDateTime, QLocale, QTimeZone, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from desktop.catalog.search import HubRepo
+from desktop.fit.types import Choice
+from desktop.ui.figures import count, gb, gib, speed
+from desktop.ui.verdicts import verdict_kind, verdict_text
+from desktop.ui.widgets.buttons import Button, IconButton
+from desktop.ui.widgets.labels import ElidedLabel, PlainLabel
+from desktop.ui.widgets.pill import Pill
+
+
+class HubRow(QFrame):
+    """Shows a HubRepo; `download_requested` carries the Choice that the row names, `files_requested` the HubRepo."""
+
+    download_requested = Signal(object)
+    files_requested = Signal(object)
+
+    def __init__(self, repo: HubRepo, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("hubRow")
+        self.repo = repo
+        self._choice: Choice | None = None
+        self._verdict = Pill()
+        self._figures = ElidedLabel(tone="muted")
+        self._download = IconButton("download", "")
+        room = self._download.sizePolicy()
+        room.setRetainSizeWhenHidden(True)  # rows are of one height, and what stands in them keeps its place
+        self._download.setSizePolicy(room)
+        self._download.clicked.connect(lambda: self.download_requested.emit(self._choice))
+        files = Button(self.tr("All files"), kind="link")
+        files.setAccessibleName(self.tr("All files of {name}").format(name=repo.repo))
+        files.clicked.connect(lambda: self.files_requested.emit(repo))
+        names = QHBoxLayout()
+        names.setSpacing(8)
+        names.addWidget(ElidedLabel(repo.name, tone="strong"), 1)
+        names.addWidget(self._verdict)
+        names.addWidget(self._download)
+        names.addWidget(files)
+        about = QHBoxLayout()
+        about.setSpacing(12)
+        about.addWidget(ElidedLabel(self._about(), tone="muted"), 1)
+        about.addWidget(self._figures)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 10, 8, 10)
+        column.setSpacing(4)
+        column.addLayout(names)
+        column.addLayout(about)
+        self.set_waiting("")
+
+    def _about(self) -> str:
+        repo = self.repo
+        parts = [repo.publisher, repo.licence]
+        parts.append(self.tr("{count} downloads").format(count=count(repo.downloads)))
+        parts.append(self.tr("{count} likes").format(count=count(repo.likes)))
+        if repo.updated is not None:
+            moment = QDateTime.fromMSecsSinceEpoch(int(repo.updated * 1000), QTimeZone.utc())
+            day = QLocale().toString(moment.date(), QLocale.FormatType.ShortFormat)
+            parts.append(self.tr("changed {day}").format(day=day))
+        if repo.private:
+            parts.append(self.tr("private"))
+        if repo.gated:
+            parts.append(self.tr("asks for your agreement on its page"))
+        return " · ".join(part for part in parts if part)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it shows a verdict."""
+        return self._choice is not None
+
+    def set_waiting(self, words: str) -> None:
+        """There is no verdict (yet): say why, or nothing."""
+        self._choice = None
+        self._verdict.hide()
+        self._download.hide()
+        self._figures.setText(words)
+
+    def set_choice(self, choice: Choice) -> None:
+        """Show the verdict on the file that suits this machine best."""
+        self._choice = choice
+        self._verdict.set_verdict(verdict_text(choice), verdict_kind(choice))
+        self._verdict.show()
+        parts = [
+            choice.quantization,
+            gb(choice.download_size),
+            self.tr("{size} memory").format(size=gib(choice.memory_total)),
+        ]
+        if choice.verdict != "does_not_fit":
+            parts.append(self.tr("about {speed} tok/s").format(speed=speed(choice.speed.decode)))
+        self._figures.setText(" · ".join(part for part in parts if part))
+        self._download.set_icon_name("chat" if choice.installed else "download")
+        words = self.tr("Chat with {name}") if choice.installed else self.tr("Download {name}")
+        self._download.set_name(words.format(name=f"{choice.model_name} {choice.quantization}"))
+        self._download.setVisible(choice.verdict != "does_not_fit")
+
+
+class Message(QWidget):
+    """A line in place of rows: what is going on, or went wrong, and what to do."""
+
+    action_chosen = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._text = PlainLabel(wrap=True)
+        self._hint = PlainLabel(tone="muted", wrap=True)
+        self._action = Button()
+        self._action.clicked.connect(self.action_chosen)
+        words = QVBoxLayout()
+        words.setSpacing(4)
+        words.addWidget(self._text)
+        words.addWidget(self._hint)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 4, 8, 4)
+        row.setSpacing(12)
+        row.addLayout(words, 1)
+        row.addWidget(self._action)
+
+    def show_words(self, text: str, hint: str = "", action: str = "") -> None:
+        """Show them; an empty text hides everything."""
+        self._text.setText(text)
+        self._hint.setText(hint)
+        self._hint.setVisible(bool(hint))
+        self._action.setText(action)
+        self._action.setVisible(bool(action))
+        self.setVisible(bool(text))
+
+    def text(self) -> str:
+        """What is said, with its hint."""
+        return " ".join(part for part in (self._text.text(), self._hint.text()) if part)

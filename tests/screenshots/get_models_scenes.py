@@ -1,0 +1,93 @@
+"""Getting models: what the Hub found, the files of one repository, and a full library. Publishers are examples."""
+
+import msgspec
+
+from desktop.catalog.search import HubRepo
+from desktop.fit.types import Choice
+from desktop.library.types import InstalledModel, Source
+from desktop.ui.pages.models.view import ModelsView
+from tests.screenshots.machines import TWO_CARDS
+from tests.screenshots.page_scenes import STARTER, advice_for, scroll_to, show_models
+
+_PUBLISHERS = ("example-lab", "quantizers-of-the-world", "someone")
+
+
+def hub_results(view: ModelsView) -> None:
+    """A search of which most rows have their verdict."""
+    show_models(view, TWO_CARDS)
+    choices = _choices()
+    repos = [_repo(index, choice) for index, choice in enumerate(choices)]
+    view.hub.set_searched("qwen")
+    view.hub.show()
+    view.hub.set_repos(repos, more=True)
+    for repo, choice in zip(repos[:5], choices, strict=False):
+        view.hub.set_verdict(repo.repo, choice)
+    view.hub.set_verdict(repos[5].repo, None, "Its files need your agreement first")
+    scroll_to(view, view.hub)
+
+
+def hub_files(view: ModelsView) -> None:
+    """All files of a repository."""
+    show_models(view, TWO_CARDS)
+    choices = _choices()
+    view.hub.set_searched("qwen")
+    view.hub.show()
+    view.hub.show_files(_repo(0, choices[0]))
+    view.hub.set_files(choices)
+    scroll_to(view, view.hub)
+
+
+def hub_fails(view: ModelsView) -> None:
+    """The Hub cannot be asked."""
+    show_models(view, TWO_CARDS)
+    view.hub.set_searched("qwen 3")
+    view.hub.show()
+    view.hub.set_failed(
+        "The Hub (https://huggingface.co) cannot be reached: no route to host",
+        "Check the connection; a mirror or a proxy can be set in the settings.",
+    )
+    scroll_to(view, view.hub)
+
+
+def library(view: ModelsView) -> None:
+    """Models of other programs, one that is gone, one that changed, one that is being checked."""
+    show_models(view, TWO_CARDS)
+    sources: tuple[Source, ...] = ("snug", "lm-studio", "ollama", "huggingface", "folder")
+    models = [_installed(choice, source) for choice, source in zip(_choices(), sources, strict=False)]
+    models[1] = msgspec.structs.replace(models[1], missing=True, condition="gone")
+    models[3] = msgspec.structs.replace(models[3], condition="changed")
+    view.set_installed([STARTER, *models], STARTER.id)
+    view.installed.set_progress(models[0].id, "Checking … 42 %")
+
+
+def _choices() -> list[Choice]:
+    advice = advice_for(TWO_CARDS)
+    return [*advice.choices[:4], *advice.rejected[:3]]
+
+
+def _repo(index: int, choice: Choice) -> HubRepo:
+    publisher = _PUBLISHERS[index % len(_PUBLISHERS)]
+    name = f"{choice.model_name.replace(' ', '-')}-GGUF"
+    return HubRepo(
+        repo=f"{publisher}/{name}",
+        publisher=publisher,
+        name=name,
+        likes=12 * (index + 1),
+        downloads=34_000 // (index + 1),
+        updated=1_760_000_000 + index * 864_000,
+        gated="manual" if index == 5 else "",
+        licence=choice.licence.lower(),
+    )
+
+
+def _installed(choice: Choice, source: Source) -> InstalledModel:
+    return InstalledModel(
+        id=f"{choice.model_id}:{choice.quantization}:{source}",
+        model_id=choice.model_id,
+        name=choice.model_name,
+        quantization=choice.quantization,
+        path=f"/home/ann/models/{choice.file}",
+        size=choice.download_size,
+        licence=choice.licence,
+        source=source,
+    )

@@ -1,0 +1,247 @@
+"""What a person sees of a search on the Hub, and of what is on the disk."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLineEdit
+
+from desktop.catalog.search import HubRepo
+from desktop.fit.types import Choice
+from desktop.library.types import Condition, InstalledModel, Source
+from desktop.ui.figures import count
+from desktop.ui.pages.models.installed import SHOWN
+from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.widgets.buttons import Button, IconButton
+from desktop.ui.widgets.labels import PlainLabel
+from tests.support.looks import clipped, guessing, nameless, shown
+from tests.support.page_values import choice
+
+LONG = "a-very-long-name-of-a-repository-that-somebody-thought-of-on-a-long-evening-30B-A3B-Instruct-2507-GGUF"
+REPOS = (
+    HubRepo(repo="ann/Tiny-GGUF", publisher="ann", name="Tiny-GGUF", downloads=34_100, likes=812, licence="mit"),
+    HubRepo(repo=f"ben/{LONG}", publisher="ben", name=LONG, gated="manual", private=True, updated=1_760_000_000.0),
+)
+
+
+@pytest.fixture
+def view(styled: QApplication) -> Iterator[ModelsView]:
+    with shown(ModelsView()) as made:
+        made.hub.show()
+        yield made
+
+
+def settle() -> None:
+    for _ in range(3):
+        QApplication.processEvents()
+
+
+def words(view: ModelsView) -> str:
+    settle()
+    labels = [each.text() for each in view.findChildren(PlainLabel) if each.isVisible()]
+    return "\n".join(labels + [each.text() for each in view.findChildren(Button) if each.isVisible()])
+
+
+def press(view: ModelsView, name: str) -> None:
+    """Click what a screen reader, or a reader, calls `name`."""
+    buttons = [*view.findChildren(Button), *view.findChildren(IconButton)]
+    next(each for each in buttons if each.isVisible() and name in (each.text(), each.accessibleName())).click()
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0"), (999, "999"), (34_100, "34.1k"), (1_230_000, "1.2M")])
+def test_counts_are_short(number: int, text: str) -> None:
+    assert count(number) == text
+
+
+def test_enter_and_the_link_below_the_table_ask_the_hub(view: ModelsView) -> None:
+    asked: list[str] = []
+    view.hub_search_requested.connect(asked.append)
+    field = view.findChild(QLineEdit)
+    assert field is not None
+    QTest.keyClicks(field, " qwen ")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    press(view, "Search the Hub for “qwen”")
+    assert asked == ["qwen", "qwen"]
+
+
+def test_a_row_says_who_published_it_and_gets_its_verdict_later(view: ModelsView) -> None:
+    view.hub.set_searched("tiny")
+    assert "Asking the Hub …" in words(view)
+    view.hub.set_repos(REPOS, more=True)
+    text = words(view)
+    assert "ann · mit · 34.1k downloads · 812 likes" in text
+    assert "private · asks for your agreement on its page" in text
+    assert "Asking the Hub …" not in text
+    assert "More results" in text
+    assert view.hub.repos_in_sight() == REPOS
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B"))
+    text = words(view)
+    assert "Fits" in text
+    assert "Q4_K_M · 1.50 GB" in text
+    assert view.hub.repos_in_sight() == REPOS[1:]
+    view.hub.set_repos((*REPOS, msgspec.structs.replace(REPOS[0], repo="x/y")), more=False)
+    assert "Q4_K_M · 1.50 GB" in words(view), "the next page leaves verdicts where they are"
+
+
+def test_the_verdict_is_downloaded_or_chatted_with(view: ModelsView) -> None:
+    chosen: list[Choice] = []
+    view.hub.choice_chosen.connect(chosen.append)
+    view.hub.set_repos(REPOS, more=False)
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B"))
+    press(view, "Download Tiny 1B Q4_K_M")
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B", installed=True))
+    press(view, "Chat with Tiny 1B Q4_K_M")
+    assert [each.installed for each in chosen] == [False, True]
+
+
+def test_what_does_not_fit_can_be_hidden_and_not_downloaded(view: ModelsView) -> None:
+    view.hub.set_repos(REPOS, more=False)
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B", verdict="does_not_fit", missing=1 << 30))
+    assert "Does not fit: 1.0 GiB more needed" in words(view)
+    assert not any(
+        each.accessibleName().startswith("Download") for each in view.hub.findChildren(IconButton) if each.isVisible()
+    )
+    view.hub.only_fitting.setChecked(True)
+    assert "Tiny-GGUF" not in words(view)
+    assert LONG in words(view), "what has no verdict yet may fit"
+
+
+def test_all_files_of_a_repository_and_back(view: ModelsView) -> None:
+    asked: list[HubRepo] = []
+    view.hub.repo_chosen.connect(asked.append)
+    view.hub.set_searched("tiny")
+    view.hub.set_repos(REPOS, more=True)
+    press(view, "All files of ann/Tiny-GGUF")
+    assert asked == [REPOS[0]]
+    view.hub.show_files(REPOS[0])
+    assert "Asking the Hub which files it has …" in words(view)
+    view.hub.set_files([choice("Tiny 1B"), choice("Tiny 1B", quantization="Q8_0")])
+    settle()
+    assert view.hub.files.isVisible()
+    assert view.hub.files.filter.rowCount() == 2
+    assert "More results" not in words(view)
+    press(view, "Back to the results")
+    assert not view.hub.files.isVisible()
+    assert "On the Hub: “tiny”" in words(view)
+    assert "More results" in words(view)
+
+
+def test_no_result_and_a_failure_say_what_to_do(view: ModelsView) -> None:
+    again: list[bool] = []
+    view.hub.again_requested.connect(lambda: again.append(True))
+    view.hub.set_searched("zzz")
+    view.hub.set_repos((), more=False)
+    assert "The Hub has no model files (GGUF) for “zzz”." in words(view)
+    view.hub.set_failed("The Hub cannot be reached.", "Check the connection.")
+    assert "Check the connection." in words(view)
+    press(view, "Try again")
+    assert again == [True]
+    press(view, "Close the results")
+    settle()
+    assert not view.hub.isVisible()
+
+
+@pytest.mark.parametrize("size", [(844, 572), (1224, 792)])
+def test_nothing_is_clipped_nameless_or_read_as_markup(view: ModelsView, size: tuple[int, int]) -> None:
+    view.resize(*size)
+    marked = msgspec.structs.replace(REPOS[0], name="<b>bold</b>", licence="<a href='x'>free</a>")
+    view.hub.set_repos((marked, REPOS[1]), more=True)
+    view.hub.set_verdict(REPOS[1].repo, choice(LONG))
+    view.set_installed([_model(number) for number in range(SHOWN + 4)], "x")
+    settle()
+    assert "<b>bold</b>" in words(view)
+    assert clipped(view) == []
+    assert nameless(view) == []
+    assert guessing(view) == []
+
+
+def _model(number: int = 1, **fields: Any) -> InstalledModel:
+    values: dict[str, Any] = {
+        "id": f"m{number}", "model_id": f"m{number}", "name": f"Model {number}", "quantization": "Q4", "size": 10**9,
+        "path": f"/m{number}",
+    }  # fmt: skip
+    return InstalledModel(**(values | fields))
+
+
+def test_a_long_library_is_opened_with_a_click_and_the_model_in_use_is_always_there(view: ModelsView) -> None:
+    models = [_model(number) for number in range(SHOWN + 5)]
+    view.set_installed(models, models[-1].id)
+    text = words(view)
+    assert f"Model {SHOWN + 4}" in text
+    assert f"Model {SHOWN}" not in text
+    press(view, f"Show all {SHOWN + 5}")
+    assert f"Model {SHOWN}" in words(view)
+    press(view, "Show fewer")
+    assert f"Model {SHOWN}" not in words(view)
+
+
+@pytest.mark.parametrize(
+    ("fields", "actions"),
+    [
+        ({"bundled": True}, ["Check the file", "Show in its folder"]),
+        ({"source": "snug"}, ["Check the file", "Show in its folder", "Move to the trash"]),
+        ({"source": "ollama"}, ["Check the file", "Show in its folder", "Take off the list"]),
+        ({"missing": True, "condition": "gone"}, ["Take off the list"]),
+    ],
+)
+def test_what_may_be_done_with_a_model_depends_on_whose_it_is(
+    view: ModelsView, fields: dict[str, Any], actions: list[str]
+) -> None:
+    model = _model(**fields)
+    said: list[tuple[str, object]] = []
+    for name in ("verify_requested", "reveal_requested", "remove_requested"):
+        getattr(view.installed, name).connect(lambda value, name=name: said.append((name, value)))
+    menu = view.installed.menu_of(model)
+    assert [action.text() for action in menu.actions()] == actions
+    for action in menu.actions():
+        action.trigger()
+    assert [value for _, value in said] == [model] * len(actions)
+    menu.deleteLater()
+
+
+@pytest.mark.parametrize(
+    ("condition", "text"),
+    [
+        ("gone", "The file is gone: /m1"),
+        ("folder", "A folder is in its place: /m1"),
+        ("changed", "The file has changed since it was added; check it"),
+        ("truncated", "The file is cut off; download or copy it again"),
+        ("damaged", "The file is damaged; download or copy it again"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_says_why(view: ModelsView, condition: Condition, text: str) -> None:
+    view.set_installed([_model(condition=condition, missing=condition == "gone")], "")
+    assert text in words(view)
+    chat = next(each for each in view.installed.findChildren(Button) if each.accessibleName() == "Chat with Model 1")
+    assert not chat.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("source", "text"), [("ollama", "From Ollama"), ("lm-studio", "From LM Studio"), ("jan", "From Jan")]
+)
+def test_a_model_of_another_program_says_whose_it_is(view: ModelsView, source: Source, text: str) -> None:
+    view.set_installed([_model(source=source, licence="MIT")], "")
+    assert f"{text} · MIT" in words(view)
+
+
+def test_what_is_done_with_a_model_is_shown_in_its_row(view: ModelsView) -> None:
+    view.set_installed([_model(licence="MIT")], "")
+    view.installed.set_progress("m1", "Checking … 42 %")
+    assert "Checking … 42 %" in words(view)
+    view.installed.set_progress("m1", "")
+    assert "MIT" in words(view)
+
+
+def test_files_can_be_dropped_on_the_page(view: ModelsView) -> None:
+    dropped: list[list[str]] = []
+    view.files_dropped.connect(dropped.append)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile("/models/a.gguf"), QUrl("https://example.com/b.gguf")])
+    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, buttons, keys)
+    view.dropEvent(event)
+    assert dropped == [["/models/a.gguf"]]
