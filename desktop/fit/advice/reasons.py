@@ -6,6 +6,7 @@ from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.fit.advice.ranking import Priced
 from desktop.fit.memory.placement import CPU
 from desktop.fit.plans.plan import EXPERTS_KEPT, FEED_FORWARD_KEPT, GEMMA_KV
+from desktop.fit.rating.quality import kv_is_warned_of
 from desktop.fit.types import Choice, DeviceBudget, QualityWord
 from desktop.sizes import gb, gib
 
@@ -109,15 +110,29 @@ def reasons_for_rejection(priced: Priced, *, minimum: float) -> list[Phrase]:
     return reasons
 
 
+def reasons_for_file(choice: Choice, *, budgets: Sequence[DeviceBudget], disk_free: int) -> tuple[Phrase, ...]:
+    """Say of a file that no catalog ranks what is in its way, or what it needs and how fast it will be.
+
+    disk_free: bytes.
+    """
+    if choice.verdict in ("tight", "does_not_fit"):
+        reasons = [_obstacle(choice)]
+    else:
+        reasons = [*_memory(choice, budgets), _speed(choice)]
+    if choice.quantization:
+        reasons.append(_quality(choice))
+    remarks = [Phrase.of(_INSTALLED)] if choice.installed else disk_reason(choice, disk_free)
+    return (*reasons, *remarks)
+
+
 def renewed_reasons(old: Choice, new: Choice, budgets: Sequence[DeviceBudget], *, disk_free: int) -> tuple[Phrase, ...]:
     """The reasons of `old` with what the engine said: where each stood, the same is said with the figures of `new`.
 
     Every reason above that states a figure of the choice has its group here. disk_free: bytes.
     """
-    obstacle = []
+    obstacle = list[Phrase]()
     if new.verdict in ("tight", "does_not_fit"):
-        template = _TOO_LARGE if new.verdict == "does_not_fit" else _TIGHT
-        obstacle = [Phrase.of(template, missing=gib(new.missing))]
+        obstacle = [_obstacle(new)]
     memory = [] if obstacle else _memory(new, budgets)
     groups: tuple[tuple[frozenset[str], list[Phrase]], ...] = (
         (frozenset({_TOO_LARGE, _TIGHT}), obstacle),
@@ -170,6 +185,11 @@ def _why_not_finer(priced: Priced, siblings: Sequence[Priced], minimum: float) -
     return [Phrase.of(_FINER_BARELY, quantization=choice.quantization, speed=_per_second(choice))]
 
 
+def _obstacle(choice: Choice) -> Phrase:
+    template = _TOO_LARGE if choice.verdict == "does_not_fit" else _TIGHT
+    return Phrase.of(template, missing=gib(choice.missing))
+
+
 def _quality(choice: Choice) -> Phrase:
     return Phrase.of(_QUALITY[choice.quality.word], quantization=choice.quantization)
 
@@ -207,7 +227,7 @@ def _remarks(priced: Priced) -> list[Phrase]:
         remarks.append(Phrase.of(_THINKS))
     elif task == "code":
         remarks.append(Phrase.of(_FOR_CODE))
-    if choice.kv != "f16" and priced.model.architecture.startswith("gemma"):
+    if kv_is_warned_of(priced.model.architecture, choice.kv, choice.kv):
         remarks.append(Phrase.of(GEMMA_KV))
     if choice.installed:
         remarks.append(Phrase.of(_INSTALLED))

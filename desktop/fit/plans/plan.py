@@ -14,7 +14,7 @@ from desktop.fit.memory.budget import MARGIN, budgets_of_devices, with_reclaimed
 from desktop.fit.memory.header_shape import shape_of_header
 from desktop.fit.memory.placement import CPU, Request, placement_of
 from desktop.fit.plans.search import Candidate, Problem
-from desktop.fit.rating.quality import kv_may_be_lowered, quant_figures
+from desktop.fit.rating.quality import kv_is_warned_of, kv_may_be_lowered, quant_figures
 from desktop.fit.speeds.known_speeds import tensors_key
 from desktop.fit.speeds.measured import Probes
 from desktop.fit.speeds.speed import SpeedModel
@@ -225,7 +225,7 @@ def _remarks(request: Request, wanted: Request, header: GgufHeader) -> list[Phra
         remarks.append(Phrase.of(_ONE_AT_A_TIME))
     if header.context_length and request.n_ctx > header.context_length:
         remarks.append(Phrase.of(_BEYOND_TRAINING, trained=header.context_length))
-    if header.architecture.startswith("gemma") and (request.type_k, request.type_v) != ("f16", "f16"):
+    if kv_is_warned_of(header.architecture, request.type_k, request.type_v):
         remarks.append(Phrase.of(GEMMA_KV))
     return remarks
 

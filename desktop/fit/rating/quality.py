@@ -125,6 +125,12 @@ def quality_of(model: CatalogModel, quantization: str) -> Quality:
     return Quality(kld=kld, word=quality_word(kld))
 
 
+def quality_by_name(quantization: str, parameters: int | None) -> Quality:
+    """Expected loss of a model that no catalog knows; without its parameters, as for the model that was measured."""
+    kld = quant_figures(quantization).kld * (size_factor(parameters) if parameters else 1.0)
+    return Quality(kld=kld, word=quality_word(kld))
+
+
 def quality_of_header(header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) -> Quality:
     """Expected loss of a file, by the tensor types in it; `shards` are the headers of its other parts."""
     weights = sum(part.weights for part in (header, *shards))
@@ -155,7 +161,16 @@ def kv_may_be_lowered(architecture: str) -> bool:
     below q8_0 are never chosen by the program.
     """
     measured = kv_loss(architecture, "q8_0", "q8_0").high
-    return "gemma" not in architecture and (measured is None or measured < _LOWERED_TO)
+    return not _is_gemma(architecture) and (measured is None or measured < _LOWERED_TO)
+
+
+def kv_is_warned_of(architecture: str, type_k: KvType, type_v: KvType) -> bool:
+    """Whether a person is warned of a KV cache of these types: of a quantized one in a Gemma (docs/quality.md)."""
+    return _is_gemma(architecture) and not {type_k, type_v} <= UNQUANTIZED_KV
+
+
+def _is_gemma(architecture: str) -> bool:
+    return "gemma" in architecture  # "t5gemma", "gemma-embedding"
 
 
 def quality_word(kld: float) -> QualityWord:

@@ -14,6 +14,7 @@ from benchmarks.published_quality import LLAMA_3_8B, LLAMA_3_ROWS, QWEN3_8B, QWE
 from desktop.engine.protocol import KvType
 from desktop.fit.rating.mix import Part, loss_of_shares, mix_figures
 from desktop.fit.rating.quality import (
+    kv_is_warned_of,
     kv_loss,
     kv_may_be_lowered,
     quality_of,
@@ -196,6 +197,22 @@ def test_the_rounding_errors_in_the_file_are_the_engines_own() -> None:
 )
 def test_the_program_lowers_no_kv_cache_where_that_was_measured_to_cost(architecture: str, may: bool) -> None:
     assert kv_may_be_lowered(architecture) is may
+
+
+@pytest.mark.parametrize(
+    ("architecture", "k", "v", "warned"),
+    [
+        ("gemma3", "q8_0", "q8_0", True),
+        ("t5gemma", "f16", "q8_0", True),
+        ("gemma3", "f16", "f16", False),
+        ("gemma3", "bf16", "bf16", False),
+        ("llama", "q4_0", "q4_0", False),
+    ],
+)
+def test_only_a_quantized_kv_cache_of_a_gemma_is_warned_of(
+    architecture: str, k: KvType, v: KvType, warned: bool
+) -> None:
+    assert kv_is_warned_of(architecture, k, v) is warned
 
 
 @pytest.mark.parametrize(
