@@ -89,9 +89,8 @@ async def subject_of(services: Services, reference: str, *, on_progress: "Progre
 
 def installed_subject(model: "InstalledModel") -> "FitSubject":
     """Read the headers of a model on this disk. Blocking; raises the errors of gguf.header."""
-    from desktop.fit.plans.plan import other_headers
     from desktop.fit.subject import FitSubject
-    from desktop.gguf.header import read_header
+    from desktop.gguf.header import other_headers, read_header
 
     path = Path(model.path)
     return FitSubject(

@@ -118,8 +118,7 @@ async def task_of(
 
     With a model loaded it always looks anew: what that one holds is counted as free, so that it must not be free yet.
     """
-    from desktop.fit.plans.plan import other_headers
-    from desktop.gguf.header import read_header
+    from desktop.gguf.header import other_headers, read_header
 
     path, loaded = Path(model.path), services.engine.loaded
     looked = survey(services, again=again or loaded is not None)

@@ -173,8 +173,7 @@ class RunLearner:
 
 def _headers_of(path: Path) -> "Sequence[GgufHeader] | None":
     """The file's own first; None where they cannot be read, which is logged. Blocking."""
-    from desktop.fit.plans.plan import other_headers
-    from desktop.gguf.header import read_header
+    from desktop.gguf.header import other_headers, read_header
 
     try:
         return (read_header(path), *other_headers(path))

@@ -18,6 +18,7 @@ import msgspec
 from desktop.files import explained_read, open_regular
 from desktop.gguf.errors import NotAGguf, UnsupportedGguf
 from desktop.gguf.reader import CHUNK, BoundedReader, NotYet
+from desktop.gguf.shards import all_shards
 from desktop.gguf.types import GGML_TYPES, GgmlType
 
 MAGIC = b"GGUF"
@@ -159,6 +160,11 @@ def read_header(path: Path) -> GgufHeader:
     """
     with explained_read(path), open_regular(path) as stream:
         return parse_header(stream, size=os.fstat(stream.fileno()).st_size, name=str(path))
+
+
+def other_headers(path: Path) -> tuple[GgufHeader, ...]:
+    """Read the headers of a split model's other parts, () where it is whole; raises as read_header."""
+    return tuple(read_header(part) for part in all_shards(path) if part != path)
 
 
 def parse_header(stream: BinaryIO, *, size: int, name: str) -> GgufHeader:

@@ -7,8 +7,7 @@ import msgspec
 
 from desktop.engine.protocol import LoadPlan
 from desktop.fit.memory.placement import CPU
-from desktop.gguf.header import GgufHeader, TensorInfo, read_header
-from desktop.gguf.shards import all_shards
+from desktop.gguf.header import GgufHeader, TensorInfo, other_headers, read_header
 
 _F32 = 4
 _HALVES = (".lora_a", ".lora_b")
@@ -34,8 +33,7 @@ def read_companions(plan: LoadPlan) -> Companions:
 
 def _whole(path: str) -> GgufHeader:
     header = read_header(Path(path))
-    others = [read_header(part) for part in all_shards(Path(path)) if part != Path(path)]
-    tensors = tuple(tensor for part in (header, *others) for tensor in part.tensors)
+    tensors = tuple(tensor for part in (header, *other_headers(Path(path))) for tensor in part.tensors)
     return msgspec.structs.replace(header, tensors=tensors)
 
 

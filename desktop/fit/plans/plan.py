@@ -18,8 +18,7 @@ from desktop.fit.rating.quality import kv_is_warned_of, kv_may_be_lowered, quant
 from desktop.fit.speeds.known_speeds import tensors_key
 from desktop.fit.speeds.measured import Probes
 from desktop.fit.speeds.speed import SpeedModel
-from desktop.gguf.header import GgufHeader, read_header
-from desktop.gguf.shards import all_shards
+from desktop.gguf.header import GgufHeader
 from desktop.hardware.types import HardwareProfile
 from desktop.sizes import gib
 
@@ -268,8 +267,3 @@ def _placement_reason(candidate: Candidate, problem: Problem) -> Phrase:
     if gpus[0].begin == 0:
         return Phrase.of(_ON_SEVERAL, count=count, parts=parts)
     return Phrase.of(_SPILLED, offloaded=count - gpus[0].begin, count=count, parts=parts)
-
-
-def other_headers(path: Path) -> tuple[GgufHeader, ...]:
-    """Read the headers of a split model's other parts; raises as read_header."""
-    return tuple(read_header(shard) for shard in all_shards(path) if shard != path)

@@ -25,8 +25,9 @@ from desktop.fit.advice.rows import machine_of, price, rows_of
 from desktop.fit.cards.cards import card_of_size
 from desktop.fit.cards.what_if import imagine
 from desktop.fit.memory.placement import CPU, OUTPUTS, Request
-from desktop.fit.plans.plan import PlanTask, other_headers, plan_by_arithmetic
+from desktop.fit.plans.plan import PlanTask, plan_by_arithmetic
 from desktop.fit.types import Choice
+from desktop.gguf.header import other_headers
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
 
 GB = 1e9
