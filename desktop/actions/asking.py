@@ -121,16 +121,19 @@ class Asking:
         reasons = renewed_reasons(choice, kept, self.budgets, disk_free=self._found.profile.disk.free)
         return msgspec.structs.replace(kept, reasons=reasons)
 
-    async def answer(self, question: Question, headers: "RemoteHeaders | None" = None) -> "Choice | None":
-        """What the engine says, now; `headers`: fetches what is missing. None where it is not known, or failed."""
+    async def answer(
+        self, question: Question, headers: "RemoteHeaders", *, on_failure: Callable[[AppError], None]
+    ) -> "Choice | None":
+        """What the engine says of one model; its header is fetched unless it is known. None where that failed."""
         try:
             if exact := self.remembered(question):
                 return exact
             subject = await self._known(question)
-            if subject is None and headers is not None:
+            if subject is None:
                 subject = await self._fetched(question, headers)
-            return None if subject is None else await self._ask(question, subject)
+            return await self._ask(question, subject)
         except AppError as error:
+            on_failure(error)
             return self._without_figures(question.choice, error)
 
     def _about_known(

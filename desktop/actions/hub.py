@@ -1,0 +1,299 @@
+"""Searching the Hub: repositories, their files, and whether they fit this machine, before anything is downloaded."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from desktop.actions.asking import Asking, Question, as_they_come
+from desktop.errors import AppError
+from desktop.services import Services, Survey
+from desktop.settings import KV_TYPE, MINIMUM_SPEED, WANTED_CONTEXT
+
+if TYPE_CHECKING:
+    from desktop.catalog.hub_files import HubListing, HubModelFile
+    from desktop.catalog.remote_header import RemoteHeaders
+    from desktop.catalog.search import HubPage, HubRepo, HubSort
+    from desktop.download.record import Download
+    from desktop.engine.protocol import KvType
+    from desktop.fit.types import Choice, Verdict
+    from desktop.library.types import CatalogChoice, InstalledModel
+
+LISTED_AT_ONCE = 3
+"""Repositories that are asked for their files side by side."""
+
+TRIED_OF_A_REPOSITORY = 3
+"""Headers that are fetched at most to find the best file of a repository that fits."""
+
+_HEADER_AT_MOST = 64 << 20  # bytes of a file that are no weights
+_CLEARLY_SMALLER = 0.8
+_UNQUANTIZED = ("F32", "F16", "BF16")
+_ORDER: "dict[Verdict, int]" = {"fits": 3, "partial": 2, "tight": 1, "does_not_fit": 0}
+_QUICK = 3  # what a file that fits and is quick enough stands above all others
+_log = logging.getLogger(__name__)
+
+
+class RepoVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a repository is best here.
+
+    choice: its best file that fits, else the nearest to it; None where nobody knows. failure: why nobody knows.
+    """
+
+    repo: "HubRepo"
+    listing: "HubListing | None" = None
+    choice: "Choice | None" = None
+    failure: AppError | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether something of it fits this machine."""
+        return self.choice is not None and fits_here(self.choice)
+
+
+def fits_here(choice: "Choice") -> bool:
+    """Whether a verdict is the engine's, and that the file fits, be it with layers on the processor."""
+    return choice.exact and choice.verdict in ("fits", "partial")
+
+
+async def search_hub(
+    services: Services,
+    text: str = "",
+    *,
+    sort: "HubSort" = "trending",
+    limit: int = 30,
+    author: str = "",
+    base_model: str = "",
+    cursor: str = "",
+) -> "HubPage":
+    """Search repositories with GGUF files; see catalog.search.search, which says what it takes and raises."""
+    from desktop.catalog.search import search
+
+    return await search(services.hub, text, sort=sort, limit=limit, author=author, base_model=base_model, cursor=cursor)
+
+
+async def list_files(services: Services, repo: str) -> "HubListing":
+    """Ask what a repository holds at its newest commit. Raises what catalog.hub_files.files raises."""
+    from desktop.catalog.hub_files import files
+
+    return await files(services.hub, repo)
+
+
+async def judge_files(
+    services: Services,
+    found: Survey,
+    listing: "HubListing",
+    files: "Sequence[HubModelFile] | None" = None,
+    *,
+    context: int | None = None,
+    kv: "KvType | None" = None,
+    fetch: bool = True,
+    on_failure: Callable[[AppError], None] | None = None,
+) -> "AsyncGenerator[Choice, None]":
+    """Yield for each file what the engine says of it, known by its `repo` and `file`, as soon as it is there.
+
+    files: those on the screen; None is all of the listing's models. context, kv: None is what the settings say, but no
+    more context than the model was trained for. Only headers are fetched, and none without `fetch`. A model that the
+    engine refuses comes with its reason, not exact. Close it when it is left early (aclosing).
+    """
+    asking = await Asking.begin(services, found)
+    if asking is None:
+        return
+    asking.on_failure = on_failure
+    chosen = listing.models if files is None else files
+    questions = await asyncio.to_thread(_questions, services, listing, chosen, context, kv)
+    async with aclosing(asking.answers(questions, fetch=fetch)) as answers:
+        async for choice in answers:
+            yield _explained(choice, asking, found)
+
+
+async def judge_repos(
+    services: Services,
+    found: Survey,
+    repos: "Sequence[HubRepo]",
+    *,
+    context: int | None = None,
+    kv: "KvType | None" = None,
+) -> "AsyncGenerator[RepoVerdict, None]":
+    """Yield for each repository its best file that fits this machine, as soon as it is found.
+
+    Of a repository usually one header is fetched: that of the largest quantized file for which there is memory at
+    all; then smaller ones, TRIED_OF_A_REPOSITORY in all. Close it when it is left early (aclosing).
+    """
+    from desktop.catalog.remote_header import RemoteHeaders
+
+    asking = await Asking.begin(services, found)
+    if asking is None:
+        return
+    slots = asyncio.Semaphore(LISTED_AT_ONCE)
+    async with RemoteHeaders(services.hub) as headers:
+        judge = _Judge(services, found, asking, headers, context, kv)
+        tasks = [asyncio.ensure_future(judge.verdict(repo, slots)) for repo in repos]
+        async with aclosing(as_they_come(tasks)) as verdicts:
+            async for verdict in verdicts:
+                yield verdict
+
+
+def hub_file_choice(listing: "HubListing", file: "HubModelFile") -> "CatalogChoice":
+    """What to download for a file of a repository, pinned to the commit of the listing.
+
+    Where several files of the repository have the same quantization, or none, it is told by the file's name.
+    """
+    from desktop.gguf.shards import parse_shard_name
+    from desktop.library.types import CatalogChoice
+
+    name = PurePosixPath(file.file).name
+    shard = parse_shard_name(name)
+    alike = [other for other in listing.models if other.quantization == file.quantization]
+    own_name = shard.stem if shard is not None else name[: -len(".gguf")]
+    return CatalogChoice(
+        model_id=listing.repo.repo,
+        name=listing.repo.name,
+        quantization=file.quantization if file.quantization and len(alike) == 1 else own_name,
+        repo=listing.repo.repo,
+        file=file.file,
+        revision=listing.commit,
+        size=file.size,
+        licence=listing.repo.licence,
+    )
+
+
+def queue_hub_download(services: Services, listing: "HubListing", file: "HubModelFile") -> "Download":
+    """Queue one file of a repository; a download that is under way is returned as it is."""
+    return services.downloads.start(hub_file_choice(listing, file))
+
+
+class _Judge:
+    """Looks for the best file of each repository."""
+
+    def __init__(
+        self,
+        services: Services,
+        found: Survey,
+        asking: Asking,
+        headers: "RemoteHeaders",
+        context: int | None,
+        kv: "KvType | None",
+    ) -> None:
+        self._services = services
+        self._found = found
+        self._asking = asking
+        self._headers = headers
+        self._context = context
+        self._kv = kv
+        self._minimum = services.settings.get(MINIMUM_SPEED)
+
+    async def verdict(self, repo: "HubRepo", slots: asyncio.Semaphore) -> RepoVerdict:
+        """The answer about one repository."""
+        failures = list[AppError]()
+        async with slots:
+            try:
+                listing = await list_files(self._services, repo.repo)
+            except AppError as error:
+                _log.warning("nothing is known of the files of %s: %s", repo.repo, error)
+                return RepoVerdict(repo=repo, failure=error)
+            best = await self._best(listing, failures)
+        failure = failures[0] if failures and best is None else None
+        return RepoVerdict(repo=repo, listing=listing, choice=best, failure=failure)
+
+    async def _best(self, listing: "HubListing", failures: list[AppError]) -> "Choice | None":
+        best: Choice | None = None
+        for file in self._candidates(listing.models):
+            [question] = await asyncio.to_thread(_questions, self._services, listing, (file,), self._context, self._kv)
+            choice = await self._asking.answer(question, self._headers, on_failure=failures.append)
+            if choice is None:
+                break
+            choice = _explained(choice, self._asking, self._found)
+            if best is None or self._rank(choice) > self._rank(best):
+                best = choice
+            if not choice.exact or self._rank(choice) == _ORDER["fits"] + _QUICK:
+                break
+        return best
+
+    def _candidates(self, models: "Sequence[HubModelFile]") -> "list[HubModelFile]":
+        """Those for whose weights there is memory at all, largest first; else the smallest there is."""
+        room = sum(max(budget.free - budget.overhead, 0) for budget in self._asking.budgets) + _HEADER_AT_MOST
+        quantized = [model for model in models if model.quantization not in _UNQUANTIZED] or list(models)
+        fitting = [model for model in quantized if model.size <= room]
+        chosen: list[HubModelFile] = []
+        for model in sorted(fitting, key=lambda model: model.size, reverse=True):
+            if not chosen or model.size <= _CLEARLY_SMALLER * chosen[-1].size:
+                chosen.append(model)
+        return chosen[:TRIED_OF_A_REPOSITORY] or quantized[:1]
+
+    def _rank(self, choice: "Choice") -> int:
+        """How well a choice serves: the higher, the better."""
+        quick = choice.speed.decode >= self._minimum
+        return _ORDER[choice.verdict] + (_QUICK if quick and fits_here(choice) else 0)
+
+
+def _questions(
+    services: Services,
+    listing: "HubListing",
+    files: "Sequence[HubModelFile]",
+    context: int | None,
+    kv: "KvType | None",
+) -> list[Question]:
+    """Blocking: looks into the library."""
+    installed = {
+        (model.repo, model.file): model for model in services.library.installed() if model.repo and not model.missing
+    }
+    context = context or services.settings.get(WANTED_CONTEXT)
+    if listing.repo.context:
+        context = min(context, listing.repo.context)
+    chosen = services.settings.get(KV_TYPE)
+    questions = []
+    for file in files:
+        here = installed.get((listing.repo.repo, file.file))
+        here = here if here is not None and _same_content(here, file, listing) else None
+        choice = _unjudged(listing, file, context, kv or chosen, installed=here is not None)
+        questions.append(Question(choice, hub_file_choice(listing, file), here))
+    return questions
+
+
+def _same_content(model: "InstalledModel", file: "HubModelFile", listing: "HubListing") -> bool:
+    """Whether what is on this disk is the file of the listing, not an older one of its name."""
+    return model.revision == listing.commit or (bool(file.sha256) and model.sha256 == file.sha256)
+
+
+def _unjudged(listing: "HubListing", file: "HubModelFile", context: int, kv: "KvType", *, installed: bool) -> "Choice":
+    """A choice of which nobody has said anything yet; never shown as it is."""
+    from desktop.engine.protocol import Placement
+    from desktop.fit.rating.quality import quality_by_name
+    from desktop.fit.types import Choice, Speed
+
+    return Choice(
+        model_id=listing.repo.repo,
+        model_name=listing.repo.name,
+        publisher=listing.repo.publisher,
+        licence=listing.repo.licence,
+        quantization=file.quantization,
+        repo=listing.repo.repo,
+        file=file.file,
+        download_size=file.size,
+        size_is_estimate=False,
+        context=context,
+        kv=kv,
+        n_gpu_layers=0,
+        n_layer=0,
+        placement=Placement(layers=()),
+        memory=(),
+        verdict="does_not_fit",
+        speed=Speed(decode_low=0.0, decode_high=0.0),
+        quality=quality_by_name(file.quantization, listing.repo.parameters),
+        capability=0.0,
+        installed=installed,
+    )
+
+
+def _explained(choice: "Choice", asking: Asking, found: Survey) -> "Choice":
+    """With its reasons; what the engine refused has its own."""
+    from desktop.fit.advice.reasons import reasons_for_file
+
+    if not choice.exact:
+        return choice
+    reasons = reasons_for_file(choice, budgets=asking.budgets, disk_free=found.profile.disk.free)
+    return msgspec.structs.replace(choice, reasons=reasons)
