@@ -50,3 +50,18 @@ def check_ready(model: InstalledModel) -> InstalledModel:
     if model.missing:
         raise ModelFileGone(model=model.name, path=model.path)
     return model
+
+
+def check_there(model: InstalledModel) -> Path:
+    """Return the path of a model whose files are there, whatever is in them.
+
+    Raises ModelFileGone and ModelFileIsFolder.
+    """
+    path = Path(model.path)
+    try:
+        stamp_of(path)
+    except IsADirectoryError as error:
+        raise ModelFileIsFolder(model=model.name, path=model.path, detail=error) from error
+    except OSError as error:
+        raise ModelFileGone(model=model.name, path=model.path, detail=error) from error
+    return path

@@ -38,10 +38,11 @@ from desktop.library.starter import StarterModelMissing, starter_model
 from desktop.library.stores.place import Place
 from desktop.library.types import CatalogChoice, InstalledModel, Source, catalog_key
 from desktop.library.walk import Bounds, FileStamp, Walk, stamp_of
+from desktop.library.work import Work
 
 _COLUMNS = (
     "id, model_id, name, quantization, path, size, added, licence, sha256, repo, file, revision, "
-    "stamp, source, architecture, context"
+    "stamp, source, architecture, context, problem"
 )
 _log = logging.getLogger(__name__)
 
@@ -115,6 +116,12 @@ class Library:
             model = msgspec.structs.replace(model, **origin)
         return self.save(model)
 
+    def add(self, model: InstalledModel) -> InstalledModel:
+        """Write a new entry; one whose id somebody else has is called by its path. Raises FileUnreadable."""
+        with self.database.transaction():  # another process may want the same name
+            taken = {each.id.lower() for each in self.installed() if each.path != model.path}
+            return self.save(msgspec.structs.replace(model, id=model.path) if model.id.lower() in taken else model)
+
     def save(self, model: InstalledModel) -> InstalledModel:
         """Write an entry as its file is now, and return it. Raises FileUnreadable."""
         path = Path(model.path)
@@ -126,24 +133,32 @@ class Library:
             "stamp": now.stamp,
             "architecture": facts.architecture or model.architecture,
             "context": facts.context or model.context,
+            "problem": "",
         }
         marks = ", ".join("?" * len(values))
         sql = f"INSERT OR REPLACE INTO models ({_COLUMNS}) VALUES ({marks})"  # noqa: S608 - constants
         self.database.execute(sql, tuple(values.values()))
         return self._by_id(model.id)
 
+    def judge(self, model: InstalledModel, stamp: FileStamp, problem: FileProblem) -> None:
+        """Note what somebody found who has read the whole file when it looked like `stamp`."""
+        values = (stamp.size, stamp.stamp, problem, model.path)
+        with self.database.transaction():
+            self.database.execute("UPDATE models SET size = ?, stamp = ?, problem = ? WHERE path = ?", values)
+            self.database.execute("UPDATE found SET size = ?, stamp = ?, problem = ? WHERE path = ?", values)
+
     def scan(
         self,
         *,
         place: Place | None = None,
         chosen: bool = False,
-        stop: threading.Event | None = None,
+        work: Work | None = None,
         bounds: Bounds | None = None,
         on_progress: Callable[[ScanProgress], None] | None = None,
     ) -> ScanReport:
         """Look at the models folder, the person's folders and other programs' (scan.py); one scan at a time.
 
-        chosen: the person chose the models folder. Raises ScanStopped, and the errors of the database.
+        chosen: the person chose the models folder. Raises Stopped, and the errors of the database.
         """
         with self._scanning:
             roots = roots_to_scan(
@@ -154,7 +169,7 @@ class Library:
                 chosen=chosen,
             )
             known = self._look_again()
-            return Scan(self.found, Walk(bounds, stop=stop), known=known).run(roots, on_progress)
+            return Scan(self.found, Walk(bounds, work=work), known=known).run(roots, on_progress)
 
     def find(self, reference: str) -> InstalledModel:
         """Return what `reference` names: an installed id, with or without its quantization, or the path of a GGUF.
@@ -311,7 +326,7 @@ def _described(path: Path) -> InstalledModel:
 
 def _model(row: tuple[Any, ...]) -> InstalledModel:
     values = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return _with_condition(values, FileStamp(values["size"], values.pop("stamp")))
+    return _with_condition(values)
 
 
 _NOT_OF_A_MODEL = ("root", "kind")
@@ -321,9 +336,10 @@ def _found_model(row: tuple[Any, ...]) -> InstalledModel:
     values = dict(zip(FOUND_COLUMNS.split(", "), row, strict=True))
     for name in _NOT_OF_A_MODEL:
         del values[name]
-    return _with_condition(values, FileStamp(values["size"], values.pop("stamp")), values.pop("problem"))
+    return _with_condition(values)
 
 
-def _with_condition(values: dict[str, Any], known: FileStamp, problem: FileProblem = "") -> InstalledModel:
-    condition = condition_of(Path(values["path"]), known, problem)
+def _with_condition(values: dict[str, Any]) -> InstalledModel:
+    known = FileStamp(values["size"], values.pop("stamp"))
+    condition = condition_of(Path(values["path"]), known, values.pop("problem"))
     return InstalledModel(**values, condition=condition, missing=condition in ("gone", "folder"))

@@ -79,7 +79,12 @@ def _what_is_found(connection: apsw.Connection) -> None:
     )
 
 
+def _problems_of_models(connection: apsw.Connection) -> None:
+    connection.execute("ALTER TABLE models ADD COLUMN problem TEXT NOT NULL DEFAULT ''")  # as in `found`
+
+
 MIGRATIONS = (
     Migration(1, "models and downloads", _models_and_downloads),
     Migration(2, "what is found in folders and other programs", _what_is_found),
+    Migration(3, "what is wrong with a model", _problems_of_models),
 )

@@ -122,7 +122,7 @@ class Scan:
                 self._seen.add(_identity(path))
 
     def run(self, roots: Iterable[Root], on_progress: Callable[[ScanProgress], None] | None = None) -> ScanReport:
-        """Look at all of them. Raises ScanStopped; what was read until then is kept."""
+        """Look at all of them. Raises Stopped; what was read until then is kept."""
         walked: list[str] = []
         kept: list[str] = []
         try:
@@ -146,7 +146,7 @@ class Scan:
         """Look at one folder; returns whether all of it was seen."""
         try:
             for candidate in root.store.candidates(root.path, self._walk):
-                self._walk.check()
+                self._walk.work.check()
                 self._take(root, candidate)
         except FileNotFoundError:
             if root.expected:

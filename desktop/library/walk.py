@@ -2,19 +2,15 @@
 
 import os
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from desktop.gguf.shards import all_shards, parse_shard_name
+from desktop.library.work import Work
 
 SUFFIX = ".gguf"
-
-
-class ScanStopped(Exception):
-    """Somebody cancelled the scan; what was read until then is kept."""
 
 
 class Bounds(NamedTuple):
@@ -38,23 +34,18 @@ class Walk:
     complete: whether everything below the folder walked last was seen; a file that was not found is then gone.
     """
 
-    def __init__(self, bounds: Bounds | None = None, *, stop: threading.Event | None = None) -> None:
+    def __init__(self, bounds: Bounds | None = None, *, work: Work | None = None) -> None:
         self.bounds = bounds or Bounds()
         self.complete = True
-        self._stop = stop or threading.Event()
+        self.work = work or Work()
         self._left = 0
         self._deadline = 0.0
         self._entered: set[tuple[int, int]] = set()
 
-    def check(self) -> None:
-        """Raise ScanStopped when somebody wants the scan to end."""
-        if self._stop.is_set():
-            raise ScanStopped
-
     def files(self, root: Path, *, suffix: str = SUFFIX, hidden: bool = False) -> Iterator[Path]:
         """Yield the files below `root` whose names end in `suffix`, of a split model only the first shard.
 
-        hidden: whether names that begin with a dot count, too. Raises ScanStopped, and OSError when `root` itself
+        hidden: whether names that begin with a dot count, too. Raises Stopped, and OSError when `root` itself
         cannot be read.
         """
         self.complete = True
@@ -98,7 +89,7 @@ class Walk:
         return True
 
     def _goes_on(self) -> bool:
-        self.check()
+        self.work.check()
         self._left -= 1
         if self._left < 0 or time.monotonic() > self._deadline:
             self.complete = False

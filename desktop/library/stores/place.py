@@ -84,7 +84,7 @@ class Store:
         raise NotImplementedError
 
     def candidates(self, root: Path, walk: Walk) -> Iterator[Candidate]:
-        """Yield what is below `root`. Raises OSError when that cannot be read, and ScanStopped."""
+        """Yield what is below `root`. Raises OSError when that cannot be read, and Stopped."""
         for path in walk.files(root):
             yield Candidate(path, self.origin(root, path))
 

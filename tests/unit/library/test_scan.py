@@ -11,7 +11,8 @@ from desktop.library.library import Library
 from desktop.library.scan import ScanReport
 from desktop.library.stores.place import Place
 from desktop.library.types import InstalledModel
-from desktop.library.walk import Bounds, ScanStopped, Walk
+from desktop.library.walk import Bounds
+from desktop.library.work import Stopped, Work
 from tests.support.model_files import projector, small_model, split_model, truncated_model
 
 
@@ -136,15 +137,22 @@ def test_a_cancelled_scan_keeps_what_it_read(library: Library, place: Place, tmp
     folder = add(library, tmp_path / "mine")
     for number in range(50):
         small_model(folder / f"m{number:02}.gguf", fill=number)
-    stop = threading.Event()
-    walk = Walk(stop=stop)
-    for count, _ in enumerate(walk.files(folder), start=1):
-        if count == 10:
-            break
-    stop.set()
-    with pytest.raises(ScanStopped):
-        library.scan(place=place, stop=stop)
-    assert library.scan(place=place).new == 50
+
+    class StoppedLater(Work):
+        """Somebody presses Cancel when ninety names were looked at."""
+
+        looks = 0
+
+        def check(self) -> None:
+            self.looks += 1
+            if self.looks > 90:
+                raise Stopped
+
+    with pytest.raises(Stopped):
+        library.scan(place=place, work=StoppedLater())
+    kept = len(found(library))
+    assert 0 < kept < 50
+    assert library.scan(place=place).new == 50 - kept
 
 
 def test_a_folder_that_is_gone_says_so_once_and_keeps_its_models(

@@ -1,0 +1,73 @@
+"""The content of a model's files: its SHA-256, read once and kept, and quick comparisons. Everything here blocks."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from desktop.errors import FileUnreadable
+from desktop.files import explained_read, open_regular
+from desktop.gguf.shards import all_shards
+from desktop.library.found import FoundFiles
+from desktop.library.walk import stamp_of
+from desktop.library.work import Work
+
+PIECE = 4 << 20
+"""Bytes that are read at a time."""
+
+_SAMPLE = 1 << 20
+
+
+def pieces(path: Path, work: Work) -> Iterator[bytes]:
+    """Read a file, and tell `work`. Raises FileUnreadable and Stopped."""
+    with explained_read(path), open_regular(path) as stream:
+        while piece := stream.read(PIECE):
+            work.advance(len(piece))
+            yield piece
+
+
+def sha256_of(paths: Iterable[Path], work: Work) -> str:
+    """Return the SHA-256 of the files one after the other, in hexadecimal. Raises FileUnreadable and Stopped."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for piece in pieces(path, work):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def known_sha256(files: FoundFiles, path: Path, work: Work) -> str:
+    """Return the SHA-256 of a model of one or several files, computed unless it was since its files changed.
+
+    Raises FileUnreadable and Stopped.
+    """
+    with explained_read(path):
+        before = stamp_of(path)
+    known = files.digest(str(path), before)
+    if known:
+        work.advance(before.size)
+        return known
+    sha256 = sha256_of(all_shards(path), work)
+    with explained_read(path):
+        if stamp_of(path) != before:
+            raise FileUnreadable(path=str(path), reason="another program is writing to it")
+    files.keep_digest(str(path), before, sha256)
+    return sha256
+
+
+def look_alike(one: Path, other: Path) -> bool:
+    """Whether beginning, middle and end of two models are the same; then it is worth to read them as a whole.
+
+    Raises FileUnreadable.
+    """
+    pairs = zip(all_shards(one), all_shards(other), strict=False)
+    return len(all_shards(one)) == len(all_shards(other)) and all(_samples(a) == _samples(b) for a, b in pairs)
+
+
+def _samples(path: Path) -> tuple[bytes, ...]:
+    with explained_read(path), open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        found = []
+        for place in (0, size // 2, max(0, size - _SAMPLE)):
+            stream.seek(place)
+            found.append(stream.read(_SAMPLE))
+        return (size.to_bytes(8, "big"), *found)

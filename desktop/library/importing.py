@@ -1,0 +1,228 @@
+"""A file that a person brings: used where it is, or copied into the models folder. Everything here blocks."""
+
+import contextlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from desktop.catalog.file_names import check_file, printable, quantization_of
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, FileUnreadable
+from desktop.files import explained_read, explained_write, sync_folder
+from desktop.gguf.header import GgufHeader, read_header
+from desktop.gguf.shards import all_shards
+from desktop.library.content import known_sha256, look_alike, pieces, sha256_of
+from desktop.library.errors import UnnameableFile
+from desktop.library.facts import kind_of
+from desktop.library.library import Library
+from desktop.library.types import InstalledModel
+from desktop.library.walk import stamp_of
+from desktop.library.work import Work
+from desktop.sizes import gb
+
+Import = Literal["added", "copied", "already_there"]
+"""Used where it is; copied into the models folder; the library had this file, or one of the same content."""
+
+SPARE = 8 << 20
+"""Bytes that are left free beside a copy."""
+
+_MOST_NAMES = 1000
+_log = logging.getLogger(__name__)
+
+
+class FolderNotFile(AppError):
+    """A folder was given where a file is wanted."""
+
+    message = QT_TRANSLATE_NOOP("core", "{path} is a folder.")
+    hint = QT_TRANSLATE_NOOP("core", "Add it to the folders of the library: then every model in it is listed.")
+
+
+class NotAModelToChatWith(AppError):
+    """The file is a part of a model (a projector, an adapter), or none of its weights are in it."""
+
+    message = QT_TRANSLATE_NOOP("core", "{path} is not a model by itself, but a part of one.")
+    hint = QT_TRANSLATE_NOOP("core", "Choose the file of the model; such a part lies beside it.")
+
+
+class NoRoomToCopy(DiskFull):
+    """The disk cannot hold the copy."""
+
+    message = QT_TRANSLATE_NOOP("core", "The disk with {path} is too full: {need} are needed, {free} are free.")
+    hint = QT_TRANSLATE_NOOP("core", "Free some space, or use the model where it is. Nothing was changed.")
+
+
+class CopyWrong(AppError):
+    """What was read back from the disk is not what was written, or the source changed meanwhile."""
+
+    message = QT_TRANSLATE_NOOP("core", "The copy of {path} is not the same as the file.")
+    hint = QT_TRANSLATE_NOOP("core", "The copy was removed; the file is as it was. Try again, and check the disk.")
+
+
+class ImportedModel(NamedTuple):
+    """What became of a file."""
+
+    model: InstalledModel
+    outcome: Import
+
+
+def import_model(library: Library, path: Path, *, copy: bool = False, work: Work | None = None) -> ImportedModel:
+    """Add a model to the library, of a split one any file of it.
+
+    Raises FileUnreadable, the errors of gguf.header, FolderNotFile, NotAModelToChatWith, UnnameableFile; while it is
+    copied UnsafeName, NoRoomToCopy, DiskFull, FileNotSaved, CopyWrong; and Stopped.
+    """
+    work = work or Work()
+    first = _first_file(path)
+    header = _readable_header(first)
+    library.found.show(str(first))
+    there = [model for model in library.installed() if not model.missing and (_is_kept(model) or not copy)]
+    model = _the_same_file(there, first) or _of_the_same_content(library, there, first, work)
+    if model is not None:
+        return ImportedModel(model, "already_there")
+    if not copy:
+        return ImportedModel(library.add(_entry(library, first, header)), "added")
+    copied = _copy(first, library.models_folder, work)
+    return ImportedModel(library.add(_entry(library, copied, header)), "copied")
+
+
+def _first_file(path: Path) -> Path:
+    """The full path of the model that `path` is a file of."""
+    try:
+        path = path.expanduser().absolute()
+        str(path).encode()
+    except RuntimeError as error:  # ~nobody
+        raise FileUnreadable(path=printable(str(path)), reason=str(error), detail=error) from error
+    except UnicodeEncodeError as error:
+        raise UnnameableFile(path=printable(str(path)), detail=error) from error
+    if "\0" in str(path):
+        raise FileUnreadable(path=printable(str(path)), reason="it holds a NUL character")
+    if path.is_dir():
+        raise FolderNotFile(path=str(path))
+    return all_shards(path)[0]
+
+
+def _readable_header(first: Path) -> GgufHeader:
+    header, *_ = [read_header(shard) for shard in all_shards(first)]
+    if kind_of(header, first.name) != "model":
+        raise NotAModelToChatWith(path=str(first))
+    return header
+
+
+def _is_kept(model: InstalledModel) -> bool:
+    """Whether no other program can take it away, so that a copy would be of no use."""
+    return model.ours_to_remove or model.bundled
+
+
+def _the_same_file(there: list[InstalledModel], first: Path) -> InstalledModel | None:
+    with explained_read(first):
+        wanted = first.stat()
+    for model in there:
+        with contextlib.suppress(OSError):  # gone meanwhile
+            status = Path(model.path).stat()
+            if (status.st_dev, status.st_ino) == (wanted.st_dev, wanted.st_ino):
+                return model
+    return None
+
+
+def _of_the_same_content(
+    library: Library, there: list[InstalledModel], first: Path, work: Work
+) -> InstalledModel | None:
+    """A model of the same size whose every byte is the same; the files are read only where they look alike."""
+    with explained_read(first):
+        size = stamp_of(first).size
+    for model in there:
+        path = Path(model.path)
+        try:
+            if model.size == size and look_alike(path, first):
+                work.expect(2 * size)
+                if known_sha256(library.found, path, work) == known_sha256(library.found, first, work):
+                    return model
+        except FileUnreadable as error:  # what cannot be read cannot be used instead
+            _log.info("not compared with %s: %s", model.path, error)
+    return None
+
+
+def _entry(library: Library, first: Path, header: GgufHeader) -> InstalledModel:
+    title = first.name[: -len(first.suffix)] if first.suffix.lower() == ".gguf" else first.name
+    return InstalledModel(
+        id=title,
+        model_id="",
+        name=" ".join(header.text("general.name").split())[:200] or title,
+        quantization=quantization_of(first.name),
+        path=str(first),
+        size=0,  # as everything that depends on the file it is told by Library.save
+        added=time.time(),
+        licence=" ".join(header.text("general.license").split())[:200],
+        source="snug" if library.is_ours(first) else "folder",
+    )
+
+
+def _copy(first: Path, models_folder: Path, work: Work) -> Path:
+    """Copy the model into a folder of its own, and return its first file there: all of them whole, or nothing."""
+    shards = all_shards(first)
+    for shard in shards:
+        check_file(shard.name)
+    with explained_read(first):
+        before = stamp_of(first)
+    _require_room(models_folder, before.size)
+    work.expect(2 * before.size)  # written, and read back
+    with _new_folder(models_folder, first.name.removesuffix(first.suffix)) as folder:
+        parts = [folder / f"{shard.name}.part" for shard in shards]
+        for shard, part in zip(shards, parts, strict=True):
+            _copy_file(shard, part, work)
+        with explained_read(first):
+            if stamp_of(first) != before:
+                raise CopyWrong(path=str(first))
+        with explained_write(folder):
+            for shard, part in zip(shards, parts, strict=True):
+                part.replace(folder / shard.name)
+            sync_folder(folder)
+        return folder / first.name
+
+
+def _copy_file(source: Path, part: Path, work: Work) -> None:
+    import hashlib
+
+    digest = hashlib.sha256()
+    with explained_write(part), part.open("xb") as target:
+        for piece in pieces(source, work):
+            digest.update(piece)
+            target.write(piece)
+        target.flush()
+        os.fsync(target.fileno())
+    if sha256_of([part], work) != digest.hexdigest():
+        raise CopyWrong(path=str(source))
+
+
+def _require_room(folder: Path, size: int) -> None:
+    with explained_write(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    if free < size + SPARE:
+        raise NoRoomToCopy(path=str(folder), need=gb(size + SPARE), free=gb(free))
+
+
+@contextlib.contextmanager
+def _new_folder(models_folder: Path, name: str) -> Iterator[Path]:
+    """A folder that nobody else has made, not even another process; it goes again when the work in it fails."""
+    folder = _made(models_folder, name)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _made(models_folder: Path, name: str) -> Path:
+    with explained_write(models_folder / name):
+        for number in range(1, _MOST_NAMES):
+            folder = models_folder / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+        raise FileExistsError(f"there are {_MOST_NAMES} folders of this name")

@@ -1,0 +1,153 @@
+"""A file that a person brings is used where it is, or copied whole; what is there already is not there twice."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from desktop.catalog.file_names import UnsafeName
+from desktop.errors import FileUnreadable
+from desktop.gguf.errors import NotAGguf, TruncatedGguf
+from desktop.library import importing
+from desktop.library.importing import FolderNotFile, NoRoomToCopy, NotAModelToChatWith, import_model
+from desktop.library.library import Library
+from desktop.library.removal import remove_model
+from desktop.library.stores.place import Place
+from desktop.library.work import Stopped, Work
+from tests.support.model_files import projector, small_model, split_model, truncated_model
+
+
+def ids(library: Library) -> set[str]:
+    return {model.id for model in library.installed() if not model.bundled}
+
+
+def everything_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
+
+
+def test_a_file_is_used_where_it_is(library: Library, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "Downloads" / "Nice-Q4_K_M.gguf", name="Nice Model")
+    model, outcome = import_model(library, path)
+    assert outcome == "added"
+    assert (model.id, model.name, model.quantization, model.source) == ("Nice-Q4_K_M", "Nice Model", "Q4_K_M", "folder")
+    assert model.path == str(path)
+    assert not model.ours_to_remove
+    assert not library.models_folder.exists()
+    assert library.find("Nice-Q4_K_M") == model
+
+
+def test_a_copy_is_whole_and_ours(library: Library, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "Downloads" / "Nice-Q4_K_M.gguf")
+    told: list[tuple[int, int]] = []
+    model, outcome = import_model(
+        library, path, copy=True, work=Work(on_progress=lambda done, total: told.append((done, total)))
+    )
+    assert outcome == "copied"
+    assert Path(model.path).read_bytes() == path.read_bytes()
+    assert everything_below(library.models_folder) == ["Nice-Q4_K_M", "Nice-Q4_K_M/Nice-Q4_K_M.gguf"]
+    assert model.ours_to_remove
+    assert told[-1] == (2 * path.stat().st_size,) * 2
+
+
+def test_any_file_of_a_split_model_means_all_of_it(library: Library, tmp_path: Path) -> None:
+    shards = split_model(tmp_path / "Downloads")
+    model, _ = import_model(library, shards[2], copy=True)
+    assert Path(model.path).name == shards[0].name
+    assert len(everything_below(library.models_folder)) == 1 + 3
+    shards[1].unlink()
+    with pytest.raises(FileUnreadable):
+        import_model(library, shards[0])
+
+
+def test_what_is_there_already_says_so(library: Library, place: Place, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "a" / "one.gguf")
+    first = import_model(library, path).model
+    link = tmp_path / "link.gguf"
+    link.symlink_to(path)
+    same = small_model(tmp_path / "b" / "two.gguf")
+    for again in (path, link, same):
+        assert import_model(library, again) == (first, "already_there")
+    other = small_model(tmp_path / "c" / "three.gguf", fill=1)
+    assert import_model(library, other).outcome == "added"
+    copied = import_model(library, path, copy=True)
+    assert copied.outcome == "copied", "one of our own beside that of the person"
+    assert import_model(library, path, copy=True) == (copied.model, "already_there")
+    library.scan(place=place)
+    assert len(ids(library)) == 3
+
+
+def test_a_model_that_was_hidden_comes_back(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    path = small_model(folder / "m.gguf")
+    library.found.add_folder(folder)
+    library.scan(place=place)
+    remove_model(library, library.find("m"))
+    assert ids(library) == set()
+    assert import_model(library, path).outcome == "added"
+    library.scan(place=place)
+    assert ids(library) == {"m"}
+
+
+def test_what_is_no_model_is_refused(library: Library, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.gguf"
+    letter.write_text("Dear Sir, this is no model.")
+    refused = {
+        letter: NotAGguf,
+        truncated_model(tmp_path / "short.gguf"): TruncatedGguf,
+        projector(tmp_path / "mmproj.gguf"): NotAModelToChatWith,
+        tmp_path: FolderNotFile,
+        tmp_path / "none.gguf": FileUnreadable,
+        Path("~nobody-here/x.gguf"): FileUnreadable,
+    }
+    for copy in (False, True):
+        for path, error in refused.items():
+            with pytest.raises(error):
+                import_model(library, path, copy=copy)
+    assert ids(library) == set()
+    assert everything_below(library.models_folder) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="such names cannot be there")
+@pytest.mark.parametrize("name", ["NUL", "C:\\x", "a\nb", "x" * 230, "trailing "])
+def test_a_name_that_another_system_cannot_have_is_not_copied(library: Library, tmp_path: Path, name: str) -> None:
+    path = small_model(tmp_path / "Downloads" / f"{name}.gguf".replace("trailing .gguf", "trailing.gguf "))
+    with pytest.raises(UnsafeName):
+        import_model(library, path, copy=True)
+    assert everything_below(library.models_folder) == []
+    assert import_model(library, path).outcome == "added"
+
+
+def test_a_cancelled_copy_leaves_nothing(library: Library, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "Downloads" / "m.gguf")
+    stop = threading.Event()
+    with pytest.raises(Stopped):
+        import_model(library, path, copy=True, work=Work(stop=stop, on_progress=lambda *_: stop.set()))
+    assert everything_below(library.models_folder) == []
+    assert ids(library) == set()
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_model(tmp_path / "Downloads" / "m.gguf")
+    monkeypatch.setattr(importing, "SPARE", 1 << 62)
+    with pytest.raises(NoRoomToCopy):
+        import_model(library, path, copy=True)
+    assert everything_below(library.models_folder) == []
+
+
+def test_two_copies_at_once_take_two_folders(library: Library, tmp_path: Path) -> None:
+    paths = [small_model(tmp_path / str(number) / "same.gguf", fill=number) for number in range(4)]
+    outcomes: list[str] = []
+    threads = [
+        threading.Thread(target=lambda each=each: outcomes.append(import_model(library, each, copy=True).model.path))
+        for each in paths
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(outcomes)) == 4
+    assert {Path(path).read_bytes() for path in outcomes} == {path.read_bytes() for path in paths}
+    assert len(ids(library)) == 4

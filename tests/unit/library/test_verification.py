@@ -1,0 +1,114 @@
+"""A model is checked against what its publisher says, else against its own header; copies of one content are named."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from desktop.gguf.errors import TruncatedGguf
+from desktop.library.duplicates import find_duplicates
+from desktop.library.errors import ModelFileDamaged, ModelFileGone, ModelFileTruncated
+from desktop.library.importing import import_model
+from desktop.library.library import Library
+from desktop.library.stores.place import Place
+from desktop.library.types import InstalledModel
+from desktop.library.verification import ContentWrong, verify_model
+from desktop.library.work import Work
+from tests.support.model_files import small_model, split_model
+
+
+def download(library: Library, *, sha256: str = "") -> InstalledModel:
+    path = small_model(library.destination(repo="owner/tiny-GGUF", file="tiny-Q8_0.gguf"))
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    model = library.register(path=path, model_id="tiny-1b", quantization="Q8_0")
+    return library.save(msgspec.structs.replace(model, sha256=sha256 or right))
+
+
+def test_the_content_is_what_the_publisher_says(library: Library) -> None:
+    model = download(library)
+    told: list[tuple[int, int]] = []
+    verified = verify_model(library, model, Work(on_progress=lambda done, total: told.append((done, total))))
+    assert (verified.proof, verified.sha256, verified.model) == ("sha256", model.sha256, model)
+    assert told[-1] == (model.size, model.size)
+
+
+def test_a_flipped_byte_is_found_and_remembered(library: Library) -> None:
+    model = download(library)
+    path = Path(model.path)
+    time = path.stat().st_mtime_ns
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(time, time))
+    assert library.find(model.id).condition == "ready", "size and time are as they were"
+    with pytest.raises(ContentWrong):
+        verify_model(library, model)
+    assert library.entry(model.id).condition == "damaged"
+    with pytest.raises(ModelFileDamaged):
+        library.find(model.id)
+
+
+def test_a_file_that_was_only_touched_is_used_again_after_a_check(library: Library) -> None:
+    model = download(library)
+    os.utime(model.path, ns=(1, 10**18))
+    assert library.entry(model.id).condition == "changed"
+    assert verify_model(library, library.entry(model.id)).model.condition == "ready"
+    assert library.find(model.id).condition == "ready"
+
+
+def test_without_a_checksum_the_structure_is_checked(library: Library, tmp_path: Path) -> None:
+    model = import_model(library, split_model(tmp_path / "Downloads")[0]).model
+    assert verify_model(library, model).proof == "structure"
+    third = Path(model.path.replace("00001-of", "00003-of"))
+    os.truncate(third, third.stat().st_size - 10)
+    with pytest.raises(TruncatedGguf):
+        verify_model(library, model)
+    with pytest.raises(ModelFileTruncated):
+        library.find(model.id)
+
+
+def test_the_starter_and_a_file_named_by_its_path_can_be_checked(library: Library, tmp_path: Path) -> None:
+    assert verify_model(library, library.installed()[0]).proof == "structure"
+    path = small_model(tmp_path / "m.gguf")
+    assert verify_model(library, library.find(str(path))).proof == "structure"
+    assert [model.bundled for model in library.installed()] == [True]
+
+
+def test_what_is_gone_cannot_be_checked(library: Library) -> None:
+    model = download(library)
+    Path(model.path).unlink()
+    with pytest.raises(ModelFileGone):
+        verify_model(library, model)
+
+
+def test_duplicates_are_listed_and_read_once(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    for name in ("a", "sub/b", "c"):
+        small_model(folder / f"{name}.gguf", fill=1)
+    small_model(folder / "other.gguf", fill=2)
+    os.link(folder / "a.gguf", folder / "the-same-file.gguf")
+    split_model(folder / "x")
+    split_model(folder / "y")
+    library.found.add_folder(folder)
+    library.scan(place=place)
+    groups = find_duplicates(library)
+    names = [{Path(model.path).name for model in group.models} for group in groups]
+    assert [len(each) for each in names] == [1, 3]
+    assert names[1] >= {"b.gguf", "c.gguf"}
+    assert groups[1].sha256 == hashlib.sha256((folder / "c.gguf").read_bytes()).hexdigest()
+    kept = library.database.read("SELECT path, sha256 FROM digests ORDER BY path")
+    assert len(kept) == 5
+    assert find_duplicates(library) == groups
+    assert library.database.read("SELECT path, sha256 FROM digests ORDER BY path") == kept
+    assert (folder / "c.gguf").exists()
+
+
+def test_files_of_one_size_that_differ_are_not_duplicates(library: Library, place: Place, tmp_path: Path) -> None:
+    for number in range(4):
+        small_model(tmp_path / "mine" / f"{number}.gguf", fill=number)
+    library.found.add_folder(tmp_path / "mine")
+    library.scan(place=place)
+    assert find_duplicates(library) == ()
+    assert library.database.read("SELECT count(*) FROM digests") == [(0,)]
