@@ -10,7 +10,7 @@ from desktop.engine.protocol import DeviceMemory, EngineDevice, LoadPlan
 from desktop.fit.cards.what_if import as_engine_device
 from desktop.fit.dry_run.asking import ModelDryRuns, key_of_machine
 from desktop.fit.dry_run.dry_runs import DryRuns
-from desktop.fit.memory.split import headroom
+from desktop.fit.memory.split import headroom, per_budget
 from desktop.fit.plans.plan import Decision, PlanTask, decide, plan_of, problem_of
 from desktop.fit.plans.search import Problem
 from desktop.fit.plans.verified import verify
@@ -113,8 +113,7 @@ def _report(
 
 
 def _rows(memory: Sequence[DeviceMemory], budgets: Sequence[DeviceBudget]) -> tuple[FitDevice, ...]:
-    known = {part.device: part for part in memory}
-    parts = [known.get(budget.name, DeviceMemory(device=budget.name)) for budget in budgets]
+    parts = per_budget(memory, budgets)
     left = headroom(parts, budgets)
     return tuple(_row(budget, part, fits=left[budget.name] >= 0) for budget, part in zip(budgets, parts, strict=True))
 

@@ -6,7 +6,8 @@ import msgspec
 
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.fit.cards.cards import Card, known_cards
-from desktop.fit.cards.what_if import REMOTE, imagine, used_cards
+from desktop.fit.cards.what_if import imagine, used_cards
+from desktop.fit.memory.placement import REMOTE
 from desktop.fit.types import Choice, Recommendation, Speed
 from desktop.hardware.types import HardwareProfile
 

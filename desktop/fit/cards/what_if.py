@@ -6,10 +6,8 @@ import msgspec
 
 from desktop.engine.protocol import DeviceKind, EngineDevice, ImaginedDevice
 from desktop.fit.cards.cards import Card, free_of_card
+from desktop.fit.memory.placement import REMOTE
 from desktop.hardware.types import Gpu, HardwareProfile
-
-REMOTE = "RPC"
-"""How the engine's names of devices in other machines begin."""
 
 _SYSTEM_BASE = 2 << 30  # a desktop with a browser open takes about 2 GiB and a sixteenth of a larger memory
 _SYSTEM_PART = 16

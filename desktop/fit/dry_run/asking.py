@@ -10,6 +10,7 @@ from desktop.catalog.stubs import write_stub
 from desktop.engine.protocol import DeviceMemory, EngineDevice, ImaginedDevice, LoadPlan
 from desktop.fit.dry_run.dry_runs import DryRuns, hardware_key
 from desktop.fit.dry_run.exact import ExactFit, exact_fit
+from desktop.fit.memory.placement import REMOTE
 from desktop.fit.subject import FitSubject
 from desktop.gguf.header import GgufHeader
 from desktop.gguf.stub import Stub, stub_of_file
@@ -88,7 +89,7 @@ def key_of_machine(profile: HardwareProfile, devices: Iterable[EngineDevice]) ->
 
 def _remote(plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> list[ImaginedDevice]:
     known = {device.name for device in imagined}
-    others = [name for name in plan.devices if name.startswith("RPC") and name not in known]
+    others = [name for name in plan.devices if name.startswith(REMOTE) and name not in known]
     return [ImaginedDevice(name=name, memory_total=_ANY, memory_free=_ANY, remote=True) for name in others]
 
 

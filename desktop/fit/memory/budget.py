@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from desktop.engine.protocol import DeviceKind, DeviceMemory, EngineDevice
-from desktop.fit.memory.placement import CPU
+from desktop.fit.memory.placement import CPU, REMOTE
 from desktop.fit.types import DeviceBudget
 from desktop.hardware.types import Gpu, HardwareProfile
 
@@ -136,4 +136,4 @@ def _free_now(device: EngineDevice, card: Gpu | None, system: str) -> int:
 
 
 def _is_rpc(device: EngineDevice) -> bool:
-    return device.name.startswith("RPC") or device.backend.upper() == "RPC"
+    return device.name.startswith(REMOTE) or device.backend.upper() == REMOTE

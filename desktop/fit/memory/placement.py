@@ -19,6 +19,8 @@ from desktop.engine.protocol import DeviceMemory, KvType, LoadPlan, Placement
 from desktop.fit.memory.shape import ModelShape
 
 CPU = "CPU"
+REMOTE = "RPC"
+"""How the engine's names of devices in other machines begin."""
 MANY_IDLE, FEW_IDLE = 12, 2
 """Sequences beside those that are answered: conversations that wait for their next turn."""
 OUTPUTS = 16

@@ -94,6 +94,12 @@ def headroom(memory: Sequence[DeviceMemory], budgets: Sequence[DeviceBudget], *,
     return left
 
 
+def per_budget(memory: Sequence[DeviceMemory], budgets: Sequence[DeviceBudget]) -> list[DeviceMemory]:
+    """What each device needs, in the order of the budgets; nothing where `memory` does not name it."""
+    known = {part.device: part for part in memory}
+    return [known.get(budget.name, DeviceMemory(device=budget.name)) for budget in budgets]
+
+
 def memory_for(costs: Costs, spans: Sequence[Span], budgets: Sequence[DeviceBudget]) -> tuple[DeviceMemory, ...]:
     """What each device needs, with its overhead."""
     return memory_of(costs, spans, overheads={budget.name: budget.overhead for budget in budgets})

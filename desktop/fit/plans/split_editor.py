@@ -13,7 +13,7 @@ import msgspec
 
 from desktop.engine.protocol import DeviceMemory, KvType, LoadPlan
 from desktop.fit.memory.placement import CPU, Costs, Span
-from desktop.fit.memory.split import headroom, memory_for
+from desktop.fit.memory.split import headroom, memory_for, per_budget
 from desktop.fit.plans.layout import Layout
 from desktop.fit.plans.plan import Decision, PlanTask, plan_of, problem_of, wanted_request
 from desktop.fit.plans.search import Problem
@@ -226,8 +226,7 @@ def _spans(problem: SplitProblem, boundaries: Boundaries) -> tuple[Span, ...]:
 
 
 def _loads(problem: SplitProblem, boundaries: Boundaries, memory: Sequence[DeviceMemory]) -> tuple[DeviceLoad, ...]:
-    known = {part.device: part for part in memory}
-    parts = [known.get(budget.name, DeviceMemory(device=budget.name)) for budget in problem.budgets]
+    parts = per_budget(memory, problem.budgets)
     kept = headroom(parts, problem.budgets)
     left = headroom(parts, problem.budgets, margin=False)
     borders = (0, *boundaries, problem.layers)
