@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from desktop.catalog.catalog import load_catalog
 from desktop.engine.client import EngineClient
@@ -20,6 +20,7 @@ from desktop.settings import (
     HF_ENDPOINT,
     MODELS_FOLDER,
     OFFLINE,
+    OTHER_PROGRAMS,
 )
 from desktop.settings_store import SettingsStore
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from desktop.fit.types import Choice
     from desktop.hardware.types import HardwareProfile
     from desktop.library.library import Library
+    from desktop.library.types import Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ class Services:
         """The models on this disk."""
         from desktop.library.library import Library
 
-        return Library.open(self.paths.library_database, self.models_folder)
+        return Library.open(self.paths.library_database, self.models_folder, self._switched_off)
 
     @cached_property
     def observed(self) -> "Observed":
@@ -131,6 +133,12 @@ class Services:
         """Where downloads land."""
         chosen = self.settings.get(MODELS_FOLDER)
         return Path(chosen).expanduser() if chosen else self.paths.models_folder
+
+    def _switched_off(self) -> "frozenset[Source]":
+        """The other programs whose models the person does not want to see."""
+        return frozenset(
+            cast("Source", name) for name, setting in OTHER_PROGRAMS.items() if not self.settings.get(setting)
+        )
 
     async def close(self) -> None:
         """End the engine and close what was opened."""

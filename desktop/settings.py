@@ -124,6 +124,59 @@ MINIMUM_SPEED: Setting[float] = Setting(
     minimum=0,
     maximum=1000,
 )
+READ_LM_STUDIO: Setting[bool] = Setting(
+    key="models.read_lm_studio",
+    type=bool,
+    default=True,
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Models of LM Studio"),
+    help=QT_TRANSLATE_NOOP("core", "List what LM Studio has on this disk, where it is. Its files are never touched."),
+)
+READ_JAN: Setting[bool] = Setting(
+    key="models.read_jan",
+    type=bool,
+    default=True,
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Models of Jan"),
+    help=QT_TRANSLATE_NOOP("core", "List what Jan has on this disk, where it is. Its files are never touched."),
+)
+READ_GPT4ALL: Setting[bool] = Setting(
+    key="models.read_gpt4all",
+    type=bool,
+    default=True,
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Models of GPT4All"),
+    help=QT_TRANSLATE_NOOP("core", "List what GPT4All has on this disk, where it is. Its files are never touched."),
+)
+READ_OLLAMA: Setting[bool] = Setting(
+    key="models.read_ollama",
+    type=bool,
+    default=True,
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Models of Ollama"),
+    help=QT_TRANSLATE_NOOP("core", "List what Ollama has on this disk, where it is. Its files are never touched."),
+)
+READ_HUGGING_FACE: Setting[bool] = Setting(
+    key="models.read_hugging_face",
+    type=bool,
+    default=True,
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Hugging Face cache"),
+    help=QT_TRANSLATE_NOOP("core", "List the GGUF files of the Hugging Face cache, where they are; never touched."),
+)
+OTHER_PROGRAMS: dict[str, Setting[bool]] = {
+    "lm-studio": READ_LM_STUDIO,
+    "jan": READ_JAN,
+    "gpt4all": READ_GPT4ALL,
+    "ollama": READ_OLLAMA,
+    "huggingface": READ_HUGGING_FACE,
+}
+"""Which setting says whether another program's models are read in place; the keys are those of library Source."""
 HF_ENDPOINT: Setting[str] = Setting(
     key="network.hf_endpoint",
     type=str,
