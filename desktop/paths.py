@@ -36,6 +36,11 @@ class Paths(msgspec.Struct, frozen=True, kw_only=True):
         return self.config / "settings.json"
 
     @property
+    def hub_token_file(self) -> Path:
+        """The token for the Hub, where this computer has no keyring."""
+        return self.config / "hub-token"
+
+    @property
     def chats_database(self) -> Path:
         """Conversations."""
         return self.data / "chats.sqlite3"
