@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from desktop.actions.survey import learned_speeds
 from desktop.catalog.file_names import quantization_of
 from desktop.engine.client import EndedReply
-from desktop.engine.protocol import LoadedModel, LoadPlan
+from desktop.engine.protocol import PROMPT_TOKENS, LoadedModel, LoadPlan
 from desktop.engine.state import EngineState
 from desktop.errors import AppError
 from desktop.services import Services, Survey
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 _LEAST_WRITTEN = 48
 """Tokens: over fewer, a moment in which another program had the processor weighs more than the model."""
 _LEAST_READ = 256
-"""Tokens: fewer are read at another rate than the batches of 512 that the probe measures."""
-_READ_AT_ONCE = 512  # the prediction counts half of them to the depth itself
+"""Tokens: fewer are read at another rate than the PROMPT_TOKENS that the probe measures."""
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +101,8 @@ def pace_of(reply: EndedReply) -> Pace | None:
         depth=max(stats.context_used - stats.completion_tokens // 2, 0),
         decode=stats.decode_speed if stats.completion_tokens >= _LEAST_WRITTEN else 0.0,
         prefill=stats.prefill_speed if read >= _LEAST_READ and not attached else 0.0,
-        read_at=stats.cached_tokens + max(read - _READ_AT_ONCE, 0) // 2,
+        # The prediction itself counts half of the tokens that are read at once to the depth.
+        read_at=stats.cached_tokens + max(read - PROMPT_TOKENS, 0) // 2,
     )
     return pace if pace.decode > 0 or pace.prefill > 0 else None
 

@@ -102,6 +102,9 @@ from desktop.engine.protocol.requests import (
     ToolCall,
 )
 from desktop.engine.protocol.speeds import (
+    NARROW_ROW,
+    PROMPT_TOKENS,
+    WIDE_ROW,
     AttentionSpeed,
     DeviceSpeeds,
     LayerSpeed,
@@ -116,8 +119,11 @@ __all__ = [
     "LONGEST_LINE",
     "MOST_BEAMS",
     "MOST_CONTEXT",
+    "NARROW_ROW",
+    "PROMPT_TOKENS",
     "PROTOCOL_VERSION",
     "UNQUANTIZED_KV",
+    "WIDE_ROW",
     "Answer",
     "AppMessage",
     "AskStatus",

@@ -4,6 +4,12 @@ import msgspec
 
 from desktop.engine.protocol.failures import EngineFailure
 
+NARROW_ROW, WIDE_ROW = 512, 4096
+"""Values in a row of the weights that are measured: a small model's, a large one's. desktop/fit interpolates."""
+
+PROMPT_TOKENS = 512
+"""Tokens of a prompt that are read at once, where reading one is measured."""
+
 
 class TypeSpeed(msgspec.Struct, frozen=True, kw_only=True):
     """Matrix products with weights of one type, as a model's are, in rows of many values (wide) and of few (narrow).

@@ -13,17 +13,19 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from desktop.engine.protocol import UNQUANTIZED_KV, AttentionSpeed, DeviceSpeeds, LayerSpeed
+from desktop.engine.protocol import (
+    NARROW_ROW,
+    PROMPT_TOKENS,
+    UNQUANTIZED_KV,
+    WIDE_ROW,
+    AttentionSpeed,
+    DeviceSpeeds,
+    LayerSpeed,
+)
 from desktop.fit.memory.placement import CPU, Costs, Span
 from desktop.fit.memory.products import Products
 from desktop.fit.memory.shape import ModelShape
 from desktop.fit.remembered.observed import Run
-
-NARROW, WIDE = 512, 4096
-"""Values in a row of the weights that were measured; those of runtime/speed_probe/measure.py."""
-
-TOKENS = 512
-"""Tokens of a prompt that are read at once."""
 
 _KEPT_SHAPES = 256  # of one device; a catalog has some 150 rows
 _LEAST = 0.7  # of the faster of both measured rates, for rows beyond those that were measured
@@ -59,13 +61,13 @@ class MeasuredDevice:
         return seconds + self._attention(costs, span, lambda speed: speed.decode, cells=float(depth))
 
     def prefill(self, costs: Costs, span: Span, depth: int) -> float:
-        """Seconds per token of a span's layers, for TOKENS that are read after `depth` others."""
+        """Seconds per token of a span's layers, for PROMPT_TOKENS that are read after `depth` others."""
         shape = costs.shape
         sums = self._running(shape, "prefill", self._compute_seconds)
         inside = min(span.end, shape.n_layer)
         begin = min(span.begin, inside)
         seconds = sums[inside] - sums[begin] + (inside - begin) * _layer(self.speeds.prefill_layer, shape)
-        return seconds + self._attention(costs, span, lambda speed: speed.prefill, cells=depth + TOKENS / 2)
+        return seconds + self._attention(costs, span, lambda speed: speed.prefill, cells=depth + PROMPT_TOKENS / 2)
 
     def _running(self, shape: ModelShape, what: str, price: Callable[[Products], float]) -> list[float]:
         """Running sums of the products' seconds, n_layer + 2 entries, the head last."""
@@ -136,7 +138,7 @@ def _head_width(shape: ModelShape) -> float:
 
 def _at_width(width: int, narrow: float, wide: float) -> float:
     """Seconds per byte or operation in rows of `width`: a row costs something by itself and something per value."""
-    share = (1 / width - 1 / WIDE) / (1 / NARROW - 1 / WIDE)
+    share = (1 / width - 1 / WIDE_ROW) / (1 / NARROW_ROW - 1 / WIDE_ROW)
     return max(wide + (narrow - wide) * share, _LEAST * min(narrow, wide))
 
 

@@ -8,12 +8,13 @@ machine's own runs; otherwise bandwidths are assumed, `Speed.measured` is False,
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from desktop.engine.protocol import PROMPT_TOKENS
 from desktop.fit.cards.cards import known_bandwidth
 from desktop.fit.memory.placement import CPU, Costs, Span
 from desktop.fit.memory.shape import ModelShape
 from desktop.fit.rating.quality import QuantFigures
 from desktop.fit.remembered.observed import Run
-from desktop.fit.speeds.measured import TOKENS, Correction, MeasuredDevice, Probes, correction, placement_key
+from desktop.fit.speeds.measured import Correction, MeasuredDevice, Probes, correction, placement_key
 from desktop.fit.types import DeviceBudget, Speed
 from desktop.hardware.types import HardwareProfile
 
@@ -50,7 +51,6 @@ _KV_EFFICIENCY = 0.5  # attention reads the cache in smaller pieces than weights
 _LAYER_SECONDS = {True: 30e-6, False: 20e-6}  # starting the operations of one layer, on a GPU and on a CPU
 HOP_SECONDS = 50e-6
 """Handing the hidden state on to the next device."""
-
 
 # What the engine does per token beside the model: it chooses the token, tells of it, and prepares the next step. Seen
 # on a CPU of 2.6 GHz; see docs/speed.md.
@@ -135,7 +135,7 @@ def _predict(
     pairs = list(zip(devices, spans, strict=True))
     return _Prediction(
         1 / (token + sum(device.decode(costs, span, depth) for device, span in pairs)),
-        1 / (hops / TOKENS + sum(device.prefill(costs, span, read_at) for device, span in pairs)),
+        1 / (hops / PROMPT_TOKENS + sum(device.prefill(costs, span, read_at) for device, span in pairs)),
         max(device.spread(costs.shape) for device in devices),
     )
 

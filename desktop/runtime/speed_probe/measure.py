@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from desktop.engine.protocol import AttentionSpeed, DeviceSpeeds, LayerSpeed, TypeSpeed
+from desktop.engine.protocol import (
+    NARROW_ROW,
+    PROMPT_TOKENS,
+    WIDE_ROW,
+    AttentionSpeed,
+    DeviceSpeeds,
+    LayerSpeed,
+    TypeSpeed,
+)
 from desktop.gguf.types import GGML_TYPES_BY_NAME
 from desktop.runtime.speed_probe.graphs import Device, Graph, Timing, quantize
 
@@ -21,12 +29,6 @@ COMMON_TYPES = (
     "iq4_xs", "iq3_s", "iq3_xxs", "iq2_s", "iq2_xs", "iq2_xxs", "mxfp4",
 )  # fmt: skip
 """Types that the weights of models have."""
-
-NARROW, WIDE = 512, 4096
-"""Values in a row of weights: a small model's, a large one's. desktop/fit interpolates between them."""
-
-TOKENS = 512
-"""Tokens of a prompt that are read at once."""
 
 FEWEST_ROUNDS, MOST_ROUNDS = 2, 6
 """Everything is measured once a round, so that what disturbs the machine meets one round and not one type. A figure
@@ -128,7 +130,7 @@ def _together(seen: Iterable[Timing]) -> Timing:
 def _type_tasks(machine: Machine, types: Sequence[str]) -> list[_Task]:
     tasks = []
     for kind in types:
-        for width in (NARROW, WIDE):
+        for width in (NARROW_ROW, WIDE_ROW):
             tasks.append(_Task(("read", kind, width), partial(_read, machine, kind, width)))
             tasks.append(_Task(("compute", kind, width), partial(_compute, machine, kind, width)))
     tasks.append(_Task(("product",), partial(_products, machine, "f16", 64, rows=8, count=1000)))
@@ -148,7 +150,7 @@ def _layer_tasks(machine: Machine) -> list[_Task]:
     return [
         _Task(("layer", n_embd, tokens), partial(_layer, machine, n_embd, tokens))
         for n_embd in (_SMALL, _LARGE)
-        for tokens in (1, TOKENS)
+        for tokens in (1, PROMPT_TOKENS)
     ]
 
 
@@ -161,10 +163,10 @@ def _read(machine: Machine, kind: str, width: int) -> Timing | None:
 
 
 def _compute(machine: Machine, kind: str, width: int) -> Timing | None:
-    """Seconds per operation while TOKENS tokens are read."""
+    """Seconds per operation while PROMPT_TOKENS are read."""
     rows = width if not machine.threads else 512
-    seen = _products(machine, kind, width, rows=rows, count=1, tokens=TOKENS)
-    work = 2 * width * rows * TOKENS
+    seen = _products(machine, kind, width, rows=rows, count=1, tokens=PROMPT_TOKENS)
+    work = 2 * width * rows * PROMPT_TOKENS
     return seen and Timing(seen.best / work, seen.worst / work)
 
 
@@ -247,8 +249,8 @@ def _speeds(machine: Machine, types: Sequence[str], found: dict[tuple[Any, ...],
         threads=machine.threads,
         product=found["product",].best if ("product",) in found else 0.0,
         decode_layer=_layer_speed(found, 1),
-        prefill_layer=_layer_speed(found, TOKENS),
-        types=tuple(_type_speed(kind, found) for kind in types if ("read", kind, WIDE) in found),
+        prefill_layer=_layer_speed(found, PROMPT_TOKENS),
+        types=tuple(_type_speed(kind, found) for kind in types if ("read", kind, WIDE_ROW) in found),
         attention=tuple(
             AttentionSpeed(
                 kind=kind,
@@ -264,9 +266,9 @@ def _speeds(machine: Machine, types: Sequence[str], found: dict[tuple[Any, ...],
 
 
 def _type_speed(kind: str, found: dict[tuple[Any, ...], Timing]) -> TypeSpeed:
-    seen = [found[what, kind, width] for what in ("read", "compute") for width in (WIDE, NARROW)]
+    seen = [found[what, kind, width] for what in ("read", "compute") for width in (WIDE_ROW, NARROW_ROW)]
     start = found["product",].best if ("product",) in found else 0.0  # is told apart, as every product has it
-    sizes = [GGML_TYPES_BY_NAME[kind].row_bytes(width) * width for width in (WIDE, NARROW)]
+    sizes = [GGML_TYPES_BY_NAME[kind].row_bytes(width) * width for width in (WIDE_ROW, NARROW_ROW)]
     reads = [max(timing.best - start / size, timing.best / 2) for timing, size in zip(seen, sizes, strict=False)]
     read_wide, read_narrow = (1 / seconds for seconds in reads)
     compute_wide, compute_narrow = (1 / timing.best for timing in seen[2:])
