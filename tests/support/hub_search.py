@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from tests.support.hub_values import Repository
+from tests.support.hub_values import Repository, ServedFile
 
 Query = Mapping[str, list[str]]
 _DEFAULT_PAGE = 1000
@@ -84,3 +84,21 @@ def _is_meant(name: str, repository: Repository, query: Query) -> bool:
         and all(author == name.split("/", maxsplit=1)[0] for author in query.get("author", []))
         and all(tag in tags for tag in query.get("filter", []))
     )
+
+
+def sibling_row(name: str, file: ServedFile, *, blobs: bool) -> dict[str, object]:
+    """What model_info says of a file."""
+    entry: dict[str, object] = {"rfilename": name}
+    if blobs:
+        entry |= {"size": file.size, "blobId": "b" * 40}
+    if blobs and file.lfs:
+        entry["lfs"] = {"sha256": file.sha256, "size": file.size, "pointerSize": 134}
+    return entry
+
+
+def tree_row(name: str, file: ServedFile) -> dict[str, object]:
+    """What a tree says of a file."""
+    entry: dict[str, object] = {"type": "file", "path": name, "size": file.size, "oid": "b" * 40}
+    if file.lfs:
+        entry |= {"lfs": {"oid": file.sha256, "size": file.size, "pointerSize": 134}, "xetHash": "d" * 64}
+    return entry

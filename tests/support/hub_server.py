@@ -12,6 +12,7 @@ Two servers, because the real Hub answers with a redirect to another host: `endp
 import contextlib
 import hashlib
 import json
+import os
 import socket
 import socketserver
 import struct
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from tests.support.hub_search import SearchDesk, may_know, repository_row
+from tests.support.hub_search import SearchDesk, may_know, repository_row, sibling_row, tree_row
 from tests.support.hub_values import DEFAULT_COMMIT, Fault, FaultKind, Recorded, Repository, ServedFile
 
 __all__ = ["DEFAULT_COMMIT", "Fault", "FaultKind", "HubServer", "Recorded"]
@@ -35,8 +36,8 @@ _PAUSE = 0.05  # seconds between two pieces of a limited connection, at most
 class HubServer:
     """See the module. `bytes_per_second` limits each connection to the CDN; `hub_faults` are for API and /resolve/.
 
-    send_buffer: bytes that the system may hold for a connection to the CDN: with few of them, what was handed out is
-    nearly what went over the line.
+    ranges: whether the CDN answers them. send_buffer: bytes that the system may hold for a connection to the CDN: with
+    few of them, what was handed out is nearly what went over the line.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,7 @@ class HubServer:
         self.hub_faults: deque[Fault] = deque()
         self.bytes_per_second: float | None = None
         self.etag_prefix = ""
+        self.ranges = True
         self.search = SearchDesk()
         self.send_buffer: int | None = None
         self.stopping = threading.Event()
@@ -225,7 +227,7 @@ class _HubHandler(_Handler):
         found = self._repository("/".join(parts[2:4]), "/".join(parts[5:]))
         if found is not None:
             wanted = parse_qs(body).get("paths", [])
-            self.answer_json([_tree_entry(name, found.files[name]) for name in wanted if name in found.files])
+            self.answer_json([tree_row(name, found.files[name]) for name in wanted if name in found.files])
 
     def _route(self) -> None:
         path = unquote(urlsplit(self.path).path).strip("/").split("/")
@@ -246,10 +248,10 @@ class _HubHandler(_Handler):
         if found is None:
             return
         if rest[:1] == ["tree"]:
-            self.answer_json([_tree_entry(name, file) for name, file in found.files.items()])
+            self.answer_json([tree_row(name, file) for name, file in found.files.items()])
         else:
             blobs = parse_qs(urlsplit(self.path).query).get("blobs") is not None
-            siblings = [_sibling(name, file, blobs=blobs) for name, file in found.files.items()]
+            siblings = [sibling_row(name, file, blobs=blobs) for name, file in found.files.items()]
             self.answer_json(repository_row(repo, found) | {"sha": found.commit, "siblings": siblings} | found.facts)
 
     def _resolve(self, repo: str, revision: str, name: str) -> None:
@@ -306,38 +308,43 @@ class _CdnHandler(_Handler):
         if self.hub.send_buffer is not None:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.hub.send_buffer)
         kind = fault.kind if fault else None
-        start = 0 if kind == "full" else self._asked_start(file)
-        if start is not None and start >= file.size:
+        asked = None if kind == "full" else self._asked_range(file)
+        if asked is not None and asked[0] >= file.size:
             self.answer(416, Content_Range=f"bytes */{file.size}")
             return
-        ranged = start is not None and kind != "full"
-        start = start or 0
-        if kind == "wrong_range" and ranged:
+        start, end = asked or (0, file.size)
+        if kind == "wrong_range" and asked is not None:
             start = max(0, start - 1000) if start else 1000
-        length = file.size - start
+        length = end - start
         declared = length + {"too_long": 1000, "truncate": -max(1, length // 3)}.get(kind or "", 0)
-        self.recorded.status = 206 if ranged else 200
+        self.recorded.status = 206 if asked is not None else 200
         self.send_response(self.recorded.status)
         self.send_header("Content-Length", str(declared))
         self.send_header("ETag", f'"{self.hub.etag_prefix}{file.sha256}"')
         self.send_header("Accept-Ranges", "bytes")
-        if ranged:
-            self.send_header("Content-Range", f"bytes {start}-{file.size - 1}/{file.size}")
+        if asked is not None:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{file.size}")
         self.end_headers()
         with file.path.open("rb") as opened:
             opened.seek(start)
             self._send_body(opened, declared, fault)
 
-    def _asked_start(self, file: ServedFile) -> int | None:
-        """The first byte of the range that was asked for, None without one or when If-Range says otherwise."""
+    def _asked_range(self, file: ServedFile) -> tuple[int, int] | None:
+        """First byte and end of the range that was asked for, None without one or when If-Range says otherwise."""
         asked = self.recorded.range
-        if asked is None or self.recorded.if_range not in (None, f'"{self.hub.etag_prefix}{file.sha256}"'):
+        if not self.hub.ranges or asked is None:
             return None
-        return int(asked.removeprefix("bytes=").split("-")[0])
+        if self.recorded.if_range not in (None, f'"{self.hub.etag_prefix}{file.sha256}"'):
+            return None
+        first, last = asked.removeprefix("bytes=").split("-")
+        return int(first), min(int(last) + 1, file.size) if last else file.size
 
     def _send_body(self, opened: IO[bytes], declared: int, fault: Fault | None) -> None:
         kind, at = (fault.kind, fault.at) if fault else (None, 0)
         began = time.monotonic()
+        if fault is None and not self.hub.bytes_per_second and hasattr(os, "sendfile"):
+            self._send_fast(opened, declared)
+            return
         while self.recorded.sent < declared and not self.hub.stopping.is_set():
             if kind in ("cut", "reset", "stall") and self.recorded.sent >= at:
                 self._break_off(fault)
@@ -346,6 +353,17 @@ class _CdnHandler(_Handler):
             self.wfile.write(piece)
             self.recorded.sent += len(piece)
             self._throttle(began, slow=kind == "drip" and self.recorded.sent < at)
+
+    def _send_fast(self, opened: IO[bytes], declared: int) -> None:
+        """The kernel copies: a limit of this server is not taken for one of the client's."""
+        self.wfile.flush()
+        start = opened.tell()
+        while self.recorded.sent < declared and not self.hub.stopping.is_set():
+            left = min(declared - self.recorded.sent, 1 << 20)
+            sent = os.sendfile(self.connection.fileno(), opened.fileno(), start + self.recorded.sent, left)
+            if sent == 0:
+                break
+            self.recorded.sent += sent
 
     def _next_piece(self, opened: IO[bytes], declared: int, kind: str | None, at: int) -> bytes:
         sent = self.recorded.sent
@@ -379,19 +397,3 @@ class _CdnHandler(_Handler):
             ahead = self.recorded.sent / self.hub.bytes_per_second - (time.monotonic() - began)
             if ahead > 0:
                 self.hub.stopping.wait(ahead)
-
-
-def _sibling(name: str, file: ServedFile, *, blobs: bool) -> dict[str, object]:
-    entry: dict[str, object] = {"rfilename": name}
-    if blobs:
-        entry |= {"size": file.size, "blobId": "b" * 40}
-    if blobs and file.lfs:
-        entry["lfs"] = {"sha256": file.sha256, "size": file.size, "pointerSize": 134}
-    return entry
-
-
-def _tree_entry(name: str, file: ServedFile) -> dict[str, object]:
-    entry: dict[str, object] = {"type": "file", "path": name, "size": file.size, "oid": "b" * 40}
-    if file.lfs:
-        entry |= {"lfs": {"oid": file.sha256, "size": file.size, "pointerSize": 134}, "xetHash": "d" * 64}
-    return entry
