@@ -114,13 +114,15 @@ async def task_of(
     tensor_split: Sequence[int] = (),
     again: bool = True,
 ) -> "PlanTask":
-    """What a load of `model` is planned from; `again` looks anew at what is free. Raises as plan_model does.
+    """What a load of `model` is planned from; `again` looks anew at what is free.
 
-    With a model loaded it always looks anew: what that one holds is counted as free, so that it must not be free yet.
+    Raises as plan_model does, and ModelFileGone. With a model loaded it always looks anew: what that one holds is
+    counted as free, so that it must not be free yet.
     """
     from desktop.gguf.header import other_headers, read_header
+    from desktop.library.condition import check_there
 
-    path, loaded = Path(model.path), services.engine.loaded
+    path, loaded = await asyncio.to_thread(check_there, model), services.engine.loaded
     looked = survey(services, again=again or loaded is not None)
     header, found = await asyncio.gather(asyncio.to_thread(read_header, path), looked)
     task = _task_without_wishes(

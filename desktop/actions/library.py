@@ -1,0 +1,197 @@
+"""What a person can do with the models on this disk: list, scan, import, check, remove them.
+
+Everything long runs in a thread, tells how far it is in the caller's loop, and ends when its task is cancelled.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from desktop.daemon_thread import in_daemon_thread
+from desktop.errors import QT_TRANSLATE_NOOP, AppError
+from desktop.files import folder_problem
+from desktop.services import Services
+from desktop.settings import MODELS_FOLDER
+
+if TYPE_CHECKING:
+    from desktop.library.duplicates import DuplicateModels
+    from desktop.library.importing import ImportedModel
+    from desktop.library.removal import RemovedModel
+    from desktop.library.scan import ScanProgress, ScanReport
+    from desktop.library.types import InstalledModel
+    from desktop.library.verification import VerifiedModel
+    from desktop.library.work import Work
+
+T = TypeVar("T")
+
+BytesDone = Callable[[int, int], None]
+"""Bytes done, bytes in all. Called in the caller's loop, at most twenty times a second."""
+
+_LONGEST_END = 5.0  # seconds that a cancelled work may take to notice
+_log = logging.getLogger(__name__)
+
+
+class NotAFolder(AppError):
+    """What was given as a folder is none, or cannot be named."""
+
+    message = QT_TRANSLATE_NOOP("core", 'The folder "{path}" cannot be added: {reason}')
+    hint = QT_TRANSLATE_NOOP("core", "Choose a folder that is there and that you may read.")
+
+
+class LibraryFolder(NamedTuple):
+    """A folder that the person added. there: whether it can be looked at now. models: listed from it."""
+
+    path: Path
+    there: bool
+    models: int
+
+
+async def list_models(services: Services) -> "tuple[InstalledModel, ...]":
+    """Return what is known to be on this disk, each with its condition. Looks for nothing new: see scan_library."""
+    return await asyncio.to_thread(lambda: services.library.installed())  # noqa: PLW0108 - opening it blocks, too
+
+
+async def scan_library(
+    services: Services, *, on_progress: "Callable[[ScanProgress], None] | None" = None
+) -> "ScanReport":
+    """Look for models in the models folder, in added folders and in what other programs have.
+
+    Only headers of files that changed are read. What was read before a cancel is kept. Raises the errors of database.
+    """
+    chosen = bool(services.settings.get(MODELS_FOLDER))
+    tell = _in_this_loop(on_progress)
+    return await _stoppable(lambda work: services.library.scan(chosen=chosen, work=work, on_progress=tell), None)
+
+
+async def list_folders(services: Services) -> tuple[LibraryFolder, ...]:
+    """Return the folders that the person added, oldest first."""
+
+    def look() -> tuple[LibraryFolder, ...]:
+        paths = [Path(model.path) for model in services.library.installed()]
+        return tuple(
+            LibraryFolder(folder, folder.is_dir(), sum(path.is_relative_to(folder) for path in paths))
+            for folder in services.library.found.folders()
+        )
+
+    return await asyncio.to_thread(look)
+
+
+async def add_folder(services: Services, folder: Path) -> Path:
+    """Look into `folder`, too, at each scan from now on; returns it as a full path. Raises NotAFolder.
+
+    Scans nothing yet.
+    """
+
+    def add() -> Path:
+        path = _checked_folder(folder)
+        services.library.found.add_folder(path)
+        return path
+
+    return await asyncio.to_thread(add)
+
+
+async def remove_folder(services: Services, folder: Path) -> None:
+    """Look into an added folder no more, and list nothing of it. Its files stay as they are."""
+    await asyncio.to_thread(lambda: services.library.found.remove_folder(folder))
+
+
+async def import_model(
+    services: Services, path: Path, *, copy: bool = False, on_progress: BytesDone | None = None
+) -> "ImportedModel":
+    """Add a model file: used where it is, or copied into the models folder.
+
+    One that is there already, by another name or with the same content, is answered as that. Raises what
+    library.importing.import_model raises.
+    """
+    from desktop.library.importing import import_model as work_on
+
+    return await _stoppable(lambda work: work_on(services.library, path, copy=copy, work=work), on_progress)
+
+
+async def verify_model(
+    services: Services, model: "InstalledModel", *, on_progress: BytesDone | None = None
+) -> "VerifiedModel":
+    """Check the files of a model; the library then says what was found.
+
+    Raises what library.verification.verify_model raises.
+    """
+    from desktop.library.verification import verify_model as work_on
+
+    return await _stoppable(lambda work: work_on(services.library, model, work), on_progress)
+
+
+async def remove_model(services: Services, model: "InstalledModel", *, permanently: bool = False) -> "RemovedModel":
+    """Move a model of ours to the trash, or delete it for good; of any other only the entry goes.
+
+    Raises NotOursToRemove, NoTrash (nothing was removed: ask, then `permanently`), FileNotSaved.
+    """
+    from desktop.library.removal import remove_model as work_on
+
+    return await asyncio.to_thread(lambda: work_on(services.library, model, permanently=permanently))
+
+
+async def find_duplicates(services: Services, *, on_progress: BytesDone | None = None) -> "tuple[DuplicateModels, ...]":
+    """Return models of the same content, the largest first. Reads files of one size that look alike, once."""
+    from desktop.library.duplicates import find_duplicates as work_on
+
+    return await _stoppable(lambda work: work_on(services.library, work), on_progress)
+
+
+def place_to_reveal(model: "InstalledModel") -> Path:
+    """Return the file to select in the system's file manager; where it is gone, the nearest folder that is there."""
+    path = Path(model.path)
+    if path.exists():
+        return path
+    return next((folder for folder in path.parents if folder.is_dir()), path.parent)
+
+
+def _checked_folder(folder: Path) -> Path:
+    shown = str(folder).encode("utf-8", "backslashreplace").decode()
+    try:
+        path = folder.expanduser().absolute()
+        str(path).encode()
+        if problem := folder_problem(str(path)):
+            raise NotAFolder(path=shown, reason=problem)
+        next(path.iterdir(), None)
+    except (RuntimeError, UnicodeEncodeError) as error:  # ~nobody; bytes that are no text
+        raise NotAFolder(path=shown, reason=str(error), detail=error) from error
+    except OSError as error:
+        raise NotAFolder(path=shown, reason=error.strerror or str(error), detail=error) from error
+    return path
+
+
+def _in_this_loop(tell: Callable[..., None] | None) -> Callable[..., None] | None:
+    """A function for another thread that calls `tell` in the running loop."""
+    if tell is None:
+        return None
+    loop = asyncio.get_running_loop()
+
+    def call(*arguments: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(tell, *arguments)
+        except RuntimeError as error:  # the loop was closed: nobody listens any more
+            _log.debug("progress came too late: %s", error)
+
+    return call
+
+
+async def _stoppable(do: "Callable[[Work], T]", on_progress: BytesDone | None) -> T:
+    """Run `do` in a thread; a cancelled task ends it, and waits until it has ended, so that nothing is in use."""
+    from desktop.library.work import Work
+
+    stop = threading.Event()
+    work = Work(stop=stop, on_progress=_in_this_loop(on_progress))
+    running = asyncio.ensure_future(in_daemon_thread(partial(do, work), name="library"))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stop.set()
+        done, _ = await asyncio.wait([running], timeout=_LONGEST_END)
+        for each in done:
+            if (error := each.exception()) is not None:
+                _log.debug("ended: %r", error)
+        raise
