@@ -16,18 +16,14 @@ from desktop.engine.known_good import KnownGood
 from desktop.engine.protocol import EngineInfo
 from desktop.errors import AppError, Phrase
 from desktop.paths import Paths, catalog_file
-from desktop.settings import (
-    HF_ENDPOINT,
-    MODELS_FOLDER,
-    OFFLINE,
-    OTHER_PROGRAMS,
-)
+from desktop.settings import HF_ENDPOINT, MODELS_FOLDER, OFFLINE, OTHER_PROGRAMS, TOKEN_TO_MIRROR
 from desktop.settings_store import SettingsStore
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from desktop.catalog.hub import Hub
+    from desktop.catalog.hub_token import TokenStore
     from desktop.catalog.stubs import StubCache
     from desktop.catalog.types import Catalog
     from desktop.chat.store import ChatStore
@@ -106,7 +102,19 @@ class Services:
         """The Hugging Face Hub, or the mirror the person chose."""
         from desktop.catalog.hub import Hub
 
-        return Hub(endpoint=self.settings.get(HF_ENDPOINT) or None, offline=partial(self.settings.get, OFFLINE))
+        return Hub(
+            endpoint=partial(self.settings.get, HF_ENDPOINT),
+            offline=partial(self.settings.get, OFFLINE),
+            kept_token=self.hub_token.read,
+            token_to_mirror=partial(self.settings.get, TOKEN_TO_MIRROR),
+        )
+
+    @cached_property
+    def hub_token(self) -> "TokenStore":
+        """Where the person's token for the Hub is kept."""
+        from desktop.catalog.hub_token import TokenStore
+
+        return TokenStore(self.paths.hub_token_file)
 
     @cached_property
     def stubs(self) -> "StubCache":

@@ -187,6 +187,17 @@ HF_ENDPOINT: Setting[str] = Setting(
     help=QT_TRANSLATE_NOOP("core", "A mirror to download from. Empty means https://huggingface.co."),
     environment="HF_ENDPOINT",
 )
+TOKEN_TO_MIRROR: Setting[bool] = Setting(
+    key="network.token_to_mirror",
+    type=bool,
+    default=False,
+    since="0.1",
+    section=NETWORK,
+    title=QT_TRANSLATE_NOOP("core", "Send the token to a mirror"),
+    help=QT_TRANSLATE_NOOP(
+        "core", "Whoever runs the mirror could then use your Hugging Face account. Off, only huggingface.co gets it."
+    ),
+)
 OFFLINE: Setting[bool] = Setting(
     key="network.offline",
     type=bool,

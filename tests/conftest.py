@@ -39,6 +39,7 @@ def _no_real_user_folders(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["SNUG_HOME"] = str(tmp_path_factory.mktemp("session-home"))
     for name in _FOREIGN_SETTINGS:
         os.environ.pop(name, None)
+    os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"  # never the person's own passwords
 
 
 @pytest.fixture(autouse=True)
