@@ -32,21 +32,27 @@ class HubFileMissing(AppError):
     """The repository or the file does not exist, or only those with a token may see it."""
 
     message = QT_TRANSLATE_NOOP("core", "The Hub does not have {what}, or does not show it to you.")
-    hint = QT_TRANSLATE_NOOP("core", "Check the name. For a private repository, set a token in HF_TOKEN.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Check the name. For a private repository, give a token in the settings or in HF_TOKEN."
+    )
 
 
 class HubAccessDenied(AppError):
     """The repository is gated, or the token is not enough (401, 403)."""
 
     message = QT_TRANSLATE_NOOP("core", "The Hub does not let you have {what}.")
-    hint = QT_TRANSLATE_NOOP("core", "Accept the licence on {page}, then set a token of your account in HF_TOKEN.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Accept the licence on {page}, then give a token of your account in the settings or in HF_TOKEN."
+    )
 
 
 class HubBusy(AppError):
     """Too many requests (429)."""
 
     message = QT_TRANSLATE_NOOP("core", "The Hub is busy and asks to wait {seconds} seconds.")
-    hint = QT_TRANSLATE_NOOP("core", "Try again later. With a token in HF_TOKEN more requests are allowed.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Try again later. With a token, in the settings or in HF_TOKEN, more requests are allowed."
+    )
 
 
 class HubFileUnverifiable(AppError):
