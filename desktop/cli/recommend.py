@@ -85,8 +85,8 @@ def as_json(answer: "Recommendation") -> dict[str, Any]:
     return {
         "context": answer.context,
         "devices": [msgspec.to_builtins(budget) for budget in answer.budgets],
-        "choices": [_choice_as_json(choice) for choice in answer.choices],
-        "rejected": [_choice_as_json(choice) for choice in answer.rejected],
+        "choices": [choice_as_json(choice) for choice in answer.choices],
+        "rejected": [choice_as_json(choice) for choice in answer.rejected],
         "notes": [note.render() for note in answer.notes],
     }
 
@@ -117,7 +117,8 @@ async def _profile(services: "Services", gpus: "list[Card]", ram: int | None) ->
     return imagine(found.profile, gpus=gpus, ram=ram)
 
 
-def _choice_as_json(choice: "Choice") -> dict[str, Any]:
+def choice_as_json(choice: "Choice") -> dict[str, Any]:
+    """Return a choice as docs/cli.md describes it."""
     fields: dict[str, Any] = msgspec.to_builtins(choice)
     fields = {"model": fields.pop("model_id"), "name": fields.pop("model_name"), **fields}
     fields["placement"]["n_gpu_layers"] = fields.pop("n_gpu_layers")
