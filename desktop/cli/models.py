@@ -17,12 +17,25 @@ if TYPE_CHECKING:
     from desktop.services import Services
 
 
+_STATUS = {"ready": "installed", "gone": "missing", "folder": "missing"}
+_WHOSE = {
+    "folder": "in a folder of yours",
+    "lm-studio": "of LM Studio",
+    "jan": "of Jan",
+    "gpt4all": "of GPT4All",
+    "ollama": "of Ollama",
+    "huggingface": "of the Hugging Face cache",
+}
+
+
 class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
     """One row: an installed file, or one quantization of the catalog that is not installed.
 
     id: what MODEL may be. size: bytes, null until the Hub was asked. path: null unless it is on this disk.
-    status: "installed", "missing" (its file is gone) or "available". context: tokens it was trained for, null for
-    a model the catalog does not know. parameters, active_parameters: weights, null likewise.
+    status: "installed", "available"; or what is wrong with its file: "missing", "changed" (since it was looked at),
+    "truncated", "damaged". source: whose file it is (library.types.Source), null unless it is on this disk.
+    architecture: as its header says, null where nobody looked. context: tokens it was trained for, null where neither
+    the catalog nor the header says. parameters, active_parameters: weights, null for a model the catalog does not know.
     """
 
     id: str
@@ -41,17 +54,25 @@ class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[str, ...] = ()
     repo: str | None = None
     file: str | None = None
+    source: str | None = None
+    architecture: str | None = None
 
 
 def add_parser(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb."""
-    parser = verbs.add_parser("models", help="list what is installed and what the catalog knows")
+    parser = verbs.add_parser("models", help="list what is installed and what the catalog knows, or search the Hub")
+    hub.add_options(parser)
+    parser.add_argument("--no-scan", action="store_true", help="list what is known, without looking for new files")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
 
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
-    """List the models. Works without a network."""
+    """List the models, after a look for what is new on this disk; only what asks the Hub needs a network."""
+    if hub.asks_the_hub(arguments):
+        return await hub.run(arguments, services)
+    if not arguments.no_scan:
+        await _look_for_new_ones(services)
     rows = await asyncio.to_thread(lambda: list_models(services.library.installed(), services.catalog))
     if arguments.json:
         print_json({"models": rows})
@@ -60,6 +81,13 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     for problem in services.catalog.problems:
         print_note(f'note: "{problem.entry}" of the catalog was left out: {problem.message}')
     return 0
+
+
+async def _look_for_new_ones(services: "Services") -> None:
+    from desktop.actions.library import scan_library
+
+    for problem in (await scan_library(services)).problems:
+        print_note(f"note: {problem.render()}")
 
 
 def list_models(installed: "tuple[InstalledModel, ...]", catalog: "Catalog") -> list[ListedModel]:
@@ -77,13 +105,16 @@ def _installed(model: "InstalledModel", known: "CatalogModel | None") -> ListedM
         model=model.model_id,
         name=model.name,
         quantization=model.quantization,
-        status="missing" if model.missing else "installed",
+        status=_STATUS.get(model.condition, model.condition),
         size=model.size,
         licence=model.licence,
         path=model.path,
         bundled=model.bundled,
         repo=model.repo or None,
         file=model.file or None,
+        source=model.source,
+        architecture=model.architecture or None,
+        context=model.context or None,
     )
     return _with_figures(row, known) if known is not None else row
 
@@ -122,6 +153,8 @@ def _print_rows(rows: list[ListedModel]) -> None:
     for row in rows:
         size = "" if row.size is None else gb(row.size)
         status = "comes with Snug" if row.bundled else row.status
+        if row.source in _WHOSE:
+            status += f", {_WHOSE[row.source]}"
         table.append((row.id, status, size, _billions(row), row.licence))
     print_table(table, right=(2, 3))
 

@@ -9,6 +9,10 @@ import msgspec
 import pytest
 
 from desktop.cli import fit, recommend
+from desktop.cli.import_ import Imported
+from desktop.cli.models import ListedModel
+from desktop.cli.rm import Removed
+from desktop.cli.verify import Verified
 from desktop.fit.advice import recommend as ranking
 from desktop.fit.plans.wish import FitDefaults, FitWish
 from desktop.fit.report import report_fit
@@ -54,6 +58,23 @@ def answer() -> dict[str, Any]:
     assert found.rejected
     kept = msgspec.structs.replace(found.choices[0], kept=Kept("experts", 3))
     return recommend.as_json(msgspec.structs.replace(found, choices=(kept, *found.choices[1:])))
+
+
+@pytest.mark.parametrize(("verb", "printed"), [("import", Imported), ("rm", Removed), ("verify", Verified)])
+def test_the_verbs_of_the_library_print_what_is_documented(
+    project_root: Path, verb: str, printed: type[msgspec.Struct]
+) -> None:
+    text = (project_root / "docs" / "cli.md").read_text(encoding="utf-8")
+    section = text.partition(f"## snug {verb} ")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]*`) \| .* \|$", section, re.MULTILINE)
+    assert {name for cell in cells for name in names(cell)} == set(printed.__struct_fields__)
+
+
+def test_models_prints_what_is_documented(project_root: Path) -> None:
+    text = (project_root / "docs" / "cli.md").read_text(encoding="utf-8")
+    section = text.partition("## snug models ")[2].partition("\n## ")[0]
+    fields = outside_brackets(section.partition("`models[]`:")[2].partition("\n\n")[0])
+    assert names(fields) >= set(ListedModel.__struct_fields__)
 
 
 def test_recommend_prints_what_is_documented(project_root: Path, answer: dict[str, Any]) -> None:

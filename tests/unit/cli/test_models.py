@@ -13,13 +13,17 @@ import pytest
 from desktop.catalog.types import Catalog, CatalogProblem
 from desktop.cli import models
 from desktop.library.library import Library
+from desktop.settings_store import SettingsStore
 from tests.support.catalogs import tiny_catalog
+from tests.support.model_files import small_model
 
 
 @pytest.fixture
-def services(tmp_path: Path) -> Iterator[Any]:
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("HOME", str(tmp_path))  # of a person without other programs
     library = Library.open(tmp_path / "library.sqlite3", tmp_path / "models")
-    yield SimpleNamespace(library=library, catalog=tiny_catalog())
+    settings = SettingsStore.open(tmp_path / "settings.json")
+    yield SimpleNamespace(library=library, catalog=tiny_catalog(), settings=settings)
     library.close()
 
 
@@ -68,3 +72,26 @@ def test_an_entry_of_the_catalog_that_does_not_hold_is_named(services: Any, caps
     shown = capsys.readouterr()
     assert "broken-1b" in shown.err
     assert "broken-1b" not in shown.out
+
+
+def test_what_another_program_has_is_found_and_named(
+    services: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_model(tmp_path / ".lmstudio" / "models" / "publisher" / "Tiny-GGUF" / "Tiny-Q4_K_M.gguf")
+    run_verb(services, "--no-scan")
+    assert "publisher" not in capsys.readouterr().out
+    run_verb(services)
+    assert "installed, of LM Studio" in capsys.readouterr().out
+    run_verb(services, "--json")
+    row = json.loads(capsys.readouterr().out)["models"][1]
+    assert (row["source"], row["architecture"], row["context"]) == ("lm-studio", "llama", 4096)
+
+
+def test_a_folder_that_is_gone_is_said_on_stderr(
+    services: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services.library.found.add_folder(tmp_path / "unplugged")
+    run_verb(services, "--json")
+    shown = capsys.readouterr()
+    assert "unplugged is not there" in shown.err
+    json.loads(shown.out)

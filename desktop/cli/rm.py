@@ -1,0 +1,76 @@
+"""`snug rm`: remove a model, or a folder of the library."""
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from desktop.cli.output import print_json, print_text
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from desktop.services import Services
+
+_SAID = {
+    "trashed": "moved to the trash: {path}",
+    "deleted": "deleted: {path}",
+    "forgotten": "forgotten: {id}, whose file was gone",
+    "hidden": "not listed any more: {id}. Its file is not Snug's and stays: {path}",
+    "folder_removed": "not looked at any more: {path}. Its files stay",
+}
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is printed as JSON. outcome: trashed, deleted, forgotten, hidden or folder_removed.
+
+    id: null for a folder. path: of the model or the folder. paths: the files that were moved or deleted.
+    """
+
+    id: str | None
+    path: str
+    outcome: str
+    paths: tuple[str, ...] = ()
+
+
+def add_parser(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser("rm", help="move a model to the trash, or list it no more where its file is not Snug's")
+    parser.add_argument("model", metavar="MODEL", help="an installed model, or a folder that was imported")
+    parser.add_argument("--permanently", action="store_true", help="delete it instead, where there is no trash")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+async def run(arguments: argparse.Namespace, services: "Services") -> int:
+    """Remove it, and say what became of it."""
+    from desktop.actions.library import remove_model
+
+    result = await _remove_folder(services, arguments.model)
+    if result is None:
+        model = await asyncio.to_thread(lambda: services.library.entry(arguments.model))
+        removed = await remove_model(services, model, permanently=arguments.permanently)
+        result = Removed(id=model.id, path=model.path, outcome=removed.outcome, paths=removed.paths)
+    if arguments.json:
+        print_json(result)
+    else:
+        print_text(_SAID[result.outcome].format(id=result.id, path=result.path))
+    return 0
+
+
+async def _remove_folder(services: "Services", reference: str) -> Removed | None:
+    """Remove an imported folder of that name; None where none is called so."""
+    from desktop.actions.library import list_folders, remove_folder
+
+    wanted = _full(reference)
+    for folder in await list_folders(services):
+        if folder.path == wanted:
+            await remove_folder(services, folder.path)
+            return Removed(id=None, path=str(folder.path), outcome="folder_removed")
+    return None
+
+
+def _full(reference: str) -> Path:
+    return Path(reference).absolute()

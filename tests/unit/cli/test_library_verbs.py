@@ -1,0 +1,84 @@
+"""`snug import`, `rm` and `verify`, run as a person runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.model_files import projector, small_model, truncated_model
+
+
+@pytest.fixture
+def environment(snug_home: Path, tmp_path: Path) -> dict[str, str]:
+    """A person with an empty home, whose trash is below it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return {**os.environ, "SNUG_HOME": str(snug_home), "HOME": str(home), "XDG_DATA_HOME": str(home / "share")}
+
+
+def snug(environment: dict[str, str], *words: str | Path) -> tuple[int, str, str]:
+    command = [sys.executable, "-m", "desktop", *map(str, words)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def answer(environment: dict[str, str], *words: str | Path) -> dict[str, Any]:
+    code, out, err = snug(environment, *words, "--json")
+    assert code == 0, err
+    value: dict[str, Any] = json.loads(out)
+    return value
+
+
+def test_from_a_file_to_the_trash(environment: dict[str, str], snug_home: Path, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "Downloads" / "Nice-Q4_K_M.gguf")
+    added = answer(environment, "import", path)
+    assert (added["outcome"], added["id"], added["path"]) == ("added", "Nice-Q4_K_M", str(path))
+    assert answer(environment, "import", path)["outcome"] == "already_there"
+    copied = answer(environment, "import", path, "--copy")
+    assert copied["outcome"] == "copied"
+    assert Path(copied["path"]).is_relative_to(snug_home / "data" / "models")
+    assert answer(environment, "verify", "Nice-Q4_K_M")["proof"] == "structure"
+    rows = answer(environment, "models")["models"]
+    assert [row["source"] for row in rows if row["status"] == "installed"] == ["snug", "folder", "snug"]
+    hidden = answer(environment, "rm", "nice-q4_k_m")
+    assert (hidden["outcome"], hidden["paths"]) == ("hidden", [])
+    assert path.exists()
+    trashed = answer(environment, "rm", copied["path"])
+    assert (trashed["outcome"], trashed["paths"]) == ("trashed", [copied["path"]])
+    if sys.platform == "linux":
+        assert (Path(environment["XDG_DATA_HOME"]) / "Trash" / "files" / path.name).is_file()
+
+
+def test_a_folder_is_imported_and_removed(environment: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    small_model(folder / "a.gguf")
+    projector(folder / "mmproj-a.gguf")
+    added = answer(environment, "import", folder)
+    assert (added["outcome"], added["models"], added["id"]) == ("folder_added", ["a"], None)
+    assert answer(environment, "rm", folder)["outcome"] == "folder_removed"
+    assert "a" not in [row["id"] for row in answer(environment, "models")["models"]]
+
+
+def test_what_is_wrong_is_said_with_a_next_step(environment: dict[str, str], tmp_path: Path) -> None:
+    short = truncated_model(tmp_path / "short.gguf")
+    part = projector(tmp_path / "mmproj.gguf")
+    wrong: list[tuple[str | Path, ...]] = [
+        ("import", short),
+        ("import", part),
+        ("import", tmp_path / "none.gguf"),
+        ("import", tmp_path, "--copy"),
+        ("verify", short),
+        ("verify", "nobody"),
+        ("rm", "nobody"),
+        ("rm", "smollm2-135m"),
+    ]
+    for words in wrong:
+        code, out, err = snug(environment, *words)
+        assert (code, out) == (1, ""), words
+        assert err.startswith("error: "), words
+        assert "\nhint: " in err, words
+        assert "Traceback" not in err, words
