@@ -1,4 +1,4 @@
-"""`snug models`: what is installed, and what the catalog knows."""
+"""`snug models`: what is installed, what the catalog knows, and what the Hub has."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from desktop.cli import hub
 from desktop.cli.output import print_json, print_note, print_table
 from desktop.sizes import gb
 
