@@ -22,8 +22,8 @@ Ask = Callable[[LoadPlan], Awaitable[Iterable[DeviceMemory]]]
 _Choose = Callable[[Problem], Candidate | None]
 
 
-class _Checked(NamedTuple):
-    """A candidate with the engine's own figures."""
+class Checked(NamedTuple):
+    """A candidate with the engine's own figures: bytes per device, and those left on each after its margin."""
 
     candidate: Candidate
     memory: tuple[DeviceMemory, ...]
@@ -31,6 +31,7 @@ class _Checked(NamedTuple):
 
     @property
     def fits(self) -> bool:
+        """Whether every device keeps its margin."""
         return min(self.left.values()) >= 0
 
     @property
@@ -62,11 +63,11 @@ async def verify(task: PlanTask, ask: Ask) -> Verified:
     untold = problem_of(task)
     wanted = wanted_request(task, untold)
     tried, problem = await _converge(task, untold, lambda known: known.attempt(wanted), ask)
-    chosen = _best(tried)
+    chosen = best_of(tried)
     if chosen is None and task.refuse:
         # Begun afresh: what was told of the wanted context may be far from true of a shorter one.
         shorter, problem = await _converge(task, untold, lambda known: known.longest_context(wanted), ask)
-        chosen = _best(shorter)
+        chosen = best_of(shorter)
         if chosen is None or task.context is not None:
             missed = tried[-1].candidate._replace(memory=tried[-1].memory, left=tried[-1].left)
             raise refusal(problem, missed, chosen.candidate if chosen else None)
@@ -75,13 +76,14 @@ async def verify(task: PlanTask, ask: Ask) -> Verified:
     return Verified(problem, Decision(chosen.candidate, wanted, tuple(remarks)), chosen.memory)
 
 
-def _best(tried: Iterable[_Checked]) -> _Checked | None:
+def best_of(tried: Iterable[Checked]) -> Checked | None:
+    """Return what the search itself would prefer of what fits; None where nothing does."""
     return max((each for each in tried if each.fits), key=lambda each: each.worth, default=None)
 
 
-async def _converge(task: PlanTask, problem: Problem, choose: _Choose, ask: Ask) -> tuple[list[_Checked], Problem]:
+async def _converge(task: PlanTask, problem: Problem, choose: _Choose, ask: Ask) -> tuple[list[Checked], Problem]:
     """Ask about what is chosen, until the choice does not change any more; also returns what was learned."""
-    tried: list[_Checked] = []
+    tried: list[Checked] = []
     while len(tried) < MOST_QUESTIONS:
         candidate = choose(problem)
         known = [(each.candidate.request, each.candidate.layout) for each in tried]
@@ -94,8 +96,8 @@ async def _converge(task: PlanTask, problem: Problem, choose: _Choose, ask: Ask)
     return tried, problem
 
 
-async def _check(task: PlanTask, problem: Problem, candidate: Candidate, ask: Ask) -> _Checked:
+async def _check(task: PlanTask, problem: Problem, candidate: Candidate, ask: Ask) -> Checked:
     answered = await ask(plan_of(task, problem, Decision(candidate, candidate.request)))
     overheads = {budget.name: budget.overhead for budget in problem.budgets}
     memory = tuple(msgspec.structs.replace(part, overhead=overheads.get(part.device, 0)) for part in answered)
-    return _Checked(candidate, memory, headroom(memory, problem.budgets))
+    return Checked(candidate, memory, headroom(memory, problem.budgets))

@@ -11,10 +11,9 @@ import pytest_asyncio
 from desktop.actions.exact import remembered_choices, verify_choices
 from desktop.actions.fit import fit_model
 from desktop.catalog.types import Catalog
-from desktop.engine.protocol import DeviceKind, EngineDevice, EngineInfo, ImaginedDevice
+from desktop.engine.protocol import EngineInfo, ImaginedDevice
 from desktop.fit.advice.recommend import recommend
 from desktop.fit.cards.what_if import imagine_card
-from desktop.fit.memory.placement import CPU
 from desktop.fit.plans.wish import FitWish
 from desktop.fit.types import Choice
 from desktop.paths import user_paths
@@ -24,7 +23,7 @@ from tests.support.card_of_the_machine import DryRunsWithCard, with_driver
 from tests.support.catalogs import tiny_catalog
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.hub_server import Fault, HubServer
-from tests.unit.fit.builders import GIB, device, device_speeds, machine, price_catalog, type_speed
+from tests.unit.fit.builders import device, device_speeds, engine_with, machine, price_catalog, type_speed
 
 pytestmark = pytest.mark.asyncio
 REPO = "owner/tiny-GGUF"
@@ -246,10 +245,7 @@ async def test_without_an_engine_there_is_nobody_to_ask(services: Services, foun
 async def test_a_machine_that_was_measured_meanwhile_is_priced_anew(
     services: Services, server: HubServer, catalog: Catalog
 ) -> None:
-    cpu = EngineDevice(
-        name=CPU, description="a device", kind=DeviceKind.CPU, backend=CPU, memory_total=GIB, memory_free=GIB
-    )
-    info = EngineInfo(version="test", system_info="", supports_gpu_offload=False, supports_rpc=False, devices=(cpu,))
+    info = engine_with(version="test")
     found = Survey(profile=machine(), engine=info)
     before = await verified(services, found, estimates(found, catalog), fetch=True, imagined=())
     assert len(before) == len(server.of("cdn")) == 2

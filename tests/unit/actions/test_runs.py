@@ -11,7 +11,6 @@ import pytest_asyncio
 
 from desktop.actions.runs import RunLearner
 from desktop.engine import process
-from desktop.engine.protocol import DeviceKind, EngineDevice, EngineInfo
 from desktop.fit.remembered.observed import Run
 from desktop.fit.speeds.known_speeds import tensors_key
 from desktop.gguf.header import read_header
@@ -20,13 +19,10 @@ from desktop.services import Services, Survey, create_services
 from tests.support.engine_replies import plan_for, reply_of, user
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.stand_in_child import stand_in_child
-from tests.unit.fit.builders import device_speeds, machine, type_speed
+from tests.unit.fit.builders import device_speeds, engine_with, machine, type_speed
 
 pytestmark = pytest.mark.asyncio
-CPU = EngineDevice(
-    name="CPU", description="a device", kind=DeviceKind.CPU, backend="CPU", memory_total=1, memory_free=1
-)
-ENGINE = EngineInfo(version="b1", system_info="", supports_gpu_offload=False, supports_rpc=False, devices=(CPU,))
+ENGINE = engine_with()
 # Each message is the figures of its reply.
 SCRIPT = """
 if kind == 'Generate':

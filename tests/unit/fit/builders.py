@@ -17,6 +17,7 @@ from desktop.engine.protocol import (
     DeviceKind,
     DeviceSpeeds,
     EngineDevice,
+    EngineInfo,
     LayerSpeed,
     LoadPlan,
     TypeSpeed,
@@ -79,6 +80,28 @@ def device(
         memory_free=int(free * GIB),
         pci_address=pci_address,
     )
+
+
+PROCESSOR = EngineDevice(
+    name=CPU, description="a device", kind=DeviceKind.CPU, backend=CPU, memory_total=GIB, memory_free=GIB
+)
+
+
+def engine_with(*devices: EngineDevice, version: str = "b1") -> EngineInfo:
+    """An engine that computes on the processor, under the description of `device_speeds`, and on these devices."""
+    return EngineInfo(
+        version=version,
+        system_info="",
+        supports_gpu_offload=bool(devices),
+        supports_rpc=False,
+        devices=(PROCESSOR, *devices),
+    )
+
+
+def bare_plan(path: Path, **changes: Any) -> LoadPlan:
+    """A plan that nobody made, to ask about: 512 tokens on the processor, but for the fields in `changes`."""
+    fields: dict[str, Any] = {"model_path": str(path), "model_name": path.stem, "n_ctx": 512, "flash_attention": "on"}
+    return LoadPlan(**fields | changes)
 
 
 def make_plan(*, path: Path, **wishes: Any) -> LoadPlan:

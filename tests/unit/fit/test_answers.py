@@ -1,5 +1,6 @@
 """What the engine answered outlives the process, and is never worth an error."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,12 +15,9 @@ import pytest
 from desktop.engine import build
 from desktop.engine.protocol import (
     CacheSize,
-    DeviceKind,
     DeviceMemory,
-    EngineDevice,
     FitAnswer,
     ImaginedDevice,
-    LoadPlan,
 )
 from desktop.fit.dry_run import answers as answers_module
 from desktop.fit.dry_run.answers import Answers
@@ -28,6 +26,7 @@ from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import dense_model, write_gguf
+from tests.unit.fit.builders import bare_plan, device
 
 CARD = ImaginedDevice(name="GPU0", memory_total=24 << 30, memory_free=23 << 30)
 
@@ -50,15 +49,11 @@ def answers(tmp_path: Path) -> Iterator[Answers]:
     kept.close()
 
 
-def plan_of(path: Path, **changes: Any) -> LoadPlan:
-    return LoadPlan(model_path=str(path), model_name=path.stem, n_ctx=512, flash_attention="on", **changes)
-
-
 @pytest.mark.asyncio
 async def test_a_second_process_asks_no_engine(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *dense_model())
     key = stub_of_file(path, read_header(path)).key
-    plan = plan_of(path, n_gpu_layers=5, devices=("GPU0",), tensor_split=(5,))
+    plan = bare_plan(path, n_gpu_layers=5, devices=("GPU0",), tensor_split=(5,))
     async with DryRuns(Answers(tmp_path / "answers.sqlite3")) as first:
         asked = await first.ask(plan, stub_key=key, imagined=[CARD])
     async with DryRuns(Answers(tmp_path / "answers.sqlite3")) as second:
@@ -71,41 +66,35 @@ async def test_a_second_process_asks_no_engine(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_what_a_name_means_may_change_so_real_devices_are_not_kept(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *dense_model())
-    answers = Answers(tmp_path / "answers.sqlite3")
+    kept = tmp_path / "answers.sqlite3"
     remote: dict[str, Any] = {"n_gpu_layers": 5, "devices": ("RPC0",), "tensor_split": (5,)}
     with rpc_worker() as endpoint:
-        async with DryRuns(answers) as runs:
-            first = await runs.ask(plan_of(path, **remote, rpc_endpoints=(endpoint,)), stub_key="a")
-            assert await runs.ask(plan_of(path, **remote, rpc_endpoints=(endpoint,)), stub_key="a") is first
-            assert count_of(answers) == 0
-            await runs.ask(plan_of(path), stub_key="a")
-            assert count_of(answers) == 1
+        async with DryRuns(Answers(kept)) as runs:
+            first = await runs.ask(bare_plan(path, **remote, rpc_endpoints=(endpoint,)), stub_key="a")
+            assert await runs.ask(bare_plan(path, **remote, rpc_endpoints=(endpoint,)), stub_key="a") is first
+            assert not kept.exists() or count_in(kept) == 0
+            await runs.ask(bare_plan(path), stub_key="a")
+            assert count_in(kept) == 1
 
 
 @pytest.mark.asyncio
 async def test_what_names_no_card_of_the_machine_is_the_same_beside_any(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *dense_model())
-    imagined = plan_of(path, n_gpu_layers=5, devices=("GPU0",), tensor_split=(5,))
+    imagined = bare_plan(path, n_gpu_layers=5, devices=("GPU0",), tensor_split=(5,))
     async with DryRuns(Answers(tmp_path / "answers.sqlite3")) as runs:
-        alone = await runs.ask(plan_of(path), stub_key="a")
-        assert await runs.ask(plan_of(path), stub_key="a", hardware="a card") is alone
+        alone = await runs.ask(bare_plan(path), stub_key="a")
+        assert await runs.ask(bare_plan(path), stub_key="a", hardware="a card") is alone
         first = await runs.ask(imagined, stub_key="a", imagined=[CARD], hardware="a card")
         assert await runs.ask(imagined, stub_key="a", imagined=[CARD], hardware="another") is first
 
 
-def count_of(answers: Answers) -> int:
-    return int(answers._database.read("SELECT count(*) FROM answers")[0][0])
+def count_in(path: Path) -> int:
+    with contextlib.closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+        return int(connection.execute("SELECT count(*) FROM answers").get)
 
 
 def test_devices_are_told_apart_by_more_than_their_names() -> None:
-    card = EngineDevice(
-        name="CUDA0",
-        description="A card",
-        kind=DeviceKind.GPU,
-        backend="CUDA",
-        memory_total=24 << 30,
-        memory_free=23 << 30,
-    )
+    card = device("CUDA0", 23)
     fuller = msgspec.structs.replace(card, memory_free=1 << 30)
     other = msgspec.structs.replace(card, description="Another card")
     assert hardware_key([card]) == hardware_key([fuller])

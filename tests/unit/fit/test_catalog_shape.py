@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from desktop.catalog.types import AttentionShape, RecurrentShape
 from desktop.fit.advice.catalog_shape import file_size, shape_of_catalog
 from desktop.fit.memory.header_shape import shape_of_header
@@ -68,8 +70,6 @@ def test_a_recurrent_state_has_its_columns_and_its_matrix() -> None:
 
 
 def test_a_size_that_the_hub_confirmed_is_taken_as_it_is() -> None:
-    import msgspec
-
     entry = model("m", quants=("Q4_K_M",))
     known = msgspec.structs.replace(entry.quantizations[0], size=5_000_000_000)
     assert file_size(entry, known) == (5_000_000_000, False)

@@ -3,17 +3,16 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 import pytest
-import pytest_asyncio
 
 from desktop.engine.failure import BadRequest, EngineKilled, EngineUnresponsive, UnsupportedArchitecture
-from desktop.engine.protocol import ImaginedDevice, LoadPlan, TensorOverride
+from desktop.engine.protocol import ImaginedDevice, TensorOverride
 from desktop.fit.dry_run import dry_run_child
 from desktop.fit.dry_run.dry_runs import DryRuns
 from desktop.fit.dry_run.exact import ExactFit, exact_fit
@@ -22,24 +21,14 @@ from desktop.gguf.stub import stub_of_file
 from tests.support.engine_workers import rpc_worker
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.unit.fit import architectures
+from tests.unit.fit.agreement import EXPERTS, LARGEST_OVER
 from tests.unit.fit.architectures import Described
+from tests.unit.fit.builders import bare_plan
 from tests.unit.fit.engine_answers import KV_CODES, ask_engine
 
 pytestmark = pytest.mark.asyncio
 MIB = 1 << 20
-LARGEST_OVER = 8 * MIB
 CARDS = tuple(ImaginedDevice(name=f"GPU{n}", memory_total=24 << 30, memory_free=23 << 30) for n in range(2))
-
-
-@pytest_asyncio.fixture
-async def runs() -> AsyncIterator[DryRuns]:
-    async with DryRuns() as runs:
-        yield runs
-
-
-def plan_of(path: Path, **changes: Any) -> LoadPlan:
-    fields: dict[str, Any] = {"model_path": str(path), "model_name": path.stem, "n_ctx": 512, "flash_attention": "on"}
-    return LoadPlan(**fields | changes)
 
 
 async def ask(runs: DryRuns, path: Path, *, cards: Sequence[ImaginedDevice] = (), **changes: Any) -> ExactFit:
@@ -47,7 +36,7 @@ async def ask(runs: DryRuns, path: Path, *, cards: Sequence[ImaginedDevice] = ()
     header = read_header(path)
     stub = path.with_name(f"{path.stem}-stub.gguf")
     stub_of_file(path, header).write(stub)
-    plan = plan_of(stub, **changes)
+    plan = bare_plan(stub, **changes)
     return exact_fit(header, await runs.ask(plan, imagined=cards), plan)
 
 
@@ -100,7 +89,7 @@ async def test_a_stub_answers_as_the_whole_model_does(runs: DryRuns, starter_mod
     options: dict[str, Any] = {"n_ctx": 4096, "n_gpu_layers": 25, "devices": ("GPU0", "GPU1"), "tensor_split": (10, 15)}
     fits = []
     for path in (starter_model, tmp_path / "stub.gguf"):
-        plan = plan_of(path, **options)
+        plan = bare_plan(path, **options)
         fits.append(exact_fit(header, await runs.ask(plan, imagined=CARDS), plan))
     assert fits[0] == fits[1]
     assert fits[0].layers == ("CPU",) * 6 + ("GPU0",) * 10 + ("GPU1",) * 15
@@ -112,7 +101,7 @@ async def test_experts_may_stay_on_the_processor(runs: DryRuns, tmp_path: Path) 
     path = write_gguf(tmp_path / "model.gguf", *architectures.mixture_of_experts())
     all_layers: dict[str, Any] = {"n_gpu_layers": 5, "devices": ("GPU0",), "tensor_split": (5,), "cards": CARDS[:1]}
     whole = await ask(runs, path, **all_layers)
-    experts = TensorOverride(pattern=r"\.ffn_(up|down|gate)_exps", device="CPU")
+    experts = TensorOverride(pattern=EXPERTS, device="CPU")
     moved = await ask(runs, path, **all_layers, tensor_overrides=(experts,))
     size = sum(tensor.size for tensor in read_header(path).tensors if "_exps" in tensor.name)
     assert size > MIB
@@ -177,7 +166,7 @@ async def test_a_card_has_room_to_convert_a_quantized_cache(runs: DryRuns, tmp_p
 
 async def test_another_card_of_the_same_name_is_another_question(runs: DryRuns, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *dense_model())
-    plan = plan_of(path, n_gpu_layers=5, devices=("GPU0",), tensor_split=(5,))
+    plan = bare_plan(path, n_gpu_layers=5, devices=("GPU0",), tensor_split=(5,))
     answers = []
     for memory in (8 << 30, 24 << 30):
         card = ImaginedDevice(name="GPU0", memory_total=memory, memory_free=memory)
@@ -188,10 +177,10 @@ async def test_another_card_of_the_same_name_is_another_question(runs: DryRuns, 
 
 async def test_an_answer_is_remembered_and_takes_no_second_question(runs: DryRuns, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *dense_model())
-    first = await runs.ask(plan_of(path), stub_key="a")
-    assert await runs.ask(plan_of(tmp_path / "elsewhere.gguf"), stub_key="a") is first
-    assert (await runs.ask(plan_of(path, n_ctx=1024), stub_key="a")).n_ctx == 1024
-    assert (await runs.ask(plan_of(path), stub_key="b")).question_id != first.question_id
+    first = await runs.ask(bare_plan(path), stub_key="a")
+    assert await runs.ask(bare_plan(tmp_path / "elsewhere.gguf"), stub_key="a") is first
+    assert (await runs.ask(bare_plan(path, n_ctx=1024), stub_key="a")).n_ctx == 1024
+    assert (await runs.ask(bare_plan(path), stub_key="b")).question_id != first.question_id
 
 
 async def test_what_the_engine_does_not_know_is_said_as_such(runs: DryRuns, tmp_path: Path) -> None:
@@ -207,27 +196,27 @@ async def test_a_child_that_dies_or_hangs_is_explained_and_replaced(
 ) -> None:
     path = write_gguf(tmp_path / "model.gguf", *dense_model())
     async with DryRuns() as runs:
-        good = await runs.ask(plan_of(path))
+        good = await runs.ask(bare_plan(path))
         pid = await child_of(runs)
         psutil.Process(pid).send_signal(signal.SIGSTOP)
         with monkeypatch.context() as patch:
             patch.setattr(dry_run_child, "TIMEOUT", 0.3)
             with pytest.raises(EngineUnresponsive):
-                await runs.ask(plan_of(path))
+                await runs.ask(bare_plan(path))
         assert not psutil.pid_exists(pid)
-        asked = asyncio.create_task(runs.ask(plan_of(path)))
+        asked = asyncio.create_task(runs.ask(bare_plan(path)))
         psutil.Process(await child_of(runs)).kill()
         with pytest.raises(EngineKilled):
             await asked
-        again = await runs.ask(plan_of(path))
+        again = await runs.ask(bare_plan(path))
         assert (again.layers, again.compute) == (good.layers, good.compute)
 
 
 async def test_a_question_that_is_given_up_leaves_no_answer_for_the_next(tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "model.gguf", *dense_model())
     async with DryRuns() as runs:
-        given_up = asyncio.create_task(runs.ask(plan_of(path, n_ctx=2048)))
+        given_up = asyncio.create_task(runs.ask(bare_plan(path, n_ctx=2048)))
         await child_of(runs)
         given_up.cancel()
         await asyncio.wait([given_up])
-        assert (await runs.ask(plan_of(path, n_ctx=1024))).n_ctx == 1024
+        assert (await runs.ask(bare_plan(path, n_ctx=1024))).n_ctx == 1024

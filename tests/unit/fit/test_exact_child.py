@@ -17,15 +17,11 @@ from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.models.decoders import write_dense, write_draft
 from tests.support.models.projectors import write_vision_projector
+from tests.unit.fit.builders import bare_plan
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(300)]
 MIB = 1 << 20
 MOST_GROWTH = 8 * MIB
-
-
-def plan_of(path: Path, **changes: Any) -> LoadPlan:
-    fields: dict[str, Any] = {"model_path": str(path), "model_name": path.stem, "n_ctx": 512, "flash_attention": "on"}
-    return LoadPlan(**fields | changes)
 
 
 def stub_of(path: Path) -> Path:
@@ -59,10 +55,10 @@ async def test_a_hundred_questions_of_which_one_is_deadly(tmp_path: Path) -> Non
         for number in range(100):
             if number == 40:
                 with pytest.raises(EngineAborted, match="GGML_ASSERT"):
-                    await runs.ask(plan_of(deadly))
+                    await runs.ask(bare_plan(deadly))
                 assert not runs.pids
                 continue
-            answer = await runs.ask(plan_of(good, n_ctx=256 * (number + 1)))
+            answer = await runs.ask(bare_plan(good, n_ctx=256 * (number + 1)))
             assert answer.n_ctx == 256 * (number + 1)
             pids.update(runs.pids)
     assert len(pids) == 2
@@ -73,7 +69,7 @@ async def test_who_asks_at_the_same_time_is_answered_although_one_question_is_de
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     deadly = stub_of(deadly_model(tmp_path / "deadly.gguf"))
     async with DryRuns() as runs:
-        asked = [runs.ask(plan_of(deadly if number == 3 else good, n_ctx=256 * (number + 1))) for number in range(8)]
+        asked = [runs.ask(bare_plan(deadly if number == 3 else good, n_ctx=256 * (number + 1))) for number in range(8)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
     died = answers.pop(3)
     assert isinstance(died, EngineAborted)
@@ -92,7 +88,7 @@ async def test_the_child_does_not_grow(tmp_path: Path) -> None:
             cards = [ImaginedDevice(name=f"GPU{one}", memory_total=24 << 30, memory_free=free) for one in range(2)]
             split: dict[str, Any] = {"n_gpu_layers": 5, "devices": ("GPU0", "GPU1"), "tensor_split": (2, 3)}
             more = beside if number % 10 == 0 else {}
-            await runs.ask(plan_of(stub, n_ctx=256 * (number % 20 + 1), **split, **more), imagined=cards)
+            await runs.ask(bare_plan(stub, n_ctx=256 * (number % 20 + 1), **split, **more), imagined=cards)
             if number % 100 == 99:
                 sizes.append(only_child(runs).memory_info().rss)
     assert max(sizes[1:]) - sizes[0] < MOST_GROWTH, [size / MIB for size in sizes]
@@ -101,21 +97,21 @@ async def test_the_child_does_not_grow(tmp_path: Path) -> None:
 async def test_a_child_that_died_while_nobody_asked_costs_no_question(tmp_path: Path) -> None:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     async with DryRuns() as runs:
-        await runs.ask(plan_of(good))
+        await runs.ask(bare_plan(good))
         child = only_child(runs)
         child.kill()
         while child.is_running():  # until its owner has seen its end
             await asyncio.sleep(0.01)
-        assert (await runs.ask(plan_of(good, n_ctx=1024))).n_ctx == 1024
+        assert (await runs.ask(bare_plan(good, n_ctx=1024))).n_ctx == 1024
 
 
 async def test_a_child_that_dies_before_it_reads_costs_no_question(tmp_path: Path) -> None:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     async with DryRuns() as runs:
-        await runs.ask(plan_of(good))
+        await runs.ask(bare_plan(good))
         child = only_child(runs)
         child.suspend()
-        asked = asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=1024)))
+        asked = asyncio.ensure_future(runs.ask(bare_plan(good, n_ctx=1024)))
         await until_asked(runs)
         child.kill()
         assert (await asked).n_ctx == 1024
@@ -127,15 +123,15 @@ async def test_closing_cancels_who_asks_and_is_no_crash(begun: bool, tmp_path: P
     answers = Answers(tmp_path / "answers.sqlite3")
     runs = DryRuns(answers)
     if begun:
-        await runs.ask(plan_of(good))
+        await runs.ask(bare_plan(good))
         only_child(runs).suspend()  # so that nothing is answered before
-    asked = [asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=256 * n), stub_key=f"{n % 3}")) for n in range(1, 7)]
+    asked = [asyncio.ensure_future(runs.ask(bare_plan(good, n_ctx=256 * n), stub_key=f"{n % 3}")) for n in range(1, 7)]
     await until_asked(runs)
     await runs.close()
     ends = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
     assert [type(end) for end in ends] == [asyncio.CancelledError] * 6
     with pytest.raises(asyncio.CancelledError):
-        await runs.ask(plan_of(good))
+        await runs.ask(bare_plan(good))
     assert not runs.pids
     assert answers._database._database is None, "opened again"
 
@@ -143,11 +139,11 @@ async def test_closing_cancels_who_asks_and_is_no_crash(begun: bool, tmp_path: P
 async def test_while_it_is_paused_there_is_no_child_and_questions_wait(tmp_path: Path) -> None:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     async with DryRuns() as runs:
-        first = asyncio.ensure_future(runs.ask(plan_of(good)))
+        first = asyncio.ensure_future(runs.ask(bare_plan(good)))
         await until_asked(runs)
         async with runs.paused():
             assert (await first).n_ctx == 512  # the question under way was answered
-            waiting = asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=1024)))
+            waiting = asyncio.ensure_future(runs.ask(bare_plan(good, n_ctx=1024)))
             await asyncio.sleep(0.3)
             assert not waiting.done()
             assert not runs.pids
@@ -160,7 +156,7 @@ async def test_a_child_that_was_made_ready_answers_and_is_the_only_one(tmp_path:
     runs.get_ready()
     ready = only_child(runs)
     runs.get_ready()
-    assert (await runs.ask(plan_of(good))).n_ctx == 512
+    assert (await runs.ask(bare_plan(good))).n_ctx == 512
     assert only_child(runs) == ready
     await runs.close()
     runs.get_ready()
@@ -180,7 +176,7 @@ async def test_a_child_that_dies_in_the_middle_of_its_answer_is_explained(
     monkeypatch.setattr("desktop.hardware.pipe.child_command", lambda *_: [sys.executable, "-c", script])
     async with DryRuns() as runs:
         with pytest.raises(EngineAborted):
-            await runs.ask(plan_of(tmp_path / "m.stub"))
+            await runs.ask(bare_plan(tmp_path / "m.stub"))
 
 
 async def leave_a_question(runs: DryRuns, plan: LoadPlan) -> psutil.Process:
@@ -199,9 +195,9 @@ async def leave_a_question(runs: DryRuns, plan: LoadPlan) -> psutil.Process:
 async def test_who_leaves_before_the_answer_costs_no_child(tmp_path: Path) -> None:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     async with DryRuns() as runs:
-        await runs.ask(plan_of(good))
-        child = await leave_a_question(runs, plan_of(good, n_ctx=1024))
-        waiting = [asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=256 * n))) for n in (6, 7, 8)]
+        await runs.ask(bare_plan(good))
+        child = await leave_a_question(runs, bare_plan(good, n_ctx=1024))
+        waiting = [asyncio.ensure_future(runs.ask(bare_plan(good, n_ctx=256 * n))) for n in (6, 7, 8)]
         await asyncio.sleep(0)
         waiting.pop(0).cancel()
         child.resume()
@@ -214,10 +210,10 @@ async def test_a_second_child_answers_only_while_the_first_is_busy(tmp_path: Pat
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     async with DryRuns() as runs:
         for number in range(3):
-            await runs.ask(plan_of(good, n_ctx=256 * (number + 1)))
+            await runs.ask(bare_plan(good, n_ctx=256 * (number + 1)))
         first = only_child(runs)
         first.suspend()
-        asked = [asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=256 * number))) for number in range(4, 9)]
+        asked = [asyncio.ensure_future(runs.ask(bare_plan(good, n_ctx=256 * number))) for number in range(4, 9)]
         await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         assert len(runs.pids) == CHILDREN
         assert sum(each.done() for each in asked) >= 1
@@ -230,21 +226,21 @@ async def test_after_a_rest_there_is_no_child(tmp_path: Path, monkeypatch: pytes
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     monkeypatch.setattr("desktop.fit.dry_run.dry_runs.REST", 0.05)
     async with DryRuns() as runs:
-        await asyncio.gather(*(runs.ask(plan_of(good, n_ctx=256 * number)) for number in range(1, 5)))
+        await asyncio.gather(*(runs.ask(bare_plan(good, n_ctx=256 * number)) for number in range(1, 5)))
         while runs.pids:
             await asyncio.sleep(0.01)
         assert not psutil.Process().children()
-        assert (await runs.ask(plan_of(good, n_ctx=4096))).n_ctx == 4096
+        assert (await runs.ask(bare_plan(good, n_ctx=4096))).n_ctx == 4096
 
 
 async def test_a_question_within_the_rest_keeps_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     monkeypatch.setattr("desktop.fit.dry_run.dry_runs.REST", 0.5)
     async with DryRuns() as runs:
-        await runs.ask(plan_of(good))
+        await runs.ask(bare_plan(good))
         child = only_child(runs)
         child.suspend()
-        asked = asyncio.ensure_future(runs.ask(plan_of(good, n_ctx=1024)))
+        asked = asyncio.ensure_future(runs.ask(bare_plan(good, n_ctx=1024)))
         await asyncio.sleep(1.0)
         assert only_child(runs) == child
         child.resume()
@@ -254,7 +250,7 @@ async def test_a_question_within_the_rest_keeps_the_child(tmp_path: Path, monkey
 async def test_a_question_that_was_left_does_not_keep_it_from_closing(tmp_path: Path) -> None:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
     async with DryRuns() as runs:
-        await runs.ask(plan_of(good))
-        child = await leave_a_question(runs, plan_of(good, n_ctx=1024))
+        await runs.ask(bare_plan(good))
+        child = await leave_a_question(runs, bare_plan(good, n_ctx=1024))
     assert not child.is_running()
     assert len(asyncio.all_tasks()) == 1

@@ -24,18 +24,12 @@ from tests.support.models.projectors import (
     write_vision_projector,
 )
 from tests.unit.fit import architectures
+from tests.unit.fit.agreement import LARGEST_OVER
 from tests.unit.fit.engine_answers import ask_engine
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(300)]
 MIB = 1 << 20
-LARGEST_OVER = 8 * MIB
 ROUNDED = 4 * 5244  # a load's report adds up lines of its log, each rounded to 0.01 MiB
-
-
-@pytest_asyncio.fixture
-async def runs() -> AsyncIterator[DryRuns]:
-    async with DryRuns() as runs:
-        yield runs
 
 
 @pytest_asyncio.fixture

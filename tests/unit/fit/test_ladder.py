@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from desktop.engine.protocol import LoadPlan, Placement
+from desktop.fit.memory.header_shape import shape_of_header
 from desktop.fit.memory.placement import Costs, memory_of, request_of, spans_of
 from desktop.fit.plans.ladder import REMEMBERED_FOR, Failed, Freedom, as_it_worked, freedom_of, outcome_of, steps_down
 from desktop.fit.plans.plan import PlanTask
@@ -39,8 +40,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_context_comes_first_then_the_cache_then_layers_and_each_step_needs_less(path: Path) -> None:
-    from desktop.fit.memory.header_shape import shape_of_header
-
     shape = shape_of_header(read_header(path))
     plans = [PLAN, *(step.plan for step in steps_down(PLAN, Freedom(), on_card))]
     assert [(plan.n_ctx, plan.type_k, plan.n_gpu_layers) for plan in plans] == [

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from desktop.engine.protocol import DeviceKind as Kind
-from desktop.engine.protocol import EngineDevice, EngineInfo, TypeSpeed
+from desktop.engine.protocol import TypeSpeed
 from desktop.fit.advice.rows import Learned, machine_of, price, rows_of
 from desktop.fit.memory.header_shape import shape_of_header
 from desktop.fit.memory.placement import CPU, Costs, Request, Span
@@ -18,7 +17,7 @@ from desktop.fit.speeds.measured import MeasuredDevice, Probes, correction, plac
 from desktop.fit.speeds.speed import SpeedModel
 from desktop.gguf.header import read_header
 from tests.support.gguf_writer import dense_model, write_gguf
-from tests.unit.fit.builders import GB, catalog, device_speeds, machine, model, type_speed
+from tests.unit.fit.builders import GB, catalog, device_speeds, engine_with, machine, model, type_speed
 
 FIGURES = quant_figures("Q8_0")
 
@@ -140,8 +139,7 @@ def test_runs_correct_a_prediction_little_at_first_and_more_with_each() -> None:
 
 def test_what_was_measured_is_found_again_by_device_driver_and_engine(tmp_path: Path) -> None:
     observed = Observed(tmp_path / "observed.sqlite3")
-    cpu = EngineDevice(name=CPU, description="a device", kind=Kind.CPU, backend="CPU", memory_total=1, memory_free=1)
-    engine = EngineInfo(version="b1", system_info="", supports_gpu_offload=False, supports_rpc=False, devices=(cpu,))
+    engine = engine_with()
     assert known_probes(observed, engine, ()) is None
     assert unmeasured(None, engine.devices)
     remember_probes(observed, (device_speeds(type_speed("q8_0", 10.0)),), engine="b1", cards=())

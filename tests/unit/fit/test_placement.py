@@ -143,8 +143,10 @@ def test_more_context_and_more_at_once_never_need_less() -> None:
         shape = _shape(*layers, window=generator.choice((512, 4096)))
         last = (0, 0)
         for context in sorted(generator.sample(range(1, 200_000), 6)):
-            request = Request(context, n_ubatch=generator.choice((64, 64)))
-            found = (Costs(shape, request).kv(0, len(layers)), compute_bytes(shape, request))
-            assert found[0] >= last[0]
-            assert found[1] >= last[1]
+            one, several = Request(context, n_ubatch=64), Request(context, n_ubatch=128, n_seq_max=4)
+            found, more = (
+                (Costs(shape, request).kv(0, len(layers)), compute_bytes(shape, request)) for request in (one, several)
+            )
+            assert last[0] <= found[0] <= more[0]
+            assert last[1] <= found[1] <= more[1]
             last = found

@@ -10,6 +10,7 @@ from desktop.engine.protocol import MOST_CONTEXT, DeviceKind, DeviceMemory
 from desktop.errors import WrongUsage
 from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.memory.placement import CPU, assign_layers
+from desktop.gguf.errors import CorruptGguf
 from desktop.gguf.header import GgufHeader, read_header
 from tests.support.gguf_writer import Tensor, dense_model, write_gguf
 from tests.unit.fit import architectures
@@ -177,8 +178,6 @@ def test_the_other_shards_are_weighed_too(tmp_path: Path) -> None:
 
 
 def test_a_layer_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    from desktop.gguf.errors import CorruptGguf
-
     metadata, tensors = dense_model(n_layer=2)
     path = write_gguf(tmp_path / "m.gguf", metadata, [*tensors, Tensor("blk.7.attn_q.weight", (32,))])
     with pytest.raises(CorruptGguf, match=r"blk\.7"):
@@ -186,8 +185,6 @@ def test_a_layer_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_without_layers_is_refused_by_its_path(tmp_path: Path) -> None:
-    from desktop.gguf.errors import CorruptGguf
-
     path = write_gguf(tmp_path / "hollow.gguf", {})
     with pytest.raises(CorruptGguf, match=r"hollow\.gguf is damaged"):
         make_plan(path=path, name="M", header=read_header(path), profile=machine(), devices=())

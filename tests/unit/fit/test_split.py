@@ -60,11 +60,13 @@ def test_every_layer_is_placed_once_and_no_card_is_overfilled() -> None:
 def test_no_other_split_puts_more_layers_on_the_cards() -> None:
     """Brute force over every split of small models on two cards."""
     generator = random.Random(12)
+    tried = 0
     for _ in range(60):
         shape, budgets = _shape(generator), _budgets(generator)[:3]
         gpus = [budget for budget in budgets if budget.is_gpu]
         if len(gpus) != 2 or shape.n_layer > 30:
             continue
+        tried += 1
         costs = Costs(shape, Request(4096))
         found = sum(span.end - span.begin for span in best_spans(costs, budgets) if span.device != CPU)
         running = costs.running()
@@ -75,6 +77,7 @@ def test_no_other_split_puts_more_layers_on_the_cards() -> None:
                 # 900 MiB stand for the compute buffers of both ways to place the layers.
                 fits = all(need + 900 * MIB <= gpu.usable for need, gpu in zip(needs, gpus, strict=True))
                 assert not fits or everything - start <= found
+    assert tried >= 5
 
 
 def test_a_model_that_fits_is_shared_out_by_free_memory() -> None:

@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 from desktop.engine.protocol import DeviceMemory, EngineDevice, ImaginedDevice, LoadPlan
 from desktop.fit.dry_run.dry_runs import DryRuns
@@ -18,7 +17,7 @@ from desktop.fit.errors import DoesNotFit, DoesNotFitAtThisContext
 from desktop.fit.memory.placement import CPU, Costs
 from desktop.fit.plans.layout import layouts
 from desktop.fit.plans.plan import PlanTask, plan_by_arithmetic, problem_of
-from desktop.fit.plans.verified import Ask, _best, _Checked, make_verified_plan
+from desktop.fit.plans.verified import Ask, Checked, best_of, make_verified_plan
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import dense_model, write_gguf
@@ -53,12 +52,6 @@ class Engine:
         await asyncio.to_thread(stub.write, place)
         asked = msgspec.structs.replace(plan, model_path=str(place))
         return exact_fit(header, await self._runs.ask(asked, stub_key=stub.key, imagined=self._cards), plan)
-
-
-@pytest_asyncio.fixture
-async def runs() -> AsyncIterator[DryRuns]:
-    async with DryRuns() as runs:
-        yield runs
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +181,7 @@ async def test_of_what_was_checked_the_fastest_at_this_context_is_taken(large: P
     assert first.speed.decode < second.speed.decode
     assert problem.attempt(request) == first
 
-    checked = [_Checked(way, way.memory, way.left) for way in (second, first)]
-    chosen = _best(checked)
+    checked = [Checked(way, way.memory, way.left) for way in (second, first)]
+    chosen = best_of(checked)
     assert chosen is not None
     assert chosen.candidate == first

@@ -20,11 +20,11 @@ from desktop.fit.types import Kept
 from desktop.gguf.header import read_header
 from tests.support.engine_workers import rpc_worker
 from tests.support.models.decoders import write_moe
+from tests.unit.fit.agreement import LARGEST_OVER
 from tests.unit.fit.builders import machine
 
 pytestmark = pytest.mark.asyncio
 MIB = 1 << 20
-LARGEST_OVER = 8 * MIB
 ROUNDING = 6 * 5243
 """Bytes: the engine's log states each of a device's buffers to 0.01 MiB."""
 
