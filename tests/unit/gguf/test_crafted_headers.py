@@ -12,7 +12,7 @@ from desktop.errors import AppError
 from desktop.fit.dry_run.dry_runs import DryRuns
 from desktop.gguf.header import HeaderParser, read_header
 from tests.support.gguf_writer import dense_model, write_gguf
-from tests.unit.fit.test_exact import plan_of
+from tests.unit.fit.builders import bare_plan
 from tests.unit.gguf.crafted_headers import CRAFTED, Crafted
 
 FEWEST = 50
@@ -105,6 +105,6 @@ async def test_the_dry_run_refuses_each_and_answers_the_next_question(tmp_path: 
         for index, (name, crafted) in enumerate(CRAFTED.items()):
             path = crafted.write(tmp_path / f"{index}.gguf")
             with pytest.raises(AppError) as caught:
-                await runs.ask(plan_of(path))
+                await runs.ask(bare_plan(path))
             assert caught.value.explain().hint, name
-        assert len((await runs.ask(plan_of(good))).layers) == 5
+        assert len((await runs.ask(bare_plan(good))).layers) == 5
