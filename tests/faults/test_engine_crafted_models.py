@@ -75,7 +75,7 @@ class Outcomes:
 
 @asynccontextmanager
 async def outcomes(good_model: Path, tmp_path: Path) -> AsyncIterator[Outcomes]:
-    """Afterwards the good model loads and answers."""
+    """At the end every file was explained in words, and the good model loads and answers."""
     async with loaded_client(good_model) as client:
         tried = Outcomes(client, tmp_path / "crafted.gguf")
         yield tried
@@ -96,6 +96,7 @@ async def test_a_crafted_model_ends_in_words(good: bytes, good_model: Path, tmp_
     async with outcomes(good_model, tmp_path) as tried:
         for name, craft in CRAFTED.items():
             await tried.try_file(name, craft(Gguf(good)))
+        assert "works" not in tried.kinds
 
 
 @pytest.mark.asyncio
@@ -104,6 +105,7 @@ async def test_a_strange_model_works_or_ends_in_words(good: bytes, good_model: P
     async with outcomes(good_model, tmp_path) as tried:
         for name, craft in TOLERABLE.items():
             await tried.try_file(name, craft(Gguf(good)), may_work=True)
+        assert tried.kinds["works"], "each of them was refused; these are strange, not wrong"
 
 
 @pytest.mark.asyncio
@@ -112,6 +114,7 @@ async def test_a_cut_model_ends_in_words(good: bytes, good_model: Path, tmp_path
     async with outcomes(good_model, tmp_path) as tried:
         for name, data in truncations(good, 40, seed=1).items():
             await tried.try_file(name, data)
+        assert "works" not in tried.kinds
 
 
 @pytest.mark.asyncio

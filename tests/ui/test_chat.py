@@ -1,7 +1,6 @@
 """What a person sees who chats."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
@@ -128,9 +127,11 @@ def test_reset_shows_while_a_value_differs_and_brings_the_default_back(chat: Cha
 
 def test_moved_sliders_are_remembered(chat: Chat) -> None:
     person = chat()
+    before = person.view.inspector.sliders["temperature"].value()
     person.view.inspector.sliders["temperature"]._field.setValue(0.3)
     person = chat()
-    person.until("the slider", lambda: person.view.inspector.sliders["temperature"].value() == 0.3)
+    person.until("the slider", lambda: person.view.inspector.sliders["temperature"].value() != before)
+    assert person.view.inspector.sliders["temperature"].value() == 0.3
 
 
 def test_the_system_prompt_is_told_first(chat: Chat) -> None:
@@ -271,18 +272,17 @@ def test_searching_finds_words_inside_messages(chat: Chat) -> None:
     person.say("The capital of France?")
     person.reply()
     QTest.keyClicks(person.view.sidebar.search, "blue")
-    person.until("one result", lambda: person.view.sidebar.titles() == ["Today", "What colour is the sea?"])
+    person.until("fewer results", lambda: len(person.view.sidebar.titles()) < 3)
+    assert person.view.sidebar.titles() == ["Today", "What colour is the sea?"]
 
 
 def test_a_pasted_book_is_shown_without_being_measured(chat: Chat) -> None:
     person = chat(["Long."])
-    person.view.composer.edit.insertPlainText("word " * 40_000)
+    person.view.composer.edit.insertPlainText("A line.\n" * 5_000)
     person.press(Qt.Key.Key_Return)
     person.reply()
     text = next(own for own in person.view.messages.widgets() if isinstance(own, OwnMessage))._text
-    began = time.perf_counter()
-    assert text.ideal_width(500) == 500
-    assert time.perf_counter() - began < 0.01
+    assert text.ideal_width(500) == 500, "its lines would be found shorter"
 
 
 def test_a_reply_of_one_token_has_no_speed(styled: QApplication) -> None:

@@ -186,6 +186,8 @@ def test_a_stopped_download_can_be_thrown_away(page: PagePerson, hub: HubServer)
     page.view.discard_requested.emit(name)
     page.until("the card to go", lambda: page.view.downloads == {})
     page.until("an end", lambda: not list(page.services.models_folder.rglob("*.part")))
+    assert [one.progress.state for one in page.services.downloads.downloads()] == ["cancelled"]
+    assert page.notices == [], "throwing it away is no error"
 
 
 def test_a_failed_download_says_why_and_offers_to_try_again(page: PagePerson, hub: HubServer) -> None:
