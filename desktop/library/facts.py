@@ -58,11 +58,11 @@ def read_facts(path: Path, *, file_name: str = "") -> FileFacts | None:
         return _broken(file_name, "damaged", error)
     return FileFacts(
         kind=kind_of(header, file_name),
-        name=_line(header.text("general.name")),
+        name=line_of(header.text("general.name")),
         quantization=quantization_of(file_name) or _stated(header),
-        architecture=_line(header.architecture),
+        architecture=line_of(header.architecture),
         context=max(0, min(header.context_length, 2**53)),
-        licence=_line(header.text("general.license")),
+        licence=line_of(header.text("general.license")),
     )
 
 
@@ -87,6 +87,7 @@ def _broken(file_name: str, problem: FileProblem, error: GgufError) -> FileFacts
     return FileFacts(kind=kind, quantization=quantization_of(file_name), problem=problem)
 
 
-def _line(text: str) -> str:
-    """One line that a database and a list can hold; what is in a file comes from anybody."""
-    return clean_text(" ".join(text.split()))[:_LONGEST_NAME]
+def line_of(text: str) -> str:
+    """Return one line that a database and a list can hold; what is in a file, or its name, comes from anybody."""
+    printed = "".join(sign if sign.isprintable() else " " for sign in clean_text(text))
+    return " ".join(printed.split())[:_LONGEST_NAME]

@@ -1,6 +1,7 @@
 """A file that a person brings: used where it is, or copied into the models folder. Everything here blocks."""
 
 import contextlib
+import hashlib
 import logging
 import os
 import shutil
@@ -16,8 +17,9 @@ from desktop.gguf.header import GgufHeader, read_header
 from desktop.gguf.shards import all_shards
 from desktop.library.content import known_sha256, look_alike, pieces, sha256_of
 from desktop.library.errors import UnnameableFile
-from desktop.library.facts import kind_of
+from desktop.library.facts import kind_of, line_of
 from desktop.library.library import Library
+from desktop.library.scan import title_of
 from desktop.library.types import InstalledModel
 from desktop.library.walk import stamp_of
 from desktop.library.work import Work
@@ -146,16 +148,16 @@ def _of_the_same_content(
 
 
 def _entry(library: Library, first: Path, header: GgufHeader) -> InstalledModel:
-    title = first.name[: -len(first.suffix)] if first.suffix.lower() == ".gguf" else first.name
+    title = title_of(first)
     return InstalledModel(
         id=title,
         model_id="",
-        name=" ".join(header.text("general.name").split())[:200] or title,
+        name=line_of(header.text("general.name")) or title,
         quantization=quantization_of(first.name),
         path=str(first),
         size=0,  # as everything that depends on the file it is told by Library.save
         added=time.time(),
-        licence=" ".join(header.text("general.license").split())[:200],
+        licence=line_of(header.text("general.license")),
         source="snug" if library.is_ours(first) else "folder",
     )
 
@@ -184,8 +186,6 @@ def _copy(first: Path, models_folder: Path, work: Work) -> Path:
 
 
 def _copy_file(source: Path, part: Path, work: Work) -> None:
-    import hashlib
-
     digest = hashlib.sha256()
     with explained_write(part), part.open("xb") as target:
         for piece in pieces(source, work):

@@ -271,7 +271,7 @@ class Library:
     def _installed_as(self, choice: CatalogChoice) -> InstalledModel | None:
         wanted = (choice.repo, choice.file) if choice.file else None
         for model in self.installed():
-            if not model.missing and (model.id == choice.id or (model.repo, model.file) == wanted):
+            if model.condition == "ready" and (model.id == choice.id or (model.repo, model.file) == wanted):
                 return model
         return None
 

@@ -15,12 +15,12 @@ import msgspec
 
 from desktop.catalog.file_names import UnsafeName, check_repo, printable
 from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable, Phrase
-from desktop.library.facts import FileFacts, read_facts
+from desktop.library.facts import FileFacts, line_of, read_facts
 from desktop.library.found import FoundFile, FoundFiles
 from desktop.library.stores.all import STORES
 from desktop.library.stores.place import Candidate, Origin, Place, Store
 from desktop.library.types import Source, catalog_key
-from desktop.library.walk import FileStamp, Walk, stamp_of
+from desktop.library.walk import SUFFIX, FileStamp, Walk, stamp_of
 
 FOLDER_GONE = QT_TRANSLATE_NOOP("core", "The folder {path} is not there. Connect its disk, or remove it from the list.")
 FOLDER_UNREADABLE = QT_TRANSLATE_NOOP("core", "The folder {path} cannot be read: {reason}")
@@ -43,9 +43,10 @@ class ScanProgress(NamedTuple):
 
 
 class ScanReport(NamedTuple):
-    """What a scan found. models: all; new, changed: since the last scan; gone: no longer there.
+    """What a scan found. models: all that are not listed without it.
 
-    read: headers that were read. problems: folders and files that could not be looked at, each said once.
+    new, changed: since the last scan; gone: no longer there; read: headers that were read.
+    problems: folders and files that could not be looked at, each said once.
     """
 
     models: int
@@ -194,7 +195,7 @@ class Scan:
             return None
         if facts.kind == "model":
             self._counts["new" if before is None else "changed"] += 1
-        return self._keep(_found_file(root, candidate, stamp, facts, added=before.added if before else 0.0))
+        return self._keep(_found_file(root, candidate, stamp, facts, before))
 
     def _keep(self, file: FoundFile) -> FoundFile:
         self._unsaved.append(file)
@@ -220,14 +221,16 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _found_file(root: Root, candidate: Candidate, stamp: FileStamp, facts: FileFacts, *, added: float) -> FoundFile:
+def _found_file(
+    root: Root, candidate: Candidate, stamp: FileStamp, facts: FileFacts, before: FoundFile | None
+) -> FoundFile:
     path, origin = candidate.path, candidate.origin
     model_id = origin.model_id
-    title = path.name[: -len(path.suffix)] if path.suffix else path.name
+    title = title_of(path)
     short = origin.short or (catalog_key(model_id, facts.quantization) if model_id else title)
     return FoundFile(
         path=str(path),
-        id=short,
+        id=before.id if before is not None else short,
         source=root.store.source,
         root=str(root.path),
         kind=facts.kind,
@@ -244,8 +247,14 @@ def _found_file(root: Root, candidate: Candidate, stamp: FileStamp, facts: FileF
         repo=origin.repo,
         file=origin.file,
         revision=origin.revision,
-        added=added,
+        added=before.added if before is not None else 0.0,
     )
+
+
+def title_of(path: Path) -> str:
+    """Return what a file without a better name is called; its full path where its own name has nothing to show."""
+    name = path.name[: -len(path.suffix)] if path.suffix.lower() == SUFFIX else path.name
+    return line_of(name) or str(path)
 
 
 def _with_origin(file: FoundFile, root: Root, origin: Origin) -> FoundFile:

@@ -63,6 +63,27 @@ def test_a_folder_is_imported_and_removed(environment: dict[str, str], tmp_path:
     assert "a" not in [row["id"] for row in answer(environment, "models")["models"]]
 
 
+def test_several_at_once_do_not_hurt_each_other(environment: dict[str, str], snug_home: Path, tmp_path: Path) -> None:
+    snug(environment, "models")
+    paths = [small_model(tmp_path / str(number) / "same.gguf", fill=number) for number in range(4)]
+    small_model(snug_home / "data" / "models" / "by-hand.gguf", fill=9)
+    words = [["import", str(path), "--copy", "--json"] for path in paths] + [["models"], ["models"]]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "desktop", *each], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for each in words
+    ]
+    for process in running:
+        _, error = process.communicate(timeout=120)
+        assert process.returncode == 0, error.decode()
+    rows = [row for row in answer(environment, "models")["models"] if row["status"] != "available"]
+    assert sorted(row["size"] for row in rows[1:]) == [paths[0].stat().st_size] * 5
+    copies = [Path(row["path"]).read_bytes() for row in rows if "same" in row["path"]]
+    assert sorted(copies) == sorted(path.read_bytes() for path in paths)
+    assert len({row["id"] for row in rows}) == 6
+
+
 def test_what_is_wrong_is_said_with_a_next_step(environment: dict[str, str], tmp_path: Path) -> None:
     short = truncated_model(tmp_path / "short.gguf")
     part = projector(tmp_path / "mmproj.gguf")

@@ -108,6 +108,16 @@ def test_two_files_of_one_name_both_have_one(library: Library, place: Place, tmp
     assert library.find(str(second)).path == str(second)
 
 
+def test_a_model_keeps_its_name_when_its_file_changes(library: Library, place: Place, tmp_path: Path) -> None:
+    first = small_model(add(library, tmp_path / "a") / "same.gguf")
+    second = small_model(add(library, tmp_path / "b") / "same.gguf", fill=1)
+    library.scan(place=place)
+    first.unlink()
+    os.utime(second, ns=(1, 10**18))
+    library.scan(place=place)
+    assert list(found(library)) == [str(second)]
+
+
 def test_links_are_followed_but_never_round_in_circles(library: Library, place: Place, tmp_path: Path) -> None:
     folder = add(library, tmp_path / "mine")
     elsewhere = tmp_path / "elsewhere"
@@ -230,7 +240,7 @@ def test_a_file_that_is_not_what_it_was_says_so_before_a_load(library: Library, 
 def test_names_from_outside_are_harmless(library: Library, place: Place, tmp_path: Path) -> None:
     folder = add(library, tmp_path / "mine")
     for number, name in enumerate(("C:\\x", "NUL", "a\nb\x1b[2J", "x..\\up", "~x", " x", "ünï")):
-        small_model(folder / f"{name}.gguf", fill=number)
+        small_model(folder / f"{name}.gguf", fill=number, name=name)
     (folder / os.fsdecode(b"\xff.gguf")).write_bytes(b"GGUF")
     report = library.scan(place=place)
     models = found(library)
@@ -239,6 +249,8 @@ def test_names_from_outside_are_harmless(library: Library, place: Place, tmp_pat
     for model in models.values():
         assert library.find(model.id) == model
         assert Path(model.path).parent == folder
+        assert model.id.isprintable()
+        assert model.name.isprintable()
 
 
 def test_two_scans_at_once_do_not_hurt_each_other(library: Library, place: Place, tmp_path: Path) -> None:
