@@ -1,9 +1,6 @@
 """Measuring this machine from the hardware page: never beside a reply or a load, stoppable, ended with the window."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,8 +33,8 @@ from desktop.ui.widgets.pill import Pill
 from tests.support.looks import clipped, guessing, nameless, shown
 from tests.support.page_person import PagePerson
 from tests.support.page_values import GIB, machine
+from tests.support.window_process import run_window
 
-ROOT = Path(__file__).resolve().parents[2]
 PROCESSOR = EngineDevice(
     name="CPU",
     description="Test Processor",
@@ -288,15 +285,7 @@ def test_long_words_are_not_clipped(speed_card: SpeedCard, width: int) -> None:
 
 
 _MEASURE_AND_CLOSE = """
-import sys
 import psutil
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
-from desktop.ui import app
-from desktop.ui.main_window import MainWindow
-
-def window():
-    return next((each for each in QApplication.topLevelWidgets() if isinstance(each, MainWindow)), None)
 
 def probes():
     return [each for each in psutil.Process().children() if "speed-probe" in each.cmdline()]
@@ -318,30 +307,15 @@ def step():
             shown.close()
             return
 
-make = app.make_application
-def make_and_watch(arguments):
+def begin():
     global timer
-    application = make(arguments)
-    timer = QTimer()
-    timer.timeout.connect(step)
-    timer.start(100)
-    return application
-app.make_application = make_and_watch
-sys.exit(app.run_window([]))
+    timer = every(100, step)
 """
 
 
 @pytest.mark.timeout(180)
 def test_the_measuring_child_ends_with_the_window(tmp_path: Path) -> None:
-    finished = subprocess.run(
-        [sys.executable, "-c", _MEASURE_AND_CLOSE],
-        cwd=ROOT,
-        env={**os.environ, "SNUG_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"},
-        capture_output=True,
-        text=True,
-        timeout=150,
-        check=False,
-    )
+    finished = run_window(tmp_path, _MEASURE_AND_CLOSE, timeout=150)
     assert finished.returncode == 0, finished.stderr
     assert "Traceback" not in finished.stderr
     pid = int(finished.stdout.split()[0])

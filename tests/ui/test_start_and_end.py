@@ -1,8 +1,6 @@
 """The window's first and last moments in a process of its own, where something is in the way."""
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,41 +8,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-
-_CLOSED_AFTER = """
-import sys
-import time
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
-from desktop.ui import app
-
-make = app.make_application
-def make_and_close(arguments):
-    application = make(arguments)
-    QTimer.singleShot({milliseconds}, lambda: [each.close() for each in QApplication.topLevelWidgets()])
-    return application
-app.make_application = make_and_close
-sys.exit(app.run_window([]))
-"""
-
-
-def open_and_close(home: Path, *, milliseconds: int) -> subprocess.CompletedProcess[str]:
-    """Start the window as `snug` does and close it that long after."""
-    return subprocess.run(
-        [sys.executable, "-c", _CLOSED_AFTER.format(milliseconds=milliseconds)],
-        cwd=ROOT,
-        env={**os.environ, "SNUG_HOME": str(home), "QT_QPA_PLATFORM": "offscreen"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.support.window_process import closed_after, run_window, start_window
 
 
 @pytest.mark.timeout(90)
 def test_a_window_that_is_closed_with_its_first_paint_ends(tmp_path: Path) -> None:
-    finished = open_and_close(tmp_path, milliseconds=0)
+    finished = run_window(tmp_path, closed_after(0), timeout=60)
     assert finished.returncode == 0, finished.stderr
 
 
@@ -52,7 +21,7 @@ def test_a_window_that_is_closed_with_its_first_paint_ends(tmp_path: Path) -> No
 def test_where_nothing_can_be_saved_the_window_opens_and_ends_all_the_same(tmp_path: Path) -> None:
     no_folder = tmp_path / "a file"
     no_folder.write_text("in the way")
-    finished = open_and_close(no_folder / "snug", milliseconds=1500)
+    finished = run_window(no_folder / "snug", closed_after(1500), timeout=60)
     assert finished.returncode == 0, finished.stderr
     assert "already running" not in finished.stderr
     assert "Traceback" not in finished.stderr
@@ -60,32 +29,20 @@ def test_where_nothing_can_be_saved_the_window_opens_and_ends_all_the_same(tmp_p
 
 
 _WAIT_FOR_NOTICE = """
-import sys
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
-from desktop.ui import app
-from desktop.ui.main_window import MainWindow
-
 def step():
-    for each in QApplication.topLevelWidgets():
-        if isinstance(each, MainWindow):
-            if each.current_page != "models":
-                each.show_page("models")
-            elif told := [text for text in each.notices.texts() if "begins anew" in text]:
-                print(*told, sep=chr(10), flush=True)
-                timer.stop()
-                QTimer.singleShot(2500, each.close)
+    shown = window()
+    if shown is None:
+        return
+    if shown.current_page != "models":
+        shown.show_page("models")
+    elif told := [text for text in shown.notices.texts() if "begins anew" in text]:
+        print(*told, sep=chr(10), flush=True)
+        timer.stop()
+        QTimer.singleShot(2500, shown.close)
 
-make = app.make_application
-def make_and_watch(arguments):
+def begin():
     global timer
-    application = make(arguments)
-    timer = QTimer()
-    timer.timeout.connect(step)
-    timer.start(100)
-    return application
-app.make_application = make_and_watch
-sys.exit(app.run_window([]))
+    timer = every(100, step)
 """
 
 
@@ -94,15 +51,7 @@ def test_what_was_learned_and_lost_is_told_once(tmp_path: Path) -> None:
     learned = tmp_path / "data" / "observed.sqlite3"
     learned.parent.mkdir(parents=True)
     learned.write_bytes(b"no database at all, though it is as long as a page" * 200)
-    finished = subprocess.run(
-        [sys.executable, "-c", _WAIT_FOR_NOTICE],
-        cwd=ROOT,
-        env={**os.environ, "SNUG_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    finished = run_window(tmp_path, _WAIT_FOR_NOTICE, timeout=90)
     assert finished.returncode == 0, finished.stderr
     told = finished.stdout.splitlines()
     assert len(told) == 1
@@ -114,10 +63,8 @@ def test_what_was_learned_and_lost_is_told_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.timeout(90)
 def test_an_interrupted_window_ends_as_if_it_had_been_closed(tmp_path: Path, number: signal.Signals) -> None:
-    code = _CLOSED_AFTER.format(milliseconds=45_000)
     settings = tmp_path / "config" / "settings.json"
-    environment = {**os.environ, "SNUG_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
-    started = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    started = start_window(tmp_path, closed_after(45_000))
     try:
         wait_for_first_child(started.pid)
         started.send_signal(number)
@@ -125,7 +72,7 @@ def test_an_interrupted_window_ends_as_if_it_had_been_closed(tmp_path: Path, num
     finally:
         started.kill()
     assert started.returncode == 0, complaint
-    assert b"Traceback" not in complaint
+    assert "Traceback" not in complaint
     assert "window_state" in settings.read_text()
 
 
