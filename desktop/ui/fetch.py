@@ -1,7 +1,10 @@
 """Download and chat: what happens in the window around a download, whichever page began it."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject
 
+from desktop.actions.hub import queue_hub_download
 from desktop.actions.models import queue_download
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY, DownloadStopped
@@ -12,6 +15,9 @@ from desktop.services import Services
 from desktop.ui.bridge import explain, render
 from desktop.ui.figures import gb
 from desktop.ui.shell import NoticeWish, Shell
+
+if TYPE_CHECKING:
+    from desktop.catalog.hub_files import HubListing, HubModelFile
 
 
 class Fetch(QObject):
@@ -31,6 +37,14 @@ class Fetch(QObject):
     def resume(self, download: Download) -> None:
         """Go on with a download that was stopped or has failed, also one of an earlier run."""
         self._begin(download.id, download.choice.name, then_chat=False)
+
+    def start_file(self, listing: "HubListing", file: "HubModelFile", *, then_chat: bool) -> None:
+        """Fetch a file of a repository on the Hub."""
+        download = queue_hub_download(self._services, listing, file)
+        if download.id not in self._wanted:
+            self._begin(download.id, download.choice.name, then_chat=then_chat)
+        else:
+            self._wanted[download.id] = self._wanted[download.id] or then_chat
 
     def _start(self, model_id: str, quantization: str, *, then_chat: bool) -> None:
         key = catalog_key(model_id, quantization)

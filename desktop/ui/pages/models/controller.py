@@ -17,6 +17,8 @@ from desktop.ui.bridge import Coalescer, explain
 from desktop.ui.fetch import Fetch
 from desktop.ui.looking import tell_engine_failure, tell_look_failure
 from desktop.ui.pages.models.checking import ExactRows
+from desktop.ui.pages.models.hub_controller import HubController
+from desktop.ui.pages.models.library_controller import LibraryController
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import Shell
 
@@ -30,6 +32,7 @@ class ModelsController:
         self._shell = shell
         self._fetch = Fetch(services, shell)
         self._found: Survey | None = None
+        self._is_scanned = False
         self._context = services.settings.get(WANTED_CONTEXT)
         self._kv: KvCacheType = services.settings.get(KV_TYPE)
         self._filling: asyncio.Task[None] | None = None
@@ -42,6 +45,15 @@ class ModelsController:
         view.set_pricing(self._context, self._kv)
         view.choice_chosen.connect(self._on_choice_chosen)
         view.installed_chosen.connect(self._on_installed_chosen)
+        self._library = LibraryController(view=view, services=services, shell=shell)
+        self._hub = HubController(
+            view=view,
+            services=services,
+            shell=shell,
+            fetch=self._fetch,
+            found=lambda: self._found,
+            pricing=lambda: (self._context, self._kv),
+        )
         view.stop_requested.connect(self._on_stop_requested)
         view.resume_requested.connect(self._on_resume_requested)
         view.discard_requested.connect(self._on_discard_requested)
@@ -68,7 +80,7 @@ class ModelsController:
         if self._found is None:
             self._view.set_looking()
         try:
-            await self._show_installed()
+            await self._library.show()
             self._follow_downloads()
             self._found = await survey(self._services, again=again)
         except AppError as error:
@@ -76,6 +88,10 @@ class ModelsController:
             return
         tell_engine_failure(self._shell, self._found.failure, lambda: self._fill(again=True))
         self._start_pricing()
+        self._hub.price_again()
+        if not self._is_scanned:
+            self._is_scanned = True
+            self._library.look_for_new()
 
     def _fail(self, error: AppError) -> None:
         self._view.set_failed(*explain(error))
@@ -87,15 +103,6 @@ class ModelsController:
             self._unsubscribe = self._services.downloads.subscribe(self._on_download_changed)
             for download in self._services.downloads.downloads():
                 self._on_download_changed(download)
-
-    async def _show_installed(self) -> None:
-        models = await asyncio.to_thread(self._read_library)
-        plan = self._services.engine.plan
-        in_use = next((model.id for model in models if plan is not None and model.path == plan.model_path), "")
-        self._view.set_installed(models, in_use)
-
-    def _read_library(self) -> tuple[InstalledModel, ...]:
-        return self._services.library.installed()  # opens it on first use, which may take its time or fail
 
     def _start_pricing(self) -> None:
         if self._found is None:
@@ -145,6 +152,7 @@ class ModelsController:
         self._kv = cast("KvCacheType", kv)
         self._is_pricing_chosen = True
         self._reprice.request()
+        self._hub.price_again()
 
     def _on_choice_chosen(self, choice: Choice) -> None:
         if choice.installed:

@@ -1,11 +1,11 @@
 """What the Hub found: repositories with a verdict each, and all files of the one that was chosen."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
-from desktop.catalog.search import HubRepo
 from desktop.fit.types import Choice
 from desktop.ui.pages.models.hub_row import HubRow, Message
 from desktop.ui.pages.models.table import ChoicesView
@@ -13,6 +13,9 @@ from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.context_choice import CalmCombo
 from desktop.ui.widgets.labels import plain_tooltip
+
+if TYPE_CHECKING:  # it brings the network along, which the first paint does not wait for
+    from desktop.catalog.search import HubRepo
 
 
 class HubResults(Card):
@@ -82,7 +85,7 @@ class HubResults(Card):
         self.show_results()
         self._message.show_words(self.tr("Asking the Hub …"))
 
-    def set_repos(self, repos: Sequence[HubRepo], *, more: bool) -> None:
+    def set_repos(self, repos: "Sequence[HubRepo]", *, more: bool) -> None:
         """Show the repositories; those that were shown before keep their verdicts. more: there is another page."""
         kept = {row.repo: row for row in self._rows}
         rows = [kept.pop(repo) if repo in kept else self._make_row(repo) for repo in repos]
@@ -96,7 +99,7 @@ class HubResults(Card):
         self._filter()
         self._more.setVisible(more and not self._shows_files)
 
-    def _make_row(self, repo: HubRepo) -> HubRow:
+    def _make_row(self, repo: "HubRepo") -> HubRow:
         row = HubRow(repo)
         row.download_requested.connect(self.choice_chosen)
         row.files_requested.connect(self.repo_chosen)
@@ -119,11 +122,17 @@ class HubResults(Card):
                 row.setProperty("fits", None if choice is None else choice.verdict != "does_not_fit")
         self._filter()
 
-    def repos_in_sight(self) -> tuple[HubRepo, ...]:
-        """The repositories whose rows are on the screen and have no verdict."""
-        return tuple(row.repo for row in self._rows if not row.is_judged and not row.visibleRegion().isEmpty())
+    def set_waiting(self, repo: str) -> None:
+        """A repository is being judged; a verdict that it has stays until the new one is there."""
+        for row in self._rows:
+            if row.repo.repo == repo and not row.is_judged:
+                row.set_waiting(self.tr("Checking …"))
 
-    def show_files(self, repo: HubRepo) -> None:
+    def repos_in_sight(self) -> "tuple[HubRepo, ...]":
+        """The repositories whose rows are on the screen."""
+        return tuple(row.repo for row in self._rows if not row.visibleRegion().isEmpty())
+
+    def show_files(self, repo: "HubRepo") -> None:
         """Show the files of a repository instead of the list; they are not there yet."""
         self._shows_files = True
         self.set_title(repo.repo)

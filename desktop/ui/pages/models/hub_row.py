@@ -1,15 +1,19 @@
 """One repository in a search result: who published it, and whether its best file fits this machine."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QDateTime, QLocale, QTimeZone, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from desktop.catalog.search import HubRepo
 from desktop.fit.types import Choice
 from desktop.ui.figures import count, gb, gib, speed
 from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.labels import ElidedLabel, PlainLabel
 from desktop.ui.widgets.pill import Pill
+
+if TYPE_CHECKING:  # it brings the network along, which the first paint does not wait for
+    from desktop.catalog.search import HubRepo
 
 
 class HubRow(QFrame):
@@ -18,7 +22,7 @@ class HubRow(QFrame):
     download_requested = Signal(object)
     files_requested = Signal(object)
 
-    def __init__(self, repo: HubRepo, parent: QWidget | None = None) -> None:
+    def __init__(self, repo: "HubRepo", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("hubRow")
         self.repo = repo

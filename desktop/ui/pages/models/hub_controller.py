@@ -1,0 +1,225 @@
+"""Searches the Hub, and has the engine judge what is on the screen before anything is downloaded."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject
+
+from desktop.actions.hub import RepoVerdict, hub_file_choice, judge_files, judge_repos, list_files, search_hub
+from desktop.errors import AppError
+from desktop.fit.types import Choice
+from desktop.services import Services, Survey
+from desktop.settings import KvCacheType
+from desktop.ui.bridge import Coalescer, explain
+from desktop.ui.fetch import Fetch
+from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.shell import Shell
+
+if TYPE_CHECKING:
+    from desktop.catalog.hub_files import HubListing
+    from desktop.catalog.search import HubRepo, HubSort
+
+_REST = 250
+"""Milliseconds without scrolling after which rows that came into sight are judged."""
+_TOGETHER = 120
+"""Milliseconds in which verdicts on files are shown together."""
+
+
+class HubController(QObject):
+    """Newest wins: a new search, or other files, give up what was being asked.
+
+    found: the machine as it was looked at, None before that. pricing: context in tokens and KV type of the sliders.
+    """
+
+    def __init__(
+        self,
+        *,
+        view: ModelsView,
+        services: Services,
+        shell: Shell,
+        fetch: Fetch,
+        found: Callable[[], Survey | None],
+        pricing: Callable[[], tuple[int, KvCacheType]],
+    ) -> None:
+        super().__init__(view)
+        self._view = view.hub
+        self._services = services
+        self._shell = shell
+        self._fetch = fetch
+        self._found = found
+        self._pricing = pricing
+        self._text = ""
+        self._sort: HubSort = "trending"
+        self._repos: tuple[HubRepo, ...] = ()
+        self._cursor = ""
+        self._asked: set[str] = set()
+        self._listings: dict[str, HubListing] = {}
+        self._opened: HubRepo | None = None
+        self._files: dict[str, Choice] = {}
+        self._working: asyncio.Task[None] | None = None
+        self._judging: asyncio.Task[None] | None = None
+        self._look = Coalescer(self._judge_in_sight, view, milliseconds=_REST)
+        self._again = Coalescer(self._price_again, view, milliseconds=_REST)
+        self._show = Coalescer(self._show_files, view, milliseconds=_TOGETHER)
+        view.hub_search_requested.connect(self.search)
+        view.scroll_area.verticalScrollBar().valueChanged.connect(self._look.request)
+        self._view.sort_chosen.connect(self._on_sort_chosen)
+        self._view.more_requested.connect(lambda: self._start(self._search(more=True)))
+        self._view.again_requested.connect(self._on_again_requested)
+        self._view.repo_chosen.connect(self._open)
+        self._view.back_requested.connect(self._on_back_requested)
+        self._view.choice_chosen.connect(self._on_choice_chosen)
+        self._view.fitting_chosen.connect(self._look.request)
+        self._view.closed.connect(self._stop)
+
+    def search(self, text: str) -> None:
+        """Search for `text`; "" is what the Hub puts first."""
+        self._text = text
+        self._opened = None
+        self._view.set_searched(text)
+        self._start(self._search(more=False))
+
+    def price_again(self) -> None:
+        """The machine is known now, or other context or KV cache was chosen: judge anew what is in sight."""
+        if self._repos:
+            self._again.request()
+
+    def _price_again(self) -> None:
+        self._asked.clear()
+        if self._opened is not None:
+            self._start(self._list_files(self._opened))
+        else:
+            self._stop_judging()
+            self._look.request()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._stop()
+        self._working = self._shell.tasks.start(work, name="search of the Hub")
+
+    def _stop(self) -> None:
+        self._stop_judging()
+        if self._working is not None:
+            self._working.cancel()
+
+    def _stop_judging(self) -> None:
+        if self._judging is not None:
+            self._judging.cancel()
+            self._judging = None
+
+    async def _search(self, *, more: bool) -> None:
+        try:
+            page = await search_hub(self._services, self._text, sort=self._sort, cursor=self._cursor if more else "")
+        except AppError as error:
+            self._view.set_failed(*explain(error))
+            return
+        if not more:
+            self._asked.clear()
+        self._repos = (*self._repos, *page.repos) if more else page.repos
+        self._cursor = page.cursor
+        self._view.set_repos(tuple(dict.fromkeys(self._repos)), more=bool(page.cursor))
+        self._look.request()
+
+    def _judge_in_sight(self) -> None:
+        """Have the rows judged that are on the screen; those that come into sight meanwhile are judged after them."""
+        found = self._found()
+        busy = self._judging is not None and not self._judging.done()
+        repos = [repo for repo in self._view.repos_in_sight() if repo.repo not in self._asked]
+        if found is not None and found.engine is not None and repos and not busy and self._opened is None:
+            self._judging = self._shell.tasks.start(self._judge(found, repos), name="verdicts of the Hub")
+
+    async def _judge(self, found: Survey, repos: "list[HubRepo]") -> None:
+        context, kv = self._pricing()
+        for repo in repos:
+            self._view.set_waiting(repo.repo)
+        self._asked |= {repo.repo for repo in repos}
+        try:
+            async with aclosing(judge_repos(self._services, found, repos, context=context, kv=kv)) as verdicts:
+                async for verdict in verdicts:
+                    self._show_verdict(verdict)
+        except AppError as error:
+            self._shell.report(error)
+        self._judging = None
+        self._look.request()
+
+    def _show_verdict(self, verdict: RepoVerdict) -> None:
+        repo = verdict.repo.repo
+        if verdict.listing is not None:
+            self._listings[repo] = verdict.listing
+        if verdict.choice is not None:
+            self._view.set_verdict(repo, verdict.choice)
+        elif verdict.failure is not None:
+            self._view.set_verdict(repo, None, explain(verdict.failure).message)
+        else:
+            self._view.set_verdict(repo, None, self.tr("No file of it can be judged"))
+
+    def _open(self, repo: "HubRepo") -> None:
+        self._opened = repo
+        self._files.clear()
+        self._view.show_files(repo)
+        self._start(self._list_files(repo))
+
+    async def _list_files(self, repo: "HubRepo") -> None:
+        try:
+            listing = self._listings.get(repo.repo) or await list_files(self._services, repo.repo)
+        except AppError as error:
+            self._view.set_failed(*explain(error))
+            return
+        self._listings[repo.repo] = listing
+        found = self._found()
+        if not listing.models:
+            self._view.set_files((), self.tr("It has no model files (GGUF)."))
+            return
+        if found is None or found.engine is None:  # why, the page says above
+            self._view.set_files((), self.tr("The engine cannot be asked which of its files fit."))
+            return
+        context, kv = self._pricing()
+        self._show_files()
+        try:
+            async with aclosing(
+                judge_files(self._services, found, listing, context=context, kv=kv, on_failure=self._shell.report)
+            ) as answers:
+                async for choice in answers:
+                    self._files[choice.file] = choice
+                    self._show.request()
+        except AppError as error:
+            self._view.set_failed(*explain(error))
+            return
+        self._show_files(ended=True)
+
+    def _show_files(self, *, ended: bool = False) -> None:
+        """Those that were judged, in the order of the repository, and how many are left."""
+        listing = self._listings.get(self._opened.repo) if self._opened is not None else None
+        if listing is None:
+            return
+        shown = [self._files[model.file] for model in listing.models if model.file in self._files]
+        left = len(listing.models) - len(shown)
+        asking = self.tr("{done} of {count} files checked …").format(done=len(shown), count=len(listing.models))
+        rest = self.tr("{count} files could not be checked.").format(count=left)
+        self._view.set_files(shown, "" if not left else rest if ended else asking)
+
+    def _on_sort_chosen(self, sort: "HubSort") -> None:
+        self._sort = sort
+        self.search(self._text)
+
+    def _on_again_requested(self) -> None:
+        if self._opened is not None:
+            self._open(self._opened)
+        else:
+            self.search(self._text)
+
+    def _on_back_requested(self) -> None:
+        self._opened = None
+        self._stop()
+        self._look.request()
+
+    def _on_choice_chosen(self, choice: Choice) -> None:
+        listing = self._listings.get(choice.repo)
+        file = next((each for each in listing.models if each.file == choice.file), None) if listing else None
+        if listing is None or file is None:
+            raise LookupError(f"nobody listed {choice.repo}/{choice.file}")
+        if choice.installed:
+            self._shell.model_wanted.emit(hub_file_choice(listing, file).id)
+        else:
+            self._fetch.start_file(listing, file, then_chat=True)

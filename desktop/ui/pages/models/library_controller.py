@@ -1,0 +1,198 @@
+"""What a person does with the models on the disk: add, check, show, remove; and the look for new ones."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog
+
+from desktop.actions.library import (
+    add_folder,
+    import_model,
+    list_models,
+    place_to_reveal,
+    remove_model,
+    scan_library,
+    verify_model,
+)
+from desktop.errors import AppError
+from desktop.library.trash import NoTrash
+from desktop.library.types import InstalledModel
+from desktop.services import Services
+from desktop.ui.bridge import explain, render
+from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.shell import NoticeWish, Shell
+
+
+class LibraryController(QObject):
+    """Fills the card of what is installed; every long work is shown in the row that it concerns."""
+
+    def __init__(self, *, view: ModelsView, services: Services, shell: Shell) -> None:
+        super().__init__(view)
+        self._view = view
+        self._services = services
+        self._shell = shell
+        self._scanning: asyncio.Task[None] | None = None
+        self._checking: dict[str, asyncio.Task[None]] = {}
+        card = view.installed
+        card.verify_requested.connect(self._on_verify_requested)
+        card.reveal_requested.connect(self._on_reveal_requested)
+        card.remove_requested.connect(lambda model: self._start(self._remove(model), "remove a model"))
+        card.file_wanted.connect(self._on_file_wanted)
+        card.folder_wanted.connect(self._on_folder_wanted)
+        view.files_dropped.connect(self.add)
+
+    async def show(self) -> None:
+        """Show what is known to be here. Raises the errors of database."""
+        models = await list_models(self._services)
+        plan = self._services.engine.plan
+        in_use = next((model.id for model in models if plan is not None and model.path == plan.model_path), "")
+        self._view.set_installed(models, in_use)
+
+    def look_for_new(self) -> None:
+        """Scan in the background; the card is filled anew when something changed."""
+        if self._scanning is None or self._scanning.done():
+            self._scanning = self._start(self._scan(), "look for models")
+
+    def add(self, paths: Sequence[str]) -> None:
+        """Add files, and folders with all below them."""
+        self._start(self._add([Path(path) for path in paths]), "add models")
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
+        return self._shell.tasks.start(work, name=name)
+
+    async def _scan(self) -> None:
+        self._view.installed.set_aside(self.tr("Looking for models …"))
+        try:
+            report = await scan_library(self._services)
+        except AppError as error:
+            self._shell.report(error)
+            return
+        finally:
+            self._view.installed.set_aside("")
+        if report.problems:
+            words = " ".join(map(render, report.problems))
+            self._shell.notify(
+                NoticeWish(text=self.tr("Not everything could be looked at."), hint=words, kind="warn", key="scan")
+            )
+        if report.new or report.changed or report.gone:
+            self._shell.models_changed.emit()
+
+    async def _add(self, paths: Sequence[Path]) -> None:
+        added: list[str] = []
+        for path in paths:
+            try:
+                if await asyncio.to_thread(path.is_dir):
+                    await add_folder(self._services, path)
+                    self.look_for_new()
+                    continue
+                imported = await import_model(self._services, path)
+            except AppError as error:
+                self._shell.report(error)
+                continue
+            if imported.outcome == "already_there":
+                text = self.tr("{name} is here already.").format(name=imported.model.name)
+                self._shell.notify(NoticeWish(text=text, seconds=8, key=f"added {path}"))
+            else:
+                added.append(imported.model.name)
+        if added:
+            text = self.tr("Added: {names}").format(names=", ".join(added))
+            self._shell.notify(NoticeWish(text=text, kind="info", seconds=8, key="added"))
+            self._shell.models_changed.emit()
+
+    def _on_verify_requested(self, model: InstalledModel) -> None:
+        running = self._checking.get(model.id)
+        if running is None or running.done():
+            self._checking[model.id] = self._start(self._verify(model), f"verify {model.id}")
+
+    async def _verify(self, model: InstalledModel) -> None:
+        def on_progress(done: int, total: int) -> None:
+            share = round(100 * done / total) if total else 0
+            self._view.installed.set_progress(model.id, self.tr("Checking … {share} %").format(share=share))
+
+        on_progress(0, 1)
+        try:
+            found = await verify_model(self._services, model, on_progress=on_progress)
+        except AppError as error:
+            self._shell.report(error)
+        else:
+            by_sum = self.tr("{name} is whole: its SHA-256 is the publisher's.")
+            by_shape = self.tr("{name} is whole as far as its header tells; nobody named a checksum.")
+            text = (by_sum if found.proof == "sha256" else by_shape).format(name=model.name)
+            self._shell.notify(NoticeWish(text=text, kind="info", seconds=8, key=f"verified {model.id}"))
+        finally:
+            self._view.installed.set_progress(model.id, "")
+        self._shell.models_changed.emit()
+
+    def _on_reveal_requested(self, model: InstalledModel) -> None:
+        place = place_to_reveal(model)
+        folder = place if place.is_dir() else place.parent
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+            text = self.tr("No file manager could be started.")
+            self._shell.notify(NoticeWish(text=text, hint=str(place), kind="warn", key="reveal"))
+
+    async def _remove(self, model: InstalledModel, *, permanently: bool = False) -> None:
+        if self._is_in_use(model):
+            text = self.tr("{name} is in use.").format(name=model.name)
+            hint = self.tr("Load another model first; then this one can be removed.")
+            self._shell.notify(NoticeWish(text=text, hint=hint, kind="warn", key=f"removed {model.id}"))
+            return
+        try:
+            removed = await remove_model(self._services, model, permanently=permanently)
+        except NoTrash as error:
+            self._offer_deletion(model, error)
+            return
+        except AppError as error:
+            self._shell.report(error)
+            return
+        texts = {
+            "trashed": self.tr("{name} is in the trash now."),
+            "deleted": self.tr("{name} was deleted."),
+        }
+        usual = self.tr("{name} is off the list. Its file stays where it is; add it again whenever you like.")
+        text = texts.get(removed.outcome, usual).format(name=model.name)
+        self._shell.notify(NoticeWish(text=text, seconds=8, key=f"removed {model.id}"))
+        self._shell.models_changed.emit()
+
+    def _is_in_use(self, model: InstalledModel) -> bool:
+        plan = self._services.engine.plan
+        return plan is not None and plan.model_path == model.path
+
+    def _offer_deletion(self, model: InstalledModel, error: NoTrash) -> None:
+        words = explain(error)
+        self._shell.notify(
+            NoticeWish(
+                text=words.message,
+                hint=words.hint,
+                kind="warn",
+                action=self.tr("Delete for good"),
+                on_action=partial(self._delete, model),
+                key=f"removed {model.id}",
+            )
+        )
+
+    def _delete(self, model: InstalledModel) -> None:
+        self._start(self._remove(model, permanently=True), "delete a model")
+
+    def _on_file_wanted(self) -> None:
+        dialog = self._dialog(self.tr("Add model files"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilter(self.tr("Models (*.gguf)"))
+        dialog.filesSelected.connect(self.add)
+        dialog.open()
+
+    def _on_folder_wanted(self) -> None:
+        dialog = self._dialog(self.tr("Add a folder with models"))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda path: self.add([path]))
+        dialog.open()
+
+    def _dialog(self, title: str) -> QFileDialog:
+        # open(), not exec(): a nested event loop would stop the tasks of the window's own.
+        dialog = QFileDialog(self._view, title)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        return dialog

@@ -1,0 +1,138 @@
+"""Searching the Hub from the models page: real services, a real Hub on loopback, the real engine's verdicts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from desktop.engine.protocol import EngineInfo
+from desktop.services import Survey
+from desktop.settings import MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
+from desktop.ui.item_models.choices import QUANTIZATION
+from desktop.ui.pages.models.hub_row import HubRow
+from desktop.ui.widgets.buttons import Button, IconButton
+from desktop.ui.widgets.labels import PlainLabel
+from tests.support.catalogs import tiny_catalog
+from tests.support.hub_server import HubServer
+from tests.support.page_person import PagePerson
+from tests.support.page_values import machine
+from tests.support.tiny_hub import REPO, tiny_hub
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    with tiny_hub(tmp_path) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+        yield server
+
+
+@pytest.fixture
+def page(styled: QApplication, snug_home: Path, hub: HubServer) -> Iterator[PagePerson]:
+    person = PagePerson(styled, "models")
+    engine = EngineInfo(version="test", system_info="", devices=(), supports_gpu_offload=False, supports_rpc=False)
+    person.services.surveys.latest = Survey(profile=machine(), engine=engine)
+    person.services.__dict__["catalog"] = tiny_catalog(REPO)
+    person.settings.set(WANTED_CONTEXT, 1024)
+    person.settings.set(MINIMUM_SPEED, 0.0)
+    person.open()
+    person.until("the prices", person.view.table.filter.rowCount)
+    person.view.resize(1224, 1800)
+    yield person
+    person.close()
+
+
+def words(page: PagePerson) -> str:
+    labels = [each.text() for each in page.view.hub.findChildren(PlainLabel) if each.isVisible()]
+    return "\n".join(labels)
+
+
+def search(page: PagePerson, text: str) -> None:
+    page.view._search.setText(text)
+    page.view._search.returnPressed.emit()
+
+
+def press(page: PagePerson, name: str) -> None:
+    buttons = [*page.view.findChildren(Button), *page.view.findChildren(IconButton)]
+    next(each for each in buttons if each.isVisible() and name in (each.text(), each.accessibleName())).click()
+
+
+def test_nothing_is_asked_before_the_person_asks(page: PagePerson, hub: HubServer) -> None:
+    assert not page.view.hub.isVisible()
+    assert hub.requests == []
+
+
+def test_a_result_has_its_verdict_before_the_download(page: PagePerson, hub: HubServer) -> None:
+    search(page, "tiny")
+    page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
+    assert "owner" in words(page)
+    assert "Q8_0" in words(page), "the best that fits, not the smallest"
+    assert hub.bytes_sent < sum(file.size for file in hub.repositories[REPO].files.values()) / 2, "headers only"
+
+
+def test_all_files_of_a_repository_are_judged(page: PagePerson) -> None:
+    search(page, "tiny")
+    page.until("the row", lambda: page.view.hub.findChildren(HubRow))
+    press(page, f"All files of {REPO}")
+    page.until("the files", lambda: page.view.hub.files.filter.rowCount() == 2, timeout=60)
+    table = page.view.hub.files.filter
+    assert {table.index(row, QUANTIZATION).data() for row in range(2)} == {"Q4_K_M", "Q8_0"}
+    page.until("their end", lambda: "files checked" not in words(page))
+    press(page, "Back to the results")
+    page.until("the list", lambda: any(row.isVisible() for row in page.view.hub.findChildren(HubRow)))
+
+
+def test_the_row_is_downloaded_and_chatted_with(page: PagePerson, hub: HubServer) -> None:
+    search(page, "tiny")
+    page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
+    press(page, "Download tiny-GGUF Q8_0")
+    page.until("the download", lambda: page.models == [f"{REPO}:Q8_0"], timeout=60)
+    path = Path(page.services.library.find(f"{REPO}:Q8_0").path)
+    assert path.read_bytes() == hub.repositories[REPO].files["tiny-Q8_0.gguf"].path.read_bytes()
+    search(page, "tiny")
+    page.until("the row to know", lambda: "Chat with tiny-GGUF Q8_0" in names(page), timeout=60)
+    press(page, "Chat with tiny-GGUF Q8_0")
+    assert page.models == [f"{REPO}:Q8_0"] * 2
+
+
+def names(page: PagePerson) -> list[str]:
+    return [each.accessibleName() for each in page.view.hub.findChildren(IconButton) if each.isVisible()]
+
+
+def test_another_context_is_judged_anew(page: PagePerson) -> None:
+    search(page, "tiny")
+    page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
+    before = words(page)
+    page.view.pricing_changed.emit(131072, "f16")
+    page.until("another figure", lambda: "Fits" in words(page) and words(page) != before, timeout=60)
+
+
+def test_with_the_network_switched_off_nothing_is_asked_and_the_page_says_so(page: PagePerson, hub: HubServer) -> None:
+    page.settings.set(OFFLINE, True)
+    search(page, "tiny")
+    page.until("the words", lambda: "network" in words(page).lower())
+    assert hub.requests == []
+    page.settings.set(OFFLINE, False)
+    press(page, "Try again")
+    page.until("the row", lambda: page.view.hub.findChildren(HubRow))
+
+
+def test_nothing_found_is_said(page: PagePerson) -> None:
+    search(page, "nobody has this")
+    page.until("the words", lambda: "The Hub has no model files (GGUF) for “nobody has this”." in words(page))
+
+
+@pytest.mark.allow_log("nothing is known of the files")
+def test_a_repository_that_asks_for_agreement_says_so_in_its_row(page: PagePerson, hub: HubServer) -> None:
+    hub.gate(REPO, "secret")
+    search(page, "tiny")
+    page.until("the row", lambda: page.view.hub.findChildren(HubRow))
+    assert "asks for your agreement on its page" in words(page)
+
+
+def test_a_newer_search_wins(page: PagePerson) -> None:
+    search(page, "nobody has this")
+    search(page, "tiny")
+    page.until("the row", lambda: page.view.hub.findChildren(HubRow))
+    page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
+    assert "nobody has this" not in words(page)
