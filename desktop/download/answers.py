@@ -1,4 +1,4 @@
-"""What a server's answer to "the bytes from here on" means, and which answers are not believed."""
+"""What a server's answer to "these bytes, please" means, and which answers are not believed."""
 
 import re
 from collections.abc import Mapping
@@ -6,9 +6,11 @@ from typing import Literal
 
 from desktop.catalog.hub import HubFile
 from desktop.catalog.hub_errors import retry_after
+from desktop.download.ranges import Range
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 
-Verdict = Literal["append", "restart"]
+Verdict = Literal["range", "whole"]
+"""What the body is: the bytes that were asked for, or the file from its beginning."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -40,14 +42,15 @@ AGAIN = {
 class TryAgain(Exception):
     """The attempt failed in a way that may pass.
 
-    wait: seconds the server asks for. restart: the bytes so far are of no use.
+    wait: seconds the server asks for. restart: the bytes so far are of no use. busy: fewer connections would help.
     """
 
-    def __init__(self, reason: Phrase, *, wait: float | None = None, restart: bool = False) -> None:
+    def __init__(self, reason: Phrase, *, wait: float | None = None, restart: bool = False, busy: bool = False) -> None:
         super().__init__(reason.render())
         self.reason = reason
         self.wait = wait
         self.restart = restart
+        self.busy = busy
 
     def announce(self, *, wait: float, attempt: int, attempts: int) -> Phrase:
         """Return what to say while the next attempt waits; `wait` in seconds."""
@@ -60,18 +63,24 @@ def odd(what: str, *, restart: bool = False) -> TryAgain:
     return TryAgain(Phrase.of(ODD, what=what), restart=restart)
 
 
-def judge(status: int, headers: Mapping[str, str], *, start: int, size: int) -> Verdict:
-    """Say what to do with the body of an answer to "the bytes of a file of `size` from `start` on"; else TryAgain."""
+def judge(status: int, headers: Mapping[str, str], *, asked: Range | None, size: int) -> Verdict:
+    """Say what the body is of an answer to "the bytes `asked` of a file of `size`" (None: all); else TryAgain."""
     if status in (200, 206) and headers.get("Content-Encoding", "identity") != "identity":
         raise odd("Content-Encoding")
     if status == 206:
-        return _judge_range(headers, start, size)
+        return _judge_range(headers, asked, size)
     if status == 200:
-        return _judge_whole(headers, size, "restart" if start else "append")
+        if _length(headers) not in (None, size):
+            raise odd("Content-Length")
+        return "whole"
     if status == 416:
         raise odd("416", restart=True)
     if status in (408, 425, 429) or status >= 500:
-        raise TryAgain(Phrase.of(BUSY, status=status), wait=retry_after(headers.get("Retry-After")))
+        raise TryAgain(
+            Phrase.of(BUSY, status=status),
+            wait=retry_after(headers.get("Retry-After")),
+            busy=status in (429, 503),
+        )
     raise odd(f"HTTP {status}")
 
 
@@ -90,22 +99,16 @@ def strong_etag(headers: Mapping[str, str]) -> str:
     return etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else ""
 
 
-def _judge_range(headers: Mapping[str, str], start: int, size: int) -> Verdict:
+def _judge_range(headers: Mapping[str, str], asked: Range | None, size: int) -> Verdict:
     match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    if match is None or start == 0:
+    if match is None or asked is None:
         raise odd("206")
     first, last, total = int(match[1]), int(match[2]), match[3]
-    if first != start or not first <= last < size or total not in ("*", str(size)):
-        raise odd("Content-Range", restart=False)
+    if first != asked[0] or not first <= last < asked[1] or total not in ("*", str(size)):
+        raise odd("Content-Range")
     if _length(headers) not in (None, last - first + 1):
         raise odd("Content-Length")
-    return "append"
-
-
-def _judge_whole(headers: Mapping[str, str], size: int, verdict: Verdict) -> Verdict:
-    if _length(headers) not in (None, size):
-        raise odd("Content-Length")
-    return verdict
+    return "range"
 
 
 def _length(headers: Mapping[str, str]) -> int | None:

@@ -1,148 +1,206 @@
-"""The unfinished file: `<name>.part` with a sidecar that says what it is a part of. Everything here blocks.
+"""The unfinished file: `<name>.part` with a sidecar that says what of it is there. Everything here blocks.
 
 Nothing exists under the final name before the SHA-256 of every byte was found right and the bytes are on the disk.
 """
 
+import contextlib
 import errno
 import hashlib
+import logging
 import os
 import shutil
+import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from desktop.catalog.hub import HubFile
+from desktop.download.hashing import PrefixHasher
 from desktop.download.lock import acquire, lock_path, release
+from desktop.download.ranges import Range, RangeSet
+from desktop.download.sidecar import Sidecar, SidecarFile, read_sidecar, this_boot
 from desktop.download.types import ChecksumMismatch, FileTooLarge, NoRoomForDownload
-from desktop.files import FULL_DISK_ERRORS, FileNotSaved, read_bounded, sync_folder, write_atomically
+from desktop.errors import AppError
+from desktop.files import FULL_DISK_ERRORS, FileNotSaved, sync_folder
 from desktop.sizes import gb
 
 SPARE = 8 << 20
 """Bytes that are left free beside a download, for everything else on the disk."""
 
 _PIECE = 4 << 20
-
-
-class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
-    """What the part belongs to. `etag`: a strong validator of the host that sent the bytes, "" without one."""
-
-    repo: str
-    file: str
-    revision: str
-    sha256: str
-    size: int
-    etag: str = ""
-
-    def is_for(self, file: HubFile) -> bool:
-        """Tell whether the bytes are a part of `file`: the same content, whatever commit it is found at."""
-        return (self.sha256, self.size) == (file.sha256, file.size)
+_log = logging.getLogger(__name__)
 
 
 class PartFile:
-    """The part of `file` that is on its way to `destination`. One thread at a time."""
+    """The part of `file` that is on its way to `destination`.
+
+    One thread writes; `sync` may run in another one meanwhile, and the SHA-256 follows in a third.
+    """
 
     def __init__(self, file: HubFile, destination: Path) -> None:
         self.file = file
         self.destination = destination
         self.path = part_path(destination)
         self.etag = ""
-        self.offset = 0
-        self._hash = hashlib.sha256()
+        self._ranges = RangeSet()
+        self._sidecar = SidecarFile(destination)
+        self._lock = threading.Lock()
+        self._syncing = threading.Lock()
+        self._hasher: PrefixHasher | None = None
         self._descriptor: int | None = None
+        self._unsynced = 0
+
+    @property
+    def done(self) -> int:
+        """Bytes that are there."""
+        return self._ranges.total
+
+    @property
+    def unsynced(self) -> int:
+        """Bytes that came since `sync`."""
+        return self._unsynced
+
+    def missing(self) -> list[Range]:
+        """Return what is not there."""
+        return self._ranges.missing(self.file.size)
 
     def open(self) -> None:
         """Open or begin the part. A part of something else is discarded. Raises NoRoomForDownload, FileNotSaved."""
-        sidecar = read_sidecar(self.destination)
-        if sidecar is None or not sidecar.is_for(self.file) or self.path.is_symlink():
-            discard_part(self.destination)
-        else:
-            self.etag = sidecar.etag
+        known = read_sidecar(self.destination)
         try:
+            if known is None or not known[0].is_for(self.file) or self.path.is_symlink():
+                discard_part(self.destination)
+            else:
+                self.etag, self._ranges = known[0].etag, known[1]
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+            length = os.fstat(self._descriptor).st_size
+            if length > self.file.size:  # somebody else has written into it
+                self._forget()
+            self._ranges = self._ranges.up_to(length)
         except OSError as error:
             raise self._explain(error) from error
 
-    def hash_existing(self, stop: threading.Event, on_progress: Callable[[int], None]) -> None:
-        """Read what is already there into the SHA-256; `offset` is then where the rest goes."""
-        descriptor = self._open_descriptor()
-        if os.fstat(descriptor).st_size > self.file.size:
-            self.restart()
-            return
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        while not stop.is_set() and (piece := os.read(descriptor, _PIECE)):
-            self._hash.update(piece)
-            self.offset += len(piece)
-            on_progress(self.offset)
+    def begin(self) -> None:
+        """Keep the first note and let the SHA-256 follow. Raises NoRoomForDownload, FileNotSaved."""
+        self.sync()
+        self._hasher = PrefixHasher(self.path, self.file.size)
+        self._hasher.advance(self._ranges.prefix)
 
     def remember(self, etag: str) -> None:
-        """Write the sidecar, without which the part is of no use. Raises DiskFull, FileNotSaved."""
+        """Note the validator that goes with the bytes. Raises NoRoomForDownload, FileNotSaved."""
         self.etag = etag
-        file = self.file
-        sidecar = Sidecar(
-            repo=file.repo, file=file.file, revision=file.revision, sha256=file.sha256, size=file.size, etag=etag
-        )
-        write_atomically(_sidecar_path(self.destination), msgspec.json.encode(sidecar))
+        self.sync()
 
-    def write(self, data: bytes | bytearray) -> None:
-        """Append; `offset` and the SHA-256 count exactly what the disk took. Raises NoRoomForDownload, FileTooLarge."""
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Put `data` at `offset`; what the disk took counts. Raises NoRoomForDownload, FileTooLarge, FileNotSaved."""
         view = memoryview(data)
-        while view:
-            try:
-                written = os.write(self._open_descriptor(), view)
-            except OSError as error:
-                raise self._explain(error) from error
-            self._hash.update(view[:written])
-            self.offset += written
-            view = view[written:]
+        try:
+            while view:
+                written = _write_at(self._open_descriptor(), view, offset)
+                with self._lock:
+                    self._sidecar.add(offset, offset + written)
+                    self._ranges.add(offset, offset + written)
+                    self._unsynced += written
+                offset += written
+                view = view[written:]
+        except OSError as error:
+            raise self._explain(error) from error
+        if self._hasher is not None:
+            self._hasher.advance(self._ranges.prefix)
+
+    def sync(self) -> None:
+        """Put on the disk what came, and note that it is there. Raises NoRoomForDownload, FileNotSaved."""
+        try:
+            with self._syncing:
+                with self._lock:
+                    claimed, self._unsynced = self._ranges.as_tuple(), 0
+                os.fsync(self._open_descriptor())
+                self._sidecar.prepare(self._note(claimed))
+                with self._lock:
+                    self._sidecar.replace(self._ranges.as_tuple())
+        except OSError as error:
+            raise self._explain(error) from error
 
     def restart(self) -> None:
-        """Forget every byte."""
-        os.ftruncate(self._open_descriptor(), 0)
-        os.lseek(self._open_descriptor(), 0, os.SEEK_SET)
-        self._hash = hashlib.sha256()
-        self.offset = 0
+        """Forget every byte. Raises FileNotSaved."""
+        self.stop_hashing()
+        try:
+            self._forget()
+        except OSError as error:
+            raise self._explain(error) from error
+        self.begin()
 
     def check_space(self) -> None:
         """Raise NoRoomForDownload when the rest does not fit on the disk."""
-        have = os.fstat(self._open_descriptor()).st_size
-        need = max(0, self.file.size - have) + SPARE
-        if shutil.disk_usage(self.path.parent).free < need:
+        if shutil.disk_usage(self.path.parent).free < self._needed():
             raise self._no_room(None)
 
-    def finish(self) -> None:
+    def digest(self) -> str:
+        """Wait for the SHA-256 of all bytes; "" when the part was closed meanwhile. Raises FileNotSaved."""
+        if self._hasher is None:
+            return ""
+        try:
+            return self._hasher.result() or ""
+        except OSError as error:
+            raise self._explain(error) from error
+
+    def finish(self, digest: str) -> None:
         """Give the whole file its final name, after its bytes are on the disk and were found right.
 
         Raises ChecksumMismatch (the part is then removed) and FileNotSaved; an older file stays as it was.
         """
-        if self._hash.hexdigest() != self.file.sha256:
-            self.close()
+        if digest != self.file.sha256:
+            self.close(note=False)
             discard_part(self.destination)
-            raise ChecksumMismatch(file=self.file.file, detail=(self.file.sha256, self._hash.hexdigest()))
+            raise ChecksumMismatch(file=self.file.file, detail=(self.file.sha256, digest))
         try:
             os.fsync(self._open_descriptor())
-            self.close()
+            self.close(note=False)
             self.path.replace(self.destination)
             sync_folder(self.destination.parent)
         except OSError as error:
             raise self._explain(error) from error
-        _sidecar_path(self.destination).unlink(missing_ok=True)
+        self._sidecar.discard()
 
-    def close(self) -> None:
-        """Close the part; it stays for the next time, unless nothing came at all."""
+    def close(self, *, note: bool = True) -> None:
+        """Close the part; it stays for the next time, unless nothing came at all. note: of what is on the disk."""
+        self.stop_hashing()
         if self._descriptor is None:
             return
-        empty = os.fstat(self._descriptor).st_size == 0
+        if note and self._unsynced:
+            try:
+                self.sync()
+            except AppError as error:  # what was noted before still holds
+                _log.info("%s was closed without a last note: %s", self.path.name, error)
         os.close(self._descriptor)
         self._descriptor = None
-        if empty:
+        self._sidecar.close()
+        if self.done == 0:
             discard_part(self.destination)
+
+    def _note(self, claimed: tuple[Range, ...]) -> Sidecar:
+        file = self.file
+        return Sidecar(
+            repo=file.repo, file=file.file, revision=file.revision, sha256=file.sha256, size=file.size,
+            etag=self.etag, ranges=claimed, boot=this_boot(),
+        )  # fmt: skip
+
+    def _forget(self) -> None:
+        os.ftruncate(self._open_descriptor(), 0)
+        self.etag, self._ranges, self._unsynced = "", RangeSet(), 0
+
+    def stop_hashing(self) -> None:
+        """End the thread that computes the SHA-256; `digest` has no answer then."""
+        if self._hasher is not None:
+            self._hasher.stop()
+            self._hasher = None
 
     def _open_descriptor(self) -> int:
         if self._descriptor is None:
             raise ValueError("the part is not open")
         return self._descriptor
+
+    def _needed(self) -> int:
+        return max(0, self.file.size - self.done) + SPARE
 
     def _explain(self, error: OSError) -> Exception:
         if error.errno in FULL_DISK_ERRORS:
@@ -152,10 +210,20 @@ class PartFile:
         return FileNotSaved(path=str(self.destination), reason=error.strerror or str(error), detail=error)
 
     def _no_room(self, error: OSError | None) -> NoRoomForDownload:
-        have = self.path.stat().st_size if self.path.exists() else 0
         free = shutil.disk_usage(self.path.parent).free
-        need = gb(max(0, self.file.size - have) + SPARE)
-        return NoRoomForDownload(path=str(self.path.parent), need=need, free=gb(free), detail=error)
+        return NoRoomForDownload(path=str(self.path.parent), need=gb(self._needed()), free=gb(free), detail=error)
+
+
+if sys.platform == "win32":
+
+    def _write_at(descriptor: int, data: memoryview, offset: int) -> int:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.write(descriptor, data)
+
+else:
+
+    def _write_at(descriptor: int, data: memoryview, offset: int) -> int:
+        return os.pwrite(descriptor, data, offset)
 
 
 def part_path(destination: Path) -> Path:
@@ -163,22 +231,11 @@ def part_path(destination: Path) -> Path:
     return destination.with_name(destination.name + ".part")
 
 
-def _sidecar_path(destination: Path) -> Path:
-    return destination.with_name(destination.name + ".part.json")
-
-
-def read_sidecar(destination: Path) -> Sidecar | None:
-    """Return what the part at `destination` belongs to, None when nobody can tell."""
-    try:
-        return msgspec.json.decode(read_bounded(_sidecar_path(destination)), type=Sidecar)
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
 def discard_part(destination: Path) -> None:
     """Remove the unfinished file and its sidecar."""
-    part_path(destination).unlink(missing_ok=True)
-    _sidecar_path(destination).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        part_path(destination).unlink()
+    SidecarFile(destination).discard()
 
 
 def discard_unless_used(destination: Path) -> bool:

@@ -15,6 +15,7 @@ class DownloadProgress(msgspec.Struct, frozen=True, kw_only=True):
 
     total, speed, seconds_left: None while they are not known.
     message: what a person should know now, for example that the line broke and when it is tried again.
+    resumed_from: bytes that were there already when it was begun this time.
     """
 
     state: DownloadState
@@ -23,11 +24,17 @@ class DownloadProgress(msgspec.Struct, frozen=True, kw_only=True):
     speed: float | None = None
     seconds_left: float | None = None
     message: Phrase | None = None
+    resumed_from: int = 0
 
 
 class TransferOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How patient a transfer is.
+    """How patient a transfer is, and in how many pieces a file comes.
 
+    connections: at most so many at once. least_piece, largest_piece: bytes that one of them is asked for at once; a
+        file gets as many connections as it has least pieces.
+    patience: seconds that the slowest piece may still take when nothing else is left; else it is shared.
+    note_bytes, note_seconds: after so much what came is put on the disk for certain; less of it is lost when the
+        machine goes down. When only the program is killed, next to nothing is.
     stall: seconds without a byte before the connection is given up.
     attempts: failures in a row, without `enough_progress` bytes between them, before the transfer is given up.
     first_wait, longest_wait: back-off between attempts, doubled each time.
@@ -35,6 +42,12 @@ class TransferOptions(msgspec.Struct, frozen=True, kw_only=True):
     progress_interval: seconds between two reports.
     """
 
+    connections: int = 4
+    least_piece: int = 4 << 20
+    largest_piece: int = 64 << 20
+    patience: float = 5.0
+    note_bytes: int = 64 << 20
+    note_seconds: float = 10.0
     stall: float = 30.0
     connect: float = 15.0
     attempts: int = 6

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from desktop.catalog.hub_errors import HubAccessDenied, HubBusy, HubFileMissing, OfflineSwitchOn
+from desktop.download.connections import FLUSH
 from desktop.download.part import part_path
-from desktop.download.transfer import FLUSH, download
+from desktop.download.transfer import download
 from desktop.download.types import ChecksumMismatch, DownloadProgress, TransferGaveUp
 from tests.support.hub_server import Fault, FaultKind, HubServer
 from tests.support.transfers import FILE, IMPATIENT, REPO, fetch, fetch_now, hub_of, leftovers

@@ -5,7 +5,8 @@ import random
 from pathlib import Path
 
 from desktop.catalog.hub import Hub, HubFile
-from desktop.download.transfer import download, ignore_progress
+from desktop.download.reporter import ignore_progress
+from desktop.download.transfer import download
 from desktop.download.types import DownloadProgress, TransferOptions
 from tests.support.hub_server import HubServer
 

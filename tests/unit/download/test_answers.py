@@ -11,11 +11,12 @@ from desktop.errors import Phrase
 GOOD_RANGE = {"Content-Range": "bytes 100-999/1000", "Content-Length": "900"}
 
 
-def test_the_rest_is_appended_and_a_whole_file_begins_anew() -> None:
-    assert judge(206, GOOD_RANGE, start=100, size=1000) == "append"
-    assert judge(206, {"Content-Range": "bytes 100-499/*"}, start=100, size=1000) == "append"
-    assert judge(200, {"Content-Length": "1000"}, start=0, size=1000) == "append"
-    assert judge(200, {"Content-Length": "1000"}, start=100, size=1000) == "restart"
+def test_a_range_is_told_from_the_whole_file() -> None:
+    assert judge(206, GOOD_RANGE, asked=(100, 1000), size=1000) == "range"
+    assert judge(206, {"Content-Range": "bytes 100-499/*"}, asked=(100, 1000), size=1000) == "range"
+    assert judge(206, {"Content-Range": "bytes 0-499/1000"}, asked=(0, 500), size=1000) == "range"
+    assert judge(200, {"Content-Length": "1000"}, asked=None, size=1000) == "whole"
+    assert judge(200, {"Content-Length": "1000"}, asked=(100, 1000), size=1000) == "whole"
 
 
 @pytest.mark.parametrize(
@@ -39,15 +40,20 @@ def test_the_rest_is_appended_and_a_whole_file_begins_anew() -> None:
 )
 def test_an_answer_that_cannot_be_right_is_not_used(status: int, headers: dict[str, str], start: int) -> None:
     with pytest.raises(TryAgain):
-        judge(status, headers, start=start, size=1000)
+        judge(status, headers, asked=(start, 1000) if start else None, size=1000)
+
+
+def test_more_than_was_asked_for_is_not_used() -> None:
+    with pytest.raises(TryAgain):
+        judge(206, {"Content-Range": "bytes 100-500/1000"}, asked=(100, 500), size=1000)
 
 
 def test_a_busy_server_names_its_wait_and_a_refused_range_forgets_the_part() -> None:
     with pytest.raises(TryAgain) as raised:
-        judge(503, {"Retry-After": "9"}, start=0, size=1000)
-    assert raised.value.wait == 9
+        judge(503, {"Retry-After": "9"}, asked=None, size=1000)
+    assert (raised.value.wait, raised.value.busy) == (9, True)
     with pytest.raises(TryAgain) as raised:
-        judge(416, {}, start=100, size=1000)
+        judge(416, {}, asked=(100, 1000), size=1000)
     assert raised.value.restart
 
 

@@ -1,0 +1,63 @@
+"""An event loop in a thread of its own, so that bytes from the network never make the window wait."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_THREADS = 6
+"""For names to be looked up and files to be put on the disk."""
+
+
+async def in_own_loop(work: Callable[[], Coroutine[Any, Any, T]], *, name: str) -> T:
+    """Run `work` in another thread's loop and return what it returns, or raise what it raises.
+
+    Cancelling cancels it there, and waits until it has ended.
+    """
+    here = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = here.create_future()
+    # Not new_event_loop(): under the window that is Qt's.
+    loop = asyncio.SelectorEventLoop()
+    task = loop.create_task(work())
+
+    def run() -> None:
+        _run(loop, task)
+        with contextlib.suppress(RuntimeError):  # nobody waits any more
+            here.call_soon_threadsafe(_settle, outcome, task)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    try:
+        return await asyncio.shield(outcome)
+    except asyncio.CancelledError:
+        with contextlib.suppress(RuntimeError):  # it has ended already
+            loop.call_soon_threadsafe(task.cancel)
+        await asyncio.wait([outcome])
+        if not outcome.cancelled():
+            outcome.exception()  # seen
+        raise
+
+
+def _run(loop: asyncio.SelectorEventLoop, task: "asyncio.Task[Any]") -> None:
+    executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="download")
+    loop.set_default_executor(executor)
+    try:
+        loop.run_until_complete(asyncio.wait([task]))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        executor.shutdown(wait=False)  # a name that is being looked up has no time-out
+        loop.close()
+
+
+def _settle(outcome: "asyncio.Future[T]", task: "asyncio.Task[T]") -> None:
+    if outcome.done():
+        return
+    if task.cancelled():
+        outcome.cancel()
+    elif (error := task.exception()) is not None:
+        outcome.set_exception(error)
+    else:
+        outcome.set_result(task.result())

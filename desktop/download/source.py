@@ -1,0 +1,119 @@
+"""Where a connection gets its bytes: from the Hub's address over its redirects, which are followed by hand.
+
+So the token stays with the Hub, and a signed address that has expired is simply asked for anew.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import httpx2
+
+from desktop import __version__
+from desktop.catalog.hub import Hub, HubFile
+from desktop.catalog.hub_errors import HubUnreachable, explain_status
+from desktop.download.answers import CUT, STALLED, TryAgain, check_promise, odd
+from desktop.download.ranges import Range
+from desktop.download.types import TransferOptions
+from desktop.errors import Phrase
+
+MOST_REDIRECTS = 5
+_REFUSALS = (401, 403, 404, 410)
+
+
+def make_client(options: TransferOptions) -> httpx2.AsyncClient:
+    """Return a client with the system's certificates and proxies (docs/decisions/0018). Blocking."""
+    timeout = httpx2.Timeout(options.stall, connect=options.connect, pool=None)
+    # Compressed bytes could be neither resumed nor counted.
+    headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
+    return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
+
+
+class Source:
+    """One connection's way to `file`. It remembers the address it was sent to until that is refused."""
+
+    def __init__(self, file: HubFile, hub: Hub, client: httpx2.AsyncClient, options: TransferOptions) -> None:
+        self._file = file
+        self._hub = hub
+        self._client = client
+        self._stall = options.stall
+        self._known: httpx2.URL | None = None
+
+    @contextlib.asynccontextmanager
+    async def answer(self, asked: Range | None, etag: str) -> AsyncIterator[httpx2.Response]:
+        """Ask for the bytes `asked` (None: all) and give the answer of the host that has them.
+
+        Raises TryAgain, also for what goes wrong while the body is read; what Hub.require_online raises,
+        HubAccessDenied, HubFileMissing, HubUnreachable.
+        """
+        self._hub.require_online()
+        try:
+            response = await self._find(asked, etag)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+        except httpx2.TimeoutException as error:
+            self._known = None
+            raise TryAgain(Phrase.of(STALLED, seconds=round(self._stall))) from error
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            self._known = None
+            raise TryAgain(Phrase.of(CUT)) from error
+        except httpx2.InvalidURL as error:
+            raise HubUnreachable(endpoint=self._hub.endpoint, reason=str(error), detail=error) from error
+
+    async def _find(self, asked: Range | None, etag: str) -> httpx2.Response:
+        if self._known is not None:
+            response = await self._send(self._known, asked, etag)
+            if response.status_code not in _REFUSALS and not response.has_redirect_location:
+                return response
+            await response.aclose()
+            self._known = None
+        url = httpx2.URL(self._file.url)
+        for _ in range(MOST_REDIRECTS):
+            response = await self._send(url, asked, etag)
+            try:
+                if not response.has_redirect_location:
+                    self._check_refusal(response)
+                    if response.is_success:
+                        self._known = url
+                    return response
+                check_promise(response.headers, self._file)
+                url = _next_address(url, response.headers["Location"])
+            except BaseException:
+                await response.aclose()
+                raise
+            await response.aclose()
+        raise odd("too many redirects")
+
+    async def _send(self, url: httpx2.URL, asked: Range | None, etag: str) -> httpx2.Response:
+        headers = {}
+        if token := self._hub.token_for(str(url)):
+            headers["Authorization"] = f"Bearer {token}"
+        if asked is not None:
+            last = "" if asked[1] >= self._file.size else asked[1] - 1
+            headers["Range"] = f"bytes={asked[0]}-{last}"
+        if asked is not None and etag:
+            headers["If-Range"] = etag
+        return await self._client.send(self._client.build_request("GET", url, headers=headers), stream=True)
+
+    def _check_refusal(self, response: httpx2.Response) -> None:
+        """Raise for a refusal of the Hub itself; another host's is an expired address, which is asked for again."""
+        status, endpoint = response.status_code, httpx2.URL(self._hub.endpoint)
+        if status not in _REFUSALS or response.url.origin != endpoint.origin:
+            return
+        raise explain_status(
+            status,
+            code=response.headers.get("X-Error-Code", ""),
+            what=f"{self._file.repo}/{self._file.file}",
+            page=f"{self._hub.endpoint}/{self._file.repo}",
+            wait=None,
+            detail=dict(response.headers),
+        )
+
+
+def _next_address(url: httpx2.URL, location: str) -> httpx2.URL:
+    """Resolve a redirect; one that leaves encryption is refused."""
+    target = url.join(location)
+    if target.scheme not in ("http", "https") or (url.scheme == "https" and target.scheme != "https"):
+        raise odd("redirect")
+    return target
