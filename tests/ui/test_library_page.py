@@ -1,0 +1,161 @@
+"""What a person does with the models on the disk, on the models page: real library, real files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QApplication
+
+from desktop.library.trash import NoTrash
+from desktop.library.types import InstalledModel
+from desktop.ui.widgets.labels import PlainLabel
+from tests.support.catalogs import tiny_catalog
+from tests.support.model_files import small_model, truncated_model
+from tests.support.page_person import PagePerson
+from tests.support.page_values import machine
+
+
+@pytest.fixture
+def page(styled: QApplication, snug_home: Path) -> Iterator[PagePerson]:
+    person = PagePerson(styled, "models", profile=machine())
+    person.services.__dict__["catalog"] = tiny_catalog()
+    yield person
+    person.close()
+
+
+def opened(page: PagePerson) -> PagePerson:
+    page.open()
+    page.until("the starter", lambda: "SmolLM2" in words(page))
+    return page
+
+
+def words(page: PagePerson) -> str:
+    return "\n".join(each.text() for each in page.view.installed.findChildren(PlainLabel) if each.isVisible())
+
+
+def told(page: PagePerson) -> str:
+    return "\n".join(f"{notice.text} {notice.hint}" for notice in page.notices)
+
+
+def model_named(page: PagePerson, name: str) -> InstalledModel:
+    return next(model for model in page.services.library.installed() if model.name == name)
+
+
+def test_models_of_other_programs_are_found_without_being_asked_for(page: PagePerson, home: Path) -> None:
+    small_model(home / ".lmstudio" / "models" / "ann" / "Tiny-GGUF" / "tiny-Q8_0.gguf", name="From elsewhere")
+    opened(page)
+    page.until("the model", lambda: "From LM Studio" in words(page))
+    assert page.notices == []
+
+
+def test_a_dropped_file_is_used_where_it_is_and_once(page: PagePerson, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "mine" / "tiny-Q8_0.gguf", name="Mine")
+    opened(page)
+    page.view.files_dropped.emit([str(path)])
+    page.until("the model", lambda: "Mine" in words(page))
+    assert Path(model_named(page, "Mine").path) == path
+    assert "Added: Mine" in told(page)
+    page.view.files_dropped.emit([str(path)])
+    page.until("the words", lambda: "Mine is here already." in told(page))
+
+
+def test_a_dropped_folder_is_looked_into(page: PagePerson, tmp_path: Path) -> None:
+    small_model(tmp_path / "many" / "deep" / "tiny-Q8_0.gguf", name="Deep one")
+    opened(page)
+    page.view.files_dropped.emit([str(tmp_path / "many")])
+    page.until("the model", lambda: "In your folder" in words(page), timeout=30)
+
+
+@pytest.mark.allow_log("notes.txt")
+def test_what_is_no_model_is_said_and_not_added(page: PagePerson, tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("Dear diary")
+    opened(page)
+    page.view.files_dropped.emit([str(other), str(small_model(tmp_path / "good-Q8_0.gguf", name="Good"))])
+    page.until("the good one", lambda: "Good" in words(page))
+    assert "notes.txt" in told(page)
+
+
+def test_a_file_is_checked_and_what_was_found_is_said(page: PagePerson, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "tiny-Q8_0.gguf", name="Mine")
+    opened(page)
+    page.view.files_dropped.emit([str(path)])
+    page.until("the model", lambda: "Mine" in words(page))
+    page.view.installed.verify_requested.emit(model_named(page, "Mine"))
+    page.until("the words", lambda: "Mine is whole as far as its header tells" in told(page))
+
+
+@pytest.mark.allow_log("tiny-Q8_0.gguf")
+def test_a_file_that_was_cut_is_told_and_can_not_be_chatted_with(page: PagePerson, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "tiny-Q8_0.gguf", name="Mine")
+    opened(page)
+    page.view.files_dropped.emit([str(path)])
+    page.until("the model", lambda: "Mine" in words(page))
+    model = model_named(page, "Mine")
+    truncated_model(path)
+    page.view.installed.verify_requested.emit(model)
+    page.until("the row", lambda: "The file is cut off" in words(page))
+    assert page.notices[-1].kind == "bad"
+
+
+def test_somebody_elses_model_is_taken_off_the_list_and_stays_on_the_disk(page: PagePerson, home: Path) -> None:
+    path = small_model(home / ".lmstudio" / "models" / "ann" / "Tiny-GGUF" / "tiny-Q8_0.gguf", name="Elsewhere")
+    opened(page)
+    page.until("the model", lambda: "From LM Studio" in words(page))
+    page.view.installed.remove_requested.emit(
+        next(model for model in page.services.library.installed() if model.source == "lm-studio")
+    )
+    page.until("the list without it", lambda: "From LM Studio" not in words(page))
+    assert path.is_file()
+    assert "Its file stays where it is" in told(page)
+
+
+def install(page: PagePerson) -> InstalledModel:
+    library = page.services.library
+    path = small_model(library.destination(repo="owner/tiny-GGUF", file="tiny-Q4_K_M.gguf"))
+    return library.register(path=path, model_id="tiny-1b", quantization="Q4_K_M", name="Downloaded")
+
+
+def test_without_a_trash_deleting_for_good_is_offered(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_trash(path: Path) -> None:
+        raise NoTrash(path=str(path), reason="no trash on this disk")
+
+    monkeypatch.setattr("desktop.library.removal.move_to_trash", no_trash)
+    model = install(page)
+    opened(page)
+    page.view.installed.remove_requested.emit(model)
+    page.until("the offer", lambda: any(notice.action == "Delete for good" for notice in page.notices))
+    assert Path(model.path).is_file()
+    act = page.notices[-1].on_action
+    assert act is not None
+    act()
+    page.until("the end of the file", lambda: not Path(model.path).exists())
+    page.until("the words", lambda: "Downloaded was deleted." in told(page))
+
+
+def test_a_model_in_use_is_not_removed(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = install(page)
+    opened(page)
+    plan = type("Plan", (), {"model_path": model.path})()
+    monkeypatch.setattr(page.engine, "plan", plan, raising=False)
+    page.view.installed.remove_requested.emit(model)
+    page.until("the words", lambda: "Downloaded is in use." in told(page))
+    assert Path(model.path).is_file()
+
+
+def test_a_model_is_shown_in_its_folder(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[str] = []
+
+    def open_url(url: QUrl) -> bool:
+        places.append(url.toLocalFile())
+        return len(places) < 2
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", open_url)
+    model = install(page)
+    opened(page)
+    page.view.installed.reveal_requested.emit(model)
+    assert places == [str(Path(model.path).parent)]
+    page.view.installed.reveal_requested.emit(model)
+    assert "No file manager could be started." in told(page)
