@@ -8,6 +8,7 @@ import msgspec
 
 from desktop.cli import hub
 from desktop.cli.output import print_json, print_note, print_table
+from desktop.library.references import loadable_keys
 from desktop.sizes import gb
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ async def _look_for_new_ones(services: "Services") -> None:
 def list_models(installed: "tuple[InstalledModel, ...]", catalog: "Catalog") -> list[ListedModel]:
     """Return what is on this disk first, then what the catalog offers beside it, in the catalog's order."""
     rows = [_installed(model, catalog.find(model.model_id)) for model in installed]
-    taken = {(row.model, row.quantization) for row in rows}
+    taken = {(row.model, row.quantization) for row in rows} | loadable_keys(installed, catalog)
     return rows + [
         row for model in catalog.models for row in _offers(model) if (row.model, row.quantization) not in taken
     ]

@@ -9,7 +9,7 @@ from desktop.catalog.file_names import check_file, check_repo, printable, quanti
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
 from desktop.gguf.shards import all_shards
 from desktop.library.errors import UnknownModel, UnknownModelButSimilar, UnknownQuantization
-from desktop.library.types import CatalogChoice
+from desktop.library.types import CatalogChoice, InstalledModel
 
 PREFERRED = ("Q4_K_M", "Q4_K_S", "Q5_K_M", "Q4_0", "Q8_0")
 """What is taken when a model is named without a quantization and without a look at the machine."""
@@ -72,6 +72,18 @@ def choice_of(model: CatalogModel, quantization: CatalogQuantization) -> Catalog
         size=quantization.size,
         licence=model.licence,
     )
+
+
+def loadable_keys(installed: Iterable[InstalledModel], catalog: Catalog) -> set[tuple[str, str]]:
+    """Return (model, quantization) of what can be loaded: by its id, or since it is the very file the catalog names.
+
+    So what LM Studio or the Hub cache has of the catalog needs no download.
+    """
+    ready = [model for model in installed if model.condition == "ready" and not model.missing]
+    files = {(model.repo, model.file) for model in ready if model.repo}
+    offered = ((model.id, each) for model in catalog.models for each in model.quantizations)
+    same = {(model_id, each.name) for model_id, each in offered if (each.repo, each.file) in files}
+    return same | {(model.model_id, model.quantization) for model in ready}
 
 
 def unknown_model(reference: str, known: Iterable[str]) -> UnknownModel:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from desktop.library.library import Library
+from desktop.library.references import loadable_keys
 from desktop.library.stores.all import STORES
 from desktop.library.stores.place import Place
-from desktop.library.types import InstalledModel, Source
+from desktop.library.types import CatalogChoice, InstalledModel, Source
+from tests.support.catalogs import tiny_catalog
 from tests.support.model_files import projector, small_model
 
 SYSTEMS = ("linux", "darwin", "win32")
@@ -198,6 +200,21 @@ def test_the_hub_cache_lists_a_blob_of_two_commits_once(library: Library, home: 
 def test_where_the_hub_cache_is(home: Path, environment: dict[str, str], folder: str) -> None:
     place = Place(home, {name: value.format(home=home) for name, value in environment.items()}, "linux")
     assert roots("huggingface", place) == (home / folder,)
+
+
+def test_a_file_of_the_catalog_that_another_program_has_needs_no_download(library: Library, home: Path) -> None:
+    catalog = tiny_catalog()
+    models = home / ".lmstudio" / "models" / "owner" / "tiny-GGUF"
+    path = small_model(models / "tiny-Q8_0.gguf")
+    library.scan(place=Place(home, {}, "linux"))
+    assert ("tiny-1b", "Q8_0") in loadable_keys(library.installed(), catalog)
+    assert ("tiny-1b", "Q4_K_M") not in loadable_keys(library.installed(), catalog)
+    model = library.resolve("tiny-1b:Q8_0", catalog)
+    assert isinstance(model, InstalledModel)
+    assert model.path == str(path)
+    path.write_bytes(b"GGUF")
+    assert ("tiny-1b", "Q8_0") not in loadable_keys(library.installed(), catalog)
+    assert isinstance(library.resolve("tiny-1b:Q8_0", catalog), CatalogChoice)
 
 
 def test_a_program_that_is_switched_off_is_not_read(tmp_path: Path, home: Path) -> None:
