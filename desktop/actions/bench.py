@@ -8,11 +8,11 @@ import msgspec
 
 from desktop.actions.models import find_model
 from desktop.actions.plan import plan_model
-from desktop.actions.runs import Pace, RunningModel, note_run, predicted_pace
+from desktop.actions.runs import RunningModel, note_run, predicted_pace
 from desktop.actions.survey import engine_of, learned_speeds, survey
 from desktop.engine.protocol import CacheLimits, DeviceMemory, EngineInfo, LoadedModel, LoadPlan
 from desktop.errors import WrongUsage
-from desktop.fit.speeds.bench import PROMPT, WRITTEN, measure_pace, prompt_of
+from desktop.fit.speeds.bench import PROMPT, WRITTEN, Pace, measure_pace, prompt_of
 from desktop.services import Services, Survey
 from desktop.settings import ENGINE_THREADS
 
@@ -98,8 +98,7 @@ async def bench_model(
     rows = []
     for index, depth in enumerate(wanted):
         tell("run", index / len(wanted))
-        pace = await measure_pace(services.engine, tokens, depth, repeats=2)
-        actual = Pace(depth, decode=pace.decode, prefill=pace.prefill, read_at=depth)
+        actual = await measure_pace(services.engine, tokens, depth, repeats=2)
         predicted = predicted_pace(known.survey, known.probes, running, actual)
         await asyncio.to_thread(note_run, services, known.engine.version, running, actual, predicted)
         rows.append(_row(actual, predicted))

@@ -11,6 +11,7 @@ from desktop.engine.client import EndedReply
 from desktop.engine.protocol import PROMPT_TOKENS, LoadedModel, LoadPlan
 from desktop.engine.state import EngineState
 from desktop.errors import AppError
+from desktop.fit.speeds.bench import Pace
 from desktop.services import Services, Survey
 
 if TYPE_CHECKING:
@@ -35,15 +36,6 @@ class RunningModel(NamedTuple):
     header: "GgufHeader"
     shards: "tuple[GgufHeader, ...]" = ()
     quantization: str = ""
-
-
-class Pace(NamedTuple):
-    """Tokens per second, 0 where not measured. depth: before what was written; read_at: before what was read."""
-
-    depth: int
-    decode: float = 0.0
-    prefill: float = 0.0
-    read_at: int = 0
 
 
 def predicted_pace(found: Survey, probes: "Probes | None", model: RunningModel, pace: Pace) -> Pace | None:

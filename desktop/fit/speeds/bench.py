@@ -17,11 +17,12 @@ _TEXT = "The sea was calm in the morning, and nobody on the shore knew how many 
 
 
 class Pace(NamedTuple):
-    """Tokens per second at a depth: reading PROMPT more tokens, and writing after `depth`."""
+    """Tokens per second, 0 where not measured. depth: before what was written; read_at: before what was read."""
 
     depth: int
-    prefill: float
-    decode: float
+    decode: float = 0.0
+    prefill: float = 0.0
+    read_at: int = 0
 
 
 async def prompt_of(engine: EngineClient, length: int) -> tuple[int, ...]:
@@ -31,12 +32,13 @@ async def prompt_of(engine: EngineClient, length: int) -> tuple[int, ...]:
 
 
 async def measure_pace(engine: EngineClient, tokens: Sequence[int], depth: int, *, repeats: int = 1) -> Pace:
-    """Measure at `depth`; `tokens` must have depth + PROMPT of them, the context room for WRITTEN more.
+    """Measure writing after `depth` tokens, and reading PROMPT more of them there.
 
+    tokens: depth + PROMPT or more; the context must have room for WRITTEN beside them.
     The model must be loaded without speculation. Raises the errors of engine.failure.
     """
     decode = await measure_decode(engine, tokens, depth, repeats=repeats)
-    return Pace(depth, await measure_prefill(engine, tokens, depth), decode)
+    return Pace(depth, decode=decode, prefill=await measure_prefill(engine, tokens, depth), read_at=depth)
 
 
 async def measure_decode(
