@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from desktop.catalog.file_names import check_file, printable, quantization_of
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, FileUnreadable
-from desktop.files import explained_read, explained_write, sync_folder
+from desktop.files import explained_read, explained_write, sync_folder, try_hold
 from desktop.gguf.header import GgufHeader, read_header
 from desktop.gguf.shards import all_shards
 from desktop.library.content import known_sha256, look_alike, pieces, sha256_of
@@ -32,6 +32,7 @@ SPARE = 8 << 20
 """Bytes that are left free beside a copy."""
 
 _MOST_NAMES = 1000
+_LOCK = ".copying"
 _log = logging.getLogger(__name__)
 
 
@@ -207,22 +208,52 @@ def _require_room(folder: Path, size: int) -> None:
 
 @contextlib.contextmanager
 def _new_folder(models_folder: Path, name: str) -> Iterator[Path]:
-    """A folder that nobody else has made, not even another process; it goes again when the work in it fails."""
+    """A folder that nobody else has made, not even another process; it goes again when the work in it fails.
+
+    While its lock is held it is in use. What a killed process has left there is removed by the next who wants the name.
+    """
     folder = _made(models_folder, name)
+    lock = try_hold(folder / _LOCK)
     try:
         yield folder
     except BaseException:
+        _release(folder, lock)
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    _release(folder, lock)
+    with explained_write(models_folder):
+        sync_folder(models_folder)
+
+
+def _release(folder: Path, lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
+    (folder / _LOCK).unlink(missing_ok=True)
 
 
 def _made(models_folder: Path, name: str) -> Path:
     with explained_write(models_folder / name):
         for number in range(1, _MOST_NAMES):
             folder = models_folder / (name if number == 1 else f"{name}-{number}")
+            _remove_if_abandoned(folder)
             try:
                 folder.mkdir()
             except FileExistsError:
                 continue
             return folder
         raise FileExistsError(f"there are {_MOST_NAMES} folders of this name")
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    """Remove what a copy that was killed has left: nothing but unfinished files, and nobody holds the lock."""
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:  # nothing is there, or it is a file: somebody else's
+        return
+    if _LOCK not in names or not all(name == _LOCK or name.endswith(".part") for name in names):
+        return
+    lock = try_hold(folder / _LOCK)
+    if lock is not None:
+        _log.info("removed an unfinished copy: %s", folder)
+        os.close(lock)
+        shutil.rmtree(folder)

@@ -7,6 +7,7 @@ Everything here blocks.
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,7 @@ NO_TEXT = QT_TRANSLATE_NOOP("core", "its name holds bytes that are no text")
 
 _KEPT_AT_ONCE = 32  # files between two commits: what a cancelled scan has read is kept
 _MOST_PROBLEMS = 50
+_BETWEEN_WORDS = 0.05  # seconds
 _log = logging.getLogger(__name__)
 
 
@@ -116,6 +118,8 @@ class Scan:
         self._seen: set[tuple[int, int]] = set()
         self._paths: set[str] = set()
         self._unsaved: list[FoundFile] = []
+        self._tell: Callable[[ScanProgress], None] | None = None
+        self._told = 0.0
         self._problems: dict[str, Phrase] = {}
         self._counts = dict.fromkeys(("models", "new", "changed", "gone", "read"), 0)
         for path in known:
@@ -123,13 +127,16 @@ class Scan:
                 self._seen.add(_identity(path))
 
     def run(self, roots: Iterable[Root], on_progress: Callable[[ScanProgress], None] | None = None) -> ScanReport:
-        """Look at all of them. Raises Stopped; what was read until then is kept."""
+        """Look at all of them. Raises Stopped; what was read until then is kept.
+
+        on_progress is told at each folder, and within one at most twenty times a second.
+        """
         walked: list[str] = []
         kept: list[str] = []
         try:
             for root in roots:
-                if on_progress is not None:
-                    on_progress(ScanProgress(str(root.path), self._counts["models"]))
+                self._tell, self._told = on_progress, 0.0
+                self._say(root)
                 (walked if self._look_at(root) else kept).append(str(root.path))
         finally:
             self._save()
@@ -143,11 +150,17 @@ class Scan:
         self._counts["gone"] = len(gone)
         return ScanReport(**self._counts, problems=tuple(self._problems.values())[:_MOST_PROBLEMS])
 
+    def _say(self, root: Root) -> None:
+        if self._tell is not None and time.monotonic() - self._told > _BETWEEN_WORDS:
+            self._told = time.monotonic()
+            self._tell(ScanProgress(str(root.path), self._counts["models"]))
+
     def _look_at(self, root: Root) -> bool:
         """Look at one folder; returns whether all of it was seen."""
         try:
             for candidate in root.store.candidates(root.path, self._walk):
                 self._walk.work.check()
+                self._say(root)
                 self._take(root, candidate)
         except FileNotFoundError:
             if root.expected:

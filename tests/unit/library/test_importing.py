@@ -1,6 +1,9 @@
 """A file that a person brings is used where it is, or copied whole; what is there already is not there twice."""
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -135,6 +138,39 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
     with pytest.raises(NoRoomToCopy):
         import_model(library, path, copy=True)
     assert everything_below(library.models_folder) == []
+
+
+_KILLED_WHILE_COPYING = """
+import os, signal, sys
+from pathlib import Path
+from desktop.library.importing import import_model
+from desktop.library.library import Library
+from desktop.library.work import Work
+
+folder, source = map(Path, sys.argv[1:])
+library = Library.open(folder / "library.sqlite3", folder / "models")
+import_model(library, source, copy=True, work=Work(on_progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL)))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal")
+def test_what_a_killed_copy_leaves_goes_with_the_next(library: Library, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "Downloads" / "m.gguf")
+    command = [sys.executable, "-c", _KILLED_WHILE_COPYING, str(tmp_path), str(path)]
+    assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert "m/m.gguf.part" in everything_below(library.models_folder)
+    assert ids(library) == set()
+    assert import_model(library, path, copy=True).outcome == "copied"
+    assert everything_below(library.models_folder) == ["m", "m/m.gguf"]
+
+
+def test_a_folder_of_the_person_is_never_taken_for_an_unfinished_copy(library: Library, tmp_path: Path) -> None:
+    own = library.models_folder / "m"
+    own.mkdir(parents=True)
+    (own / "letter.part").write_text("Dear Sir")
+    model = import_model(library, small_model(tmp_path / "Downloads" / "m.gguf"), copy=True).model
+    assert Path(model.path).parent.name == "m-2"
+    assert (own / "letter.part").read_text() == "Dear Sir"
 
 
 def test_two_copies_at_once_take_two_folders(library: Library, tmp_path: Path) -> None:
