@@ -7,6 +7,7 @@ that run are busy, and all end when nobody asked for a while: on a graphics card
 import asyncio
 import hashlib
 import itertools
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +19,7 @@ import msgspec
 
 from desktop.engine.failure import explain_failure
 from desktop.engine.protocol import EngineDevice, FitAnswer, FitQuestion, ImaginedDevice, LoadPlan
+from desktop.errors import AppError
 from desktop.fit.dry_run.answers import Answers
 from desktop.fit.dry_run.dry_run_child import DryRunChild
 from desktop.fit.memory.placement import CPU
@@ -28,6 +30,7 @@ REST = 30.0
 """Seconds without a question after which the children end; a new one takes some tenths."""
 KEPT_ANSWERS = 4096
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 class _Key(NamedTuple):
@@ -54,6 +57,7 @@ class DryRuns:
         self._answers: OrderedDict[_Key, FitAnswer] = OrderedDict()
         self._kept = answers
         self._disk = asyncio.Lock()
+        self._ending = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,8 +118,7 @@ class DryRuns:
         """End the children, and close what is kept; a question that is open then is cancelled."""
         self._closed = True
         self._wake()
-        for child in self._children:
-            await child.close()
+        await asyncio.gather(*(child.close() for child in self._children))
         while self._tasks:
             await asyncio.wait(self._tasks)
         if self._kept is not None:
@@ -128,7 +131,7 @@ class DryRuns:
         async with self._pause, AsyncExitStack() as turns:
             for _ in self._children:
                 await turns.enter_async_context(self._turns)
-            await self._end_children()
+            await asyncio.shield(self._begin(self._end_children()))
             yield
 
     def _go_on(self) -> None:
@@ -139,13 +142,19 @@ class DryRuns:
     async def _on_disk(self, function: Callable[..., _T], *arguments: object) -> _T:
         async with self._disk:  # used after it was closed, the file would be opened again
             self._go_on()
-            return await asyncio.to_thread(function, *arguments)
+            # Who is cancelled leaves at once; the thread goes on, and `close` waits for it.
+            return await asyncio.shield(self._begin(asyncio.to_thread(function, *arguments)))
 
     async def _new_answer(self, plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> FitAnswer:
         await self._turns.acquire()
         question = FitQuestion(question_id=next(self._ids), plan=plan, imagined=tuple(imagined))
-        # Who is cancelled leaves at once; the answer is still waited for and dropped, as a new child costs more.
-        answer = await asyncio.shield(self._begin(self._answer(question)))
+        asked = self._begin(self._answer(question))
+        try:
+            answer = await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # Who is cancelled leaves at once; the answer is still waited for and dropped, as a new child costs more.
+            asked.add_done_callback(_drop)
+            raise
         if answer.failure is not None:
             raise explain_failure(answer.failure)
         return answer
@@ -171,6 +180,7 @@ class DryRuns:
         return task
 
     def _let_rest(self) -> None:
+        self._wake()
         if not self._closed:
             self._rest = asyncio.get_running_loop().call_later(REST, lambda: self._begin(self._end_children()))
 
@@ -179,10 +189,20 @@ class DryRuns:
             self._rest.cancel()
 
     async def _end_children(self) -> None:
-        """Of those that are idle; who asks next has a new one."""
-        for child in self._children:
-            if child in self._idle:  # it may have been asked while another one ended
-                await child.end()
+        """Of those that are idle; who asks next has a new one. Where they are ending already, wait until they have."""
+        async with self._ending:
+            for child in self._children:
+                if child in self._idle:  # it may have been asked while another one ended
+                    await child.end()
+
+
+def _drop(asked: asyncio.Task[FitAnswer]) -> None:
+    """Nobody waits for the answer any more, nor for words about what went wrong."""
+    error = None if asked.cancelled() else asked.exception()
+    if isinstance(error, AppError):
+        _log.info("a question that was given up ended with %s", error)
+    elif error is not None:
+        _log.error("a question that was given up failed", exc_info=error)
 
 
 def hardware_key(devices: Iterable[EngineDevice], driver: str = "") -> str:

@@ -1,7 +1,9 @@
 """The children that answer dry runs: they may die of a question, do not grow, and are few."""
 
 import asyncio
+import gc
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ from desktop.fit.dry_run.answers import Answers
 from desktop.fit.dry_run.dry_runs import CHILDREN, DryRuns
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
+from desktop.hardware.pipe import LineChild
 from tests.support.gguf_writer import dense_model, write_gguf
+from tests.support.loud_log import LoudLog
 from tests.support.models.decoders import write_dense, write_draft
 from tests.support.models.projectors import write_vision_projector
 from tests.unit.fit.builders import bare_plan
@@ -227,9 +231,8 @@ async def test_after_a_rest_there_is_no_child(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("desktop.fit.dry_run.dry_runs.REST", 0.05)
     async with DryRuns() as runs:
         await asyncio.gather(*(runs.ask(bare_plan(good, n_ctx=256 * number)) for number in range(1, 5)))
-        while runs.pids:
+        while runs.pids or psutil.Process().children():
             await asyncio.sleep(0.01)
-        assert not psutil.Process().children()
         assert (await runs.ask(bare_plan(good, n_ctx=4096))).n_ctx == 4096
 
 
@@ -254,3 +257,98 @@ async def test_a_question_that_was_left_does_not_keep_it_from_closing(tmp_path: 
         child = await leave_a_question(runs, bare_plan(good, n_ctx=1024))
     assert not child.is_running()
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_what_goes_wrong_with_a_question_that_was_left_is_no_error_in_the_log(
+    tmp_path: Path, loud_log: LoudLog
+) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    deadly = stub_of(deadly_model(tmp_path / "deadly.gguf"))
+    async with DryRuns() as runs:
+        await runs.ask(bare_plan(good))
+        child = await leave_a_question(runs, bare_plan(deadly))
+        child.resume()
+        assert (await runs.ask(bare_plan(good, n_ctx=1024))).n_ctx == 1024
+        while runs.is_asking:
+            await asyncio.sleep(0.01)
+    gc.collect()  # tasks whose error nobody took say so when they go
+    assert not loud_log.unexpected()
+
+
+async def test_a_pause_waits_for_children_that_are_ending_after_their_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    ending, end = asyncio.Event(), LineChild.close
+
+    async def slowly(child: LineChild) -> None:
+        ending.set()
+        await asyncio.sleep(0.2)
+        await end(child)
+
+    monkeypatch.setattr("desktop.fit.dry_run.dry_runs.REST", 0.0)
+    monkeypatch.setattr(LineChild, "close", slowly)
+    async with DryRuns() as runs:
+        await runs.ask(bare_plan(good))
+        await ending.wait()
+        async with runs.paused():
+            assert not psutil.Process().children()
+
+
+async def test_an_earlier_rest_does_not_end_a_child_that_was_made_ready_after_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    monkeypatch.setattr("desktop.fit.dry_run.dry_runs.REST", 0.3)
+    async with DryRuns() as runs:
+        await runs.ask(bare_plan(good))
+        async with runs.paused():
+            pass
+        monkeypatch.setattr("desktop.fit.dry_run.dry_runs.REST", 60.0)
+        runs.get_ready()
+        child = only_child(runs)
+        await asyncio.sleep(0.6)
+        assert only_child(runs) == child
+
+
+async def test_two_pauses_one_after_the_other_and_one_that_fails_leave_all_turns(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+
+    async def fail(runs: DryRuns) -> None:
+        async with runs.paused():
+            raise ValueError
+
+    async with DryRuns() as runs:
+        asked = [asyncio.ensure_future(runs.ask(bare_plan(good, n_ctx=256 * number))) for number in range(1, 7)]
+        await until_asked(runs)
+        paused = [asyncio.ensure_future(fail(runs)) for _ in range(3)]
+        paused[1].cancel()
+        ends = await asyncio.gather(*paused, return_exceptions=True)
+        assert [type(end) for end in ends] == [ValueError, asyncio.CancelledError, ValueError]
+        assert [answer.n_ctx for answer in await asyncio.gather(*asked)] == [256, 512, 768, 1024, 1280, 1536]
+
+
+async def test_who_leaves_while_the_disk_is_slow_does_not_have_the_answers_opened_after_they_were_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = Answers(tmp_path / "answers.sqlite3")
+    find, looking, disk, found = answers.find, threading.Event(), threading.Event(), threading.Event()
+
+    def slowly(*question: Any) -> Any:
+        looking.set()
+        disk.wait()
+        find(*question)
+        found.set()
+
+    monkeypatch.setattr(answers, "find", slowly)
+    runs = DryRuns(answers)
+    asked = asyncio.ensure_future(runs.ask(bare_plan(tmp_path / "m.stub"), stub_key="one", hardware="machine"))
+    await asyncio.to_thread(looking.wait)
+    asked.cancel()
+    await asyncio.wait([asked])
+    closing = asyncio.ensure_future(runs.close())
+    await asyncio.sleep(0.1)
+    disk.set()
+    await closing
+    await asyncio.to_thread(found.wait)
+    assert answers._database._database is None, "opened again"
