@@ -1,9 +1,11 @@
 """Connects the settings page with the settings file."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from desktop import __version__
+from desktop.actions.hub_token import HubTokenState, forget_hub_token, hub_token_state, set_hub_token
 from desktop.errors import AppError
 from desktop.library.types import InstalledModel
 from desktop.services import Services
@@ -28,6 +30,8 @@ class SettingsController:
         view.value_chosen.connect(self._on_value_chosen)
         view.reset_requested.connect(self._on_reset_requested)
         shell.models_changed.connect(self._offer_models)
+        view.token.token_given.connect(self._on_token_given)
+        view.token.forget_requested.connect(self._on_forget_requested)
         view.show_notices(render(notice) for notice in services.settings.notices)
         self._at_start = {key: self._settings.get(setting) for key, setting in _by_key().items()}
         paths = services.paths
@@ -41,6 +45,7 @@ class SettingsController:
             if not setting.hidden:
                 self._show(setting)
         self._offer_models()
+        self._shell.tasks.start(self._show_token(), name="where the token is")
 
     async def close(self) -> None:
         """Everything was written when it was chosen."""
@@ -54,6 +59,24 @@ class SettingsController:
 
     def _read_library(self) -> tuple[InstalledModel, ...]:
         return self._services.library.installed()  # opens it on first use, which may take its time or fail
+
+    async def _show_token(self) -> None:
+        self._show_token_state(await asyncio.to_thread(hub_token_state, self._services))
+
+    def _show_token_state(self, state: HubTokenState) -> None:
+        self._view.token.set_state(state.place, [render(notice) for notice in state.notices])
+
+    def _on_token_given(self, token: str) -> None:
+        self._shell.tasks.start(self._change_token(lambda: set_hub_token(self._services, token)), name="keep the token")
+
+    def _on_forget_requested(self) -> None:
+        self._shell.tasks.start(self._change_token(lambda: forget_hub_token(self._services)), name="forget the token")
+
+    async def _change_token(self, work: Callable[[], Awaitable[HubTokenState]]) -> None:
+        try:
+            self._show_token_state(await work())
+        except AppError as error:
+            self._view.token.set_problem(sentences(explain(error)))
 
     def _show(self, setting: Setting[Any]) -> None:
         self._view.show_value(setting, self._settings.get(setting))

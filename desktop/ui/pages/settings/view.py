@@ -7,9 +7,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.setting import Setting
-from desktop.settings import ALL_SETTINGS, DEFAULT_MODEL, SECTIONS
+from desktop.settings import ALL_SETTINGS, DEFAULT_MODEL, NETWORK, SECTIONS
 from desktop.ui.bridge import translate_core
 from desktop.ui.pages.settings.editors import ModelEditor, make_editor
+from desktop.ui.pages.settings.token import TokenRow
 from desktop.ui.widgets.buttons import IconButton
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.labels import PlainLabel
@@ -96,6 +97,7 @@ class SettingsView(Page):
         super().__init__("", max_width=820, parent=parent)
         self.header.set_title(self.tr("Settings"))
         self.rows: dict[str, SettingRow] = {}
+        self.token = TokenRow(_EDITOR_WIDTH)
         shown = [setting for setting in settings if not setting.hidden]
         for section in SECTIONS:
             self._add_section(section, [setting for setting in shown if setting.section == section])
@@ -113,6 +115,8 @@ class SettingsView(Page):
             row.reset_requested.connect(self.reset_requested)
             self.rows[setting.key] = row
             card.body.addWidget(row)
+        if section == NETWORK:
+            card.body.addWidget(self.token)
         self.body.addWidget(card)
 
     def show_value(self, setting: Setting[Any], value: Any) -> None:
