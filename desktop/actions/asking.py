@@ -84,9 +84,7 @@ class Asking:
         defaults = await learned_defaults(services, found)
         if imagined is None:
             return cls(services, found, defaults, found.engine.devices, ())
-        probes = defaults.probes.only_cpu() if defaults.probes else None
-        defaults = msgspec.structs.replace(defaults, overheads={}, probes=probes)
-        return cls(services, found, defaults, tuple(map(as_engine_device, imagined)), imagined)
+        return cls(services, found, defaults.for_imagined(), tuple(map(as_engine_device, imagined)), imagined)
 
     async def answers(self, questions: "Sequence[Question]", *, fetch: bool) -> "AsyncGenerator[Choice, None]":
         """Yield each choice with the engine's own figures (`exact`), as soon as they are there.

@@ -36,6 +36,11 @@ class FitDefaults(msgspec.Struct, frozen=True, kw_only=True):
     overheads: dict[str, int] = {}
     probes: Probes | None = None
 
+    def for_imagined(self) -> "FitDefaults":
+        """The same for cards that are not there: what was learned of those at hand is not theirs."""
+        probes = self.probes.only_cpu() if self.probes is not None else None
+        return msgspec.structs.replace(self, overheads={}, probes=probes)
+
 
 def task_about(
     subject: FitSubject,
@@ -47,6 +52,7 @@ def task_about(
 ) -> PlanTask:
     """What a load of the subject would be planned from; never refused."""
     kv = wish.kv or defaults.kv
+    learned = defaults if wish.imagined is None else defaults.for_imagined()
     return PlanTask(
         path=subject.path,
         name=subject.name,
@@ -62,8 +68,8 @@ def task_about(
         gpu_layers=wish.gpu_layers,
         tensor_split=wish.tensor_split or (),
         margin=defaults.margin,
-        overheads=defaults.overheads if wish.imagined is None else {},
-        probes=defaults.probes if wish.imagined is None or defaults.probes is None else defaults.probes.only_cpu(),
+        overheads=learned.overheads,
+        probes=learned.probes,
         parallel=defaults.parallel,
         refuse=False,
     )
