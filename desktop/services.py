@@ -16,7 +16,15 @@ from desktop.engine.known_good import KnownGood
 from desktop.engine.protocol import EngineInfo
 from desktop.errors import AppError, Phrase
 from desktop.paths import Paths, catalog_file
-from desktop.settings import HF_ENDPOINT, MODELS_FOLDER, OFFLINE, OTHER_PROGRAMS, TOKEN_TO_MIRROR
+from desktop.settings import (
+    BANDWIDTH_LIMIT,
+    DOWNLOADS_AT_ONCE,
+    HF_ENDPOINT,
+    MODELS_FOLDER,
+    OFFLINE,
+    OTHER_PROGRAMS,
+    TOKEN_TO_MIRROR,
+)
 from desktop.settings_store import SettingsStore
 
 if TYPE_CHECKING:
@@ -126,9 +134,15 @@ class Services:
     @cached_property
     def downloads(self) -> "DownloadQueue":
         """The downloads under way."""
+        from desktop.download.limiter import BandwidthLimiter
         from desktop.download.queue import DownloadQueue
 
-        return DownloadQueue(hub=self.hub, library=self.library)
+        return DownloadQueue(
+            hub=self.hub,
+            library=self.library,
+            limiter=BandwidthLimiter(partial(self.settings.get, BANDWIDTH_LIMIT)),
+            at_once=partial(self.settings.get, DOWNLOADS_AT_ONCE),
+        )
 
     @property
     def losses(self) -> tuple[Phrase, ...]:

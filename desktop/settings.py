@@ -177,6 +177,17 @@ OTHER_PROGRAMS: dict[str, Setting[bool]] = {
     "huggingface": READ_HUGGING_FACE,
 }
 """Which setting says whether another program's models are read in place; the keys are those of library Source."""
+DOWNLOADS_AT_ONCE: Setting[int] = Setting(
+    key="models.downloads_at_once",
+    type=int,
+    default=2,
+    since="0.1",
+    section=MODELS,
+    title=QT_TRANSLATE_NOOP("core", "Downloads at once"),
+    help=QT_TRANSLATE_NOOP("core", "How many models are fetched at the same time; the others wait for their turn."),
+    minimum=1,
+    maximum=8,
+)
 HF_ENDPOINT: Setting[str] = Setting(
     key="network.hf_endpoint",
     type=str,
@@ -206,6 +217,17 @@ OFFLINE: Setting[bool] = Setting(
     section=NETWORK,
     title=QT_TRANSLATE_NOOP("core", "No network"),
     help=QT_TRANSLATE_NOOP("core", "Snug opens no connection at all while this is on."),
+)
+BANDWIDTH_LIMIT: Setting[int] = Setting(
+    key="network.bandwidth_limit",
+    type=int,
+    default=0,
+    since="0.1",
+    section=NETWORK,
+    title=QT_TRANSLATE_NOOP("core", "Limit for downloads"),
+    help=QT_TRANSLATE_NOOP("core", "Bytes per second that all downloads take together. 0 is no limit."),
+    minimum=0,
+    maximum=10**12,
 )
 MEMORY_MARGIN: Setting[int] = Setting(
     key="memory.margin",

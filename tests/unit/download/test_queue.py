@@ -1,60 +1,19 @@
-"""The queue of downloads: one at a time, the same model never twice, and a restart forgets nothing."""
+"""The queue of downloads: they end in the library, or paused, failed or cancelled, and a restart forgets nothing."""
 
-import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from desktop.catalog.hub import Hub
+from desktop.catalog.hub import HubFile
 from desktop.catalog.hub_errors import HubFileMissing
-from desktop.download.part import part_path
-from desktop.download.queue import DownloadQueue
+from desktop.download.part import PartFile, part_path
 from desktop.download.record import Download, DownloadRecord
 from desktop.download.types import DownloadProgress, DownloadStopped
 from desktop.library.library import Library
-from desktop.library.types import CatalogChoice, InstalledModel
+from desktop.library.types import CatalogChoice
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
-from tests.support.transfers import FILE, IMPATIENT, REPO, make_source
-
-CHOICE = CatalogChoice(
-    model_id="tiny-1b", name="Tiny 1B", quantization="Q4_K_M", repo=REPO, file=FILE, licence="Apache-2.0"
-)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return make_source(tmp_path, size=1_500_000)
-
-
-@pytest.fixture
-def server(source: Path) -> Iterator[HubServer]:
-    with HubServer() as hub:
-        hub.add(REPO, FILE, source)
-        yield hub
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    opened = Library.open(tmp_path / "library.sqlite3", tmp_path / "models")
-    yield opened
-    opened.close()
-
-
-def queue_of(server: HubServer, library: Library) -> DownloadQueue:
-    return DownloadQueue(hub=Hub(server.endpoint, environment={}), library=library, options=IMPATIENT)
-
-
-def assert_same(model: InstalledModel, source: Path) -> None:
-    assert Path(model.path).read_bytes() == source.read_bytes()
-
-
-async def until(queue: DownloadQueue, download_id: str, *, done: int) -> None:
-    """Wait until `done` bytes have come."""
-    came = asyncio.Event()
-    end = queue.subscribe(lambda each: came.set() if each.id == download_id and each.progress.done >= done else None)
-    await asyncio.wait_for(came.wait(), 30)
-    end()
+from tests.support.queues import CHOICE, assert_same, queue_of, until
+from tests.support.transfers import FILE, REPO, make_source
 
 
 @pytest.mark.asyncio
@@ -94,32 +53,6 @@ async def test_a_split_model_comes_whole(server: HubServer, library: Library, so
     model = await queue.wait(queue.start(choice).id)
     assert model.size == 1_900_000
     assert Path(model.path).with_name(names[1]).read_bytes() == second.read_bytes()
-    await queue.close()
-
-
-@pytest.mark.asyncio
-async def test_one_model_at_a_time_and_the_same_one_never_twice(
-    server: HubServer, library: Library, source: Path
-) -> None:
-    server.add("other/tiny", "other-Q8_0.gguf", source)
-    server.bytes_per_second = 3e6
-    queue, active = queue_of(server, library), set[str]()
-    most = 0
-
-    def watch(each: Download) -> None:
-        nonlocal most
-        (active.add if each.progress.state in ("downloading", "verifying") else active.discard)(each.id)
-        most = max(most, len(active))
-
-    queue.subscribe(watch)
-    other = CatalogChoice(model_id="other", name="", quantization="Q8_0", repo="other/tiny", file="other-Q8_0.gguf")
-    first, again, second = queue.start(CHOICE), queue.start(CHOICE), queue.start(other)
-    assert first.id == again.id
-    assert len(queue.downloads()) == 2
-    await queue.wait(first.id)
-    await queue.wait(second.id)
-    assert most == 1
-    assert server.bytes_sent == 2 * server.repositories[REPO].files[FILE].size
     await queue.close()
 
 
@@ -180,9 +113,14 @@ def test_after_a_crash_the_disk_says_how_much_came(server: HubServer, library: L
     progress = DownloadProgress(state="downloading", done=0, total=1_500_000)
     row = Download(id=CHOICE.id, choice=CHOICE, progress=progress, position=1)
     DownloadRecord(library.database).save(row)
-    part = part_path(library.destination(repo=REPO, file=FILE))
-    part.parent.mkdir(parents=True)
-    part.write_bytes(bytes(700_000))
+    destination = library.destination(repo=REPO, file=FILE)
+    destination.parent.mkdir(parents=True)
+    file = HubFile(repo=REPO, file=FILE, revision="c" * 40, size=1_500_000, sha256="a" * 64, url="")
+    part = PartFile(file, destination)
+    part.open()
+    part.begin()
+    part.write(100_000, bytes(700_000))
+    part.close()
     (left,) = queue_of(server, library).downloads()
     assert (left.progress.state, left.progress.done, left.progress.total) == ("paused", 700_000, 1_500_000)
 

@@ -1,0 +1,63 @@
+"""What tests of the queue of downloads share: a model on the Hub of our tests, and what is seen of a queue."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from desktop.catalog.hub import Hub
+from desktop.download.queue import DownloadQueue
+from desktop.download.record import Download
+from desktop.library.library import Library
+from desktop.library.types import CatalogChoice, InstalledModel
+from tests.support.hub_server import HubServer
+from tests.support.transfers import FILE, IMPATIENT, REPO
+
+CHOICE = CatalogChoice(
+    model_id="tiny-1b", name="Tiny 1B", quantization="Q4_K_M", repo=REPO, file=FILE, licence="Apache-2.0"
+)
+
+
+def queue_of(
+    server: HubServer, library: Library, at_once: int = 1, *, asked: Callable[[], int] | None = None
+) -> DownloadQueue:
+    """A queue of `at_once` downloads at a time, or as many as `asked` says."""
+    hub = Hub(server.endpoint, environment={})
+    return DownloadQueue(hub=hub, library=library, options=IMPATIENT, at_once=asked or (lambda: at_once))
+
+
+def assert_same(model: InstalledModel, source: Path) -> None:
+    assert Path(model.path).read_bytes() == source.read_bytes()
+
+
+async def until(queue: DownloadQueue, download_id: str, *, done: int) -> None:
+    """Wait until `done` bytes have come."""
+    came = asyncio.Event()
+    end = queue.subscribe(lambda each: came.set() if each.id == download_id and each.progress.done >= done else None)
+    await asyncio.wait_for(came.wait(), 30)
+    end()
+
+
+def others(server: HubServer, count: int) -> list[CatalogChoice]:
+    """Models of repositories of their own, with the same content."""
+    found = []
+    for number in range(count):
+        repo, file = f"other/tiny{number}", f"other{number}-Q8_0.gguf"
+        server.add_served(repo, file, server.repositories[REPO].files[FILE])
+        found.append(CatalogChoice(model_id=f"other{number}", name="", quantization="Q8_0", repo=repo, file=file))
+    return found
+
+
+class Watcher:
+    """Which downloads began, in which order, and how many were fetched at once."""
+
+    def __init__(self, queue: DownloadQueue) -> None:
+        self.began: list[str] = []
+        self.most = 0
+        self._active = set[str]()
+        queue.subscribe(self._see)
+
+    def _see(self, each: Download) -> None:
+        if each.progress.state == "resolving" and each.id not in self.began:
+            self.began.append(each.id)
+        (self._active.add if each.progress.state in ("downloading", "verifying") else self._active.discard)(each.id)
+        self.most = max(self.most, len(self._active))

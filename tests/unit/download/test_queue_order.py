@@ -1,0 +1,104 @@
+"""Which download comes when: so many at once, in an order that a person may change, and the same file never twice."""
+
+from pathlib import Path
+
+import pytest
+
+from desktop.library.library import Library
+from desktop.library.types import CatalogChoice
+from tests.support.hub_server import HubServer
+from tests.support.queues import CHOICE, Watcher, assert_same, others, queue_of, until
+from tests.support.transfers import FILE, REPO
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("at_once", [1, 2])
+async def test_so_many_at_once_and_the_same_one_never_twice(server: HubServer, library: Library, at_once: int) -> None:
+    server.bytes_per_second = 3e6
+    queue = queue_of(server, library, at_once)
+    watcher = Watcher(queue)
+    first, again = queue.start(CHOICE), queue.start(CHOICE)
+    rest = [queue.start(choice) for choice in others(server, 2)]
+    assert first.id == again.id
+    assert len(queue.downloads()) == 3
+    for each in (first, *rest):
+        await queue.wait(each.id)
+    assert watcher.most == at_once
+    assert server.bytes_sent == 3 * server.repositories[REPO].files[FILE].size
+    await queue.close()
+
+
+@pytest.mark.asyncio
+async def test_two_entries_that_name_one_file_fetch_it_once(server: HubServer, library: Library, source: Path) -> None:
+    server.bytes_per_second = 3e6
+    queue = queue_of(server, library, 2)
+    by_name = CatalogChoice(model_id=REPO, name="tiny-GGUF", quantization="Q4_K_M", repo=REPO)  # its file: asked for
+    by_file = CatalogChoice(model_id="same", name="Same", quantization="Q4_K_M", repo=REPO, file=FILE)
+    for each in [queue.start(choice) for choice in (CHOICE, by_name, by_file)]:
+        assert_same(await queue.wait(each.id), source)
+    assert server.bytes_sent == 1_500_000
+    await queue.close()
+
+
+@pytest.mark.asyncio
+async def test_what_another_entry_still_needs_is_not_discarded(server: HubServer, library: Library) -> None:
+    server.bytes_per_second = 2e6
+    queue = queue_of(server, library)
+    other = CatalogChoice(model_id="same", name="Same", quantization="Q4_K_M", repo=REPO, file=FILE)
+    first, second = queue.start(CHOICE), queue.start(other)
+    await until(queue, first.id, done=600_000)
+    queue.cancel(first.id)
+    server.bytes_per_second = None
+    await queue.wait(second.id)
+    assert server.of("cdn")[-1].range is not None, "it goes on where the other one was"
+    await queue.close()
+
+
+@pytest.mark.asyncio
+async def test_the_order_can_be_changed_and_a_restart_keeps_it(server: HubServer, library: Library) -> None:
+    server.bytes_per_second = 3e6
+    queue = queue_of(server, library)
+    watcher = Watcher(queue)
+    ids = [queue.start(choice).id for choice in (CHOICE, *others(server, 3))]
+    queue.move_up(ids[2])
+    assert [each.id for each in queue.downloads()] == [ids[0], ids[2], ids[1], ids[3]]
+    queue.move_to_front(ids[3])
+    assert [each.id for each in queue.downloads()] == [ids[3], ids[0], ids[2], ids[1]]
+    await queue.wait(ids[3])
+    assert watcher.began[:2] == [ids[0], ids[3]], "what is under way is not interrupted"
+    await queue.close()
+    kept = queue_of(server, library)
+    assert [each.id for each in kept.downloads()] == [ids[2], ids[1]]
+    kept.move_up(ids[2])
+    assert [each.id for each in kept.downloads()] == [ids[2], ids[1]], "the first one stays the first"
+    await kept.close()
+
+
+@pytest.mark.asyncio
+async def test_all_can_be_paused_and_resumed(server: HubServer, library: Library, source: Path) -> None:
+    server.bytes_per_second = 2e6
+    queue = queue_of(server, library, 2)
+    ids = [queue.start(choice).id for choice in (CHOICE, *others(server, 2))]
+    await until(queue, ids[0], done=300_000)
+    queue.pause_all()
+    assert {each.progress.state for each in queue.downloads()} == {"paused"}
+    server.bytes_per_second = None
+    queue.resume_all()
+    for each in ids:
+        assert_same(await queue.wait(each), source)
+    await queue.close()
+
+
+@pytest.mark.asyncio
+async def test_more_begin_as_soon_as_more_may(server: HubServer, library: Library) -> None:
+    server.bytes_per_second = 2e6
+    allowed = [1]
+    queue = queue_of(server, library, asked=lambda: allowed[0])
+    watcher = Watcher(queue)
+    ids = [queue.start(choice).id for choice in (CHOICE, *others(server, 1))]
+    await until(queue, ids[0], done=300_000)
+    assert watcher.most == 1
+    allowed[0] = 2
+    await until(queue, ids[1], done=100_000)
+    assert watcher.most == 2
+    await queue.close()
