@@ -107,7 +107,7 @@ async def judge_files(
     questions = await asyncio.to_thread(_questions, services, listing, chosen, context, kv)
     async with aclosing(asking.answers(questions, fetch=fetch)) as answers:
         async for choice in answers:
-            yield _explained(choice, asking, found)
+            yield _explained(choice, asking, found) if choice.exact else choice
 
 
 async def judge_repos(
@@ -117,11 +117,15 @@ async def judge_repos(
     *,
     context: int | None = None,
     kv: "KvType | None" = None,
+    listings: "dict[str, HubListing] | None" = None,
 ) -> "AsyncGenerator[RepoVerdict, None]":
     """Yield for each repository its best file that fits this machine, as soon as it is found.
 
     Of a repository usually one header is fetched: that of the largest quantized file for which there is memory at
-    all; then smaller ones, TRIED_OF_A_REPOSITORY in all. Close it when it is left early (aclosing).
+    all; then smaller ones, TRIED_OF_A_REPOSITORY in all. Where even the smallest file is larger than the memory, none
+    is: the choice is not exact then, and `missing` is the least that would be. listings: what is known of repositories
+    by their names, so that they are not asked for again; what is learned is added. Close it when it is left early
+    (aclosing).
     """
     from desktop.catalog.remote_header import RemoteHeaders
 
@@ -131,6 +135,7 @@ async def judge_repos(
     slots = asyncio.Semaphore(LISTED_AT_ONCE)
     async with RemoteHeaders(services.hub) as headers:
         judge = _Judge(services, found, asking, headers, context, kv)
+        judge.listings = {} if listings is None else listings
         tasks = [asyncio.ensure_future(judge.verdict(repo, slots)) for repo in repos]
         async with aclosing(as_they_come(tasks)) as verdicts:
             async for verdict in verdicts:
@@ -185,28 +190,35 @@ class _Judge:
         self._context = context
         self._kv = kv
         self._minimum = services.settings.get(MINIMUM_SPEED)
+        self._room = sum(max(budget.free - budget.overhead, 0) for budget in asking.budgets) + _HEADER_AT_MOST
+        self.listings: dict[str, HubListing] = {}
 
     async def verdict(self, repo: "HubRepo", slots: asyncio.Semaphore) -> RepoVerdict:
         """The answer about one repository."""
         failures = list[AppError]()
         async with slots:
             try:
-                listing = await list_files(self._services, repo.repo)
+                listing = self.listings.get(repo.repo) or await list_files(self._services, repo.repo)
             except AppError as error:
                 _log.warning("nothing is known of the files of %s: %s", repo.repo, error)
                 return RepoVerdict(repo=repo, failure=error)
+            self.listings[repo.repo] = listing
             best = await self._best(listing, failures)
         failure = failures[0] if failures and best is None else None
         return RepoVerdict(repo=repo, listing=listing, choice=best, failure=failure)
 
     async def _best(self, listing: "HubListing", failures: list[AppError]) -> "Choice | None":
         best: Choice | None = None
-        for file in self._candidates(listing.models):
+        candidates = self._candidates(listing.models)
+        if not candidates and listing.models:
+            return await self._too_large(listing)
+        for file in candidates:
             [question] = await asyncio.to_thread(_questions, self._services, listing, (file,), self._context, self._kv)
             choice = await self._asking.answer(question, self._headers, on_failure=failures.append)
             if choice is None:
                 break
-            choice = _explained(choice, self._asking, self._found)
+            if choice.exact:
+                choice = _explained(choice, self._asking, self._found)
             if best is None or self._rank(choice) > self._rank(best):
                 best = choice
             if not choice.exact or self._rank(choice) == _ORDER["fits"] + _QUICK:
@@ -214,15 +226,27 @@ class _Judge:
         return best
 
     def _candidates(self, models: "Sequence[HubModelFile]") -> "list[HubModelFile]":
-        """Those for whose weights there is memory at all, largest first; else the smallest there is."""
-        room = sum(max(budget.free - budget.overhead, 0) for budget in self._asking.budgets) + _HEADER_AT_MOST
-        quantized = [model for model in models if model.quantization not in _UNQUANTIZED] or list(models)
-        fitting = [model for model in quantized if model.size <= room]
+        """Those for whose weights there is memory at all, largest first, each clearly smaller than the one before."""
+        fitting = [model for model in models if model.size <= self._room]
+        quantized = [model for model in fitting if model.quantization not in _UNQUANTIZED] or fitting
         chosen: list[HubModelFile] = []
-        for model in sorted(fitting, key=lambda model: model.size, reverse=True):
+        for model in sorted(quantized, key=lambda model: model.size, reverse=True):
             if not chosen or model.size <= _CLEARLY_SMALLER * chosen[-1].size:
                 chosen.append(model)
-        return chosen[:TRIED_OF_A_REPOSITORY] or quantized[:1]
+        return chosen[:TRIED_OF_A_REPOSITORY]
+
+    async def _too_large(self, listing: "HubListing") -> "Choice":
+        """The smallest file, whose weights alone are more than there is memory."""
+        from desktop.engine.protocol import DeviceMemory
+
+        smallest = listing.models[0]
+        [question] = await asyncio.to_thread(_questions, self._services, listing, (smallest,), self._context, self._kv)
+        choice = msgspec.structs.replace(
+            question.choice,
+            memory=(DeviceMemory(device=self._asking.budgets[0].name, weights=smallest.size),),
+            missing=smallest.size - self._room,
+        )
+        return _explained(choice, self._asking, self._found)
 
     def _rank(self, choice: "Choice") -> int:
         """How well a choice serves: the higher, the better."""
@@ -290,10 +314,8 @@ def _unjudged(listing: "HubListing", file: "HubModelFile", context: int, kv: "Kv
 
 
 def _explained(choice: "Choice", asking: Asking, found: Survey) -> "Choice":
-    """With its reasons; what the engine refused has its own."""
+    """With its reasons."""
     from desktop.fit.advice.reasons import reasons_for_file
 
-    if not choice.exact:
-        return choice
     reasons = reasons_for_file(choice, budgets=asking.budgets, disk_free=found.profile.disk.free)
     return msgspec.structs.replace(choice, reasons=reasons)

@@ -32,8 +32,9 @@ class HubAnswer(NamedTuple):
 
 
 async def ask_hub(hub: Hub, path: str, parameters: Parameters, *, what: str) -> HubAnswer:
-    """Ask `path` ("api/models") of the Hub. what: for the words of an error, a repository or a search.
+    """Ask `path` ("api/models") of the Hub.
 
+    what: a repository, or "models" for the list of them; for the words of an error, and of what page it speaks.
     Raises OfflineSwitchOn, BadEndpoint, HubFileMissing, HubAccessDenied, HubBusy, HubUnreachable.
     """
     await hub.prepare()
@@ -72,7 +73,7 @@ def _check_status(hub: Hub, response: "httpx2.Response", what: str) -> None:
             response.status_code,
             code=response.headers.get("X-Error-Code", ""),
             what=what,
-            page=f"{hub.endpoint}/{what}" if "/" in what else hub.endpoint,
+            page=f"{hub.endpoint}/{what}",
             wait=retry_after(response.headers.get("Retry-After")),
             detail=dict(response.headers),
         )

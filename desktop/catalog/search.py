@@ -133,7 +133,7 @@ async def search(
             parameters[name] = value.encode("utf-8", "replace").decode()
     if author:
         check_repo(f"{author}/x")
-    answer = await ask_hub(hub, "api/models", parameters, what="")
+    answer = await ask_hub(hub, "api/models", parameters, what="models")
     try:
         rows = _list.decode(answer.body)
     except BAD_JSON as error:

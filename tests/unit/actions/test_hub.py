@@ -21,6 +21,7 @@ from desktop.actions.hub import (
     search_hub,
 )
 from desktop.catalog.hub_errors import HubFileMissing
+from desktop.catalog.hub_files import HubListing
 from desktop.engine.protocol import DeviceKind, EngineDevice, EngineInfo
 from desktop.errors import AppError
 from desktop.fit.memory.placement import CPU
@@ -204,6 +205,35 @@ async def test_a_repository_of_which_nothing_fits_is_told_apart(
     assert verdict.choice.exact
     assert verdict.choice.missing > 0
     assert len(server.of("cdn")) <= TRIED_OF_A_REPOSITORY
+
+
+async def test_no_header_is_fetched_of_what_is_larger_than_all_memory(
+    services: Services, server: HubServer, found: Survey
+) -> None:
+    huge = [
+        {"rfilename": f"huge-{name}.gguf", "size": size, "lfs": {"sha256": "0" * 64, "size": size, "pointerSize": 134}}
+        for name, size in (("Q4_K_M", 400 * GIB), ("Q8_0", 700 * GIB))
+    ]
+    server.repositories[REPO].facts["siblings"] = huge
+    verdict = (await verdicts(services, found))[REPO]
+    assert not server.of("cdn")
+    assert not verdict.fits
+    choice = verdict.choice
+    assert choice is not None
+    assert (choice.file, choice.verdict, choice.exact) == ("huge-Q4_K_M.gguf", "does_not_fit", False)
+    assert 380 * GIB < choice.missing < 400 * GIB - 10 * GIB
+    assert choice.memory_total == 400 * GIB
+    assert "missing" in choice.reasons[0].render()
+
+
+async def test_what_was_listed_is_not_asked_for_again(services: Services, server: HubServer, found: Survey) -> None:
+    page, listings = await search_hub(services), dict[str, HubListing]()
+    for context in (512, 1024):
+        rows = judge_repos(services, found, page.repos, context=context, listings=listings)
+        assert [verdict.fits async for verdict in rows] == [True]
+    assert set(listings) == {REPO}
+    assert len([request for request in server.of("hub") if "/revision/" in request.path]) == 1
+    assert len(server.of("cdn")) == 1
 
 
 @pytest.mark.allow_log("nothing is known of the files of")
