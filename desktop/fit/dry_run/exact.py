@@ -28,8 +28,6 @@ class ExactFit(msgspec.Struct, frozen=True, kw_only=True):
 
     memory: tuple[DeviceMemory, ...]
     layers: tuple[str, ...]
-    n_ctx: int
-    engine: str
     by_arithmetic: bool
 
 
@@ -68,8 +66,6 @@ def exact_fit(
     return ExactFit(
         memory=sums.memory(plan.devices),
         layers=answer.layers,
-        n_ctx=answer.n_ctx,
-        engine=answer.engine,
         by_arithmetic=by_arithmetic,
     )
 

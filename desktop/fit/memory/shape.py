@@ -71,12 +71,14 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     tied_weights: bytes of the token embeddings that the head shares (they are copied when the head leaves the CPU),
     0 when the head has its own. input_weights: bytes that always stay on the CPU (token embeddings).
     shared_weights: bytes that every device with a layer gets a copy of (rope tables).
+    layers: what each block keeps of the conversation; window: tokens that its sliding ones see, 0 without any.
+    n_embd: values per token of the residual stream. n_vocab: tokens of the vocabulary.
     layer_active: share of the layers' bytes that one token reads (experts used of all).
     layer_experts: bytes of the routed experts in each block, layer_feed_forward: those of its dense feed-forward step;
     both are part of layer_weights, and can be kept on the CPU while the rest of the block is not. () where unknown.
     ff_width: values per token of the widest feed-forward step. attention_width: values per token of Q, K and V.
     layer_products: the matrices of each block, head_products: those of the head, for the speed; () where unknown.
-    n_head: heads of attention, 0 where unknown.
+    n_head: heads of attention, 0 where unknown. exact: from a header, else an estimate.
     """
 
     layer_weights: tuple[int, ...]

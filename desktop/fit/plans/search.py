@@ -22,10 +22,11 @@ LEAST_CONTEXT = 1024
 
 
 class Candidate(NamedTuple):
-    """One way to place the model, with the bytes left on each device after its margin.
+    """One way to place the model.
 
-    speed: as it is stated, at DEPTH. full: tokens per second that it writes with a full context, by which ways to place
-    a model are compared.
+    memory: what each device needs. left: bytes left on each after its margin, negative where they are missing. speed:
+    as it is stated, at DEPTH. full: tokens per second that it writes with a full context, by which ways to place a
+    model are compared.
     """
 
     request: Request
@@ -58,6 +59,8 @@ class _Placed(NamedTuple):
 class Problem(NamedTuple):
     """What is to be planned, apart from the context.
 
+    budgets: the CPU first, then the graphics cards in the engine's order. speed: how fast these devices are. figures:
+    of the model's quantization, for a speed that is not measured.
     gpu_layers, tensor_split: what the person fixed; None and () leave it open.
     model: its key (`tensors_key`), so that its own runs correct its speed; "" where no header is known. corrections:
     what the engine told so far.
