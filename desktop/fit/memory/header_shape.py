@@ -95,7 +95,6 @@ def _shape_of(parts: _Parts) -> ModelShape:
         layer_products=_layer_products(header.n_layer, tensors),
         head_products=products_of([head] if head else []),
         n_head=header.number("attention.head_count"),
-        exact=True,
     )
 
 

@@ -78,7 +78,7 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     both are part of layer_weights, and can be kept on the CPU while the rest of the block is not. () where unknown.
     ff_width: values per token of the widest feed-forward step. attention_width: values per token of Q, K and V.
     layer_products: the matrices of each block, head_products: those of the head, for the speed; () where unknown.
-    n_head: heads of attention, 0 where unknown. exact: from a header, else an estimate.
+    n_head: heads of attention, 0 where unknown.
     """
 
     layer_weights: tuple[int, ...]
@@ -98,7 +98,6 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     layer_products: tuple[tuple[Products, ...], ...] = ()
     head_products: tuple[Products, ...] = ()
     n_head: int = 0
-    exact: bool = False
 
     @cached_property
     def n_layer(self) -> int:

@@ -27,8 +27,6 @@ def test_the_estimate_of_the_starter_model_is_near_the_file(starter_model: Path)
     size, is_estimate = file_size(entry, entry.quantizations[0])
     estimate = shape_of_catalog(entry, entry.quantizations[0])
     assert is_estimate
-    assert not estimate.exact
-    assert exact.exact
     assert 0.8 < size / exact.total_weights < 1.2
     assert estimate.total_weights == size
     request = Request(8192)
