@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from PySide6.QtCore import QObject
 
 from desktop.actions.hub import RepoVerdict, hub_file_choice, judge_files, judge_repos, list_files, search_hub
@@ -181,7 +183,9 @@ class HubController(QObject):
                 judge_files(self._services, found, listing, context=context, kv=kv, on_failure=self._shell.report)
             ) as answers:
                 async for choice in answers:
-                    self._files[choice.file] = choice
+                    # All of one repository: what tells them apart is the file.
+                    name = PurePosixPath(choice.file).stem
+                    self._files[choice.file] = msgspec.structs.replace(choice, model_name=name)
                     self._show.request()
         except AppError as error:
             self._view.set_failed(*explain(error))

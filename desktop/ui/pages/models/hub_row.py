@@ -57,8 +57,12 @@ class HubRow(QFrame):
     def _about(self) -> str:
         repo = self.repo
         parts = [repo.publisher, repo.licence]
-        parts.append(self.tr("{count} downloads").format(count=count(repo.downloads)))
-        parts.append(self.tr("{count} likes").format(count=count(repo.likes)))
+        if repo.downloads:
+            one, several = self.tr("1 download"), self.tr("{count} downloads")
+            parts.append(one if repo.downloads == 1 else several.format(count=count(repo.downloads)))
+        if repo.likes:
+            one, several = self.tr("1 like"), self.tr("{count} likes")
+            parts.append(one if repo.likes == 1 else several.format(count=count(repo.likes)))
         if repo.updated is not None:
             moment = QDateTime.fromMSecsSinceEpoch(int(repo.updated * 1000), QTimeZone.utc())
             day = QLocale().toString(moment.date(), QLocale.FormatType.ShortFormat)
@@ -92,7 +96,9 @@ class HubRow(QFrame):
             self.tr("{size} memory").format(size=gib(choice.memory_total)),
         ]
         if choice.verdict != "does_not_fit":
-            parts.append(self.tr("about {speed} tok/s").format(speed=speed(choice.speed.decode)))
+            measured, estimated = self.tr("about {speed} tok/s"), self.tr("about {speed} tok/s (estimate)")
+            words = measured if choice.speed.measured else estimated
+            parts.append(words.format(speed=speed(choice.speed.decode)))
         self._figures.setText(" · ".join(part for part in parts if part))
         self._download.set_icon_name("chat" if choice.installed else "download")
         words = self.tr("Chat with {name}") if choice.installed else self.tr("Download {name}")

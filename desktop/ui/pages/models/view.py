@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
@@ -22,6 +22,9 @@ from desktop.ui.widgets.context_choice import ContextChoice
 from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
 from desktop.ui.widgets.page import Page
 from desktop.ui.widgets.progress import ProgressCard
+
+_SEEN_OF_RESULTS = 260
+"""Pixels of a search's results that are brought on the screen."""
 
 
 class ModelsView(Page):
@@ -243,7 +246,11 @@ class ModelsView(Page):
 
     def _on_hub_wanted(self) -> None:
         self.hub.show()
+        QTimer.singleShot(0, self._bring_hub_into_sight)  # once the card has its place
         self.hub_search_requested.emit(self._search.text().strip())
+
+    def _bring_hub_into_sight(self) -> None:
+        self.scroll_area.ensureVisible(0, self.hub.y() + _SEEN_OF_RESULTS, 0, 0)
 
     def _on_row_reached(self, rect: QRect) -> None:
         top_left = self.table.mapTo(self._page_body(), rect.topLeft())
