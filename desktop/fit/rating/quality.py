@@ -46,7 +46,6 @@ class QuantFigures(msgspec.Struct, frozen=True, kw_only=True):
     kld: float
     gpu_efficiency: float
     cpu_efficiency: float
-    note: str = ""
 
 
 class KvQuality(NamedTuple):
@@ -62,7 +61,7 @@ class KvQuality(NamedTuple):
 
 
 class _KvRow(msgspec.Struct, frozen=True, kw_only=True):
-    """architectures: beginnings of names; k, v: the types measured."""
+    """architectures: beginnings of names; k, v: the types measured. source: of the figures; no row is without one."""
 
     architectures: tuple[str, ...]
     k: KvType
