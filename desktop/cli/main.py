@@ -10,7 +10,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from desktop import __version__
-from desktop.cli import bench, chat, doctor, fit, import_, models, probe, recommend, rm, verify
+from desktop.cli import bench, chat, doctor, fit, import_, models, probe, pull, recommend, rm, verify
 from desktop.cli.output import close_stdout_quietly, print_error, print_note, replace_closed_streams
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.paths import user_paths
@@ -28,7 +28,7 @@ class SystemRefused(AppError):
     hint = QT_TRANSLATE_NOOP("core", "Check the disk, and where the output goes. --debug shows where it happened.")
 
 
-_VERBS = (probe, doctor, recommend, fit, bench, models, import_, rm, verify, chat)
+_VERBS = (probe, doctor, recommend, fit, bench, models, pull, import_, rm, verify, chat)
 
 
 def run_command_line(arguments: "Sequence[str]") -> int:

@@ -210,9 +210,8 @@ class DownloadQueue:
     async def _resolve(self, choice: CatalogChoice) -> HubFile:
         if choice.file:
             return await self._hub.file(repo=choice.repo, file=choice.file, revision=choice.revision)
-        return await self._hub.file_of_quantization(
-            repo=choice.repo, quantization=choice.quantization, revision=choice.revision
-        )
+        model = await self._hub.model(repo=choice.repo, quantization=choice.quantization, revision=choice.revision)
+        return await self._hub.file(repo=model.repo, file=model.file, revision=model.commit)
 
     async def _transfer(self, download_id: str, file: HubFile, before: int, total: int, resumed: int) -> int:
         """Fetch one file; returns how much of it was there already."""

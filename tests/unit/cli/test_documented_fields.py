@@ -11,6 +11,7 @@ import pytest
 from desktop.cli import fit, recommend
 from desktop.cli.import_ import Imported
 from desktop.cli.models import ListedModel
+from desktop.cli.pull import PulledModel
 from desktop.cli.rm import Removed
 from desktop.cli.verify import Verified
 from desktop.fit.advice import recommend as ranking
@@ -60,7 +61,9 @@ def answer() -> dict[str, Any]:
     return recommend.as_json(msgspec.structs.replace(found, choices=(kept, *found.choices[1:])))
 
 
-@pytest.mark.parametrize(("verb", "printed"), [("import", Imported), ("rm", Removed), ("verify", Verified)])
+@pytest.mark.parametrize(
+    ("verb", "printed"), [("import", Imported), ("rm", Removed), ("verify", Verified), ("pull", PulledModel)]
+)
 def test_the_verbs_of_the_library_print_what_is_documented(
     project_root: Path, verb: str, printed: type[msgspec.Struct]
 ) -> None:

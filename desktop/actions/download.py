@@ -1,0 +1,49 @@
+"""Getting a model: from its name to a verified file in the library."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from desktop.actions.models import resolve_model
+from desktop.download.record import Download
+from desktop.library.types import CatalogChoice, InstalledModel
+from desktop.services import Services
+
+OnChange = Callable[[Download], None]
+
+
+class Pulled(msgspec.Struct, frozen=True, kw_only=True):
+    """What came. seconds: that it took. resumed_from: bytes of it that were on this disk before."""
+
+    model: InstalledModel
+    seconds: float
+    resumed_from: int
+
+
+def queue_choice(services: Services, choice: CatalogChoice) -> Download:
+    """Queue a model that was found, in the catalog or on the Hub; one that is under way is returned as it is."""
+    return services.downloads.start(choice)
+
+
+async def pull_model(services: Services, reference: str, *, on_change: OnChange) -> Pulled:
+    """Fetch what `reference` names, or go on with it, and wait until it is verified and in the library.
+
+    What is on this disk already is left alone. Cancelling keeps what came, and the queue shows it as paused.
+    `on_change` is called with the download each time it changes.
+
+    Raises what resolve_model raises; OfflineSwitchOn, HubAccessDenied, HubFileMissing and its kin, HubBusy,
+    HubUnreachable, TransferGaveUp, ChecksumMismatch, NoRoomForDownload, FileTooLarge, FileNotSaved; DownloadStopped.
+    """
+    found = await asyncio.to_thread(resolve_model, services, reference)
+    if isinstance(found, InstalledModel):
+        return Pulled(model=found, seconds=0.0, resumed_from=found.size)
+    queue, began = services.downloads, time.monotonic()
+    end = queue.subscribe(lambda each: on_change(each) if each.id == found.id else None)
+    try:
+        installed = await queue.wait(queue_choice(services, found).id)
+    finally:
+        end()
+    done = next(each for each in queue.downloads() if each.id == found.id)
+    return Pulled(model=installed, seconds=time.monotonic() - began, resumed_from=done.progress.resumed_from)

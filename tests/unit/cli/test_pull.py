@@ -1,0 +1,108 @@
+"""`snug pull MODEL` as a program: it downloads, verifies, goes on after an interrupt, and says so."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from desktop.cli.pull import PulledModel, bar, in_words, line
+from desktop.download.types import DownloadProgress
+from desktop.errors import Phrase
+from tests.support.hub_server import Fault, HubServer
+from tests.support.transfers import make_source
+
+REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return make_source(tmp_path)
+
+
+@pytest.fixture
+def server(source: Path) -> Iterator[HubServer]:
+    with HubServer() as hub:
+        hub.add(REPO, FILE, source)
+        yield hub
+
+
+def start(root: Path, server: HubServer, *words: str) -> "subprocess.Popen[str]":
+    environment = dict(os.environ, HF_ENDPOINT=server.endpoint, NO_PROXY="127.0.0.1")
+    return subprocess.Popen(
+        [sys.executable, "-m", "desktop", "pull", *words],
+        cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def pull(root: Path, server: HubServer, *words: str) -> tuple[int, str, str]:
+    child = start(root, server, *words)
+    out, errors = child.communicate(timeout=100)
+    return child.returncode, out, errors
+
+
+def test_it_downloads_verifies_and_does_it_once(project_root: Path, server: HubServer, source: Path) -> None:
+    code, out, errors = pull(project_root, server, f"{REPO}:Q4_K_M", "--json")
+    assert code == 0, errors
+    answer = json.loads(out)
+    assert Path(answer["path"]).read_bytes() == source.read_bytes()
+    assert (answer["size"], answer["resumed_from"]) == (3_000_000, 0)
+    assert answer["sha256"] == server.repositories[REPO].files[FILE].sha256
+    assert "verifying: 100 %" in errors
+    code, out, _ = pull(project_root, server, f"{REPO}/{FILE}")
+    assert (code, out.startswith(f"{REPO}:Q4_K_M is on this disk (3.0 MB): ")) == (0, True)
+    assert server.bytes_sent == 3_000_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another program cannot press Ctrl-C there")
+def test_an_interrupt_keeps_what_came_and_the_next_one_goes_on(
+    project_root: Path, server: HubServer, source: Path, snug_home: Path
+) -> None:
+    server.bytes_per_second = 1e6
+    child = start(project_root, server, f"{REPO}:Q4_K_M")
+    part = snug_home / "data" / "models" / "owner" / "tiny-GGUF" / f"{FILE}.part"
+    deadline = time.monotonic() + 60
+    while not part.exists() or part.stat().st_size < 500_000:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    out, errors = child.communicate(timeout=60)
+    assert (child.returncode, out) == (130, "")
+    assert "Traceback" not in errors
+    server.bytes_per_second = None
+    code, out, errors = pull(project_root, server, f"{REPO}:Q4_K_M", "--json")
+    assert code == 0, errors
+    answer = json.loads(out)
+    assert 500_000 <= answer["resumed_from"] < 3_000_000
+    assert Path(answer["path"]).read_bytes() == source.read_bytes()
+
+
+def test_what_is_not_there_and_what_is_damaged_are_explained(project_root: Path, server: HubServer) -> None:
+    code, out, errors = pull(project_root, server, f"{REPO}:Q8_0")
+    assert (code, out) == (1, "")
+    assert "error: " in errors
+    assert "Q4_K_M" in errors, "it names what there is"
+    server.faults.append(Fault("flip", at=1000))
+    code, out, errors = pull(project_root, server, f"{REPO}:Q4_K_M")
+    assert (code, out) == (1, "")
+    assert "arrived damaged" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_person_reads_how_far_it_is() -> None:
+    progress = DownloadProgress(state="downloading", done=25_000_000, total=100_000_000, speed=5e6, seconds_left=3725)
+    assert bar(progress) == " 25% [######..................] 25.0 MB of 0.10 GB  5.0 MB/s  1:02:05 left"
+    assert line(progress) == "downloading: 25 % 25.0 MB of 0.10 GB  5.0 MB/s  1:02:05 left"
+    waiting = DownloadProgress(state="downloading", done=1, total=100, message=Phrase("The connection broke."))
+    assert bar(waiting).startswith("The connection broke: 1 %")
+    assert line(DownloadProgress(state="resolving")) == "asking the Hub"
+
+
+def test_the_end_says_what_was_fetched() -> None:
+    result = PulledModel(id="m:Q8_0", path="/p", size=300_000_000, sha256=None, seconds=2.0, resumed_from=100_000_000)
+    assert in_words(result) == "verified: m:Q8_0 (0.30 GB, 0.10 GB of it from before, 0.10 GB/s): /p"
