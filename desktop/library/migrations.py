@@ -66,6 +66,14 @@ def _what_is_found(connection: apsw.Connection) -> None:
             revision TEXT NOT NULL,
             added REAL NOT NULL
         ) STRICT, WITHOUT ROWID;
+        """
+    )
+    _hidden_and_digests(connection)
+
+
+def _hidden_and_digests(connection: apsw.Connection) -> None:
+    connection.execute(
+        """
         CREATE TABLE hidden (
             path TEXT PRIMARY KEY           -- a file of somebody else that the person does not want to see
         ) STRICT, WITHOUT ROWID;

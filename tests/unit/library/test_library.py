@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from desktop.catalog.file_names import UnsafeName
+from desktop.database import open_database
 from desktop.errors import FileUnreadable
 from desktop.gguf.errors import NotAGguf
 from desktop.library.errors import ModelFileGone, UnknownModel, UnnameableFile
 from desktop.library.library import Library
+from desktop.library.migrations import MIGRATIONS
+from desktop.library.stores.place import Place
 from desktop.library.types import CatalogChoice, InstalledModel
 from tests.support.catalogs import tiny_catalog
+from tests.support.model_files import small_model
 
 
 def install(library: Library, *, quantization: str = "Q4_K_M", file: str = "") -> InstalledModel:
@@ -118,3 +122,19 @@ def test_a_file_whose_name_is_no_text_is_refused_with_advice(library: Library, t
         library.find(str(path))
     assert "Rename" in caught.value.explain().hint
     assert str(caught.value).encode()
+
+
+def test_a_library_of_an_older_version_is_brought_up_to_date(home: Path, tmp_path: Path) -> None:
+    folder, path = tmp_path / "older", small_model(tmp_path / "older" / "models" / "owner" / "r" / "tiny-Q8_0.gguf")
+    database = open_database(folder / "library.sqlite3", name="library", migrations=MIGRATIONS[:1])
+    row = ("tiny-1b:Q8_0", "tiny-1b", "Tiny 1B", "Q8_0", str(path), path.stat().st_size, 1.0, "MIT", "", "", "", "")
+    database.execute(f"INSERT INTO models VALUES ({', '.join('?' * len(row))})", row)
+    database.close()
+    library = Library.open(folder / "library.sqlite3", folder / "models")
+    model = library.find("tiny-1b")
+    assert (model.name, model.source, model.condition, model.architecture) == ("Tiny 1B", "snug", "ready", "")
+    library.scan(place=Place(home, {}, "linux"))
+    assert library.find("tiny-1b").architecture == "llama"
+    os.utime(path, ns=(1, 10**18))
+    assert library.entry("tiny-1b").condition == "changed", "its time is known now"
+    library.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from desktop.library.library import Library
 from desktop.library.stores.place import Place
 from desktop.library.types import InstalledModel
 from desktop.library.verification import ContentWrong, verify_model
-from desktop.library.work import Work
+from desktop.library.work import Stopped, Work
 from tests.support.model_files import small_model, split_model
 
 
@@ -81,6 +82,15 @@ def test_what_is_gone_cannot_be_checked(library: Library) -> None:
     Path(model.path).unlink()
     with pytest.raises(ModelFileGone):
         verify_model(library, model)
+
+
+def test_a_cancelled_check_finds_nothing_wrong(library: Library) -> None:
+    model = download(library)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        verify_model(library, model, Work(stop=stop))
+    assert library.find(model.id) == model
 
 
 def test_duplicates_are_listed_and_read_once(library: Library, place: Place, tmp_path: Path) -> None:
