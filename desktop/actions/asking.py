@@ -28,7 +28,7 @@ FETCHED_AT_ONCE = 3
 """Headers that are fetched side by side for a page; each has a megabyte or ten."""
 
 LOOKED_AT_ONCE = 3
-"""Models that are known and looked at side by side; the engine answers about one at a time."""
+"""Models that are known and looked at side by side: one more than the dry runs have children, so that none waits."""
 
 KEPT_FOR_THE_SESSION = 4096
 T = TypeVar("T")
