@@ -238,9 +238,9 @@ def _found_file(
     root: Root, candidate: Candidate, stamp: FileStamp, facts: FileFacts, before: FoundFile | None
 ) -> FoundFile:
     path, origin = candidate.path, candidate.origin
-    model_id = origin.model_id
+    model_id = line_of(origin.model_id)
     title = title_of(path)
-    short = origin.short or (catalog_key(model_id, facts.quantization) if model_id else title)
+    short = line_of(origin.short) or (catalog_key(model_id, facts.quantization) if model_id else title)
     return FoundFile(
         path=str(path),
         id=before.id if before is not None else short,
@@ -250,7 +250,7 @@ def _found_file(
         size=stamp.size,
         stamp=stamp.stamp,
         model_id=model_id,
-        name=origin.name or facts.name or title,
+        name=line_of(origin.name) or facts.name or title,
         quantization=facts.quantization,
         architecture=facts.architecture,
         context=facts.context,

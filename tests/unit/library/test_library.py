@@ -128,7 +128,7 @@ def test_a_library_of_an_older_version_is_brought_up_to_date(home: Path, tmp_pat
     folder, path = tmp_path / "older", small_model(tmp_path / "older" / "models" / "owner" / "r" / "tiny-Q8_0.gguf")
     database = open_database(folder / "library.sqlite3", name="library", migrations=MIGRATIONS[:1])
     row = ("tiny-1b:Q8_0", "tiny-1b", "Tiny 1B", "Q8_0", str(path), path.stat().st_size, 1.0, "MIT", "", "", "", "")
-    database.execute(f"INSERT INTO models VALUES ({', '.join('?' * len(row))})", row)
+    database.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     database.close()
     library = Library.open(folder / "library.sqlite3", folder / "models")
     model = library.find("tiny-1b")

@@ -156,6 +156,15 @@ def test_ollama_manifests_that_lie_are_harmless(library: Library, home: Path, tm
     assert listed(library, Place(home, {}, "linux")) == {}
 
 
+def test_names_of_another_program_are_one_line(library: Library, home: Path, tmp_path: Path) -> None:
+    name = "a\nb\x1b[2J"
+    add_to_ollama(home / ".ollama" / "models", f"registry.ollama.ai/library/{name}/t", small_model(tmp_path / "t.gguf"))
+    small_model(home / ".lmstudio" / "models" / name / name / "c.gguf", fill=1)
+    for model in listed(library, Place(home, {}, "linux")).values():
+        assert (model.id + model.name + model.model_id).isprintable()
+        assert library.find(model.id) == model
+
+
 def test_ollama_where_its_variable_says(home: Path, tmp_path: Path) -> None:
     place = Place(home, {"OLLAMA_MODELS": f'"{tmp_path / "o"}"'}, "win32")
     assert roots("ollama", place) == (tmp_path / "o", home / ".ollama" / "models")
