@@ -12,8 +12,9 @@ from desktop import services
 from desktop.actions.recommend import recommend_models
 from desktop.fit.types import Choice
 from desktop.hardware.types import HardwareProfile
+from desktop.library.types import CatalogChoice
 from desktop.services import Survey
-from desktop.settings import HF_ENDPOINT, KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
+from desktop.settings import DOWNLOADS_AT_ONCE, HF_ENDPOINT, KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
 from desktop.ui.item_models.choices import MODEL, SPEED
 from desktop.ui.pages.models import controller
 from tests.support.catalogs import tiny_catalog
@@ -297,3 +298,41 @@ def test_a_download_of_an_earlier_run_is_still_there_to_go_on_with(
     page.view.resume_requested.emit(name)
     page.until("the end", lambda: page.notices)
     assert page.notices[0].text == "Tiny 1B is ready and verified."
+
+
+def test_a_download_that_waits_can_be_made_the_next_and_all_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
+    hub.bytes_per_second = 200_000
+    hub.add("owner/other-GGUF", "other-Q8_0.gguf", next(iter(hub.repositories["owner/tiny-GGUF"].files.values())).path)
+    page.settings.set(HF_ENDPOINT, hub.endpoint)
+    page.settings.set(DOWNLOADS_AT_ONCE, 1)
+    open_and_wait(page)
+    queue = page.services.downloads
+    files = [
+        ("tiny-1b", "Q4_K_M", "owner/tiny-GGUF"),
+        ("tiny-1b", "Q8_0", "owner/tiny-GGUF"),
+        ("o", "Q8_0", "owner/other-GGUF"),
+    ]
+
+    async def start() -> None:
+        for model, quantization, repo in files:
+            queue.start(CatalogChoice(model_id=model, name=model, quantization=quantization, repo=repo))
+
+    page.do(start())
+    order = [f"{model}:{quantization}" for model, quantization, _ in files]
+    page.until("the cards", lambda: list(page.view.downloads) == order)
+    page.until("the first", lambda: "MB of" in page.view.downloads[order[0]].text())
+    waiting = [name for name, card in page.view.downloads.items() if card._next.isVisible()]
+    assert waiting == [order[2]], "the one that is the next already is not offered it"
+    page.view.downloads[order[2]].next_requested.emit()
+    column = page.view._download_column
+    page.until(
+        "its place",
+        lambda: column.indexOf(page.view.downloads[order[2]]) < column.indexOf(page.view.downloads[order[1]]),
+    )
+    page.view._stop_all.click()
+    page.until("the end", lambda: {each.progress.state for each in queue.downloads()} == {"paused"})
+    assert page.view._resume_all.isVisible()
+    hub.bytes_per_second = None
+    page.view._resume_all.click()
+    page.until("all of them", lambda: len(page.services.library.installed()) == 4, timeout=60)
+    page.until("no card", lambda: page.view.downloads == {})

@@ -9,11 +9,15 @@ from desktop.ui.widgets.labels import ElidedLabel
 
 
 class ProgressCard(Card):
-    """A title, a bar, a line of figures and Stop; work that was stopped offers to go on or to be forgotten."""
+    """A title, a bar, a line of figures and Stop; work that was stopped offers to go on or to be forgotten.
+
+    Work that waits for its turn offers to be the next.
+    """
 
     stop_requested = Signal()
     resume_requested = Signal()
     discard_requested = Signal()
+    next_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -29,15 +33,18 @@ class ProgressCard(Card):
         self._resume.clicked.connect(self.resume_requested)
         self._discard = Button(self.tr("Remove"))
         self._discard.clicked.connect(self.discard_requested)
+        self._next = Button(self.tr("Make it the next"))
+        self._next.clicked.connect(self.next_requested)
         words = QHBoxLayout()
         words.setSpacing(8)
         words.addWidget(self._title, 1)
-        for button in (self._resume, self._discard, self._stop):
+        for button in (self._next, self._resume, self._discard, self._stop):
             words.addWidget(button)
         self.body.addLayout(words)
         self.body.addWidget(self._bar)
         self.body.addWidget(self._figures)
         self.set_stopped(False)
+        self.set_waiting(False)
 
     def show_progress(self, title: str, figures: str, fraction: float | None) -> None:
         """Show how far the work came, 0 to 1; None where nobody knows."""
@@ -52,6 +59,10 @@ class ProgressCard(Card):
         self._stop.setVisible(not stopped)
         self._resume.setVisible(stopped)
         self._discard.setVisible(stopped)
+
+    def set_waiting(self, waiting: bool) -> None:
+        """Offer to be the next, where there are others before it."""
+        self._next.setVisible(waiting)
 
     def title(self) -> str:
         """What the work is."""

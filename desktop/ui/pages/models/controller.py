@@ -1,13 +1,10 @@
 """Fills the models page: the answer, the priced rows, what is installed, and the downloads."""
 
 import asyncio
-from collections.abc import Callable
 from typing import cast
 
 from desktop.actions.recommend import recommend_models
 from desktop.actions.survey import survey
-from desktop.download.record import Download
-from desktop.download.types import UNDER_WAY
 from desktop.errors import AppError
 from desktop.fit.types import Choice, Recommendation
 from desktop.library.types import InstalledModel
@@ -17,6 +14,7 @@ from desktop.ui.bridge import Coalescer, explain
 from desktop.ui.fetch import Fetch
 from desktop.ui.looking import tell_engine_failure, tell_look_failure
 from desktop.ui.pages.models.checking import ExactRows
+from desktop.ui.pages.models.downloads_controller import DownloadsController
 from desktop.ui.pages.models.hub_controller import HubController
 from desktop.ui.pages.models.library_controller import LibraryController
 from desktop.ui.pages.models.view import ModelsView
@@ -45,6 +43,7 @@ class ModelsController:
         view.set_pricing(self._context, self._kv)
         view.choice_chosen.connect(self._on_choice_chosen)
         view.installed_chosen.connect(self._on_installed_chosen)
+        self._downloads = DownloadsController(view=view, services=services, fetch=self._fetch)
         self._library = LibraryController(view=view, services=services, shell=shell)
         self._hub = HubController(
             view=view,
@@ -54,14 +53,10 @@ class ModelsController:
             found=lambda: self._found,
             pricing=lambda: (self._context, self._kv),
         )
-        view.stop_requested.connect(self._on_stop_requested)
-        view.resume_requested.connect(self._on_resume_requested)
-        view.discard_requested.connect(self._on_discard_requested)
         view.pricing_changed.connect(self._on_pricing_changed)
         view.fetch_requested.connect(self._on_fetch_requested)
         view.fetch_stopped.connect(self._exact.stop)
         shell.models_changed.connect(self._on_models_changed)
-        self._unsubscribe: Callable[[], None] | None = None
 
     def activate(self) -> None:
         """Look at the machine once, then price."""
@@ -69,8 +64,7 @@ class ModelsController:
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
+        self._downloads.close()
 
     def _fill(self, *, again: bool = False) -> None:
         if self._filling is None or self._filling.done():
@@ -81,7 +75,7 @@ class ModelsController:
             self._view.set_looking()
         try:
             await self._library.show()
-            self._follow_downloads()
+            self._downloads.follow()
             self._found = await survey(self._services, again=again)
         except AppError as error:
             self._fail(error)
@@ -96,13 +90,6 @@ class ModelsController:
     def _fail(self, error: AppError) -> None:
         self._view.set_failed(*explain(error))
         tell_look_failure(self._shell, error, lambda: self._fill(again=True))
-
-    def _follow_downloads(self) -> None:
-        """Show what is under way or was left unfinished, from now on; the library is open when this is called."""
-        if self._unsubscribe is None:
-            self._unsubscribe = self._services.downloads.subscribe(self._on_download_changed)
-            for download in self._services.downloads.downloads():
-                self._on_download_changed(download)
 
     def _start_pricing(self) -> None:
         if self._found is None:
@@ -186,24 +173,6 @@ class ModelsController:
         self._services.settings.set(WANTED_CONTEXT, context)
         self._services.settings.set(KV_TYPE, kv)
 
-    def _on_stop_requested(self, download_id: str) -> None:
-        self._services.downloads.pause(download_id)
-
-    def _on_discard_requested(self, download_id: str) -> None:
-        self._services.downloads.cancel(download_id)
-
-    def _on_resume_requested(self, download_id: str) -> None:
-        self._fetch.resume(next(each for each in self._services.downloads.downloads() if each.id == download_id))
-
     def _on_models_changed(self) -> None:
         if self._found is not None and self._view.isVisible():  # else the page looks again when it is shown
             self._fill()
-
-    def _on_download_changed(self, download: Download) -> None:
-        if download.progress.state in ("done", "cancelled"):
-            self._view.remove_download(download.id)
-        else:
-            stopped = download.progress.state not in UNDER_WAY
-            self._view.show_download(download.id, *self._fetch.words(download), stopped=stopped)
-        queue = self._services.downloads.downloads()
-        self._view.answer.set_busy([each.id for each in queue if each.progress.state in UNDER_WAY])

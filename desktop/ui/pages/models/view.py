@@ -38,6 +38,9 @@ class ModelsView(Page):
     stop_requested = Signal(str)
     resume_requested = Signal(str)
     discard_requested = Signal(str)
+    next_requested = Signal(str)
+    all_stopped = Signal()
+    all_resumed = Signal()
     pricing_changed = Signal(int, str)
     fetch_requested = Signal()
     fetch_stopped = Signal()
@@ -57,6 +60,10 @@ class ModelsView(Page):
         self.downloads: dict[str, ProgressCard] = {}
         self._download_column = QVBoxLayout()
         self._download_column.setSpacing(16)
+        self._stop_all = Button(self.tr("Stop all downloads"), kind="link")
+        self._stop_all.clicked.connect(self.all_stopped)
+        self._resume_all = Button(self.tr("Go on with all downloads"), kind="link")
+        self._resume_all.clicked.connect(self.all_resumed)
         self.installed = InstalledCard()
         self.installed.chosen.connect(self.installed_chosen)
         self.hub = HubResults()
@@ -81,6 +88,7 @@ class ModelsView(Page):
         self._card.body.addWidget(self._ask_hub, 0, Qt.AlignmentFlag.AlignLeft)
         self.body.addWidget(self.answer)
         self.body.addLayout(self._download_column)
+        self.body.addLayout(self._make_row_for_all())
         self.body.addWidget(self.installed)
         self.body.addLayout(self._make_controls())
         self.body.addWidget(self.hub)
@@ -88,6 +96,14 @@ class ModelsView(Page):
         self.body.addStretch(1)
         self.installed.hide()
         self.hub.hide()
+
+    def _make_row_for_all(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for button in (self._stop_all, self._resume_all):
+            row.addWidget(button)
+            button.hide()
+        row.addStretch(1)
+        return row
 
     def _make_fetch(self) -> Button:
         fetch = Button(kind="link")
@@ -209,9 +225,26 @@ class ModelsView(Page):
             card.stop_requested.connect(lambda: self.stop_requested.emit(download_id))
             card.resume_requested.connect(lambda: self.resume_requested.emit(download_id))
             card.discard_requested.connect(lambda: self.discard_requested.emit(download_id))
+            card.next_requested.connect(lambda: self.next_requested.emit(download_id))
             self._download_column.addWidget(card)
         card.show_progress(title, figures, fraction)
         card.set_stopped(stopped)
+
+    def order_downloads(self, download_ids: Sequence[str], waiting: Collection[str]) -> None:
+        """Show the downloads in this order; those that wait with another before them can be made the next."""
+        shown = [name for name in download_ids if name in self.downloads]
+        for index, name in enumerate(shown):
+            card = self.downloads[name]
+            if self._download_column.indexOf(card) != index:
+                self._download_column.insertWidget(index, card)
+        first = next((name for name in shown if name in waiting), "")
+        for name in shown:
+            self.downloads[name].set_waiting(name in waiting and name != first)
+
+    def offer_for_all(self, *, stop: bool, resume: bool) -> None:
+        """Offer to stop all downloads, or to go on with all."""
+        self._stop_all.setVisible(stop)
+        self._resume_all.setVisible(resume)
 
     def remove_download(self, download_id: str) -> None:
         """Show a download no longer: it is done, or was thrown away."""

@@ -1,0 +1,72 @@
+"""The downloads on the models page: a card each, in the order of the queue."""
+
+from collections.abc import Callable
+
+from desktop.download.record import Download
+from desktop.download.types import UNDER_WAY
+from desktop.services import Services
+from desktop.ui.fetch import Fetch
+from desktop.ui.pages.models.view import ModelsView
+
+
+class DownloadsController:
+    """Follows the queue once the library is open."""
+
+    def __init__(self, *, view: ModelsView, services: Services, fetch: Fetch) -> None:
+        self._view = view
+        self._services = services
+        self._fetch = fetch
+        self._unsubscribe: Callable[[], None] | None = None
+        view.stop_requested.connect(self._on_stop_requested)
+        view.resume_requested.connect(self._on_resume_requested)
+        view.discard_requested.connect(self._on_discard_requested)
+        view.next_requested.connect(self._on_next_requested)
+        view.all_stopped.connect(self._on_all_stopped)
+        view.all_resumed.connect(self._on_all_resumed)
+
+    def follow(self) -> None:
+        """Show what is under way or was left unfinished, from now on; the library is open when this is called."""
+        if self._unsubscribe is None:
+            self._unsubscribe = self._services.downloads.subscribe(self._on_download_changed)
+            for download in self._services.downloads.downloads():
+                self._on_download_changed(download)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+
+    def _on_stop_requested(self, download_id: str) -> None:
+        self._services.downloads.pause(download_id)
+
+    def _on_discard_requested(self, download_id: str) -> None:
+        self._services.downloads.cancel(download_id)
+
+    def _on_resume_requested(self, download_id: str) -> None:
+        self._fetch.resume(next(each for each in self._services.downloads.downloads() if each.id == download_id))
+
+    def _on_next_requested(self, download_id: str) -> None:
+        self._services.downloads.move_to_front(download_id)
+
+    def _on_all_stopped(self) -> None:
+        self._services.downloads.pause_all()
+
+    def _on_all_resumed(self) -> None:
+        for download in self._services.downloads.downloads():
+            if download.progress.state == "paused":
+                self._fetch.resume(download)
+
+    def _on_download_changed(self, download: Download) -> None:
+        if download.progress.state in ("done", "cancelled"):
+            self._view.remove_download(download.id)
+        else:
+            stopped = download.progress.state not in UNDER_WAY
+            self._view.show_download(download.id, *self._fetch.words(download), stopped=stopped)
+        queue = self._services.downloads.downloads()
+        busy = [each.id for each in queue if each.progress.state in UNDER_WAY]
+        paused = [each.id for each in queue if each.progress.state == "paused"]
+        self._view.answer.set_busy(busy)
+        self._view.order_downloads(
+            [each.id for each in queue], [each.id for each in queue if each.progress.state == "queued"]
+        )
+        self._view.offer_for_all(stop=len(busy) > 1, resume=len(paused) > 1)
