@@ -8,6 +8,9 @@ import msgspec
 
 from desktop.cli import hub
 from desktop.cli.output import print_json, print_note, print_table
+from desktop.database import DatabaseBusy
+from desktop.errors import DiskFull
+from desktop.files import FileNotSaved
 from desktop.library.references import loadable_keys
 from desktop.sizes import gb
 
@@ -88,7 +91,12 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
 async def _look_for_new_ones(services: "Services") -> None:
     from desktop.actions.library import scan_library
 
-    for problem in (await scan_library(services)).problems:
+    try:
+        report = await scan_library(services)
+    except (DatabaseBusy, DiskFull, FileNotSaved) as error:  # what is known can be listed all the same
+        print_note(f"note: new files are not listed: {error.explain().message}")
+        return
+    for problem in report.problems:
         print_note(f"note: {problem.render()}")
 
 

@@ -146,7 +146,8 @@ class Scan:
             for path, file in self._before.items()
             if path not in self._paths and (file.root in walked or file.root not in configured)
         ]
-        self._files.forget(gone)
+        if gone:
+            self._files.forget(gone)
         self._counts["gone"] = len(gone)
         return ScanReport(**self._counts, problems=tuple(self._problems.values())[:_MOST_PROBLEMS])
 
@@ -217,7 +218,8 @@ class Scan:
         return file
 
     def _save(self) -> None:
-        self._files.save(self._unsaved)
+        if self._unsaved:
+            self._files.save(self._unsaved)
         self._unsaved = []
 
     def _leave_out(self, root: Root, path: str, reason: str) -> None:

@@ -95,3 +95,20 @@ def test_a_folder_that_is_gone_is_said_on_stderr(
     shown = capsys.readouterr()
     assert "unplugged is not there" in shown.err
     json.loads(shown.out)
+
+
+def test_what_is_known_is_listed_while_another_program_writes(
+    services: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(services)
+    small_model(tmp_path / "models" / "new.gguf")
+    services.library.database.connection.set_busy_timeout(0)
+    other = Library.open(tmp_path / "library.sqlite3", tmp_path / "models")
+    try:
+        with other.database.transaction():
+            assert run_verb(services) == 0
+    finally:
+        other.close()
+    shown = capsys.readouterr()
+    assert "new files are not listed" in shown.err
+    assert "tiny-1b:Q8_0" in shown.out

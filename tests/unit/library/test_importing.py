@@ -13,7 +13,7 @@ from desktop.catalog.file_names import UnsafeName
 from desktop.errors import FileUnreadable
 from desktop.gguf.errors import NotAGguf, TruncatedGguf
 from desktop.library import importing
-from desktop.library.importing import FolderNotFile, NoRoomToCopy, NotAModelToChatWith, import_model
+from desktop.library.importing import CopyWrong, FolderNotFile, NoRoomToCopy, NotAModelToChatWith, import_model
 from desktop.library.library import Library
 from desktop.library.removal import remove_model
 from desktop.library.stores.place import Place
@@ -137,6 +137,18 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
     monkeypatch.setattr(importing, "SPARE", 1 << 62)
     with pytest.raises(NoRoomToCopy):
         import_model(library, path, copy=True)
+    assert everything_below(library.models_folder) == []
+
+
+def test_a_file_that_is_written_to_while_it_is_copied_is_no_copy(library: Library, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "Downloads" / "m.gguf")
+
+    def write_to_it(*_: int) -> None:
+        with path.open("ab") as file:
+            file.write(b"more")
+
+    with pytest.raises(CopyWrong):
+        import_model(library, path, copy=True, work=Work(on_progress=write_to_it))
     assert everything_below(library.models_folder) == []
 
 
