@@ -147,7 +147,7 @@ class DryRuns:
 
     async def _new_answer(self, plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> FitAnswer:
         await self._turns.acquire()
-        question = FitQuestion(question_id=next(self._ids), plan=plan, imagined=tuple(imagined))
+        question = FitQuestion(question_id=next(self._ids), plan=_asked(plan), imagined=tuple(imagined))
         asked = self._begin(self._answer(question))
         try:
             answer = await asyncio.shield(asked)
@@ -225,8 +225,17 @@ def _all_imagined(plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> bool:
 def _canonical(plan: LoadPlan, imagined: Sequence[ImaginedDevice], hardware: str) -> bytes:
     """The question as bytes; where the stub lies makes no difference. Looks at the files beside the model."""
     beside = [plan.draft_path, plan.mmproj_path, *(adapter.path for adapter in plan.lora)]
-    plan = msgspec.structs.replace(plan, model_path="", model_name="", reasons=(), predicted=(), placement=None)
+    plan = msgspec.structs.replace(_asked(plan), model_path="")
     return msgspec.json.encode((plan, imagined, hardware, [_mark(path) for path in beside]))
+
+
+def _asked(plan: LoadPlan) -> LoadPlan:
+    """What of a plan the engine is asked about.
+
+    A name comes from the file and may be long: what is more than the pipe holds would be written only as fast as the
+    child reads, which it does not while it starts.
+    """
+    return msgspec.structs.replace(plan, model_name="", reasons=(), predicted=(), placement=None)
 
 
 def _mark(path: str) -> tuple[int, int]:

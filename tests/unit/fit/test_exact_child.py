@@ -311,6 +311,24 @@ async def test_an_earlier_rest_does_not_end_a_child_that_was_made_ready_after_a_
         assert only_child(runs) == child
 
 
+async def test_a_long_name_is_not_written_into_a_pipe_that_nobody_reads(tmp_path: Path) -> None:
+    good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
+    async with DryRuns() as runs:
+        await runs.ask(bare_plan(good))
+        child = only_child(runs)
+        child.suspend()
+        late = threading.Timer(20, child.resume)  # else a loop that waits for the pipe would wait for good
+        late.start()
+        asked = asyncio.ensure_future(runs.ask(bare_plan(good, n_ctx=1024, model_name="n" * 300_000)))
+        await until_asked(runs)
+        await asyncio.sleep(0.1)
+        assert late.is_alive()
+        late.cancel()
+        child.resume()
+        assert (await asked).n_ctx == 1024
+    late.join()
+
+
 async def test_two_pauses_one_after_the_other_and_one_that_fails_leave_all_turns(tmp_path: Path) -> None:
     good = stub_of(write_gguf(tmp_path / "good.gguf", *dense_model()))
 
