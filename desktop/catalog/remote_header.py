@@ -3,6 +3,8 @@
 One open-ended Range request per file, read piece by piece and closed as soon as the header has been understood; that is
 quicker than asking for more and more. The redirect to the host that has the bytes is followed by hand, so that the
 token stays with the Hub. Nothing is tried again, but for one thing: an address that has expired is asked for once more.
+
+Of a second file of a repository only what is not its words is fetched, where they are the first's (same_words.py).
 """
 
 import asyncio
@@ -12,7 +14,8 @@ import logging
 import re
 import socket
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from types import TracebackType
@@ -26,10 +29,11 @@ from desktop.catalog.file_names import check_file, check_repo, check_revision
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_errors import AddressExpired, HubUnreachable, OddAnswer, RangesNotServed, explain_status
 from desktop.catalog.hub_errors import retry_after as seconds_to_wait
+from desktop.catalog.same_words import Layouts, layout_of
 from desktop.daemon_thread import in_daemon_thread
 from desktop.gguf.errors import CorruptGguf
 from desktop.gguf.header import GgufHeader, HeaderParser
-from desktop.gguf.shards import all_shards
+from desktop.gguf.shards import all_shards, parse_shard_name
 from desktop.gguf.stub import Stub, make_stub
 
 if TYPE_CHECKING:
@@ -50,7 +54,7 @@ _CONNECT = 10.0
 # What a system takes in beforehand costs the person's line although nobody reads it. It also bounds the speed: 512 KiB
 # in the time of a way there and back, 10 MB/s at 50 ms.
 _RECEIVE_BUFFER = 512 << 10
-_CONTENT_RANGE = re.compile(r"bytes 0-(\d{1,18})/(\d{1,18})")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _EXPIRED = (401, 403, 404, 410)
 _log = logging.getLogger(__name__)
 
@@ -100,6 +104,8 @@ class RemoteHeaders:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._client: httpx2.AsyncClient | None = None
         self._looked_up: set[str] = set()
+        self._layouts = Layouts()
+        self._first_of: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def __aenter__(self) -> Self:
         self._client = await asyncio.to_thread(_client)
@@ -139,23 +145,70 @@ class RemoteHeaders:
         """
         url = f"{self._hub.endpoint}/{check_repo(repo)}/resolve/{check_revision(commit)}/{quote(check_file(file))}"
         name = f"{repo}/{file}"
+        shard = parse_shard_name(PurePosixPath(file).name)
+        if shard is not None and shard.index > 1:  # has no words
+            return await self._with_slot(partial(self._receive, name=name), url, name)
+        async with self._first_of[repo]:  # the others of a repository may need little, once one of it is known
+            if not self._layouts.of(repo):
+                return await self._read_whole(repo, url, name)
+        try:
+            like = await self._read_like(repo, url, name)
+        except (OddAnswer, RangesNotServed) as error:  # by a host that only knows the usual way
+            _log.info("a part of %s cannot be had alone: %s", name, error)
+            like = None
+        return like or await self._read_whole(repo, url, name)
+
+    async def _read_whole(self, repo: str, url: str, name: str) -> RemoteHeader:
+        whole = await self._with_slot(partial(self._receive, name=name), url, name)
+        if (layout := layout_of(whole.header, whole.head)) is not None:
+            self._layouts.keep(repo, layout)
+        return whole
+
+    async def _read_like(self, repo: str, url: str, name: str) -> RemoteHeader | None:
+        """The header of a file whose words are those of another file of its repository; None where they are not."""
+        layouts = self._layouts.of(repo)
+        if not layouts:
+            return None
+        front, size = await self._read_part(0, max(layout.front for layout in layouts), url, name)
+        for layout in layouts:
+            if not layout.begins_like(front):
+                continue
+            start, end = layout.back
+            if end > size:
+                continue
+            back, size_again = await self._read_part(start, end, url, name)
+            completed = layout.completed(front, back, size=size, name=name)
+            if completed is not None and size_again == size:
+                return RemoteHeader(*completed, fetched=len(front) + len(back))
+        return None
+
+    async def _read_part(self, start: int, end: int, url: str, name: str) -> tuple[bytes, int]:
+        """Bytes from `start` to before `end`, and the size of the file."""
+        receive = partial(self._receive_part, start=start, end=end, name=name)
+        return await self._with_slot(receive, url, name, asked=f"bytes={start}-{end - 1}")
+
+    async def _with_slot(
+        self, receive: "Callable[[httpx2.Response], Awaitable[T]]", url: str, name: str, *, asked: str = "bytes=0-"
+    ) -> T:
         async with self._slots:
             try:
-                return await self._attempt(url, name)
+                return await self._attempt(receive, url, name, asked)
             except _Expired as expired:
                 _log.info("the address of %s has expired (%s) and is asked for again", name, expired)
             try:
-                return await self._attempt(url, name)
+                return await self._attempt(receive, url, name, asked)
             except _Expired as expired:
                 raise AddressExpired(file=name, detail=expired) from expired
 
-    async def _attempt(self, url: str, name: str) -> RemoteHeader:
+    async def _attempt(
+        self, receive: "Callable[[httpx2.Response], Awaitable[T]]", url: str, name: str, asked: str
+    ) -> T:
         import httpx2
 
         endpoint = self._hub.endpoint
         try:
-            async with self._answer(url, name) as response:
-                return await self._receive(response, name)
+            async with self._answer(url, name, asked) as response:
+                return await receive(response)
         except httpx2.TimeoutException as error:
             raise HubUnreachable(endpoint=endpoint, reason="time-out", detail=error) from error
         except (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL) as error:
@@ -163,7 +216,7 @@ class RemoteHeaders:
             raise HubUnreachable(endpoint=endpoint, reason=reason, detail=error) from error
 
     @contextlib.asynccontextmanager
-    async def _answer(self, url: str, name: str) -> "AsyncIterator[httpx2.Response]":
+    async def _answer(self, url: str, name: str, asked: str) -> "AsyncIterator[httpx2.Response]":
         """The answer of the host that has the bytes; the token goes along only while that is the Hub itself."""
         import httpx2
 
@@ -174,7 +227,7 @@ class RemoteHeaders:
         for _ in range(MOST_REDIRECTS):
             self._hub.require_online()
             await self._look_up(address)
-            request = self._client.build_request("GET", address, headers=self._request_headers(str(address)))
+            request = self._client.build_request("GET", address, headers=self._request_headers(str(address), asked))
             response = await self._client.send(request, stream=True)
             try:
                 if not response.has_redirect_location:
@@ -205,8 +258,8 @@ class RemoteHeaders:
             raise HubUnreachable(endpoint=endpoint, reason=str(error), detail=error) from error
         self._looked_up.add(host)
 
-    def _request_headers(self, url: str) -> dict[str, str]:
-        headers = {"Range": "bytes=0-"}
+    def _request_headers(self, url: str, asked: str) -> dict[str, str]:
+        headers = {"Range": asked}
         if token := self._hub.token_for(url):
             headers["Authorization"] = f"Bearer {token}"
         return headers
@@ -249,6 +302,18 @@ class RemoteHeaders:
             parser.end()
         return RemoteHeader(header, bytes(head), len(head))
 
+    async def _receive_part(self, response: "httpx2.Response", *, start: int, end: int, name: str) -> tuple[bytes, int]:
+        size = _total_size(response.headers, name, start=start)
+        _limit_what_is_taken_in(response)
+        part, wanted = bytearray(), min(end, size) - start
+        async with contextlib.aclosing(response.aiter_raw()) as pieces:
+            async for piece in pieces:
+                part += piece
+                self._report(len(piece))
+                if len(part) >= wanted:
+                    break
+        return bytes(part[:wanted]), size
+
     def _report(self, length: int) -> None:
         self._hub.require_online()
         self._received += length
@@ -266,17 +331,17 @@ def _client() -> "httpx2.AsyncClient":
     return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
 
 
-def _total_size(headers: Mapping[str, str], name: str) -> int:
+def _total_size(headers: Mapping[str, str], name: str, *, start: int = 0) -> int:
     """The size of the whole file, in bytes, of an answer that cannot be wrong about which bytes it has."""
     match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if headers.get("Content-Encoding", "identity") != "identity":
         raise OddAnswer(file=name, what="it is compressed")
-    if match is None or not int(match[1]) < int(match[2]):
+    if match is None or int(match[1]) != start or not start <= int(match[2]) < int(match[3]):
         raise OddAnswer(file=name, what="it has other bytes than those that were asked for")
     length = headers.get("Content-Length", "")
-    if length and length != str(int(match[1]) + 1):
+    if length and length != str(int(match[2]) + 1 - start):
         raise OddAnswer(file=name, what="it states two lengths")
-    return int(match[2])
+    return int(match[3])
 
 
 def _limit_what_is_taken_in(response: "httpx2.Response") -> None:
