@@ -140,6 +140,8 @@ class MainWindow(QMainWindow):
         shell.status_changed.connect(self._on_status_changed)
         shell.device_changed.connect(self.status.set_device)
         shell.figures_changed.connect(self.status.set_figures)
+        shell.offline_changed.connect(self.status.set_offline)
+        self.status.network_clicked.connect(lambda: self.show_page("settings"))
 
     def _on_model_wanted(self, _reference: str) -> None:
         self.show_page("chat")

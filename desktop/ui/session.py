@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import qasync
@@ -15,7 +15,8 @@ from PySide6.QtWidgets import QApplication
 from desktop.errors import AppError
 from desktop.log import configure_logging
 from desktop.paths import Paths
-from desktop.settings import WINDOW_STATE
+from desktop.setting import Setting
+from desktop.settings import OFFLINE, WINDOW_STATE
 from desktop.settings_store import SettingsStore
 from desktop.ui.bridge import render
 from desktop.ui.crash import install_crash_hook
@@ -82,6 +83,7 @@ class WindowSession:
         for notice in self._settings.notices:
             self._shell.notify(NoticeWish(text=render(notice), kind="warn"))
         watching = self._watch(services)
+        self._follow_network(services)
         self._window.attach(services)
         try:
             await closed.wait()
@@ -102,6 +104,16 @@ class WindowSession:
 
     def _watch(self, services: "Services") -> "asyncio.Task[None]":
         return self._shell.tasks.start(self._sample(services), name="live samples")
+
+    def _follow_network(self, services: "Services") -> None:
+        """The window says at its foot that no connection is opened, as long as that is so."""
+
+        def tell(setting: Setting[Any] = OFFLINE, _value: object = None) -> None:
+            if setting is OFFLINE:
+                self._shell.offline_changed.emit(services.hub.offline)
+
+        self._settings.subscribe(tell)
+        tell()
 
     async def _sample(self, services: "Services") -> None:
         """Hand on what the sampler's child sees, once a second, and learn from it after a load."""

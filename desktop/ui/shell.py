@@ -87,6 +87,8 @@ class Shell(QObject):
     """What the model runs on, for the foot of the window."""
     figures_changed = Signal(str)
     """Figures of the last reply, for the foot of the window."""
+    offline_changed = Signal(bool)
+    """Whether no connection may be opened, from now on."""
     models_changed = Signal()
     """A model was installed or removed."""
     sampled = Signal(object)

@@ -161,6 +161,47 @@ async def download_and_chat(person: Person) -> None:
     person.seen["model"] = person.model()
 
 
+async def search_the_hub(person: Person) -> None:
+    """Search on the models page, see the verdict, take the model; then switch the network off and search again."""
+    from PySide6.QtWidgets import QCheckBox, QLineEdit
+
+    await person.click("Skip the introduction")
+    await person.click("Models")
+    name = "Search models; Enter searches the Hub"
+    field = await person.until(
+        "the search",
+        lambda: next((f for f in person.window.findChildren(QLineEdit) if f.accessibleName() == name), None),
+    )
+    QTest.keyClicks(field, "smol")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    button = await person.until(
+        "the verdict",
+        lambda: next(
+            (
+                b
+                for b in person.window.findChildren(QAbstractButton)
+                if b.isVisible() and b.accessibleName().startswith("Download ")
+            ),
+            None,
+        ),
+    )
+    person.seen["offered"] = button.accessibleName()
+    button.click()
+    await person.until("the chat page", lambda: person.window.current_page == "chat")
+    await person.until("the new model", lambda: "SmolLM2 135M Instruct" not in person.model())
+    await person.answer_briefly()
+    await person.say(QUESTION)
+    person.seen["reply"] = (await person.reply(1)).visible_text()
+    await person.click("Settings")
+    box = await person.until("the switch", lambda: person.find(QCheckBox, "No network"))
+    box.click()
+    await person.until("its sign at the foot", person.window.status.offline)
+    await person.click("Models")
+    await person.click("Search the Hub for “smol”")
+    await person.click("Try again")
+    person.seen["asked offline"] = True
+
+
 async def look_at_the_model(person: Person) -> None:
     """After a restart: which model is there."""
     await person.until("the model", lambda: person.status().startswith("Ready"))
@@ -183,6 +224,7 @@ SCENARIOS: dict[str, Callable[[Person], Awaitable[None]]] = {
     "killed_engine": killed_engine,
     "download_and_chat": download_and_chat,
     "look_at_the_model": look_at_the_model,
+    "search_the_hub": search_the_hub,
 }
 
 

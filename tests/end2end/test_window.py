@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from desktop.library.starter import starter_model
 from tests.end2end.catalog_on_loopback import serve_everything
+from tests.support.hub_server import HubServer
 
 QUESTION = "What is the capital of France?"
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,13 +78,24 @@ def test_download_and_chat_fetches_the_recommended_model_and_answers_with_it(tmp
     with serve_everything() as hub:
         seen = act("download_and_chat", tmp_path, HF_ENDPOINT=hub.endpoint)
     assert words(seen["reply"]) == words(expected)
-    fetched = [request for request in hub.requests if request.host == "cdn" and request.sent]
-    assert len(fetched) == 1
+    size = Path(starter_model().path).stat().st_size
+    assert size <= hub.bytes_sent < 1.1 * size, "fetched once"
     again = act("look_at_the_model", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
     assert again["model"] == seen["model"]
     models = tmp_path / "data" / "models"
     assert len(list(models.rglob("*.gguf"))) == 1
     assert not list(models.rglob("*.part"))
+
+
+def test_a_model_is_found_on_the_hub_fits_before_the_download_and_answers(tmp_path: Path, expected: str) -> None:
+    with HubServer() as hub:
+        hub.add("somebody/SmolLM2-copy-GGUF", "SmolLM2-copy-Q4_1.gguf", Path(starter_model().path))
+        seen = act("search_the_hub", tmp_path, HF_ENDPOINT=hub.endpoint)
+    assert seen["offered"] == "Download SmolLM2-copy-GGUF Q4_1"
+    assert words(seen["reply"]) == words(expected)
+    assert seen["asked offline"]
+    searches = [request for request in hub.requests if request.path.startswith("/api/models?")]
+    assert len(searches) == 1, "with the network switched off nothing is asked"
 
 
 def words(text: str) -> list[str]:

@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from desktop.ui.theme import current_colours
-from desktop.ui.widgets.labels import ElidedLabel, PlainLabel
+from desktop.ui.widgets.buttons import Button
+from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 
 StateKind = Literal["idle", "busy", "ready", "bad"]
 
@@ -29,7 +30,9 @@ class _Dot(QWidget):
 
 
 class StatusLine(QFrame):
-    """State in words, device, and two figures at the right."""
+    """State in words, device, and two figures at the right; that the network is off, where it is."""
+
+    network_clicked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -39,6 +42,11 @@ class StatusLine(QFrame):
         self._state = PlainLabel(tone="small")
         self._device = ElidedLabel(tone="small")
         self._figures = PlainLabel(tone="small")
+        self._offline = Button(self.tr("No network"), kind="link")
+        self._offline.setToolTip(plain_tooltip(self.tr("Snug opens no connection. A setting switches that.")))
+        self._offline.setStyleSheet("padding: 0 10px")  # of the line's height
+        self._offline.clicked.connect(self.network_clicked)
+        self._offline.hide()
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 0, 14, 0)
         row.setSpacing(6)
@@ -46,6 +54,7 @@ class StatusLine(QFrame):
         row.addWidget(self._state)
         row.addSpacing(10)
         row.addWidget(self._device, 1)
+        row.addWidget(self._offline)
         row.addWidget(self._figures)
 
     def set_state(self, kind: StateKind, words: str) -> None:
@@ -65,6 +74,14 @@ class StatusLine(QFrame):
     def set_figures(self, text: str) -> None:
         """Show the figures of the last reply."""
         self._figures.setText(text)
+
+    def set_offline(self, offline: bool) -> None:
+        """Say that no connection is opened."""
+        self._offline.setVisible(offline)
+
+    def offline(self) -> bool:
+        """Whether it says so."""
+        return self._offline.isVisible()
 
     def figures(self) -> str:
         """The figures shown."""
