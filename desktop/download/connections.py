@@ -71,6 +71,7 @@ class Connections:
         if self._wanted == 1:
             size = self._file.size
         self._pieces = Pieces(missing, size=size, least=options.least_piece)
+        self._tasks: list[asyncio.Task[None]] = []
         self._alive = 0
         self._receiving = 0
         self._over = asyncio.Event()
@@ -102,7 +103,7 @@ class Connections:
 
     def _add_connection(self) -> None:
         self._alive += 1
-        self._group.create_task(self._work())
+        self._tasks.append(self._group.create_task(self._work()))
 
     async def _keep_notes(self) -> None:
         """Put on the disk from time to time what came, and see whether the rest still fits."""
@@ -137,9 +138,10 @@ class Connections:
                 failures = 0
                 self._pieces.give_back(piece)
                 self._changed.set()
-        self._alive -= 1
-        if not self._alive:
-            self._over.set()
+        self._over.set()
+        for task in self._tasks:  # those that still wait for bytes that others have brought
+            if task is not asyncio.current_task():
+                task.cancel()
 
     def _retire(self, failure: TryAgain) -> None:
         """Leave the rest to the others: the server is busy, or this connection gets nowhere."""
@@ -194,6 +196,8 @@ class Connections:
                 self._accept_range(etag)
             if etag and etag != self._part.etag:
                 await in_thread(partial(self._part.remember, etag))
+            if verdict == "range":
+                self._begin_others()
             self._receiving += 1
             try:
                 await self._receive(response, piece)
@@ -206,6 +210,8 @@ class Connections:
         self._refused_ranges = 0
         if etag and self._part.etag not in ("", etag):
             raise odd("ETag", restart=True)  # RFC 9110, 15.3.7.3: parts of different answers are not combined
+
+    def _begin_others(self) -> None:
         while self._alive < self._wanted:
             self._add_connection()
         self._wanted = 0  # once

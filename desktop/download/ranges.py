@@ -97,8 +97,8 @@ class Pieces:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is missing and nobody fetches."""
-        return not self._gaps and not self._taken
+        """Whether nothing is missing."""
+        return not self._gaps and not any(each.rest for each in self._taken)
 
     def take(self, now: float) -> Piece | None:
         """Return the next piece, None when all that is missing is on its way."""
@@ -114,12 +114,15 @@ class Pieces:
         return piece
 
     def share(self, now: float, *, patience: float) -> Piece | None:
-        """Return the second half of what takes longest, when that is more than `patience` seconds; else None."""
-        slow = [each for each in self._taken if each.rest >= 2 * self._least and now - each.began >= patience]
+        """Take from the piece that takes longest, when that is more than `patience` seconds; else None.
+
+        It gives its second half, and everything where that would be too small.
+        """
+        slow = [each for each in self._taken if each.rest and now - each.began >= patience]
         slowest = max(slow, key=lambda each: each.seconds_left(now), default=None)
         if slowest is None or slowest.seconds_left(now) <= patience:
             return None
-        middle = slowest.position + slowest.rest // 2
+        middle = slowest.position + (slowest.rest // 2 if slowest.rest >= 2 * self._least else 0)
         piece = Piece(middle, slowest.end, began=now)
         slowest.end = middle
         self._taken.append(piece)

@@ -296,7 +296,7 @@ class _CdnHandler(_Handler):
         if file is None:
             self.answer(404)
             return
-        fault = self.hub.next_fault(self.hub.faults)
+        self.recorded.fault = fault = self.hub.next_fault(self.hub.faults)
         if fault is not None and fault.kind == "status":
             self.answer_status(fault)
         elif fault is not None and fault.kind == "page":

@@ -43,6 +43,7 @@ class Recorded:
     if_range: str | None
     status: int = 0
     sent: int = 0
+    fault: Fault | None = None
 
 
 @dataclass

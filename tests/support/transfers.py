@@ -14,6 +14,11 @@ REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
 IMPATIENT = TransferOptions(
     stall=0.5, connect=2.0, attempts=4, first_wait=0.01, longest_wait=0.05, longest_retry_after=2.0
 )
+MANY = TransferOptions(
+    connections=4, least_piece=128 << 10, largest_piece=256 << 10, patience=2.0,
+    stall=0.5, connect=2.0, attempts=4, first_wait=0.01, longest_wait=0.05, longest_retry_after=2.0,
+)  # fmt: skip
+"""Several connections for a small file, as impatient."""
 
 
 def make_source(folder: Path, *, size: int = 3_000_000, seed: int = 1) -> Path:
