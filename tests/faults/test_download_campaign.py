@@ -82,7 +82,8 @@ def one_run(server: HubServer, folder: Path, seed: int, content: bytes) -> str:
     server.requests.clear()
     server.faults.extend(faults_of(chance, len(content)))
     options = msgspec.structs.replace(chance.choice([IMPATIENT, MANY]), connections=chance.randint(1, 4))
-    story = f"seed {seed}, {[(fault.kind, fault.at) for fault in server.faults]}, {options.connections} connections, {options.least_piece}"
+    story = f"seed {seed}, {[(fault.kind, fault.at) for fault in server.faults]}, "
+    story += f"{options.connections} connections, pieces of {options.least_piece}"
     old = chance.random() < 0.3
     if old:
         destination.parent.mkdir(parents=True)
