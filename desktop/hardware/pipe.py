@@ -8,9 +8,10 @@ stuck inside a driver, does not keep the program from ending.
 import asyncio
 import collections
 import contextlib
+import errno
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from desktop.childprocess import ChildRole, child_command, child_options
@@ -48,7 +49,7 @@ class LineChild:
 
     def write_line(self, line: bytes) -> None:
         """Send a line; a child that has ended does not hear it."""
-        with contextlib.suppress(BrokenPipeError):
+        with _unless_it_ended():
             self._stdin.write(line + b"\n")
             self._stdin.flush()
 
@@ -64,7 +65,7 @@ class LineChild:
     async def close(self) -> None:
         """Kill the child (it holds nothing worth saving) and wait until it and its threads are gone."""
         self._process.kill()
-        with contextlib.suppress(BrokenPipeError):  # words it will not hear any more
+        with _unless_it_ended():  # words it will not hear any more
             self._stdin.close()
         with contextlib.suppress(TimeoutError):  # stuck in the kernel: its daemon threads wait for it
             async with asyncio.timeout(_KILL_GRACE):
@@ -87,6 +88,16 @@ class LineChild:
     def _tell(self, function: Callable[..., None], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(function, *arguments)
+
+
+@contextlib.contextmanager
+def _unless_it_ended() -> Iterator[None]:
+    """What is written to a child that has ended is lost: EPIPE, on Windows also EINVAL (CPython's bpo-19612)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EINVAL):
+            raise
 
 
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
