@@ -5,10 +5,12 @@
 """
 
 import asyncio
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from desktop.catalog.catalog import load_catalog
 from desktop.engine.client import EngineClient
@@ -44,6 +46,28 @@ if TYPE_CHECKING:
     from desktop.library.types import Source
 
 
+T = TypeVar("T")
+
+
+class opened_once(cached_property[T]):  # noqa: N801 - used as a decorator, like its base
+    """A cached_property that two threads do not open twice: that of Python 3.12 and later has no lock."""
+
+    def __init__(self, open_it: Callable[[Any], T]) -> None:
+        super().__init__(open_it)
+        self._opening = threading.RLock()
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+    def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Self | T:
+        """Open at the first call; afterwards the instance has the value itself."""
+        if instance is None:
+            return self
+        with self._opening:
+            return super().__get__(instance, owner)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Survey:
     """What this machine has, and what the engine can use of it."""
@@ -71,26 +95,26 @@ class Services:
     exact_choices: "dict[Hashable, Choice]" = field(default_factory=dict)
     """What the engine said of the catalog in this session, by the question."""
 
-    @cached_property
+    @opened_once
     def catalog(self) -> "Catalog":
         """The curated catalog."""
         return load_catalog(catalog_file())
 
-    @cached_property
+    @opened_once
     def store(self) -> "ChatStore":
         """The conversations."""
         from desktop.chat.store import ChatStore
 
         return ChatStore.open(self.paths.chats_database)
 
-    @cached_property
+    @opened_once
     def library(self) -> "Library":
         """The models on this disk."""
         from desktop.library.library import Library
 
         return Library.open(self.paths.library_database, self.models_folder, self._switched_off)
 
-    @cached_property
+    @opened_once
     def observed(self) -> "Observed":
         """What this machine's own runs have taught. Blocking."""
         from desktop.fit.remembered.observed import Observed

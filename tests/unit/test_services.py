@@ -1,7 +1,10 @@
 """The composition root: what is opened when, what is remembered, and which model a name means."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +23,7 @@ from desktop.hardware import probe
 from desktop.hardware.types import Cpu, Disk, HardwareProfile, Ram
 from desktop.library.errors import UnknownModel
 from desktop.paths import user_paths
-from desktop.services import Services, create_services
+from desktop.services import Services, create_services, opened_once
 from desktop.settings import (
     CACHE_DISK,
     CACHE_RAM,
@@ -243,3 +246,27 @@ def test_a_plan_follows_the_settings(services: Services, starter_model: Path) ->
     assert plan.exact
     assert (plan.model_path, plan.n_parallel, plan.n_seq_max) == (str(starter_model), 2, 14)
     assert (plan.speculation, plan.cache) == ("off", cache_limits(services))
+
+
+def test_two_threads_open_the_library_once(tmp_path: Path) -> None:
+    opened: list[object] = []
+    both = threading.Barrier(2)
+
+    class Slow:
+        @opened_once
+        def part(self) -> object:
+            time.sleep(0.05)
+            opened.append(self)
+            return object()
+
+    slow = Slow()
+
+    def ask() -> object:
+        both.wait(10)
+        return slow.part
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.submit(ask), pool.submit(ask)
+        assert first.result(10) is second.result(10)
+    assert opened == [slow]
+    assert isinstance(Slow.part, opened_once)

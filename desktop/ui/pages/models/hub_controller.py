@@ -65,6 +65,9 @@ class HubController(QObject):
         self._look = Coalescer(self._judge_in_sight, view, milliseconds=_REST)
         self._again = Coalescer(self._price_again, view, milliseconds=_REST)
         self._show = Coalescer(self._show_files, view, milliseconds=_TOGETHER)
+        self._connect(view)
+
+    def _connect(self, view: ModelsView) -> None:
         view.hub_search_requested.connect(self.search)
         view.scroll_area.verticalScrollBar().valueChanged.connect(self._look.request)
         self._view.sort_chosen.connect(self._on_sort_chosen)

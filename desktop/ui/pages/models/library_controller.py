@@ -37,6 +37,7 @@ class LibraryController(QObject):
         self._services = services
         self._shell = shell
         self._scanning: asyncio.Task[None] | None = None
+        self._is_scan_wanted = False
         self._checking: dict[str, asyncio.Task[None]] = {}
         card = view.installed
         card.verify_requested.connect(self._on_verify_requested)
@@ -54,9 +55,10 @@ class LibraryController(QObject):
         self._view.set_installed(models, in_use)
 
     def look_for_new(self) -> None:
-        """Scan in the background; the card is filled anew when something changed."""
+        """Scan in the background, once more where a scan runs; the card is filled anew when something changed."""
+        self._is_scan_wanted = True
         if self._scanning is None or self._scanning.done():
-            self._scanning = self._start(self._scan(), "look for models")
+            self._scanning = self._start(self._scan_while_wanted(), "look for models")
 
     def add(self, paths: Sequence[str]) -> None:
         """Add files, and folders with all below them."""
@@ -64,6 +66,11 @@ class LibraryController(QObject):
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         return self._shell.tasks.start(work, name=name)
+
+    async def _scan_while_wanted(self) -> None:
+        while self._is_scan_wanted:
+            self._is_scan_wanted = False
+            await self._scan()
 
     async def _scan(self) -> None:
         self._view.installed.set_aside(self.tr("Looking for models …"))
