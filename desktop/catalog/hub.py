@@ -7,11 +7,11 @@ the thread that asks first, never before the window is painted.
 A token goes to the configured endpoint only, and never in clear text to another machine.
 """
 
-import asyncio
 import difflib
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -122,7 +122,8 @@ class Hub:
         self._persons_token = environment.get(TOKEN_VARIABLE, "").strip() or None
         self._kept_token = None if self._persons_token else kept_token
         self._token_to_mirror = token_to_mirror
-        self._reading = asyncio.Lock()
+        self._token_changes = 0
+        self._reading = threading.Lock()
         if self._persons_token:
             hide_from_log(self._persons_token)
 
@@ -164,19 +165,30 @@ class Hub:
     async def prepare(self) -> None:
         """Read the token that the person keeps, unless that was done; call it before the first request.
 
-        A keyring that does not answer (it may wait for a password) is given up, and the log says so.
+        A keyring that does not answer (it may wait for a password) is given up, and the log says so; should it answer
+        later, what it says is used from then on. Several event loops may call this.
         """
-        async with self._reading:
-            if self._kept_token is None or self.offline:
+        if self._kept_token is None or self.offline:
+            return
+        try:
+            await in_daemon_thread(self._take_kept_token, name="hub token", timeout=KEYRING_TIMEOUT)
+        except TimeoutError:
+            self._kept_token = None
+            _log.warning("the keyring does not answer; the Hub is asked without a token")
+
+    def _take_kept_token(self) -> None:
+        """Blocking; whoever comes second waits for the first."""
+        with self._reading:
+            read, changes = self._kept_token, self._token_changes
+            if read is None:
                 return
-            try:
-                self.use_token(await in_daemon_thread(self._kept_token, name="hub token", timeout=KEYRING_TIMEOUT))
-            except TimeoutError:
-                self._kept_token = None
-                _log.warning("the keyring does not answer; the Hub is asked without a token")
+            token = read()
+            if changes == self._token_changes:  # else the person has given another, or none
+                self.use_token(token)
 
     def use_token(self, token: str | None) -> None:
         """Take another token of the person's from now on, or none."""
+        self._token_changes += 1
         self._kept_token, self._persons_token = None, token
         if token:
             hide_from_log(token)

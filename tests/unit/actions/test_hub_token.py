@@ -285,6 +285,7 @@ async def test_a_keyring_that_waits_for_a_password_keeps_nobody_from_searching(
     server: HubServer, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent = SilentKeyring()
+    silent.kept["Snug", "huggingface.co"] = TOKEN
     keyring.set_keyring(silent)
     services.hub_token.file.write_text("in the keyring")
     monkeypatch.setattr(hub_module, "KEYRING_TIMEOUT", 0.2)
@@ -292,6 +293,41 @@ async def test_a_keyring_that_waits_for_a_password_keeps_nobody_from_searching(
     assert all(page.repos for page in found)
     assert {request.authorization for request in server.requests} == {None}
     silent.typed.set()
+    async with asyncio.timeout(30):
+        while services.hub.token_for(server.endpoint) is None:
+            await asyncio.sleep(0.01)
+    assert await sent_to(server, services) == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.allow_log("the keyring does not answer")
+async def test_a_token_that_was_given_meanwhile_is_not_replaced_by_an_old_one(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = SilentKeyring()
+    silent.kept["Snug", "huggingface.co"] = TOKEN
+    keyring.set_keyring(silent)
+    services.hub_token.file.write_text("in the keyring")
+    monkeypatch.setattr(hub_module, "KEYRING_TIMEOUT", 0.2)
+    await search_hub(services, "tiny")
+    services.hub.use_token("hf_givenMeanwhile")
+    silent.typed.set()
+    await services.hub.prepare()
+    async with asyncio.timeout(30):
+        while any(thread.name == "hub token" for thread in threading.enumerate()):
+            await asyncio.sleep(0.01)
+    assert services.hub.token_for(services.hub.endpoint) == "hf_givenMeanwhile"
+
+
+async def test_several_event_loops_may_ask_at_once(
+    server: HubServer, services: Services, memory: MemoryKeyring
+) -> None:
+    await set_hub_token(services, TOKEN)
+    later = made(server)
+    hub, asked = later.hub, memory.asked
+    await asyncio.gather(*(asyncio.to_thread(asyncio.run, hub.prepare()) for _ in range(6)))
+    assert memory.asked == asked + 1
+    assert hub.token_for(server.endpoint) == TOKEN
+    await later.close()
 
 
 @pytest.mark.allow_log("the keyring does not tell the Hub token")
