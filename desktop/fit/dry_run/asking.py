@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from desktop.catalog.stubs import write_stub
-from desktop.engine.protocol import DeviceMemory, EngineDevice, ImaginedDevice, LoadPlan
+from desktop.engine.failure import EngineError, explain_failure
+from desktop.engine.protocol import DeviceMemory, EngineDevice, EngineFailure, ImaginedDevice, LoadPlan
 from desktop.fit.dry_run.dry_runs import DryRuns, hardware_key
 from desktop.fit.dry_run.exact import ExactFit, exact_fit
 from desktop.fit.memory.placement import REMOTE
@@ -30,7 +31,7 @@ async def ask_engine(
     imagined: Sequence[ImaginedDevice] = (),
     hardware: str = "",
 ) -> ExactFit:
-    """Return what the engine says `plan` would need. Raises what DryRuns.ask raises.
+    """Return what the engine says `plan` would need. Raises what DryRuns.ask raises, about the model's own file.
 
     folder: where stubs lie. stub: that of the model, where its file is not on this disk or was looked at before.
     hardware: `key_of_machine`, so that answers about its cards are kept beyond this session.
@@ -42,7 +43,12 @@ async def ask_engine(
         path = await asyncio.to_thread(write_stub, stub, folder)
     asked = msgspec.structs.replace(plan, model_path=str(path), rpc_endpoints=())
     others = (*imagined, *_remote(plan, imagined))
-    answer = await dry_runs.ask(asked, stub_key=path.stem, imagined=others, hardware=hardware)
+    try:
+        answer = await dry_runs.ask(asked, stub_key=path.stem, imagined=others, hardware=hardware)
+    except EngineError as error:
+        if error.failure is None:
+            raise
+        raise explain_failure(_about_the_model(error.failure, stub=path, model=plan.model_path)) from error
     return exact_fit(header, answer, plan, shards=shards)
 
 
@@ -91,6 +97,16 @@ def _remote(plan: LoadPlan, imagined: Sequence[ImaginedDevice]) -> list[Imagined
     known = {device.name for device in imagined}
     others = [name for name in plan.devices if name.startswith(REMOTE) and name not in known]
     return [ImaginedDevice(name=name, memory_total=_ANY, memory_free=_ANY, remote=True) for name in others]
+
+
+def _about_the_model(failure: EngineFailure, *, stub: Path, model: str) -> EngineFailure:
+    """The same failure with the model's file in place of the stub, of which the person knows nothing."""
+
+    def named(text: str) -> str:
+        return text.replace(str(stub), model).replace(stub.name, Path(model).name)
+
+    arguments = {name: named(value) for name, value in failure.arguments.items()}
+    return msgspec.structs.replace(failure, detail=named(failure.detail), arguments=arguments)
 
 
 def _write_stub(model: Path, header: GgufHeader, shards: Sequence[GgufHeader], folder: Path) -> Path:

@@ -10,9 +10,10 @@ from typing import Any
 import psutil
 import pytest
 
-from desktop.engine.failure import EngineAborted
+from desktop.engine.failure import CorruptModel, EngineAborted
 from desktop.engine.protocol import ImaginedDevice, LoadPlan
 from desktop.fit.dry_run.answers import Answers
+from desktop.fit.dry_run.asking import ask_engine
 from desktop.fit.dry_run.dry_runs import CHILDREN, DryRuns
 from desktop.gguf.header import read_header
 from desktop.gguf.stub import stub_of_file
@@ -327,6 +328,17 @@ async def test_a_long_name_is_not_written_into_a_pipe_that_nobody_reads(tmp_path
         child.resume()
         assert (await asked).n_ctx == 1024
     late.join()
+
+
+async def test_what_the_engine_refuses_is_said_of_the_model_and_not_of_its_stub(tmp_path: Path) -> None:
+    metadata, tensors = dense_model()
+    more = metadata | {"llama.block_count": 40}  # than there are tensors of
+    model = write_gguf(tmp_path / "good.gguf", more, tensors)
+    async with DryRuns() as runs:
+        with pytest.raises(CorruptModel) as refused:
+            await ask_engine(runs, bare_plan(model), read_header(model), (), folder=tmp_path / "stubs")
+    assert str(refused.value) == f"{model} is damaged or incomplete."
+    assert not any("stubs" in text for text in (repr(refused.value.arguments), repr(refused.value.failure)))
 
 
 async def test_two_pauses_one_after_the_other_and_one_that_fails_leave_all_turns(tmp_path: Path) -> None:
