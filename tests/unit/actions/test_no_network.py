@@ -216,6 +216,7 @@ def connections_of(project_root: Path, tmp_path: Path, *words: str, offline: boo
         ("models", "--files", REPO, "--fits"),
         ("models",),
         ("fit", f"{REPO}:Q8_0", "--exact"),
+        ("pull", f"{REPO}:Q8_0"),
         ("recommend",),
         ("probe",),
         ("doctor",),
