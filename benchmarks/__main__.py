@@ -30,6 +30,7 @@ ALL: dict[str, tuple[str, ...]] = {
     "exact_fit": (),
     "page_prices": (),
     "remote_headers": (),
+    "downloads": QUICK[:2],
     "library": (),
     "sampler_idle": (),
     "speed_accuracy": (),
