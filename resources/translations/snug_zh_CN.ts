@@ -804,6 +804,171 @@
     </message>
 </context>
 <context>
+    <name>HubController</name>
+    <message>
+        <source>No file of it can be judged</source>
+        <translation>其中没有可以判断的文件</translation>
+    </message>
+    <message>
+        <source>It has no model files (GGUF).</source>
+        <translation>其中没有模型文件（GGUF）。</translation>
+    </message>
+    <message>
+        <source>The engine cannot be asked which of its files fit.</source>
+        <translation>无法询问引擎其中哪些文件放得下。</translation>
+    </message>
+    <message>
+        <source>{done} of {count} files checked …</source>
+        <translation>已检查 {done} / {count} 个文件…</translation>
+    </message>
+    <message>
+        <source>{count} files could not be checked.</source>
+        <translation>有 {count} 个文件无法检查。</translation>
+    </message>
+</context>
+<context>
+    <name>HubResults</name>
+    <message>
+        <source>Only what fits here</source>
+        <translation>只看放得下的</translation>
+    </message>
+    <message>
+        <source>Close the results</source>
+        <translation>关闭结果</translation>
+    </message>
+    <message>
+        <source>Back to the results</source>
+        <translation>返回结果</translation>
+    </message>
+    <message>
+        <source>More results</source>
+        <translation>更多结果</translation>
+    </message>
+    <message>
+        <source>Files of this repository</source>
+        <translation>这个仓库的文件</translation>
+    </message>
+    <message>
+        <source>Trending</source>
+        <translation>热门</translation>
+    </message>
+    <message>
+        <source>Most downloads</source>
+        <translation>下载最多</translation>
+    </message>
+    <message>
+        <source>Most likes</source>
+        <translation>点赞最多</translation>
+    </message>
+    <message>
+        <source>Changed last</source>
+        <translation>最近更新</translation>
+    </message>
+    <message>
+        <source>Newest</source>
+        <translation>最新</translation>
+    </message>
+    <message>
+        <source>Order of the results</source>
+        <translation>结果的顺序</translation>
+    </message>
+    <message>
+        <source>In which order the Hub lists what it found.</source>
+        <translation>Hub 按什么顺序列出结果。</translation>
+    </message>
+    <message>
+        <source>Asking the Hub …</source>
+        <translation>正在询问 Hub…</translation>
+    </message>
+    <message>
+        <source>The Hub has no model files (GGUF) for “{text}”.</source>
+        <translation>Hub 上没有与“{text}”相符的模型文件（GGUF）。</translation>
+    </message>
+    <message>
+        <source>The Hub named no models.</source>
+        <translation>Hub 没有给出任何模型。</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>Checking …</source>
+        <translation>正在检查…</translation>
+    </message>
+    <message>
+        <source>Asking the Hub which files it has …</source>
+        <translation>正在询问 Hub 其中有哪些文件…</translation>
+    </message>
+    <message>
+        <source>On the Hub: “{text}”</source>
+        <translation>Hub 上：“{text}”</translation>
+    </message>
+    <message>
+        <source>On the Hub</source>
+        <translation>Hub 上</translation>
+    </message>
+</context>
+<context>
+    <name>HubRow</name>
+    <message>
+        <source>All files</source>
+        <translation>全部文件</translation>
+    </message>
+    <message>
+        <source>All files of {name}</source>
+        <translation>{name} 的全部文件</translation>
+    </message>
+    <message>
+        <source>1 download</source>
+        <translation>1 次下载</translation>
+    </message>
+    <message>
+        <source>{count} downloads</source>
+        <translation>{count} 次下载</translation>
+    </message>
+    <message>
+        <source>1 like</source>
+        <translation>1 个赞</translation>
+    </message>
+    <message>
+        <source>{count} likes</source>
+        <translation>{count} 个赞</translation>
+    </message>
+    <message>
+        <source>changed {day}</source>
+        <translation>更新于 {day}</translation>
+    </message>
+    <message>
+        <source>private</source>
+        <translation>私有</translation>
+    </message>
+    <message>
+        <source>asks for your agreement on its page</source>
+        <translation>需要先在其页面上同意条款</translation>
+    </message>
+    <message>
+        <source>{size} memory</source>
+        <translation>内存 {size}</translation>
+    </message>
+    <message>
+        <source>about {speed} tok/s</source>
+        <translation>约 {speed} tok/s</translation>
+    </message>
+    <message>
+        <source>about {speed} tok/s (estimate)</source>
+        <translation>约 {speed} tok/s（估计）</translation>
+    </message>
+    <message>
+        <source>Chat with {name}</source>
+        <translation>与 {name} 聊天</translation>
+    </message>
+    <message>
+        <source>Download {name}</source>
+        <translation>下载 {name}</translation>
+    </message>
+</context>
+<context>
     <name>Inspector</name>
     <message>
         <source>System prompt</source>
@@ -904,16 +1069,84 @@
         <translation>在此磁盘上</translation>
     </message>
     <message>
-        <source>In use</source>
-        <translation>使用中</translation>
+        <source>A model file (GGUF) from anywhere; it stays where it is. Files can be dropped here too.</source>
+        <translation>任何位置的模型文件（GGUF）；文件留在原处。也可以把文件拖到这里。</translation>
     </message>
     <message>
-        <source>Chat</source>
-        <translation>对话</translation>
+        <source>Models in a folder and all below it are listed here, where they are.</source>
+        <translation>列出一个文件夹及其下所有文件夹中的模型，模型留在原处。</translation>
     </message>
     <message>
-        <source>Chat with {name}</source>
-        <translation>与 {name} 对话</translation>
+        <source>Add a file …</source>
+        <translation>添加文件…</translation>
+    </message>
+    <message>
+        <source>Add a folder …</source>
+        <translation>添加文件夹…</translation>
+    </message>
+    <message>
+        <source>Check the file</source>
+        <translation>检查文件</translation>
+    </message>
+    <message>
+        <source>Show in its folder</source>
+        <translation>在文件夹中显示</translation>
+    </message>
+    <message>
+        <source>Move to the trash</source>
+        <translation>移到回收站</translation>
+    </message>
+    <message>
+        <source>Take off the list</source>
+        <translation>从列表中去掉</translation>
+    </message>
+    <message>
+        <source>Show all {count}</source>
+        <translation>显示全部 {count} 个</translation>
+    </message>
+    <message>
+        <source>Show fewer</source>
+        <translation>收起</translation>
+    </message>
+    <message>
+        <source>A folder is in its place: {path}</source>
+        <translation>原来的位置现在是一个文件夹：{path}</translation>
+    </message>
+    <message>
+        <source>The file has changed since it was added; check it</source>
+        <translation>文件在添加之后变过；请检查</translation>
+    </message>
+    <message>
+        <source>The file is cut off; download or copy it again</source>
+        <translation>文件不完整；请重新下载或复制</translation>
+    </message>
+    <message>
+        <source>The file is damaged; download or copy it again</source>
+        <translation>文件已损坏；请重新下载或复制</translation>
+    </message>
+    <message>
+        <source>In your folder</source>
+        <translation>在你的文件夹中</translation>
+    </message>
+    <message>
+        <source>From LM Studio</source>
+        <translation>来自 LM Studio</translation>
+    </message>
+    <message>
+        <source>From Jan</source>
+        <translation>来自 Jan</translation>
+    </message>
+    <message>
+        <source>From GPT4All</source>
+        <translation>来自 GPT4All</translation>
+    </message>
+    <message>
+        <source>From Ollama</source>
+        <translation>来自 Ollama</translation>
+    </message>
+    <message>
+        <source>From the Hugging Face cache</source>
+        <translation>来自 Hugging Face 缓存</translation>
     </message>
     <message>
         <source>The file is gone: {path}</source>
@@ -925,10 +1158,100 @@
     </message>
 </context>
 <context>
+    <name>InstalledRow</name>
+    <message>
+        <source>In use</source>
+        <translation>使用中</translation>
+    </message>
+    <message>
+        <source>Chat</source>
+        <translation>聊天</translation>
+    </message>
+    <message>
+        <source>Chat with {name}</source>
+        <translation>与 {name} 聊天</translation>
+    </message>
+    <message>
+        <source>More about {name}</source>
+        <translation>{name} 的更多操作</translation>
+    </message>
+</context>
+<context>
     <name>LabelledSlider</name>
     <message>
         <source>Set {name} back to its default</source>
         <translation>将{name}恢复为默认值</translation>
+    </message>
+</context>
+<context>
+    <name>LibraryController</name>
+    <message>
+        <source>Looking for models …</source>
+        <translation>正在查找模型…</translation>
+    </message>
+    <message>
+        <source>Not everything could be looked at.</source>
+        <translation>有些地方没能查看。</translation>
+    </message>
+    <message>
+        <source>{name} is here already.</source>
+        <translation>{name} 已经在这里了。</translation>
+    </message>
+    <message>
+        <source>Added: {names}</source>
+        <translation>已添加：{names}</translation>
+    </message>
+    <message>
+        <source>Checking … {share} %</source>
+        <translation>正在检查… {share} %</translation>
+    </message>
+    <message>
+        <source>{name} is whole: its SHA-256 is the publisher&apos;s.</source>
+        <translation>{name} 完好：SHA-256 与发布者的一致。</translation>
+    </message>
+    <message>
+        <source>{name} is whole as far as its header tells; nobody named a checksum.</source>
+        <translation>从文件头看 {name} 完好；没有人给出过校验值。</translation>
+    </message>
+    <message>
+        <source>No file manager could be started.</source>
+        <translation>无法启动文件管理器。</translation>
+    </message>
+    <message>
+        <source>{name} is in use.</source>
+        <translation>{name} 正在使用。</translation>
+    </message>
+    <message>
+        <source>Load another model first; then this one can be removed.</source>
+        <translation>请先加载另一个模型，然后才能移除它。</translation>
+    </message>
+    <message>
+        <source>{name} is in the trash now.</source>
+        <translation>{name} 已移到回收站。</translation>
+    </message>
+    <message>
+        <source>{name} was deleted.</source>
+        <translation>{name} 已删除。</translation>
+    </message>
+    <message>
+        <source>{name} is off the list. Its file stays where it is; add it again whenever you like.</source>
+        <translation>{name} 已从列表中去掉。文件留在原处；随时可以再添加。</translation>
+    </message>
+    <message>
+        <source>Delete for good</source>
+        <translation>永久删除</translation>
+    </message>
+    <message>
+        <source>Add model files</source>
+        <translation>添加模型文件</translation>
+    </message>
+    <message>
+        <source>Models (*.gguf)</source>
+        <translation>模型 (*.gguf)</translation>
+    </message>
+    <message>
+        <source>Add a folder with models</source>
+        <translation>添加存放模型的文件夹</translation>
     </message>
 </context>
 <context>
@@ -1032,10 +1355,6 @@
         <translation>适合这台电脑的模型</translation>
     </message>
     <message>
-        <source>Search the catalog</source>
-        <translation>搜索目录</translation>
-    </message>
-    <message>
         <source>Looking at this machine …</source>
         <translation>正在查看这台电脑 …</translation>
     </message>
@@ -1046,6 +1365,22 @@
     <message>
         <source>Fetches the beginning of each file from the Hub, some megabytes each and kept for later, so that the engine can say exactly what it needs here. No model is downloaded.</source>
         <translation>从 Hub 取得每个文件的开头（每个几 MB，并保存备用），让引擎算出它在这里确切需要多少。不会下载任何模型。</translation>
+    </message>
+    <message>
+        <source>Stop all downloads</source>
+        <translation>停止全部下载</translation>
+    </message>
+    <message>
+        <source>Go on with all downloads</source>
+        <translation>继续全部下载</translation>
+    </message>
+    <message>
+        <source>Search models</source>
+        <translation>搜索模型</translation>
+    </message>
+    <message>
+        <source>Search models; Enter searches the Hub</source>
+        <translation>搜索模型；按 Enter 搜索 Hub</translation>
     </message>
     <message>
         <source>A shorter context or a smaller KV cache may help.</source>
@@ -1086,6 +1421,14 @@
     <message>
         <source>No model of the catalog has this in its name.</source>
         <translation>目录中没有名称包含此内容的模型。</translation>
+    </message>
+    <message>
+        <source>Search the Hub for “{text}”</source>
+        <translation>在 Hub 上搜索“{text}”</translation>
+    </message>
+    <message>
+        <source>Look what else the Hub has</source>
+        <translation>看看 Hub 上还有什么</translation>
     </message>
     <message>
         <source>What fits is not known until this machine can be looked at.</source>
@@ -1221,6 +1564,10 @@
     <message>
         <source>Remove</source>
         <translation>移除</translation>
+    </message>
+    <message>
+        <source>Make it the next</source>
+        <translation>下一个就下它</translation>
     </message>
 </context>
 <context>
@@ -1529,6 +1876,48 @@ Log: {log}</source>
     </message>
 </context>
 <context>
+    <name>StatusLine</name>
+    <message>
+        <source>No network</source>
+        <translation>无网络</translation>
+    </message>
+    <message>
+        <source>Snug opens no connection. A setting switches that.</source>
+        <translation>Snug 不打开任何连接。可以在设置中切换。</translation>
+    </message>
+</context>
+<context>
+    <name>TokenRow</name>
+    <message>
+        <source>Hugging Face token</source>
+        <translation>Hugging Face 令牌</translation>
+    </message>
+    <message>
+        <source>Keep</source>
+        <translation>保存</translation>
+    </message>
+    <message>
+        <source>Forget the token</source>
+        <translation>忘掉令牌</translation>
+    </message>
+    <message>
+        <source>For repositories that ask for your agreement, and for your private ones. Made on huggingface.co/settings/tokens; reading is enough.</source>
+        <translation>用于需要同意条款的仓库和你的私有仓库。在 huggingface.co/settings/tokens 创建；只读即可。</translation>
+    </message>
+    <message>
+        <source>A token is kept in the keyring of this computer.</source>
+        <translation>令牌保存在这台电脑的密钥环中。</translation>
+    </message>
+    <message>
+        <source>A token is kept in a file.</source>
+        <translation>令牌保存在文件中。</translation>
+    </message>
+    <message>
+        <source>A token is given by the environment.</source>
+        <translation>令牌由环境变量给出。</translation>
+    </message>
+</context>
+<context>
     <name>Verdict</name>
     <message>
         <source>Fits</source>
@@ -1733,24 +2122,24 @@ Log: {log}</source>
         <translation>Hub 上没有 {what}，或不对你公开。</translation>
     </message>
     <message>
-        <source>Check the name. For a private repository, set a token in HF_TOKEN.</source>
-        <translation>请检查名称。私有仓库请在 HF_TOKEN 中设置令牌。</translation>
-    </message>
-    <message>
         <source>The Hub does not let you have {what}.</source>
         <translation>Hub 不允许你获取 {what}。</translation>
-    </message>
-    <message>
-        <source>Accept the licence on {page}, then set a token of your account in HF_TOKEN.</source>
-        <translation>请在 {page} 接受许可协议，然后在 HF_TOKEN 中设置你账号的令牌。</translation>
     </message>
     <message>
         <source>The Hub is busy and asks to wait {seconds} seconds.</source>
         <translation>Hub 繁忙，请等待 {seconds} 秒。</translation>
     </message>
     <message>
-        <source>Try again later. With a token in HF_TOKEN more requests are allowed.</source>
-        <translation>请稍后重试。在 HF_TOKEN 中设置令牌可获得更多请求次数。</translation>
+        <source>Check the name. For a private repository, give a token in the settings or in HF_TOKEN.</source>
+        <translation>请检查名称。如果是私有仓库，请在设置或 HF_TOKEN 中提供令牌。</translation>
+    </message>
+    <message>
+        <source>Accept the licence on {page}, then give a token of your account in the settings or in HF_TOKEN.</source>
+        <translation>请先在 {page} 上接受许可，然后在设置或 HF_TOKEN 中提供你账户的令牌。</translation>
+    </message>
+    <message>
+        <source>Try again later. With a token, in the settings or in HF_TOKEN, more requests are allowed.</source>
+        <translation>请稍后再试。在设置或 HF_TOKEN 中提供令牌后，允许的请求更多。</translation>
     </message>
     <message>
         <source>{file} cannot be checked: the Hub names no SHA-256 for it.</source>
@@ -2209,6 +2598,10 @@ Log: {log}</source>
         <translation>引擎没有编译 Vulkan 支持</translation>
     </message>
     <message>
+        <source>its loader did not answer</source>
+        <translation>其加载器没有应答</translation>
+    </message>
+    <message>
         <source>its loader is not installed</source>
         <translation>没有安装加载器</translation>
     </message>
@@ -2563,6 +2956,10 @@ Log: {log}</source>
     <message>
         <source>Reading what is already there.</source>
         <translation>正在读取已有的部分。</translation>
+    </message>
+    <message>
+        <source>What was kept of an earlier download is damaged: starting again from the beginning.</source>
+        <translation>以前下载保留下来的部分已损坏：从头开始。</translation>
     </message>
     <message>
         <source>The server cannot go on from the middle: starting again from the beginning.</source>
@@ -3217,6 +3614,38 @@ Log: {log}</source>
         <translation>请连接它所在的磁盘，或重新下载。</translation>
     </message>
     <message>
+        <source>Where the file of {model} was, there is a folder now: {path}</source>
+        <translation>{model} 的文件原来的位置现在是一个文件夹：{path}</translation>
+    </message>
+    <message>
+        <source>Move the folder away and put the file back, or download the model again.</source>
+        <translation>请移走文件夹并放回文件，或重新下载模型。</translation>
+    </message>
+    <message>
+        <source>The file of {model} has changed since Snug looked at it: {path}</source>
+        <translation>{model} 的文件在 Snug 查看之后变过：{path}</translation>
+    </message>
+    <message>
+        <source>Check it on the Models page or with &quot;snug verify&quot;; then it is used as it is.</source>
+        <translation>请在“模型”页或用“snug verify”检查；之后就按现状使用。</translation>
+    </message>
+    <message>
+        <source>The file of {model} is incomplete: {path}</source>
+        <translation>{model} 的文件不完整：{path}</translation>
+    </message>
+    <message>
+        <source>Download it again, or wait until the program that writes it is done.</source>
+        <translation>请重新下载，或等写入它的程序结束。</translation>
+    </message>
+    <message>
+        <source>The file of {model} is damaged: {path}</source>
+        <translation>{model} 的文件已损坏：{path}</translation>
+    </message>
+    <message>
+        <source>Remove it and download it again.</source>
+        <translation>请移除并重新下载。</translation>
+    </message>
+    <message>
         <source>The name of {path} holds bytes that are no text.</source>
         <translation>{path} 的名称含有不是文本的字节。</translation>
     </message>
@@ -3337,6 +3766,54 @@ Log: {log}</source>
         <translation>预计每秒写得更少的模型不会被推荐。</translation>
     </message>
     <message>
+        <source>Models of LM Studio</source>
+        <translation>LM Studio 的模型</translation>
+    </message>
+    <message>
+        <source>List what LM Studio has on this disk, where it is. Its files are never touched.</source>
+        <translation>列出 LM Studio 在这块磁盘上的模型，就地使用。绝不改动它的文件。</translation>
+    </message>
+    <message>
+        <source>Models of Jan</source>
+        <translation>Jan 的模型</translation>
+    </message>
+    <message>
+        <source>List what Jan has on this disk, where it is. Its files are never touched.</source>
+        <translation>列出 Jan 在这块磁盘上的模型，就地使用。绝不改动它的文件。</translation>
+    </message>
+    <message>
+        <source>Models of GPT4All</source>
+        <translation>GPT4All 的模型</translation>
+    </message>
+    <message>
+        <source>List what GPT4All has on this disk, where it is. Its files are never touched.</source>
+        <translation>列出 GPT4All 在这块磁盘上的模型，就地使用。绝不改动它的文件。</translation>
+    </message>
+    <message>
+        <source>Models of Ollama</source>
+        <translation>Ollama 的模型</translation>
+    </message>
+    <message>
+        <source>List what Ollama has on this disk, where it is. Its files are never touched.</source>
+        <translation>列出 Ollama 在这块磁盘上的模型，就地使用。绝不改动它的文件。</translation>
+    </message>
+    <message>
+        <source>Hugging Face cache</source>
+        <translation>Hugging Face 缓存</translation>
+    </message>
+    <message>
+        <source>List the GGUF files of the Hugging Face cache, where they are; never touched.</source>
+        <translation>列出 Hugging Face 缓存中的 GGUF 文件，就地使用；绝不改动。</translation>
+    </message>
+    <message>
+        <source>Downloads at once</source>
+        <translation>同时下载</translation>
+    </message>
+    <message>
+        <source>How many models are fetched at the same time; the others wait for their turn.</source>
+        <translation>同时下载几个模型；其余的排队等候。</translation>
+    </message>
+    <message>
         <source>Hugging Face address</source>
         <translation>Hugging Face 地址</translation>
     </message>
@@ -3345,12 +3822,28 @@ Log: {log}</source>
         <translation>用于下载的镜像。留空表示 https://huggingface.co。</translation>
     </message>
     <message>
+        <source>Send the token to a mirror</source>
+        <translation>把令牌发给镜像</translation>
+    </message>
+    <message>
+        <source>Whoever runs the mirror could then use your Hugging Face account. Off, only huggingface.co gets it.</source>
+        <translation>这样镜像的运营者就能使用你的 Hugging Face 账户。关闭时只有 huggingface.co 会收到。</translation>
+    </message>
+    <message>
         <source>No network</source>
         <translation>不使用网络</translation>
     </message>
     <message>
         <source>Snug opens no connection at all while this is on.</source>
         <translation>开启时，Snug 不会建立任何连接。</translation>
+    </message>
+    <message>
+        <source>Limit for downloads</source>
+        <translation>下载限速</translation>
+    </message>
+    <message>
+        <source>Bytes per second that all downloads take together. 0 is no limit.</source>
+        <translation>所有下载合计每秒多少字节。0 表示不限。</translation>
     </message>
     <message>
         <source>Memory to leave free</source>
@@ -3771,6 +4264,126 @@ Log: {log}</source>
     <message>
         <source>NVIDIA&apos;s driver {version} is old: it was asked with the calls of its time ({calls}).</source>
         <translation>NVIDIA 驱动 {version} 较旧：已用当时的接口查询（{calls}）。</translation>
+    </message>
+    <message>
+        <source>This computer has no keyring that Snug can use, so the token is in the file {path}, which only you can read.</source>
+        <translation>这台电脑没有 Snug 可用的密钥环，因此令牌在文件 {path} 中，只有你能读取。</translation>
+    </message>
+    <message>
+        <source>The token is that of the variable HF_TOKEN, which goes before any other.</source>
+        <translation>使用的是环境变量 HF_TOKEN 中的令牌，它优先于其他令牌。</translation>
+    </message>
+    <message>
+        <source>The token is not sent to {endpoint}, which is not huggingface.co, unless the settings allow it.</source>
+        <translation>{endpoint} 不是 huggingface.co，除非设置允许，否则不会向它发送令牌。</translation>
+    </message>
+    <message>
+        <source>The keyring of this computer does not answer.</source>
+        <translation>这台电脑的密钥环没有应答。</translation>
+    </message>
+    <message>
+        <source>Look for a window that asks for its password, then try again.</source>
+        <translation>请找找询问密钥环密码的窗口，然后重试。</translation>
+    </message>
+    <message>
+        <source>The folder &quot;{path}&quot; cannot be added: {reason}</source>
+        <translation>无法添加文件夹“{path}”：{reason}</translation>
+    </message>
+    <message>
+        <source>Choose a folder that is there and that you may read.</source>
+        <translation>请选择存在且你有权读取的文件夹。</translation>
+    </message>
+    <message>
+        <source>This is not a token of the Hub.</source>
+        <translation>这不是 Hub 的令牌。</translation>
+    </message>
+    <message>
+        <source>Copy it whole from huggingface.co/settings/tokens; it begins with &quot;hf_&quot;.</source>
+        <translation>请从 huggingface.co/settings/tokens 完整复制；它以“hf_”开头。</translation>
+    </message>
+    <message>
+        <source>The keyring of this computer did not remove the token: {reason}</source>
+        <translation>这台电脑的密钥环没有删除令牌：{reason}</translation>
+    </message>
+    <message>
+        <source>Remove the entry &quot;Snug&quot; in the password program of this computer, or revoke the token on the Hub.</source>
+        <translation>请在这台电脑的密码程序中删除“Snug”条目，或在 Hub 上撤销令牌。</translation>
+    </message>
+    <message>
+        <source>{path} is a folder.</source>
+        <translation>{path} 是一个文件夹。</translation>
+    </message>
+    <message>
+        <source>Add it to the folders of the library: then every model in it is listed.</source>
+        <translation>请把它加入模型库的文件夹：其中的每个模型都会列出。</translation>
+    </message>
+    <message>
+        <source>{path} is not a model by itself, but a part of one.</source>
+        <translation>{path} 本身不是模型，而是模型的一部分。</translation>
+    </message>
+    <message>
+        <source>Choose the file of the model; such a part lies beside it.</source>
+        <translation>请选择模型的文件；这个部分就在它旁边。</translation>
+    </message>
+    <message>
+        <source>The disk with {path} is too full: {need} are needed, {free} are free.</source>
+        <translation>{path} 所在的磁盘太满：需要 {need}，空闲 {free}。</translation>
+    </message>
+    <message>
+        <source>Free some space, or use the model where it is. Nothing was changed.</source>
+        <translation>请腾出空间，或就地使用模型。没有任何改动。</translation>
+    </message>
+    <message>
+        <source>The copy of {path} is not the same as the file.</source>
+        <translation>{path} 的副本与原文件不同。</translation>
+    </message>
+    <message>
+        <source>The copy was removed; the file is as it was. Try again, and check the disk.</source>
+        <translation>副本已删除；原文件未变。请重试，并检查磁盘。</translation>
+    </message>
+    <message>
+        <source>The folder {path} is not there. Connect its disk, or remove it from the list.</source>
+        <translation>文件夹 {path} 不在了。请连接它所在的磁盘，或把它从列表中去掉。</translation>
+    </message>
+    <message>
+        <source>The folder {path} cannot be read: {reason}</source>
+        <translation>无法读取文件夹 {path}：{reason}</translation>
+    </message>
+    <message>
+        <source>Not everything below {path} was looked at: it is too deep or too large.</source>
+        <translation>没有查看 {path} 下的全部内容：太深或太大。</translation>
+    </message>
+    <message>
+        <source>{path} was left out: {reason}</source>
+        <translation>略过了 {path}：{reason}</translation>
+    </message>
+    <message>
+        <source>it is no GGUF file, or an old one</source>
+        <translation>不是 GGUF 文件，或是旧版的</translation>
+    </message>
+    <message>
+        <source>a part of it is missing</source>
+        <translation>缺少一部分</translation>
+    </message>
+    <message>
+        <source>its name holds bytes that are no text</source>
+        <translation>名称中含有不是文字的字节</translation>
+    </message>
+    <message>
+        <source>{path} cannot be moved to the trash: {reason}</source>
+        <translation>无法把 {path} 移到回收站：{reason}</translation>
+    </message>
+    <message>
+        <source>Nothing was removed. It can only be deleted for good, if you want that.</source>
+        <translation>没有移除任何东西。如果你愿意，只能永久删除它。</translation>
+    </message>
+    <message>
+        <source>The content of {model} is not what its publisher says: {path}</source>
+        <translation>{model} 的内容与发布者所说的不符：{path}</translation>
+    </message>
+    <message>
+        <source>Remove it and download it again. A damaged file answers nonsense, if it answers.</source>
+        <translation>请移除并重新下载。损坏的文件即使能回答，也是胡言乱语。</translation>
     </message>
 </context>
 <context>

@@ -36,13 +36,13 @@ class InstalledRow(QWidget):
             row.addWidget(label)
         row.addWidget(self._remark, 1)
         if in_use:
-            row.addWidget(Pill(card.tr("In use"), kind="fits"))
-        chat = Button(card.tr("Chat"), icon_name="chat")
-        chat.setAccessibleName(card.tr("Chat with {name}").format(name=model.name))
+            row.addWidget(Pill(self.tr("In use"), kind="fits"))
+        chat = Button(self.tr("Chat"), icon_name="chat")
+        chat.setAccessibleName(self.tr("Chat with {name}").format(name=model.name))
         chat.setEnabled(not model.missing and model.condition == "ready")
         chat.clicked.connect(lambda: card.chosen.emit(model))
         row.addWidget(chat)
-        self._more = IconButton("more", card.tr("More about {name}").format(name=model.name))
+        self._more = IconButton("more", self.tr("More about {name}").format(name=model.name))
         self._more.clicked.connect(self._on_more_clicked)
         row.addWidget(self._more)
 
