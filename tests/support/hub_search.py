@@ -18,7 +18,7 @@ _BARE = ("_id", "id", "likes", "private", "downloads", "tags", "pipeline_tag", "
 
 @dataclass
 class SearchDesk:
-    """Answers searches. hostile: rows put before the real ones as they are. link: what "next" says instead.
+    """Answers searches. hostile: rows put before the real ones as they are. body: the whole answer instead.
 
     pages_behind: the address that a "next" link names; a mirror may pass on that of the real Hub.
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import HfApi
 
 from desktop.catalog import hub_answers
 from desktop.catalog.file_names import UnsafeName
@@ -77,6 +78,35 @@ def test_a_row_carries_what_the_list_says(server: HubServer) -> None:
 def test_every_order_is_one_that_the_hub_has(server: HubServer, sort: HubSort, order: str) -> None:
     assert "".join(repo.publisher[0] for repo in found(server, sort=sort).repos) == order
     assert server.search.asked[0]["sort"] == [HUB_SORTS[sort]]
+
+
+def test_the_hub_is_asked_as_huggingface_hub_asks_it(server: HubServer) -> None:
+    theirs: dict[HubSort, Any] = {"trending": "trending_score", "updated": "last_modified", "created": "created_at"}
+    api = HfApi(endpoint=server.endpoint, token=False)
+    for sort in HUB_SORTS:
+        ours = found(server, "tiny", sort=sort, limit=3, base_model=BASE, author="bob")
+        [asked] = server.search.asked
+        listed = api.list_models(
+            search="tiny",
+            sort=theirs.get(sort, sort),
+            limit=3,
+            author="bob",
+            filter=["gguf", f"base_model:quantized:{BASE}"],
+            expand=[
+                "createdAt",
+                "downloads",
+                "gated",
+                "gguf",
+                "lastModified",
+                "likes",
+                "pipeline_tag",
+                "private",
+                "tags",
+            ],
+        )
+        assert [repo.id for repo in listed] == [repo.repo for repo in ours.repos]
+        assert server.search.asked == [asked, asked]
+        server.search.asked.clear()
 
 
 def test_only_repositories_with_ggufs_are_asked_for(server: HubServer) -> None:
