@@ -130,6 +130,21 @@ def test_a_repository_that_asks_for_agreement_says_so_in_its_row(page: PagePerso
     assert "asks for your agreement on its page" in words(page)
 
 
+def test_the_quantizations_of_one_base_model_from_every_publisher(page: PagePerson, hub: HubServer) -> None:
+    tags = ["gguf", "base_model:maker/Tiny", "base_model:quantized:maker/Tiny"]
+    file = hub.repositories[REPO].files["tiny-Q8_0.gguf"]
+    for repo in (REPO, "another/Different-Name-GGUF", "third/Tiny-GGUF"):
+        hub.add_served(repo, "tiny-Q8_0.gguf", file)
+        hub.repositories[repo].facts = {"tags": tags if repo != "third/Tiny-GGUF" else ["gguf"]}
+    search(page, "owner/tiny")
+    page.until("the row", lambda: len(page.view.hub.findChildren(HubRow)) == 1)
+    press(page, "Other publishers of maker/Tiny")
+    page.until(
+        "their rows", lambda: {row.repo.repo for row in page.view.hub._rows} == {REPO, "another/Different-Name-GGUF"}
+    )
+    assert "On the Hub: quantizations of maker/Tiny" in words(page)
+
+
 def test_a_newer_search_wins(page: PagePerson) -> None:
     search(page, "nobody has this")
     search(page, "tiny")

@@ -135,6 +135,32 @@ def test_without_a_trash_deleting_for_good_is_offered(page: PagePerson, monkeypa
     page.until("the words", lambda: "Downloaded was deleted." in told(page))
 
 
+def test_models_that_are_here_twice_are_named(page: PagePerson, tmp_path: Path) -> None:
+    paths = [small_model(tmp_path / folder / "tiny-Q8_0.gguf", name="Twin") for folder in ("one", "two")]
+    opened(page)
+    page.view.installed.duplicates_requested.emit()
+    page.until("the words", lambda: "No model is here twice." in told(page))
+    page.view.files_dropped.emit([str(path.parent) for path in paths])
+    page.until("both", lambda: words(page).count("Twin") == 2)
+    page.view.installed.duplicates_requested.emit()
+    page.until("the words", lambda: "Models that are here more than once: 1" in told(page))
+    assert all(str(path) in page.notices[-1].hint for path in paths)
+
+
+def test_an_added_folder_is_looked_into_no_more_when_nobody_wants_it(page: PagePerson, tmp_path: Path) -> None:
+    folder = tmp_path / "many & more"
+    small_model(folder / "tiny-Q8_0.gguf", name="Deep one")
+    opened(page)
+    page.view.files_dropped.emit([str(folder)])
+    page.until("the model", lambda: "In your folder" in words(page))
+    menu = page.view.installed.menu_of_card([str(folder)])
+    action = next(each for each in menu.actions() if "many" in each.text())
+    assert action.text() == f"Look no more in {tmp_path}/many && more"
+    action.trigger()
+    page.until("the list without it", lambda: "In your folder" not in words(page))
+    menu.deleteLater()
+
+
 def test_a_model_in_use_is_not_removed(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:
     model = install(page)
     opened(page)

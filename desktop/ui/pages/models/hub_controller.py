@@ -52,7 +52,7 @@ class HubController(QObject):
         self._fetch = fetch
         self._found = found
         self._pricing = pricing
-        self._text = ""
+        self._text = self._base = ""
         self._sort: HubSort = "trending"
         self._repos: tuple[HubRepo, ...] = ()
         self._cursor = ""
@@ -74,6 +74,7 @@ class HubController(QObject):
         self._view.more_requested.connect(lambda: self._start(self._search(more=True)))
         self._view.again_requested.connect(self._on_again_requested)
         self._view.repo_chosen.connect(self._open)
+        self._view.base_chosen.connect(lambda repo: self._begin("", repo.base_model))
         self._view.back_requested.connect(self._on_back_requested)
         self._view.choice_chosen.connect(self._on_choice_chosen)
         self._view.fitting_chosen.connect(self._look.request)
@@ -81,9 +82,12 @@ class HubController(QObject):
 
     def search(self, text: str) -> None:
         """Search for `text`; "" is what the Hub puts first."""
-        self._text = text
+        self._begin(text, "")
+
+    def _begin(self, text: str, base_model: str) -> None:
+        self._text, self._base = text, base_model
         self._opened = None
-        self._view.set_searched(text)
+        self._view.set_searched(text, base_model=base_model)
         self._start(self._search(more=False))
 
     def price_again(self) -> None:
@@ -115,7 +119,13 @@ class HubController(QObject):
 
     async def _search(self, *, more: bool) -> None:
         try:
-            page = await search_hub(self._services, self._text, sort=self._sort, cursor=self._cursor if more else "")
+            page = await search_hub(
+                self._services,
+                self._text,
+                sort=self._sort,
+                base_model=self._base,
+                cursor=self._cursor if more else "",
+            )
         except AppError as error:
             self._view.set_failed(*explain(error))
             return
@@ -208,13 +218,13 @@ class HubController(QObject):
 
     def _on_sort_chosen(self, sort: "HubSort") -> None:
         self._sort = sort
-        self.search(self._text)
+        self._begin(self._text, self._base)
 
     def _on_again_requested(self) -> None:
         if self._opened is not None:
             self._open(self._opened)
         else:
-            self.search(self._text)
+            self._begin(self._text, self._base)
 
     def _on_back_requested(self) -> None:
         self._opened = None

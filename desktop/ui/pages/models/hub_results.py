@@ -21,11 +21,13 @@ if TYPE_CHECKING:  # it brings the network along, which the first paint does not
 class HubResults(Card):
     """A list of repositories, or the files of one.
 
-    `choice_chosen` carries a Choice, `repo_chosen` a HubRepo, `sort_chosen` the order's name in catalog/search.py.
+    `choice_chosen` carries a Choice, `repo_chosen` and `base_chosen` a HubRepo, `sort_chosen` the order's name in
+    catalog/search.py.
     """
 
     choice_chosen = Signal(object)
     repo_chosen = Signal(object)
+    base_chosen = Signal(object)
     sort_chosen = Signal(str)
     fitting_chosen = Signal(bool)
     more_requested = Signal()
@@ -35,7 +37,7 @@ class HubResults(Card):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
-        self._searched = ""
+        self._searched = self._base = ""
         self._shows_files = False
         self._has_more = False
         self._sort = self._make_sort()
@@ -78,9 +80,9 @@ class HubResults(Card):
         sort.currentIndexChanged.connect(lambda: self.sort_chosen.emit(sort.currentData()))
         return sort
 
-    def set_searched(self, text: str) -> None:
-        """Begin a result: nothing is there yet. "" is what the Hub puts first."""
-        self._searched = text
+    def set_searched(self, text: str, *, base_model: str = "") -> None:
+        """Begin a result: nothing is there yet. "" is what the Hub puts first; base_model: what was quantized."""
+        self._searched, self._base = text, base_model
         self.set_repos((), more=False)
         self.show_results()
         self._message.show_words(self.tr("Asking the Hub …"))
@@ -103,6 +105,7 @@ class HubResults(Card):
         row = HubRow(repo)
         row.download_requested.connect(self.choice_chosen)
         row.files_requested.connect(self.repo_chosen)
+        row.base_requested.connect(self.base_chosen)
         return row
 
     def _nothing(self) -> str:
@@ -149,10 +152,14 @@ class HubResults(Card):
     def show_results(self) -> None:
         """Show the list."""
         self._shows_files = False
-        searched = self.tr("On the Hub: “{text}”").format(text=self._searched)
-        self.set_title(searched if self._searched else self.tr("On the Hub"))
+        self.set_title(self._words_of_search())
         self._message.show_words("" if self._rows else self._nothing())
         self._show_parts()
+
+    def _words_of_search(self) -> str:
+        if self._base:
+            return self.tr("On the Hub: quantizations of {name}").format(name=self._base)
+        return self.tr("On the Hub: “{text}”").format(text=self._searched) if self._searched else self.tr("On the Hub")
 
     def _show_parts(self) -> None:
         for widget in (self.only_fitting, self._sort):

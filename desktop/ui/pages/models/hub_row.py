@@ -9,7 +9,7 @@ from desktop.fit.types import Choice
 from desktop.ui.figures import count, gb, gib, speed
 from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button, IconButton
-from desktop.ui.widgets.labels import ElidedLabel, PlainLabel
+from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 from desktop.ui.widgets.pill import Pill
 
 if TYPE_CHECKING:  # it brings the network along, which the first paint does not wait for
@@ -17,10 +17,11 @@ if TYPE_CHECKING:  # it brings the network along, which the first paint does not
 
 
 class HubRow(QFrame):
-    """Shows a HubRepo; `download_requested` carries the Choice that the row names, `files_requested` the HubRepo."""
+    """Shows a HubRepo. `download_requested` carries the Choice that the row names, the other signals the HubRepo."""
 
     download_requested = Signal(object)
     files_requested = Signal(object)
+    base_requested = Signal(object)
 
     def __init__(self, repo: "HubRepo", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,6 +43,7 @@ class HubRow(QFrame):
         names.addWidget(ElidedLabel(repo.name, tone="strong"), 1)
         names.addWidget(self._verdict)
         names.addWidget(self._download)
+        names.addWidget(self._make_others())
         names.addWidget(files)
         about = QHBoxLayout()
         about.setSpacing(12)
@@ -53,6 +55,15 @@ class HubRow(QFrame):
         column.addLayout(names)
         column.addLayout(about)
         self.set_waiting("")
+
+    def _make_others(self) -> Button:
+        base = self.repo.base_model
+        others = Button(self.tr("Other publishers"), kind="link")
+        others.setAccessibleName(self.tr("Other publishers of {name}").format(name=base or self.repo.name))
+        others.setToolTip(plain_tooltip(self.tr("Who else quantized {name}.").format(name=base)))
+        others.clicked.connect(lambda: self.base_requested.emit(self.repo))
+        others.setVisible(bool(base))
+        return others
 
     def _about(self) -> str:
         repo = self.repo

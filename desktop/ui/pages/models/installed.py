@@ -1,6 +1,7 @@
 """What is on this disk: a row per model with Chat, and what else may be done with it."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
@@ -64,6 +65,10 @@ class InstalledCard(Card):
     remove_requested = Signal(object)
     file_wanted = Signal()
     folder_wanted = Signal()
+    look_requested = Signal()
+    duplicates_requested = Signal()
+    folder_unwanted = Signal(str)
+    menu_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -78,6 +83,9 @@ class InstalledCard(Card):
             button.setToolTip(plain_tooltip(help_text))
             button.clicked.connect(signal)
             self.add_aside(button)
+        self._more = IconButton("more", self.tr("More about the models on this disk"))
+        self._more.clicked.connect(self.menu_wanted)
+        self.add_aside(self._more)
         self._models: tuple[InstalledModel, ...] = ()
         self._loaded = ""
         self._rows: list[InstalledRow] = []
@@ -112,6 +120,23 @@ class InstalledCard(Card):
             text = self.tr("Move to the trash") if trash else self.tr("Take off the list")
             menu.addAction(text, lambda: self.remove_requested.emit(model))
         return menu
+
+    def menu_of_card(self, folders: Sequence[str]) -> QMenu:
+        """What may be done with the library; folders: those that the person added. The menu deletes itself."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(self.tr("Look for new models"), self.look_requested.emit)
+        menu.addAction(self.tr("Find models that are here twice"), self.duplicates_requested.emit)
+        if folders:
+            menu.addSeparator()
+        for folder in folders:
+            text = self.tr("Look no more in {folder}").format(folder=folder.replace("&", "&&"))
+            menu.addAction(text, partial(self.folder_unwanted.emit, folder))
+        return menu
+
+    def show_menu(self, folders: Sequence[str]) -> None:
+        """Open it below its button."""
+        self.menu_of_card(folders).popup(self._more.mapToGlobal(QPoint(0, self._more.height())))
 
     def _show_rows(self) -> None:
         for row in self._rows:

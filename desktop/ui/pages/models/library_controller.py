@@ -12,9 +12,12 @@ from PySide6.QtWidgets import QFileDialog
 
 from desktop.actions.library import (
     add_folder,
+    find_duplicates,
     import_model,
+    list_folders,
     list_models,
     place_to_reveal,
+    remove_folder,
     remove_model,
     scan_library,
     verify_model,
@@ -24,6 +27,7 @@ from desktop.library.trash import NoTrash
 from desktop.library.types import InstalledModel
 from desktop.services import Services
 from desktop.ui.bridge import explain, render
+from desktop.ui.figures import gb
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import NoticeWish, Shell
 
@@ -45,6 +49,10 @@ class LibraryController(QObject):
         card.remove_requested.connect(lambda model: self._start(self._remove(model), "remove a model"))
         card.file_wanted.connect(self._on_file_wanted)
         card.folder_wanted.connect(self._on_folder_wanted)
+        card.look_requested.connect(self.look_for_new)
+        card.menu_wanted.connect(lambda: self._start(self._show_menu(), "menu of the library"))
+        card.duplicates_requested.connect(lambda: self._start(self._find_duplicates(), "find duplicates"))
+        card.folder_unwanted.connect(lambda folder: self._start(self._forget_folder(folder), "forget a folder"))
         view.files_dropped.connect(self.add)
 
     async def show(self) -> None:
@@ -88,6 +96,31 @@ class LibraryController(QObject):
             )
         if report.new or report.changed or report.gone:
             self._shell.models_changed.emit()
+
+    async def _show_menu(self) -> None:
+        folders = await list_folders(self._services)
+        self._view.installed.show_menu([str(folder.path) for folder in folders])
+
+    async def _forget_folder(self, folder: str) -> None:
+        await remove_folder(self._services, Path(folder))
+        self._shell.models_changed.emit()
+
+    async def _find_duplicates(self) -> None:
+        def on_progress(done: int, total: int) -> None:
+            share = round(100 * done / total) if total else 0
+            self._view.installed.set_aside(self.tr("Comparing … {share} %").format(share=share))
+
+        try:
+            found = await find_duplicates(self._services, on_progress=on_progress)
+        except AppError as error:
+            self._shell.report(error)
+            return
+        finally:
+            self._view.installed.set_aside("")
+        lines = [f"{gb(each.size)}: {', '.join(model.path for model in each.models)}" for each in found]
+        none = self.tr("No model is here twice.")
+        text = self.tr("Models that are here more than once: {count}").format(count=len(found)) if found else none
+        self._shell.notify(NoticeWish(text=text, hint="\n".join(lines), key="duplicates"))
 
     async def _add(self, paths: Sequence[Path]) -> None:
         added: list[str] = []
