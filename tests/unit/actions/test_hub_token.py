@@ -10,7 +10,9 @@ import stat
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import keyring
 import keyring.backend
@@ -259,6 +261,40 @@ async def test_a_gated_and_a_private_repository_open_with_the_token(
         await list_files(services, REPO)
     await set_hub_token(services, TOKEN)
     assert await sent_to(server, services) == {f"Bearer {TOKEN}"}
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    """Sends everybody on to another host."""
+
+    target = ""
+    seen: ClassVar[list[str | None]] = []
+
+    def do_GET(self) -> None:
+        self.seen.append(self.headers.get("Authorization"))
+        self.send_response(307)
+        self.send_header("Location", f"{self.target}{self.path}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+        """Quiet."""
+
+
+async def test_a_host_that_sends_us_elsewhere_does_not_take_the_token_along(
+    server: HubServer, services: Services, memory: MemoryKeyring
+) -> None:
+    _Elsewhere.target = server.endpoint
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as elsewhere:
+        serving = threading.Thread(target=elsewhere.serve_forever, args=(0.05,))
+        serving.start()
+        services.settings.set(HF_ENDPOINT, f"http://127.0.0.1:{elsewhere.server_port}")
+        await set_hub_token(services, TOKEN)
+        assert await sent_to(server, services) == {None}
+        assert (await services.hub.file(repo=REPO, file="tiny-Q8_0.gguf")).size
+        elsewhere.shutdown()
+        serving.join()
+    assert set(_Elsewhere.seen) == {f"Bearer {TOKEN}"}
+    assert {request.authorization for request in server.requests} == {None}
 
 
 @pytest.mark.allow_log("refused:")
