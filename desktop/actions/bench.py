@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from desktop.actions.load import load_exactly
 from desktop.actions.models import find_model
 from desktop.actions.plan import plan_model
 from desktop.actions.runs import RunningModel, note_run, predicted_pace
@@ -92,7 +93,7 @@ async def bench_model(
     plan = msgspec.structs.replace(planned.plan, speculation="off", cache=CacheLimits())
     wanted = _depths(plan.n_ctx, depths)
     known = await _measured_machine(services, lambda fraction: tell("machine", fraction))
-    loaded = await services.engine.load(plan, lambda fraction: tell("load", fraction))
+    loaded = await load_exactly(services, plan, lambda fraction: tell("load", fraction))
     tokens = await prompt_of(services.engine, wanted[-1] + PROMPT)
     running = RunningModel(plan, loaded, planned.task.header, planned.task.shards, model.quantization)
     rows = []

@@ -50,6 +50,16 @@ async def load_model(
     return await loads.load(planned.plan)
 
 
+async def load_exactly(
+    services: Services, plan: LoadPlan, on_progress: Callable[[float], None] | None = None
+) -> LoadedModel:
+    """Load what `plan` says and nothing else. Raises the errors of engine.failure."""
+    # Drivers hold memory on the cards for each child of the dry runs.
+    quiet = services.dry_runs.paused() if plan.devices else contextlib.nullcontext()
+    async with quiet:
+        return await services.engine.load(plan, on_progress)
+
+
 class NothingLeftToGiveUp(EngineError):
     """The last step of the ladder ran out of memory too."""
 
@@ -134,11 +144,8 @@ class _Loads:
         return await predict_anew(self._services, self._task, plan)
 
     async def _try(self, plan: LoadPlan) -> LoadedModel:
-        # Drivers hold memory on the cards for each child of the dry runs.
-        quiet = self._services.dry_runs.paused() if plan.devices else contextlib.nullcontext()
         try:
-            async with quiet:
-                loaded = await self._services.engine.load(plan, self._on_progress)
+            loaded = await load_exactly(self._services, plan, self._on_progress)
         except EngineError as error:
             if _is_memory(error):
                 await self._note(plan, "out_of_memory")

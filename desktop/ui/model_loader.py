@@ -117,7 +117,7 @@ class ModelLoader(QObject):
     async def _load(
         self, reference: str, context: int | None, split: tuple[int, ...] | None, plan: LoadPlan | None
     ) -> LoadedModel:
-        from desktop.actions.load import load_model
+        from desktop.actions.load import load_exactly, load_model
         from desktop.actions.models import find_model
         from desktop.settings import LAST_MODEL
 
@@ -129,7 +129,7 @@ class ModelLoader(QObject):
             self.coming = coming
             self._on_engine_state(self._services.engine.state)
             if plan is not None:
-                model = await self._services.engine.load(plan)
+                model = await load_exactly(self._services, plan)
             else:
                 model = await load_model(
                     self._services,
