@@ -28,7 +28,7 @@ from tests.support.hub_server import HubServer
 
 MIB = 1 << 20
 REPO = "bench/model-GGUF"
-FAST, SLOW, SMALL, LARGE = 512 * MIB, 96 * MIB, 64 * MIB, 1024 * MIB
+FAST, SLOW, SMALL, LARGE = 1024 * MIB, 96 * MIB, 64 * MIB, 1024 * MIB
 QUARTER = 8 * MIB
 """Bytes per second of one connection to the limited server."""
 
@@ -146,7 +146,7 @@ def measure(folder: Path, pairs: int, report: Report) -> None:
     fast, slow = write_random(folder / "fast-Q4_0.gguf", FAST), write_random(folder / "slow-Q4_0.gguf", SLOW)
     with server_of(0, fast) as endpoint:
         found = compare(endpoint, fast, folder, pairs)
-        report.ratio("pull with hf download, loopback, 512 MiB", found, Bound(least=1.0), unit="MB/s")
+        report.ratio("pull with hf download, loopback, 1 GiB", found, Bound(least=1.0), unit="MB/s")
     with server_of(QUARTER, slow) as endpoint:
         found = compare(endpoint, slow, folder, pairs)
         report.ratio("the same, a quarter of the line per connection, 96 MiB", found, Bound(least=2.5), unit="MB/s")

@@ -73,6 +73,7 @@ class Connections:
         self._pieces = Pieces(missing, size=size, least=options.least_piece)
         self._tasks: list[asyncio.Task[None]] = []
         self._alive = 0
+        self._lone: tuple[float, int] | None = None
         self._receiving = 0
         self._over = asyncio.Event()
         self._changed = asyncio.Event()
@@ -196,8 +197,6 @@ class Connections:
                 self._accept_range(etag)
             if etag and etag != self._part.etag:
                 await in_thread(partial(self._part.remember, etag))
-            if verdict == "range":
-                self._begin_others()
             self._receiving += 1
             try:
                 await self._receive(response, piece)
@@ -212,9 +211,17 @@ class Connections:
             raise odd("ETag", restart=True)  # RFC 9110, 15.3.7.3: parts of different answers are not combined
 
     def _begin_others(self) -> None:
+        """Let the others join, once, unless the first connection is as fast as they would be together."""
+        if not self._wanted:
+            return
+        now, options = time.monotonic(), self._options
+        since, before = self._lone = self._lone or (now, self._part.done)
+        seconds = now - since
+        if seconds < options.lone_seconds or self._part.done - before > seconds * options.lone_speed:
+            return
         while self._alive < self._wanted:
             self._add_connection()
-        self._wanted = 0  # once
+        self._wanted = 0
 
     def _accept_whole(self, piece: Piece, etag: str) -> None:
         """Take the whole file where nothing is there yet; else ask once more before what is there is given up."""
@@ -241,6 +248,7 @@ class Connections:
                         buffer += data
                     if len(buffer) >= min(FLUSH, piece.rest):
                         self._flush(buffer, piece)
+                    self._begin_others()
                     await self._limiter.pace(len(data))
             finally:
                 self._flush(buffer, piece)

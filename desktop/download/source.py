@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import httpx2
+from httpcore2._async.http11 import AsyncHTTP11Connection
 
 from desktop import __version__
 from desktop.catalog.hub import Hub, HubFile
@@ -17,7 +18,14 @@ from desktop.download.types import TransferOptions
 from desktop.errors import Phrase
 
 MOST_REDIRECTS = 5
+READ = 256 << 10
+"""Bytes that are taken from a connection at once: as many as asyncio reads ahead."""
+
 _REFUSALS = (401, 403, 404, 410)
+
+# WORKAROUND: httpcore2 has no option for it, and with its 64 KiB a third of a fast download's processor time goes into
+# calls per read (docs/benchmarks.md). tests/unit/download/test_source.py notices when the name is gone.
+AsyncHTTP11Connection.READ_NUM_BYTES = READ
 
 
 def make_client(options: TransferOptions) -> httpx2.AsyncClient:

@@ -32,6 +32,8 @@ class TransferOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     connections: at most so many at once. least_piece, largest_piece: bytes that one of them is asked for at once; a
         file gets as many connections as it has least pieces.
+    lone_speed: bytes per second of the first connection after `lone_seconds` with which it stays the only one, because
+        more of them would only cost time.
     patience: seconds that the slowest piece may still take when nothing else is left; else it is shared.
     note_bytes, note_seconds: after so much what came is put on the disk for certain; less of it is lost when the
         machine goes down. When only the program is killed, next to nothing is.
@@ -45,6 +47,8 @@ class TransferOptions(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 4
     least_piece: int = 4 << 20
     largest_piece: int = 64 << 20
+    lone_speed: float = 150e6
+    lone_seconds: float = 0.2
     patience: float = 5.0
     note_bytes: int = 64 << 20
     note_seconds: float = 10.0
