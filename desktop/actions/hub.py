@@ -59,11 +59,6 @@ def fits_here(choice: "Choice") -> bool:
     return choice.exact and choice.verdict in ("fits", "partial")
 
 
-def is_refused(choice: "Choice") -> bool:
-    """Whether the engine cannot use the file at all, or its header contradicts itself: its first reason says why."""
-    return not choice.exact and choice.verdict == "does_not_fit" and not choice.missing
-
-
 async def search_hub(
     services: Services,
     text: str = "",

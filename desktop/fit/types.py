@@ -115,6 +115,11 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         """Bytes over all devices."""
         return sum(part.total for part in self.memory)
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the engine cannot use the file, or its header contradicts itself: the first reason says why."""
+        return not self.exact and self.verdict == "does_not_fit" and not self.missing
+
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     """Ranked choices for one machine, best first; then everything that was left out, with its verdict."""

@@ -18,11 +18,17 @@ def verdict_text(choice: Choice, left_out: str = "") -> str:
         "does_not_fit": QCoreApplication.translate("Verdict", "Does not fit: {size} GiB more needed"),
         "slow": QCoreApplication.translate("Verdict", "Fits, but slow"),
         "unfit": QCoreApplication.translate("Verdict", "Fits, but not this context"),
+        "refused": QCoreApplication.translate("Verdict", "Cannot be used"),
     }
     verdict = choice.kept.kind if choice.kept and choice.verdict == "partial" else choice.verdict
-    words = left_out if left_out and choice.verdict in ("fits", "partial") else verdict
+    words = "refused" if choice.is_refused else left_out if left_out and verdict_may_fit(choice) else verdict
     size = QLocale().toString(choice.missing / 2**30, "f", 1)
     return texts[words].format(layers=on_cpu, size=size, blocks=choice.kept.blocks if choice.kept else 0)
+
+
+def verdict_may_fit(choice: Choice) -> bool:
+    """Whether the ranking may have left it out for another reason than its memory."""
+    return choice.verdict in ("fits", "partial")
 
 
 def verdict_kind(choice: Choice, left_out: str = "") -> PillKind:

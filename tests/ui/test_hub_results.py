@@ -11,9 +11,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
 from desktop.catalog.search import HubRepo
+from desktop.errors import Phrase
 from desktop.fit.types import Choice
 from desktop.library.types import Condition, InstalledModel, Source
 from desktop.ui.figures import count
+from desktop.ui.item_models.choices import MEMORY, VERDICT
 from desktop.ui.pages.models.installed import SHOWN
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.widgets.buttons import Button, IconButton
@@ -244,3 +246,18 @@ def test_files_can_be_dropped_on_the_page(view: ModelsView) -> None:
     event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, buttons, keys)
     view.dropEvent(event)
     assert dropped == [["/models/a.gguf"]]
+
+
+def test_what_the_engine_refuses_says_why_and_no_figures(view: ModelsView) -> None:
+    refused = choice("Odd", verdict="does_not_fit", memory=(), reasons=(Phrase.of("This engine does not know it."),))
+    assert refused.is_refused
+    view.hub.set_repos(REPOS, more=False)
+    view.hub.set_verdict("ann/Tiny-GGUF", refused)
+    text = words(view)
+    assert "Cannot be used" in text
+    assert "This engine does not know it." in text
+    assert "GiB" not in text
+    view.hub.show_files(REPOS[0])
+    view.hub.set_files([refused])
+    table = view.hub.files.filter
+    assert [table.index(0, column).data() for column in (MEMORY, VERDICT)] == ["–", "Cannot be used"]

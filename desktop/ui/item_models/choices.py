@@ -159,7 +159,7 @@ class ChoiceTable(QAbstractTableModel):
         return self.tr("Start a chat") if row.choice.installed else self.tr("Download and chat")
 
     def _source(self, row: Row, column: int) -> str:
-        if column != MEMORY:
+        if column != MEMORY or not row.choice.memory:
             return ""
         return self.tr("exact") if row.choice.exact else self.tr("estimate")
 
@@ -171,6 +171,11 @@ class ChoiceTable(QAbstractTableModel):
     def _size(self, choice: Choice) -> str:
         size = self.tr("{size} GB").format(size=self._number(choice.download_size / 1e9))
         return f"≈ {size}" if choice.size_is_estimate else size
+
+    def _memory(self, choice: Choice) -> str:
+        if not choice.memory:  # nobody could say
+            return "–"
+        return self.tr("{size} GiB").format(size=self._number(choice.memory_total / 2**30))
 
     def _speed(self, choice: Choice) -> str:
         if choice.verdict == "does_not_fit":
@@ -186,7 +191,7 @@ _TEXTS: dict[int, Callable[[ChoiceTable, Row], str]] = {
     MODEL: lambda _table, row: row.choice.model_name,
     QUANTIZATION: lambda _table, row: row.choice.quantization,
     DOWNLOAD: lambda table, row: table._size(row.choice),
-    MEMORY: lambda table, row: table.tr("{size} GiB").format(size=table._number(row.choice.memory_total / 2**30)),
+    MEMORY: lambda table, row: table._memory(row.choice),
     SPEED: lambda table, row: table._speed(row.choice),
     QUALITY: lambda table, row: table.tr(_QUALITY_WORDS[row.choice.quality.word]),
     VERDICT: lambda _table, row: verdict_text(row.choice, row.left_out),

@@ -14,7 +14,6 @@ from desktop.actions.hub import (
     RepoVerdict,
     fits_here,
     hub_file_choice,
-    is_refused,
     judge_files,
     judge_repos,
     list_files,
@@ -143,7 +142,7 @@ async def test_a_model_that_the_engine_does_not_know_comes_back_with_its_reason(
     assert choices["tiny-Q4_K_M.gguf"].exact
     assert not choices["tiny-Q8_0.gguf"].exact
     assert not fits_here(choices["tiny-Q8_0.gguf"])
-    assert {file: is_refused(choice) for file, choice in choices.items()} == {
+    assert {file: choice.is_refused for file, choice in choices.items()} == {
         "tiny-Q8_0.gguf": True,
         "tiny-Q4_K_M.gguf": False,
     }
@@ -229,7 +228,7 @@ async def test_no_header_is_fetched_of_what_is_larger_than_all_memory(
     assert 380 * GIB < choice.missing < 400 * GIB - 10 * GIB
     assert choice.memory_total == 400 * GIB
     assert "missing" in choice.reasons[0].render()
-    assert not is_refused(choice)
+    assert not choice.is_refused
 
 
 async def test_what_was_listed_is_not_asked_for_again(services: Services, server: HubServer, found: Survey) -> None:

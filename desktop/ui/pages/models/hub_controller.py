@@ -150,7 +150,9 @@ class HubController(QObject):
             self._view.set_waiting(repo.repo)
         self._asked |= {repo.repo for repo in repos}
         try:
-            async with aclosing(judge_repos(self._services, found, repos, context=context, kv=kv)) as verdicts:
+            async with aclosing(
+                judge_repos(self._services, found, repos, context=context, kv=kv, listings=self._listings)
+            ) as verdicts:
                 async for verdict in verdicts:
                     self._show_verdict(verdict)
         except AppError as error:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QDateTime, QLocale, QTimeZone, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.fit.types import Choice
+from desktop.ui.bridge import render
 from desktop.ui.figures import count, gb, gib, speed
 from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button, IconButton
@@ -101,11 +102,11 @@ class HubRow(QFrame):
         self._choice = choice
         self._verdict.set_verdict(verdict_text(choice), verdict_kind(choice))
         self._verdict.show()
-        parts = [
-            choice.quantization,
-            gb(choice.download_size),
-            self.tr("{size} memory").format(size=gib(choice.memory_total)),
-        ]
+        parts = [choice.quantization, gb(choice.download_size)]
+        if choice.memory:
+            parts.append(self.tr("{size} memory").format(size=gib(choice.memory_total)))
+        if choice.is_refused:
+            parts += [render(reason) for reason in choice.reasons[:1]]
         if choice.verdict != "does_not_fit":
             measured, estimated = self.tr("about {speed} tok/s"), self.tr("about {speed} tok/s (estimate)")
             words = measured if choice.speed.measured else estimated

@@ -10,12 +10,12 @@ from desktop.errors import AppError
 from desktop.library.types import InstalledModel
 from desktop.services import Services
 from desktop.setting import Setting
-from desktop.settings import ALL_SETTINGS, HF_ENDPOINT, LANGUAGE, MODELS_FOLDER, THEME
+from desktop.settings import ALL_SETTINGS, LANGUAGE, MODELS_FOLDER, THEME
 from desktop.ui.bridge import explain, render, sentences
 from desktop.ui.pages.settings.view import SettingsView
 from desktop.ui.shell import Shell
 
-_AT_NEXT_START = frozenset({LANGUAGE.key, MODELS_FOLDER.key, HF_ENDPOINT.key})
+_AT_NEXT_START = frozenset({LANGUAGE.key, MODELS_FOLDER.key})
 """Read once, when the window or the services are made."""
 
 
