@@ -28,12 +28,19 @@ _REFUSALS = (401, 403, 404, 410)
 AsyncHTTP11Connection.READ_NUM_BYTES = READ
 
 
-def make_client(options: TransferOptions) -> httpx2.AsyncClient:
-    """Return a client with the system's certificates and proxies (docs/decisions/0018). Blocking."""
+def make_client(hub: Hub, options: TransferOptions) -> httpx2.AsyncClient:
+    """Return a client with the system's certificates and proxies (docs/decisions/0018). Blocking.
+
+    Raises HubUnreachable when those of the environment cannot be used.
+    """
     timeout = httpx2.Timeout(options.stall, connect=options.connect, pool=None)
     # Compressed bytes could be neither resumed nor counted.
     headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
-    return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
+    try:
+        return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
+    except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
+        # SSL_CERT_FILE that is no certificate; a proxy with a wrong address, or of a kind (SOCKS) that needs a library.
+        raise HubUnreachable(endpoint=hub.endpoint, reason=str(error), detail=error) from error
 
 
 class Source:

@@ -123,7 +123,7 @@ class _Transfer:
             self._report.resumed_from = part.done
             await in_thread(part.check_space)
             await in_thread(part.begin)
-            async with await asyncio.to_thread(make_client, self._options) as client:
+            async with await asyncio.to_thread(make_client, self._hub, self._options) as client:
                 connections = Connections(
                     part, self._hub, client, report=self._report, options=self._options, limiter=self._limiter
                 )
