@@ -324,6 +324,10 @@
         <source>{size} GB</source>
         <translation>{size} GB</translation>
     </message>
+    <message>
+        <source>{size} GiB</source>
+        <translation>{size} GiB</translation>
+    </message>
 </context>
 <context>
     <name>ChoiceTile</name>
@@ -901,6 +905,10 @@
         <translation>正在询问 Hub 其中有哪些文件…</translation>
     </message>
     <message>
+        <source>On the Hub: quantizations of {name}</source>
+        <translation>Hub 上：{name} 的量化版本</translation>
+    </message>
+    <message>
         <source>On the Hub: “{text}”</source>
         <translation>Hub 上：“{text}”</translation>
     </message>
@@ -918,6 +926,18 @@
     <message>
         <source>All files of {name}</source>
         <translation>{name} 的全部文件</translation>
+    </message>
+    <message>
+        <source>Other publishers</source>
+        <translation>其他发布者</translation>
+    </message>
+    <message>
+        <source>Other publishers of {name}</source>
+        <translation>{name} 的其他发布者</translation>
+    </message>
+    <message>
+        <source>Who else quantized {name}.</source>
+        <translation>还有谁量化了 {name}。</translation>
     </message>
     <message>
         <source>1 download</source>
@@ -1085,6 +1105,10 @@
         <translation>添加文件夹…</translation>
     </message>
     <message>
+        <source>More about the models on this disk</source>
+        <translation>此磁盘上模型的更多操作</translation>
+    </message>
+    <message>
         <source>Check the file</source>
         <translation>检查文件</translation>
     </message>
@@ -1099,6 +1123,18 @@
     <message>
         <source>Take off the list</source>
         <translation>从列表中去掉</translation>
+    </message>
+    <message>
+        <source>Look for new models</source>
+        <translation>查找新模型</translation>
+    </message>
+    <message>
+        <source>Find models that are here twice</source>
+        <translation>查找重复的模型</translation>
+    </message>
+    <message>
+        <source>Look no more in {folder}</source>
+        <translation>不再查看 {folder}</translation>
     </message>
     <message>
         <source>Show all {count}</source>
@@ -1192,6 +1228,18 @@
     <message>
         <source>Not everything could be looked at.</source>
         <translation>有些地方没能查看。</translation>
+    </message>
+    <message>
+        <source>Comparing … {share} %</source>
+        <translation>正在比较… {share} %</translation>
+    </message>
+    <message>
+        <source>No model is here twice.</source>
+        <translation>没有重复的模型。</translation>
+    </message>
+    <message>
+        <source>Models that are here more than once: {count}</source>
+        <translation>重复的模型：{count} 个</translation>
     </message>
     <message>
         <source>{name} is here already.</source>
@@ -1950,6 +1998,10 @@ Log: {log}</source>
     <message>
         <source>Fits, but not this context</source>
         <translation>放得下，但上下文不够</translation>
+    </message>
+    <message>
+        <source>Cannot be used</source>
+        <translation>无法使用</translation>
     </message>
 </context>
 <context>
@@ -4384,13 +4436,6 @@ Log: {log}</source>
     <message>
         <source>Remove it and download it again. A damaged file answers nonsense, if it answers.</source>
         <translation>请移除并重新下载。损坏的文件即使能回答，也是胡言乱语。</translation>
-    </message>
-</context>
-<context>
-    <name>table</name>
-    <message>
-        <source>{size} GiB</source>
-        <translation>{size} GiB</translation>
     </message>
 </context>
 </TS>
