@@ -151,3 +151,43 @@ def test_a_newer_search_wins(page: PagePerson) -> None:
     page.until("the row", lambda: page.view.hub.findChildren(HubRow))
     page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
     assert "nobody has this" not in words(page)
+
+
+def test_who_holds_enter_asks_the_hub_a_few_times_only(page: PagePerson, hub: HubServer) -> None:
+    for _ in range(20):
+        search(page, "tiny")
+    page.until("the row", lambda: page.view.hub.findChildren(HubRow))
+    assert sum("/api/models?" in request.path for request in hub.requests) <= 2
+
+
+def test_rows_that_had_no_verdict_when_a_repository_was_opened_get_it_afterwards(
+    page: PagePerson, hub: HubServer
+) -> None:
+    for index in range(3):
+        hub.add_served(f"many/tiny{index}-GGUF", "tiny-Q8_0.gguf", hub.repositories[REPO].files["tiny-Q8_0.gguf"])
+    search(page, "tiny")
+    page.until("the judging", lambda: "Checking …" in words(page))
+    press(page, f"All files of {REPO}")
+    page.until("the files", page.view.hub.files.isVisible, timeout=60)
+    press(page, "Back to the results")
+    page.until("all verdicts", lambda: words(page).count("Fits") == 4, timeout=60)
+    assert "Checking …" not in words(page)
+
+
+def test_after_the_results_were_closed_another_context_asks_nobody(page: PagePerson, hub: HubServer) -> None:
+    search(page, "tiny")
+    page.until("the row", lambda: page.view.hub.findChildren(HubRow))
+    press(page, f"All files of {REPO}")
+    press(page, "Close the results")
+    page.live(0.5)
+    asked = len(hub.requests)
+    page.view.pricing_changed.emit(4096, "f16")
+    page.live(1)
+    assert len(hub.requests) == asked
+
+
+def test_what_is_typed_widens_nothing_and_is_shown_as_it_is(page: PagePerson) -> None:
+    page.view._search.setText("W" * 10_000)
+    assert page.view._ask_hub.sizeHint().width() < 1000
+    page.view._search.setText("a & b")
+    assert page.view._ask_hub.text() == "Search the Hub for “a && b”"

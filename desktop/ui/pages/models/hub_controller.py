@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _REST = 250
 """Milliseconds without scrolling after which rows that came into sight are judged."""
+_HURRY = 0.25
+"""Seconds that a search waits when it took the place of one that had no answer yet: who holds Enter asks once."""
 _TOGETHER = 120
 """Milliseconds in which verdicts on files are shown together."""
 
@@ -57,10 +59,13 @@ class HubController(QObject):
         self._repos: tuple[HubRepo, ...] = ()
         self._cursor = ""
         self._asked: set[str] = set()
+        self._waiting: set[str] = set()
+        """Those among the asked whose verdict is not there yet."""
         self._listings: dict[str, HubListing] = {}
         self._opened: HubRepo | None = None
         self._files: dict[str, Choice] = {}
         self._working: asyncio.Task[None] | None = None
+        self._is_hurried = False
         self._judging: asyncio.Task[None] | None = None
         self._look = Coalescer(self._judge_in_sight, view, milliseconds=_REST)
         self._again = Coalescer(self._price_again, view, milliseconds=_REST)
@@ -96,6 +101,8 @@ class HubController(QObject):
             self._again.request()
 
     def _price_again(self) -> None:
+        if self._view.isHidden():
+            return  # closed: nothing is asked for what nobody sees
         self._asked.clear()
         if self._opened is not None:
             self._start(self._list_files(self._opened))
@@ -104,6 +111,7 @@ class HubController(QObject):
             self._look.request()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._is_hurried = self._working is not None and not self._working.done()
         self._stop()
         self._working = self._shell.tasks.start(work, name="search of the Hub")
 
@@ -116,8 +124,12 @@ class HubController(QObject):
         if self._judging is not None:
             self._judging.cancel()
             self._judging = None
+        self._asked -= self._waiting  # their rows are asked about when they are seen again
+        self._waiting.clear()
 
     async def _search(self, *, more: bool) -> None:
+        if self._is_hurried:
+            await asyncio.sleep(_HURRY)
         try:
             page = await search_hub(
                 self._services,
@@ -148,7 +160,8 @@ class HubController(QObject):
         context, kv = self._pricing()
         for repo in repos:
             self._view.set_waiting(repo.repo)
-        self._asked |= {repo.repo for repo in repos}
+        self._waiting = {repo.repo for repo in repos}
+        self._asked |= self._waiting
         try:
             async with aclosing(
                 judge_repos(self._services, found, repos, context=context, kv=kv, listings=self._listings)
@@ -157,11 +170,15 @@ class HubController(QObject):
                     self._show_verdict(verdict)
         except AppError as error:
             self._shell.report(error)
+            for name in self._waiting:
+                self._view.set_verdict(name, None, explain(error).message)
+        self._waiting.clear()
         self._judging = None
         self._look.request()
 
     def _show_verdict(self, verdict: RepoVerdict) -> None:
         repo = verdict.repo.repo
+        self._waiting.discard(repo)
         if verdict.listing is not None:
             self._listings[repo] = verdict.listing
         if verdict.choice is not None:
@@ -193,6 +210,7 @@ class HubController(QObject):
             return
         context, kv = self._pricing()
         self._show_files()
+        of_before = set(self._files)
         try:
             async with aclosing(
                 judge_files(self._services, found, listing, context=context, kv=kv, on_failure=self._shell.report)
@@ -200,11 +218,14 @@ class HubController(QObject):
                 async for choice in answers:
                     # All of one repository: what tells them apart is the file.
                     name = PurePosixPath(choice.file).stem
+                    of_before.discard(choice.file)
                     self._files[choice.file] = msgspec.structs.replace(choice, model_name=name)
                     self._show.request()
         except AppError as error:
             self._view.set_failed(*explain(error))
             return
+        for file in of_before:  # priced for another context, and nobody could do it again
+            del self._files[file]
         self._show_files(ended=True)
 
     def _show_files(self, *, ended: bool = False) -> None:

@@ -25,6 +25,10 @@ from desktop.ui.widgets.progress import ProgressCard
 
 _SEEN_OF_RESULTS = 260
 """Pixels of a search's results that are brought on the screen."""
+_LONGEST_SEARCH = 200
+"""Characters; the Hub is asked for no more (catalog/search.py)."""
+_SHOWN_OF_SEARCH = 40
+"""Characters of a search that a button repeats."""
 
 
 class ModelsView(Page):
@@ -127,6 +131,7 @@ class ModelsView(Page):
         self._search_icon = QAction(self)
         self._search.addAction(self._search_icon, QLineEdit.ActionPosition.LeadingPosition)
         self._search.setClearButtonEnabled(True)
+        self._search.setMaxLength(_LONGEST_SEARCH)
         self._search.setMinimumWidth(150)
         self._search.setMaximumWidth(220)
         self._search.textChanged.connect(self._on_search_changed)
@@ -296,10 +301,12 @@ class ModelsView(Page):
         return self if body is None else body
 
     def _show_whether_empty(self) -> None:
-        searched = bool(self._search.text().strip())
+        text = self._search.text().strip()
+        searched = bool(text)
+        short = text if len(text) <= _SHOWN_OF_SEARCH else f"{text[:_SHOWN_OF_SEARCH]}…"
         empty = self.table.filter.rowCount() == 0
         found_none = self.tr("No model of the catalog has this in its name.")
-        words = self.tr("Search the Hub for “{text}”").format(text=self._search.text().strip())
+        words = self.tr("Search the Hub for “{text}”").format(text=short.replace("&", "&&"))
         self._ask_hub.setText(words if searched else self.tr("Look what else the Hub has"))
         if self._is_failed:
             text = self.tr("What fits is not known until this machine can be looked at.")
