@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -33,14 +34,14 @@ def remove_model(library: Library, model: InstalledModel, *, permanently: bool =
     """
     if model.bundled:
         raise NotOursToRemove(model=model.name)
-    if model.missing:
+    path = Path(model.path)
+    shards = [shard for shard in all_shards(path) if os.path.lexists(shard)]  # some may be gone since it was listed
+    if model.missing or not shards:
         library.forget(model)
         return RemovedModel(model, "forgotten")
-    path = Path(model.path)
     if not (model.ours_to_remove and library.is_ours(path)):
         library.forget(model, hide=True)
         return RemovedModel(model, "hidden")
-    shards = all_shards(path)
     for shard in reversed(shards):  # without its first one, a split model is none
         if permanently:
             with explained_write(shard):

@@ -114,3 +114,19 @@ def test_two_files_of_one_name_both_fit_into_the_trash(trash: Path, tmp_path: Pa
     for folder in ("a", "b"):
         move_to_trash(small_model(tmp_path / folder / "m.gguf"))
     assert len(list((trash / "files").iterdir())) == 2
+
+
+def test_a_file_that_is_gone_since_it_was_listed_is_only_taken_off_the_list(library: Library, trash: Path) -> None:
+    model = install(library)
+    Path(model.path).unlink()
+    assert remove_model(library, model).outcome == "forgotten"
+    assert names(library) == set()
+    assert not trash.exists()
+
+
+def test_of_a_split_model_what_is_left_goes(library: Library, trash: Path) -> None:
+    shards = split_model(library.models_folder / "owner" / "large-GGUF")
+    model = library.register(path=shards[0], model_id="large", quantization="Q8_0")
+    shards[1].unlink()
+    assert remove_model(library, model).paths == (str(shards[0]), str(shards[2]))
+    assert len(list((trash / "files").iterdir())) == 2
