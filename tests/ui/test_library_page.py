@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 
 from desktop.library.trash import NoTrash
 from desktop.library.types import InstalledModel
@@ -185,3 +185,46 @@ def test_a_model_is_shown_in_its_folder(page: PagePerson, monkeypatch: pytest.Mo
     assert places == [str(Path(model.path).parent)]
     page.view.installed.reveal_requested.emit(model)
     assert "No file manager could be started." in told(page)
+
+
+@pytest.mark.allow_log("file")
+def test_a_hundred_files_that_are_no_models_are_told_once(page: PagePerson, tmp_path: Path) -> None:
+    paths = [tmp_path / f"note {index}.txt" for index in range(100)]
+    for path in paths:
+        path.write_text("Dear diary")
+    opened(page)
+    page.view.files_dropped.emit([str(path) for path in paths])
+    page.until("the words", lambda: "Not everything could be looked at." in told(page))
+    assert len(page.notices) == 1
+    assert "note 0.txt" in told(page)
+    assert "note 99.txt" not in told(page)
+
+
+def test_who_clicks_twice_removes_once(page: PagePerson) -> None:
+    model = install(page)
+    opened(page)
+    page.view.installed.remove_requested.emit(model)
+    page.view.installed.remove_requested.emit(model)
+    page.until("the words", lambda: "Downloaded is in the trash now." in told(page))
+    page.live(0.2)
+    assert len(page.notices) == 1
+
+
+def test_rows_of_many_models_come_a_few_at_a_time_and_stay_when_another_changes(page: PagePerson) -> None:
+    library = page.services.library
+    path = install(page).path
+    for index in range(60):
+        library.register(path=Path(path), model_id=f"many-{index:02}", quantization="Q8_0", name=f"Model {index:02}")
+    opened(page)
+    card = page.view.installed
+    page.until("the list", lambda: any("Show all 62" in each.text() for each in card.findChildren(QPushButton)))
+    card._all.click()
+    assert len(card._rows) < 30, "the window is not kept waiting"
+    page.until("the rows", lambda: len(card._rows) == 62)
+    shown = [card.body.itemAt(index).widget().model.name for index in range(62)]
+    assert shown[2:] == [f"Model {index:02}" for index in range(60)]
+    before = {row.model.id: row for row in card._rows}
+    library.forget(card._rows[30].model)
+    page.shell.models_changed.emit()
+    page.until("the list without it", lambda: len(card._rows) == 61)
+    assert all(row is before[row.model.id] for row in card._rows)

@@ -1,6 +1,7 @@
 """What a person does with the models on the disk: add, check, show, remove; and the look for new ones."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,10 @@ from desktop.ui.figures import gb
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import NoticeWish, Shell
 
+_MOST_NAMED = 5
+"""Names, or failures, that one notice tells of many; the log has them all."""
+_log = logging.getLogger(__name__)
+
 
 class LibraryController(QObject):
     """Fills the card of what is installed; every long work is shown in the row that it concerns."""
@@ -43,10 +48,11 @@ class LibraryController(QObject):
         self._scanning: asyncio.Task[None] | None = None
         self._is_scan_wanted = False
         self._checking: dict[str, asyncio.Task[None]] = {}
+        self._removing: set[str] = set()
         card = view.installed
         card.verify_requested.connect(self._on_verify_requested)
         card.reveal_requested.connect(self._on_reveal_requested)
-        card.remove_requested.connect(lambda model: self._start(self._remove(model), "remove a model"))
+        card.remove_requested.connect(self._on_remove_requested)
         card.file_wanted.connect(self._on_file_wanted)
         card.folder_wanted.connect(self._on_folder_wanted)
         card.look_requested.connect(self.look_for_new)
@@ -90,10 +96,7 @@ class LibraryController(QObject):
         finally:
             self._view.installed.set_aside("")
         if report.problems:
-            words = " ".join(map(render, report.problems))
-            self._shell.notify(
-                NoticeWish(text=self.tr("Not everything could be looked at."), hint=words, kind="warn", key="scan")
-            )
+            self._tell_problems(list(map(render, report.problems)), key="scan")
         if report.new or report.changed or report.gone:
             self._shell.models_changed.emit()
 
@@ -123,7 +126,7 @@ class LibraryController(QObject):
         self._shell.notify(NoticeWish(text=text, hint="\n".join(lines), key="duplicates"))
 
     async def _add(self, paths: Sequence[Path]) -> None:
-        added: list[str] = []
+        added, here, failures = list[str](), list[str](), list[AppError]()
         for path in paths:
             try:
                 if await asyncio.to_thread(path.is_dir):
@@ -132,17 +135,32 @@ class LibraryController(QObject):
                     continue
                 imported = await import_model(self._services, path)
             except AppError as error:
-                self._shell.report(error)
+                failures.append(error)
                 continue
-            if imported.outcome == "already_there":
-                text = self.tr("{name} is here already.").format(name=imported.model.name)
-                self._shell.notify(NoticeWish(text=text, seconds=8, key=f"added {path}"))
-            else:
-                added.append(imported.model.name)
+            (here if imported.outcome == "already_there" else added).append(imported.model.name)
+        self._tell_failures(failures)
+        if here:
+            text = self.tr("{name} is here already.").format(name=_named(here))
+            self._shell.notify(NoticeWish(text=text, seconds=8, key="here already"))
         if added:
-            text = self.tr("Added: {names}").format(names=", ".join(added))
+            text = self.tr("Added: {names}").format(names=_named(added))
             self._shell.notify(NoticeWish(text=text, kind="info", seconds=8, key="added"))
             self._shell.models_changed.emit()
+
+    def _tell_failures(self, failures: Sequence[AppError]) -> None:
+        """A banner each for a few; of a folder full of other things dropped at once there is one."""
+        if len(failures) <= _MOST_NAMED:
+            for error in failures:
+                self._shell.report(error)
+            return
+        for error in failures:
+            _log.warning("not added: %s", error)
+        self._tell_problems([explain(error).message for error in failures], key="not added")
+
+    def _tell_problems(self, problems: Sequence[str], *, key: str) -> None:
+        words = " ".join([*problems[:_MOST_NAMED], *(["…"] if len(problems) > _MOST_NAMED else [])])
+        text = self.tr("Not everything could be looked at.")
+        self._shell.notify(NoticeWish(text=text, hint=words, kind="warn", key=key))
 
     def _on_verify_requested(self, model: InstalledModel) -> None:
         running = self._checking.get(model.id)
@@ -174,6 +192,12 @@ class LibraryController(QObject):
         if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
             text = self.tr("No file manager could be started.")
             self._shell.notify(NoticeWish(text=text, hint=str(place), kind="warn", key="reveal"))
+
+    def _on_remove_requested(self, model: InstalledModel) -> None:
+        if model.path not in self._removing:  # clicked twice
+            self._removing.add(model.path)
+            task = self._start(self._remove(model), "remove a model")
+            task.add_done_callback(lambda _task: self._removing.discard(model.path))
 
     async def _remove(self, model: InstalledModel, *, permanently: bool = False) -> None:
         if self._is_in_use(model):
@@ -236,3 +260,7 @@ class LibraryController(QObject):
         dialog = QFileDialog(self._view, title)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         return dialog
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])])
