@@ -191,3 +191,6 @@ def test_what_is_typed_widens_nothing_and_is_shown_as_it_is(page: PagePerson) ->
     assert page.view._ask_hub.sizeHint().width() < 1000
     page.view._search.setText("a & b")
     assert page.view._ask_hub.text() == "Search the Hub for “a && b”"
+    search(page, "W" * 10_000)
+    page.until("the words", lambda: "has no model files" in words(page))
+    assert page.view.hub.minimumSizeHint().width() < 844

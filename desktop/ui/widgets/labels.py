@@ -6,6 +6,9 @@ from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+_LONGEST_WORD = 320
+"""Pixels that a word may claim of the window: a path of 200 characters is one word, and is cut."""
+
 Tone = Literal["normal", "muted", "small", "faint", "strong", "title", "display", "good", "warn", "bad"]
 
 
@@ -22,6 +25,11 @@ class PlainLabel(QLabel):
         self.setProperty("tone", tone)
         self.setWordWrap(wrap)
         self.setText(text)
+
+    def minimumSizeHint(self) -> QSize:
+        """Where lines are broken, no word widens the window."""
+        size = super().minimumSizeHint()
+        return QSize(min(size.width(), _LONGEST_WORD), size.height()) if self.wordWrap() else size
 
     def set_tone(self, tone: Tone) -> None:
         """Change the colour and size to those of `tone`."""
