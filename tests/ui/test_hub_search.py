@@ -194,3 +194,15 @@ def test_what_is_typed_widens_nothing_and_is_shown_as_it_is(page: PagePerson) ->
     search(page, "W" * 10_000)
     page.until("the words", lambda: "has no model files" in words(page))
     assert page.view.hub.minimumSizeHint().width() < 844
+
+
+def test_a_repository_that_changed_is_listed_anew_by_the_next_search(page: PagePerson, hub: HubServer) -> None:
+    search(page, "tiny")
+    page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
+    hub.repositories[REPO].commit = "c" * 40
+    hub.repositories[REPO].facts = {"lastModified": "2026-02-03T00:00:00.000Z"}
+    search(page, "tiny")
+    page.until("the verdict", lambda: "Download tiny-GGUF Q8_0" in names(page), timeout=60)
+    press(page, "Download tiny-GGUF Q8_0")
+    page.until("the download", lambda: page.models == [f"{REPO}:Q8_0"], timeout=60)
+    assert page.services.library.find(f"{REPO}:Q8_0").revision == "c" * 40

@@ -1,7 +1,7 @@
 """Searches the Hub, and has the engine judge what is on the screen before anything is downloaded."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -143,10 +143,18 @@ class HubController(QObject):
             return
         if not more:
             self._asked.clear()
+        self._forget_old_listings(page.repos)
         self._repos = (*self._repos, *page.repos) if more else page.repos
         self._cursor = page.cursor
         self._view.set_repos(tuple(dict.fromkeys(self._repos)), more=bool(page.cursor))
         self._look.request()
+
+    def _forget_old_listings(self, repos: "Iterable[HubRepo]") -> None:
+        """A repository that changed may have lost the commit that was listed before."""
+        for repo in repos:
+            known = self._listings.get(repo.repo)
+            if known is not None and known.repo.updated != repo.updated:
+                del self._listings[repo.repo]
 
     def _judge_in_sight(self) -> None:
         """Have the rows judged that are on the screen; those that come into sight meanwhile are judged after them."""
