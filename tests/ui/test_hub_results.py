@@ -1,6 +1,6 @@
 """What a person sees of a search on the Hub, and of what is on the disk."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -261,3 +261,34 @@ def test_what_the_engine_refuses_says_why_and_no_figures(view: ModelsView) -> No
     view.hub.set_files([refused])
     table = view.hub.files.filter
     assert [table.index(0, column).data() for column in (MEMORY, VERDICT)] == ["–", "Cannot be used"]
+
+
+def test_many_rows_come_a_few_at_a_time_and_keep_their_order(view: ModelsView) -> None:
+    repos = [msgspec.structs.replace(REPOS[0], repo=f"ann/m{index}", name=f"m{index}") for index in range(40)]
+    view.hub.set_repos(repos, more=False)
+    assert len(view.hub._rows) < 20, "the window is not kept waiting"
+    view.hub.set_verdict(repos[0].repo, choice())
+    view.hub.set_repos(repos, more=False)  # in the middle
+    wait_until(lambda: len(view.hub._rows) == 40)
+    places = [view.hub._column.indexOf(row) for row in view.hub._rows]
+    assert places == list(range(40))
+    assert [row.repo for row in view.hub._rows] == repos
+    assert view.hub._rows[0].is_judged
+    assert all(row.isVisible() for row in view.hub._rows)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        QTest.qWait(10)
+        if condition():
+            return
+    raise AssertionError("waited in vain")
+
+
+def test_a_long_path_in_the_menu_is_one_short_line(view: ModelsView) -> None:
+    menu = view.installed.menu_of_card(["/a/\nb\tc & d/" + "z" * 3000])
+    text = menu.actions()[-1].text()
+    assert len(text) < 150
+    assert "\t" not in text
+    assert text.endswith("zzz")
+    menu.deleteLater()

@@ -1,12 +1,13 @@
 """What the Hub found: repositories with a verdict each, and all files of the one that was chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from desktop.fit.types import Choice
+from desktop.ui.bridge import Coalescer
 from desktop.ui.pages.models.hub_row import HubRow, Message
 from desktop.ui.pages.models.table import ChoicesView
 from desktop.ui.widgets.buttons import Button, IconButton
@@ -18,11 +19,15 @@ if TYPE_CHECKING:  # it brings the network along, which the first paint does not
     from desktop.catalog.search import HubRepo
 
 
+AT_ONCE = 8
+"""Rows that are made before the window may do something else: ten milliseconds each, of a hundred maybe."""
+
+
 class HubResults(Card):
     """A list of repositories, or the files of one.
 
     `choice_chosen` carries a Choice, `repo_chosen` and `base_chosen` a HubRepo, `sort_chosen` the order's name in
-    catalog/search.py.
+    catalog/search.py. `rows_added` says that there may be more in sight.
     """
 
     choice_chosen = Signal(object)
@@ -34,6 +39,7 @@ class HubResults(Card):
     again_requested = Signal()
     back_requested = Signal()
     closed = Signal()
+    rows_added = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -52,6 +58,10 @@ class HubResults(Card):
         self._message = Message()
         self._message.action_chosen.connect(self.again_requested)
         self._rows: list[HubRow] = []
+        self._kept: dict[HubRepo, HubRow] = {}
+        """Rows of before that have not found their place yet."""
+        self._to_come: Iterator[HubRepo] = iter(())
+        self._next_rows = Coalescer(self._show_some_rows, self)
         self._column = QVBoxLayout()
         self._column.setSpacing(0)
         self._more = Button(self.tr("More results"), kind="link")
@@ -89,17 +99,36 @@ class HubResults(Card):
 
     def set_repos(self, repos: "Sequence[HubRepo]", *, more: bool) -> None:
         """Show the repositories; those that were shown before keep their verdicts. more: there is another page."""
-        kept = {row.repo: row for row in self._rows}
-        rows = [kept.pop(repo) if repo in kept else self._make_row(repo) for repo in repos]
-        for row in kept.values():
-            row.hide()
-            row.deleteLater()
-        for index, row in enumerate(rows):
-            self._column.insertWidget(index, row)
-        self._rows, self._has_more = rows, more
-        self._message.show_words("" if rows else self._nothing())
-        self._filter()
+        wanted = set(repos)
+        before = self._all_rows()
+        self._kept = {row.repo: row for row in before if row.repo in wanted}
+        for row in before:
+            if row.repo not in wanted:
+                row.hide()
+                row.deleteLater()
+        self._rows, self._to_come, self._has_more = [], iter(repos), more
+        self._message.show_words("" if repos else self._nothing())
+        self._show_some_rows()
         self._more.setVisible(more and not self._shows_files)
+
+    def _show_some_rows(self) -> None:
+        made = 0
+        for repo in self._to_come:
+            row = self._kept.pop(repo, None)
+            if row is None:
+                row = self._make_row(repo)
+                made += 1
+            if self._column.indexOf(row) != len(self._rows):
+                self._column.insertWidget(len(self._rows), row)
+            self._rows.append(row)
+            if made == AT_ONCE:
+                self._next_rows.request()
+                break
+        self._filter()
+        self.rows_added.emit()
+
+    def _all_rows(self) -> list[HubRow]:
+        return [*self._rows, *self._kept.values()]
 
     def _make_row(self, repo: "HubRepo") -> HubRow:
         row = HubRow(repo)
@@ -119,7 +148,7 @@ class HubResults(Card):
 
     def set_verdict(self, repo: str, choice: Choice | None, words: str = "") -> None:
         """Show what is known of a repository's best file; without a choice only `words`."""
-        for row in self._rows:
+        for row in self._all_rows():
             if row.repo.repo == repo:
                 row.set_waiting(words) if choice is None else row.set_choice(choice)
                 row.setProperty("fits", None if choice is None else choice.verdict != "does_not_fit")

@@ -17,6 +17,9 @@ from desktop.ui.widgets.pill import Pill
 SHOWN = 6
 """Rows that are always there; the others are a click away."""
 
+_LONGEST_IN_MENU = 120
+"""Characters of a path, which ends in what tells it from others."""
+
 AT_ONCE = 8
 """Rows that are made before the window may do something else: some milliseconds each, of a thousand maybe."""
 
@@ -139,7 +142,7 @@ class InstalledCard(Card):
         if folders:
             menu.addSeparator()
         for folder in folders:
-            text = self.tr("Look no more in {folder}").format(folder=folder.replace("&", "&&"))
+            text = self.tr("Look no more in {folder}").format(folder=_in_a_menu(folder))
             menu.addAction(text, partial(self.folder_unwanted.emit, folder))
         return menu
 
@@ -223,3 +226,10 @@ class InstalledCard(Card):
             "huggingface": self.tr("From the Hugging Face cache"),
         }
         return words[source]
+
+
+def _in_a_menu(path: str) -> str:
+    """One line, without the marks of keys that a menu reads: "&" for a letter, a tabulator for a shortcut."""
+    line = " ".join(path.split())
+    line = line if len(line) <= _LONGEST_IN_MENU else f"…{line[-_LONGEST_IN_MENU:]}"
+    return line.replace("&", "&&")
