@@ -50,7 +50,9 @@ def remove_model(library: Library, model: InstalledModel, *, permanently: bool =
             move_to_trash(shard)
     _log.info("removed %s: %s", model.id, "for good" if permanently else "to the trash")
     _remove_empty_folders(path.parent, library.models_folder)
-    library.forget(model)
+    for entry in library.installed():  # a file of the catalog's may have been downloaded by its name on the Hub, too
+        if entry.path == model.path:
+            library.forget(entry)
     return RemovedModel(model, "deleted" if permanently else "trashed", tuple(map(str, shards)))
 
 

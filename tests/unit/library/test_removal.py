@@ -130,3 +130,11 @@ def test_of_a_split_model_what_is_left_goes(library: Library, trash: Path) -> No
     shards[1].unlink()
     assert remove_model(library, model).paths == (str(shards[0]), str(shards[2]))
     assert len(list((trash / "files").iterdir())) == 2
+
+
+def test_two_entries_of_one_file_go_together(library: Library, trash: Path) -> None:
+    model = install(library)
+    library.register(path=Path(model.path), model_id="owner/tiny-GGUF", quantization="Q4_K_M")
+    remove_model(library, model)
+    assert names(library) == set()
+    assert len(list((trash / "files").iterdir())) == 1
