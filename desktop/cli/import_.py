@@ -9,6 +9,7 @@ import msgspec
 
 from desktop.cli.output import print_json, print_note, print_text
 from desktop.cli.progress import ByteProgress
+from desktop.errors import FileUnreadable
 from desktop.sizes import gb
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def add_parser(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """Add it, and say what it is called."""
     path = Path(arguments.path)
+    if not arguments.path:  # a variable that is not set; Path would take it for the current folder
+        raise FileUnreadable(path='""', reason="it is empty")
     if not arguments.copy and await asyncio.to_thread(_is_folder, path):
         result = await _add_folder(services, path)
         said = f"{len(result.models)} models below {result.path} are listed from now on"

@@ -103,3 +103,9 @@ def test_what_is_wrong_is_said_with_a_next_step(environment: dict[str, str], tmp
         assert err.startswith("error: "), words
         assert "\nhint: " in err, words
         assert "Traceback" not in err, words
+
+
+def test_an_empty_path_is_not_the_current_folder(environment: dict[str, str]) -> None:
+    code, out, err = snug(environment, "import", "")
+    assert (code, out) == (1, "")
+    assert "cannot be read: it is empty" in err
