@@ -1282,6 +1282,10 @@
         <translation>{name} 已删除。</translation>
     </message>
     <message>
+        <source>{name} is off the list; its file was gone.</source>
+        <translation>{name} 已从列表中去掉；它的文件已经不在了。</translation>
+    </message>
+    <message>
         <source>{name} is off the list. Its file stays where it is; add it again whenever you like.</source>
         <translation>{name} 已从列表中去掉。文件留在原处；随时可以再添加。</translation>
     </message>

@@ -205,6 +205,8 @@ class LibraryController(QObject):
             hint = self.tr("Load another model first; then this one can be removed.")
             self._shell.notify(NoticeWish(text=text, hint=hint, kind="warn", key=f"removed {model.id}"))
             return
+        if (checking := self._checking.pop(model.id, None)) is not None:
+            checking.cancel()  # what it would say is of a file that is gone
         try:
             removed = await remove_model(self._services, model, permanently=permanently)
         except NoTrash as error:
@@ -216,6 +218,7 @@ class LibraryController(QObject):
         texts = {
             "trashed": self.tr("{name} is in the trash now."),
             "deleted": self.tr("{name} was deleted."),
+            "forgotten": self.tr("{name} is off the list; its file was gone."),
         }
         usual = self.tr("{name} is off the list. Its file stays where it is; add it again whenever you like.")
         text = texts.get(removed.outcome, usual).format(name=model.name)
