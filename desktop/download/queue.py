@@ -57,6 +57,7 @@ class DownloadQueue:
         self._downloads: dict[str, Download] = {each.id: self._measured(each) for each in self._record.load()}
         self._listeners: list[Listener] = []
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[str] = set()  # stopped, but their task has not ended yet
         self._tasks: set[asyncio.Task[Any]] = set()
         self._changed = asyncio.Condition()
         self._closed = False
@@ -145,6 +146,7 @@ class DownloadQueue:
             return
         self._change(download_id, progress=self._halted(download_id, state), error=None)
         if download_id in self._running:
+            self._ending.add(download_id)
             self._running[download_id].cancel()
         elif state == "cancelled":
             self._in_background(self._discard(download.choice))
@@ -178,9 +180,13 @@ class DownloadQueue:
 
     def _on_ended(self, download_id: str, task: "asyncio.Task[None]") -> None:
         del self._running[download_id]
+        stopped = download_id in self._ending
+        self._ending.discard(download_id)
         error = None if task.cancelled() else task.exception()
         download = self._downloads[download_id]
-        if error is not None and download.progress.state in UNDER_WAY:
+        if error is not None and stopped:
+            _log.info("download of %s, which was stopped, ended with: %s", download_id, error)
+        elif error is not None and download.progress.state in UNDER_WAY:
             self._fail(download_id, error)
         if download.progress.state == "cancelled":
             self._in_background(self._discard(self._downloads[download_id].choice))
@@ -266,8 +272,8 @@ class DownloadQueue:
         return msgspec.structs.replace(progress, state=state, speed=None, seconds_left=None, message=None)
 
     def _progress(self, download_id: str, progress: DownloadProgress) -> None:
-        """Show how far it is, unless somebody has stopped it in the meantime."""
-        if self._downloads[download_id].progress.state in UNDER_WAY:
+        """Show how far it is, unless somebody has stopped it in the meantime, be it that it was resumed since."""
+        if self._downloads[download_id].progress.state in UNDER_WAY and download_id not in self._ending:
             self._change(download_id, progress=progress)
             self._fill()
 
