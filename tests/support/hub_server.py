@@ -342,7 +342,8 @@ class _CdnHandler(_Handler):
     def _send_body(self, opened: IO[bytes], declared: int, fault: Fault | None) -> None:
         kind, at = (fault.kind, fault.at) if fault else (None, 0)
         began = time.monotonic()
-        if fault is None and not self.hub.bytes_per_second and hasattr(os, "sendfile"):
+        limited = self.hub.bytes_per_second or self.hub.send_buffer  # with few bytes on their way sendfile is slow
+        if fault is None and not limited and hasattr(os, "sendfile"):
             self._send_fast(opened, declared)
             return
         while self.recorded.sent < declared and not self.hub.stopping.is_set():
