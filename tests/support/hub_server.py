@@ -342,8 +342,8 @@ class _CdnHandler(_Handler):
     def _send_body(self, opened: IO[bytes], declared: int, fault: Fault | None) -> None:
         kind, at = (fault.kind, fault.at) if fault else (None, 0)
         began = time.monotonic()
-        limited = self.hub.bytes_per_second or self.hub.send_buffer  # with few bytes on their way sendfile is slow
-        if fault is None and not limited and hasattr(os, "sendfile"):
+        limited = self.hub.bytes_per_second or self.hub.send_buffer  # few bytes on their way: sendfile is slow then
+        if not fault and not limited and hasattr(os, "sendfile"):
             self._send_fast(opened, declared)
             return
         while self.recorded.sent < declared and not self.hub.stopping.is_set():
@@ -361,8 +361,7 @@ class _CdnHandler(_Handler):
         start = opened.tell()
         while self.recorded.sent < declared and not self.hub.stopping.is_set():
             left = min(declared - self.recorded.sent, 1 << 20)
-            sent = os.sendfile(self.connection.fileno(), opened.fileno(), start + self.recorded.sent, left)
-            if sent == 0:
+            if not (sent := os.sendfile(self.connection.fileno(), opened.fileno(), start + self.recorded.sent, left)):
                 break
             self.recorded.sent += sent
 
