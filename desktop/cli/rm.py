@@ -64,6 +64,8 @@ async def _remove_folder(services: "Services", reference: str) -> Removed | None
     """Remove an imported folder of that name; None where none is called so."""
     from desktop.actions.library import list_folders, remove_folder
 
+    if not reference:  # a variable that is not set; Path would take it for the current folder
+        return None
     wanted = _full(reference)
     for folder in await list_folders(services):
         if folder.path == wanted:

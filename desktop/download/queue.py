@@ -264,7 +264,10 @@ class DownloadQueue:
 
     def _fail(self, download_id: str, error: BaseException) -> None:
         explained = error if isinstance(error, AppError) else AppError(reason=str(error), detail=error)
-        _log.info("download of %s failed: %s", download_id, error, exc_info=None if explained is error else error)
+        if explained is error:
+            _log.info("download of %s failed: %s", download_id, error)
+        else:
+            _log.error("download of %s failed", download_id, exc_info=error)
         self._change(download_id, progress=self._halted(download_id, "failed"), error=explained)
 
     def _halted(self, download_id: str, state: DownloadState) -> DownloadProgress:

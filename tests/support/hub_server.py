@@ -14,18 +14,19 @@ import hashlib
 import json
 import os
 import socket
-import socketserver
 import struct
 import threading
 import time
 from collections import deque
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import IO, Any, Literal, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from tests.support.hub_search import SearchDesk, may_know, repository_row, sibling_row, tree_row
 from tests.support.hub_values import DEFAULT_COMMIT, Fault, FaultKind, Recorded, Repository, ServedFile
+from tests.support.stoppable_server import StoppableServer
 
 __all__ = ["DEFAULT_COMMIT", "Fault", "FaultKind", "HubServer", "Recorded"]
 
@@ -52,6 +53,8 @@ class HubServer:
         self.send_buffer: int | None = None
         self.stopping = threading.Event()
         self._lock = threading.Lock()
+        self._answering = 0
+        self._idle = threading.Condition(self._lock)
         self._servers = (_Server(_HubHandler, self), _Server(_CdnHandler, self))
 
     @property
@@ -96,6 +99,25 @@ class HubServer:
         """Bytes of bodies that the CDN handed out, faults included."""
         return sum(request.sent for request in self.of("cdn"))
 
+    def settled(self) -> Self:
+        """The same once the CDN is at no answer: the last bytes are counted after the client has them."""
+        with self._idle:
+            if not self._idle.wait_for(lambda: self._answering == 0, timeout=10):
+                raise TimeoutError("an answer of the CDN does not end")
+        return self
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """While the CDN is at an answer."""
+        with self._idle:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._answering -= 1
+                self._idle.notify_all()
+
     def record(self, request: Recorded) -> None:
         """Keep a request."""
         with self._lock:
@@ -117,41 +139,10 @@ class HubServer:
             server.stop()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-    block_on_close = True
-
+class _Server(StoppableServer):
     def __init__(self, handler: type["_Handler"], hub: HubServer) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+        super().__init__(handler)
         self.hub = hub
-        self._connections: set[socket.socket] = set()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=f"hub-server-{handler.__name__}")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        for connection in list(self._connections):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self.server_close()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is part of these tests; anything else is shown."""
-        import sys
-
-        if not isinstance(sys.exception(), ConnectionError):
-            socketserver.BaseServer.handle_error(self, request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -289,6 +280,10 @@ class _CdnHandler(_Handler):
     host = "cdn"
 
     def do_GET(self) -> None:
+        with self.hub.answering():
+            self._answer()
+
+    def _answer(self) -> None:
         self.begin()
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         repository = self.hub.repositories.get("/".join(parts[:2]))

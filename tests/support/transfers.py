@@ -12,11 +12,11 @@ from tests.support.hub_server import HubServer
 
 REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
 IMPATIENT = TransferOptions(
-    stall=0.5, connect=2.0, attempts=4, first_wait=0.01, longest_wait=0.05, longest_retry_after=2.0
+    stall=2.0, connect=2.0, attempts=4, first_wait=0.01, longest_wait=0.05, longest_retry_after=2.0
 )
 MANY = TransferOptions(
     connections=4, least_piece=128 << 10, largest_piece=256 << 10, patience=2.0, lone_speed=1e18, lone_seconds=0.0,
-    stall=0.5, connect=2.0, attempts=4, first_wait=0.01, longest_wait=0.05, longest_retry_after=2.0,
+    stall=2.0, connect=2.0, attempts=4, first_wait=0.01, longest_wait=0.05, longest_retry_after=2.0,
 )  # fmt: skip
 """Several connections for a small file, as impatient."""
 

@@ -92,7 +92,10 @@ def test_the_row_is_downloaded_and_chatted_with(page: PagePerson, hub: HubServer
     search(page, "tiny")
     page.until("the row to know", lambda: "Chat with tiny-GGUF Q8_0" in names(page), timeout=60)
     press(page, "Chat with tiny-GGUF Q8_0")
-    assert page.models == [f"{REPO}:Q8_0"] * 2
+    assert page.models == [f"{REPO}:Q8_0", f"{REPO}/tiny-Q8_0.gguf"]
+    assert page.services.library.resolve(page.models[1], page.services.catalog) == page.services.library.find(
+        page.models[0]
+    )
 
 
 def names(page: PagePerson) -> list[str]:

@@ -109,3 +109,15 @@ def test_an_empty_path_is_not_the_current_folder(environment: dict[str, str]) ->
     code, out, err = snug(environment, "import", "")
     assert (code, out) == (1, "")
     assert "cannot be read: it is empty" in err
+
+
+def test_an_empty_name_removes_nothing(environment: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    small_model(folder / "a-Q8_0.gguf")
+    answer(environment, "import", folder)
+    there = environment | {"PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, "-m", "desktop", "rm", ""]
+    done = subprocess.run(command, env=there, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stdout
+    assert done.stderr.startswith("error: ")
+    assert [row["source"] for row in answer(environment, "models")["models"]].count("folder") == 1

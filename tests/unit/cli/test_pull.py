@@ -56,7 +56,7 @@ def test_it_downloads_verifies_and_does_it_once(project_root: Path, server: HubS
     assert "verifying: 100 %" in errors
     code, out, _ = pull(project_root, server, f"{REPO}/{FILE}")
     assert (code, out.startswith(f"{REPO}:Q4_K_M is on this disk (3.0 MB): ")) == (0, True)
-    assert server.bytes_sent == 3_000_000
+    assert server.settled().bytes_sent == 3_000_000
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="another program cannot press Ctrl-C there")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from desktop.catalog.file_names import UnsafeName
+from desktop.catalog.hub import HubFile
 from desktop.database import open_database
 from desktop.errors import FileUnreadable
 from desktop.gguf.errors import NotAGguf
@@ -138,3 +139,14 @@ def test_a_library_of_an_older_version_is_brought_up_to_date(home: Path, tmp_pat
     os.utime(path, ns=(1, 10**18))
     assert library.entry("tiny-1b").condition == "changed", "its time is known now"
     library.close()
+
+
+def test_another_file_of_the_same_quantization_is_another_model(library: Library) -> None:
+    repo = "owner/several-GGUF"
+    path = small_model(library.destination(repo=repo, file="a-Q6_K.gguf"))
+    source = HubFile(repo=repo, file="a-Q6_K.gguf", revision="c" * 40, size=1, sha256="0" * 64, url="")
+    here = library.register(path=path, model_id=repo, quantization="Q6_K", source=source)
+    catalog = tiny_catalog()
+    assert library.resolve(f"{repo}/a-Q6_K.gguf", catalog) == here
+    assert isinstance(library.resolve(f"{repo}/b-Q6_K.gguf", catalog), CatalogChoice)
+    assert library.resolve(f"{repo}:Q6_K", catalog) == here

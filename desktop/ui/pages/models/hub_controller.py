@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from PySide6.QtCore import QObject
 
-from desktop.actions.hub import RepoVerdict, hub_file_choice, judge_files, judge_repos, list_files, search_hub
+from desktop.actions.hub import RepoVerdict, judge_files, judge_repos, list_files, search_hub
 from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.services import Services, Survey
@@ -269,6 +269,7 @@ class HubController(QObject):
         if listing is None or file is None:
             raise LookupError(f"nobody listed {choice.repo}/{choice.file}")
         if choice.installed:
-            self._shell.model_wanted.emit(hub_file_choice(listing, file).id)
+            # Not by an id: it may have come from the catalog, or lie in another program's folder.
+            self._shell.model_wanted.emit(f"{choice.repo}/{choice.file}")
         else:
             self._fetch.start_file(listing, file, then_chat=True)
