@@ -58,7 +58,7 @@ async def test_a_split_model_comes_whole(server: HubServer, library: Library, so
 
 @pytest.mark.asyncio
 async def test_pausing_keeps_what_came_and_resuming_goes_on(server: HubServer, library: Library, source: Path) -> None:
-    server.bytes_per_second = 2e6
+    server.bytes_per_second = 1e6
     queue = queue_of(server, library)
     download = queue.start(CHOICE)
     await until(queue, download.id, done=600_000)
@@ -75,7 +75,7 @@ async def test_pausing_keeps_what_came_and_resuming_goes_on(server: HubServer, l
 
 @pytest.mark.asyncio
 async def test_cancelling_removes_what_came(server: HubServer, library: Library) -> None:
-    server.bytes_per_second = 2e6
+    server.bytes_per_second = 1e6
     queue = queue_of(server, library)
     download = queue.start(CHOICE)
     await until(queue, download.id, done=600_000)
@@ -91,7 +91,7 @@ async def test_cancelling_removes_what_came(server: HubServer, library: Library)
 async def test_a_restart_finds_the_download_paused_and_goes_on(
     server: HubServer, library: Library, source: Path
 ) -> None:
-    server.bytes_per_second = 2e6
+    server.bytes_per_second = 1e6
     first = queue_of(server, library)
     download = first.start(CHOICE)
     await until(first, download.id, done=600_000)

@@ -14,7 +14,7 @@ from tests.support.transfers import FILE, REPO
 @pytest.mark.asyncio
 @pytest.mark.parametrize("at_once", [1, 2])
 async def test_so_many_at_once_and_the_same_one_never_twice(server: HubServer, library: Library, at_once: int) -> None:
-    server.bytes_per_second = 3e6
+    server.bytes_per_second = 1e6
     queue = queue_of(server, library, at_once)
     watcher = Watcher(queue)
     first, again = queue.start(CHOICE), queue.start(CHOICE)
@@ -30,7 +30,7 @@ async def test_so_many_at_once_and_the_same_one_never_twice(server: HubServer, l
 
 @pytest.mark.asyncio
 async def test_two_entries_that_name_one_file_fetch_it_once(server: HubServer, library: Library, source: Path) -> None:
-    server.bytes_per_second = 3e6
+    server.bytes_per_second = 1e6
     queue = queue_of(server, library, 2)
     by_name = CatalogChoice(model_id=REPO, name="tiny-GGUF", quantization="Q4_K_M", repo=REPO)  # its file: asked for
     by_file = CatalogChoice(model_id="same", name="Same", quantization="Q4_K_M", repo=REPO, file=FILE)
@@ -42,7 +42,7 @@ async def test_two_entries_that_name_one_file_fetch_it_once(server: HubServer, l
 
 @pytest.mark.asyncio
 async def test_what_another_entry_still_needs_is_not_discarded(server: HubServer, library: Library) -> None:
-    server.bytes_per_second = 2e6
+    server.bytes_per_second = 1e6
     queue = queue_of(server, library)
     other = CatalogChoice(model_id="same", name="Same", quantization="Q4_K_M", repo=REPO, file=FILE)
     first, second = queue.start(CHOICE), queue.start(other)
@@ -56,7 +56,7 @@ async def test_what_another_entry_still_needs_is_not_discarded(server: HubServer
 
 @pytest.mark.asyncio
 async def test_the_order_can_be_changed_and_a_restart_keeps_it(server: HubServer, library: Library) -> None:
-    server.bytes_per_second = 3e6
+    server.bytes_per_second = 1e6
     queue = queue_of(server, library)
     watcher = Watcher(queue)
     ids = [queue.start(choice).id for choice in (CHOICE, *others(server, 3))]
@@ -76,7 +76,7 @@ async def test_the_order_can_be_changed_and_a_restart_keeps_it(server: HubServer
 
 @pytest.mark.asyncio
 async def test_all_can_be_paused_and_resumed(server: HubServer, library: Library, source: Path) -> None:
-    server.bytes_per_second = 2e6
+    server.bytes_per_second = 1e6
     queue = queue_of(server, library, 2)
     ids = [queue.start(choice).id for choice in (CHOICE, *others(server, 2))]
     await until(queue, ids[0], done=300_000)
@@ -91,7 +91,7 @@ async def test_all_can_be_paused_and_resumed(server: HubServer, library: Library
 
 @pytest.mark.asyncio
 async def test_more_begin_as_soon_as_more_may(server: HubServer, library: Library) -> None:
-    server.bytes_per_second = 2e6
+    server.bytes_per_second = 1e6
     allowed = [1]
     queue = queue_of(server, library, asked=lambda: allowed[0])
     watcher = Watcher(queue)
