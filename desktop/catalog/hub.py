@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from desktop import __version__
 from desktop.catalog.file_names import check_file, check_repo, check_revision, printable, quantization_of
 from desktop.catalog.hub_errors import (
     BadEndpoint,
@@ -37,11 +38,13 @@ from desktop.gguf.shards import all_shards, parse_shard_name
 from desktop.log import hide_from_log
 
 if TYPE_CHECKING:
+    import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - its name
+MOST_REDIRECTS = 5
 ANSWER_TIMEOUT = 20.0
 """Seconds the Hub may take to say what a repository holds."""
 
@@ -293,6 +296,35 @@ class Hub:
             raise HubFileUnverifiable(file=f"{repo}/{file}", detail=sibling)
         url = f"{self.endpoint}/{repo}/resolve/{commit}/{quote(file)}"
         return HubFile(repo=repo, file=file, revision=commit, size=size, sha256=digest, url=url)
+
+
+def make_client(hub: Hub, *, stall: float, connect: float) -> "httpx2.AsyncClient":
+    """Return a client with the system's certificates and proxies (docs/decisions/0018). Blocking.
+
+    stall, connect: seconds without a byte, and for a connection. It follows no redirect: see next_address. Raises
+    HubUnreachable when certificates or proxies of the environment cannot be used.
+    """
+    import httpx2
+
+    timeout = httpx2.Timeout(stall, connect=connect, pool=None)
+    # Compressed bytes could be neither resumed nor counted.
+    headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
+    try:
+        return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
+    except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
+        # SSL_CERT_FILE that is no certificate; a proxy with a wrong address, or of a kind (SOCKS) that needs a library.
+        raise HubUnreachable(endpoint=hub.endpoint, reason=str(error), detail=error) from error
+
+
+def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":
+    """Resolve a redirect that is followed by hand, so that the token stays with the Hub.
+
+    None for one that must not be followed: it leaves encryption, or leads to no web address.
+    """
+    target = address.join(location)
+    if target.scheme not in ("http", "https") or (address.scheme == "https" and target.scheme != "https"):
+        return None
+    return target
 
 
 def quantized_files(names: Iterable[str], quantization: str) -> list[str]:

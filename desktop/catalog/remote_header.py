@@ -24,9 +24,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from desktop import __version__
 from desktop.catalog.file_names import check_file, check_repo, check_revision
-from desktop.catalog.hub import Hub
+from desktop.catalog.hub import MOST_REDIRECTS, Hub, make_client, next_address
 from desktop.catalog.hub_errors import AddressExpired, HubUnreachable, OddAnswer, RangesNotServed, explain_status
 from desktop.catalog.hub_errors import retry_after as seconds_to_wait
 from desktop.catalog.same_words import Layouts, layout_of
@@ -39,7 +38,6 @@ from desktop.gguf.stub import Stub, make_stub
 if TYPE_CHECKING:
     import httpx2
 
-MOST_REDIRECTS = 5
 MOST_SHARDS = 512
 """Parts of a split model; the largest known has some 150."""
 
@@ -108,7 +106,7 @@ class RemoteHeaders:
         self._first_of: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def __aenter__(self) -> Self:
-        self._client = await asyncio.to_thread(_client)
+        self._client = await asyncio.to_thread(partial(make_client, self._hub, stall=STALL, connect=_CONNECT))
         return self
 
     async def __aexit__(
@@ -322,16 +320,6 @@ class RemoteHeaders:
             self._on_progress(self._received)
 
 
-def _client() -> "httpx2.AsyncClient":
-    """Blocking: it reads the system's certificates."""
-    import httpx2
-
-    # Compressed bytes could not be counted.
-    headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
-    timeout = httpx2.Timeout(STALL, connect=_CONNECT, pool=None)
-    return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
-
-
 def _total_size(headers: Mapping[str, str], name: str, *, start: int = 0) -> int:
     """The size of the whole file, in bytes, of an answer that cannot be wrong about which bytes it has."""
     match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
@@ -354,8 +342,8 @@ def _limit_what_is_taken_in(response: "httpx2.Response") -> None:
 
 def _next_address(address: "httpx2.URL", location: str, name: str) -> "httpx2.URL":
     """Resolve a redirect; one that leaves encryption is refused."""
-    target = address.join(location)
-    if target.scheme not in ("http", "https") or (address.scheme == "https" and target.scheme != "https"):
+    target = next_address(address, location)
+    if target is None:
         raise OddAnswer(file=name, what="it leads to an address that is not encrypted")
     return target
 

@@ -9,15 +9,14 @@ from collections.abc import AsyncIterator
 import httpx2
 from httpcore2._async.http11 import AsyncHTTP11Connection
 
-from desktop import __version__
-from desktop.catalog.hub import Hub, HubFile
+from desktop.catalog.hub import MOST_REDIRECTS, Hub, HubFile, next_address
+from desktop.catalog.hub import make_client as hub_client
 from desktop.catalog.hub_errors import HubUnreachable, explain_status
 from desktop.download.answers import CUT, STALLED, TryAgain, check_promise, odd
 from desktop.download.ranges import Range
 from desktop.download.types import TransferOptions
 from desktop.errors import Phrase
 
-MOST_REDIRECTS = 5
 READ = 256 << 10
 """Bytes that are taken from a connection at once: as many as asyncio reads ahead."""
 
@@ -29,18 +28,8 @@ AsyncHTTP11Connection.READ_NUM_BYTES = READ
 
 
 def make_client(hub: Hub, options: TransferOptions) -> httpx2.AsyncClient:
-    """Return a client with the system's certificates and proxies (docs/decisions/0018). Blocking.
-
-    Raises HubUnreachable when those of the environment cannot be used.
-    """
-    timeout = httpx2.Timeout(options.stall, connect=options.connect, pool=None)
-    # Compressed bytes could be neither resumed nor counted.
-    headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
-    try:
-        return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
-    except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
-        # SSL_CERT_FILE that is no certificate; a proxy with a wrong address, or of a kind (SOCKS) that needs a library.
-        raise HubUnreachable(endpoint=hub.endpoint, reason=str(error), detail=error) from error
+    """Return a client as patient as the transfer. Blocking. Raises what catalog.hub.make_client raises."""
+    return hub_client(hub, stall=options.stall, connect=options.connect)
 
 
 class Source:
@@ -93,7 +82,10 @@ class Source:
                         self._known = url
                     return response
                 check_promise(response.headers, self._file)
-                url = _next_address(url, response.headers["Location"])
+                target = next_address(url, response.headers["Location"])
+                if target is None:
+                    raise odd("redirect")
+                url = target
             except BaseException:
                 await response.aclose()
                 raise
@@ -124,11 +116,3 @@ class Source:
             wait=None,
             detail=dict(response.headers),
         )
-
-
-def _next_address(url: httpx2.URL, location: str) -> httpx2.URL:
-    """Resolve a redirect; one that leaves encryption is refused."""
-    target = url.join(location)
-    if target.scheme not in ("http", "https") or (url.scheme == "https" and target.scheme != "https"):
-        raise odd("redirect")
-    return target
