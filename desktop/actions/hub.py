@@ -34,6 +34,7 @@ _CLEARLY_SMALLER = 0.8
 _UNQUANTIZED = ("F32", "F16", "BF16")
 _ORDER: "dict[Verdict, int]" = {"fits": 3, "partial": 2, "tight": 1, "does_not_fit": 0}
 _QUICK = 3  # what a file that fits and is quick enough stands above all others
+_Installed = dict[tuple[str, str], "InstalledModel"]
 _log = logging.getLogger(__name__)
 
 
@@ -104,7 +105,8 @@ async def judge_files(
         return
     asking.on_failure = on_failure
     chosen = listing.models if files is None else files
-    questions = await asyncio.to_thread(_questions, services, listing, chosen, context, kv)
+    installed = await asyncio.to_thread(_installed_files, services)
+    questions = _questions(services, listing, chosen, context, kv, installed)
     async with aclosing(asking.answers(questions, fetch=fetch)) as answers:
         async for choice in answers:
             yield _explained(choice, asking, found) if choice.exact else choice
@@ -136,6 +138,7 @@ async def judge_repos(
     async with RemoteHeaders(services.hub) as headers:
         judge = _Judge(services, found, asking, headers, context, kv)
         judge.listings = {} if listings is None else listings
+        judge.installed = await asyncio.to_thread(_installed_files, services)
         tasks = [asyncio.ensure_future(judge.verdict(repo, slots)) for repo in repos]
         async with aclosing(as_they_come(tasks)) as verdicts:
             async for verdict in verdicts:
@@ -192,6 +195,7 @@ class _Judge:
         self._minimum = services.settings.get(MINIMUM_SPEED)
         self._room = sum(max(budget.free - budget.overhead, 0) for budget in asking.budgets) + _HEADER_AT_MOST
         self.listings: dict[str, HubListing] = {}
+        self.installed: _Installed = {}
 
     async def verdict(self, repo: "HubRepo", slots: asyncio.Semaphore) -> RepoVerdict:
         """The answer about one repository."""
@@ -211,9 +215,9 @@ class _Judge:
         best: Choice | None = None
         candidates = self._candidates(listing.models)
         if not candidates and listing.models:
-            return await self._too_large(listing)
+            return self._too_large(listing)
         for file in candidates:
-            [question] = await asyncio.to_thread(_questions, self._services, listing, (file,), self._context, self._kv)
+            question = self._question(listing, file)
             choice = await self._asking.answer(question, self._headers, on_failure=failures.append)
             if choice is None:
                 break
@@ -235,12 +239,16 @@ class _Judge:
                 chosen.append(model)
         return chosen[:TRIED_OF_A_REPOSITORY]
 
-    async def _too_large(self, listing: "HubListing") -> "Choice":
+    def _question(self, listing: "HubListing", file: "HubModelFile") -> Question:
+        [question] = _questions(self._services, listing, (file,), self._context, self._kv, self.installed)
+        return question
+
+    def _too_large(self, listing: "HubListing") -> "Choice":
         """The smallest file, whose weights alone are more than there is memory."""
         from desktop.engine.protocol import DeviceMemory
 
         smallest = listing.models[0]
-        [question] = await asyncio.to_thread(_questions, self._services, listing, (smallest,), self._context, self._kv)
+        question = self._question(listing, smallest)
         choice = msgspec.structs.replace(
             question.choice,
             memory=(DeviceMemory(device=self._asking.budgets[0].name, weights=smallest.size),),
@@ -254,17 +262,20 @@ class _Judge:
         return _ORDER[choice.verdict] + (_QUICK if quick and fits_here(choice) else 0)
 
 
+def _installed_files(services: Services) -> "_Installed":
+    """What is on this disk of the Hub, by repository and file. Blocking."""
+    models = services.library.installed()
+    return {(model.repo, model.file): model for model in models if model.repo and not model.missing}
+
+
 def _questions(
     services: Services,
     listing: "HubListing",
     files: "Sequence[HubModelFile]",
     context: int | None,
     kv: "KvType | None",
+    installed: "_Installed",
 ) -> list[Question]:
-    """Blocking: looks into the library."""
-    installed = {
-        (model.repo, model.file): model for model in services.library.installed() if model.repo and not model.missing
-    }
     context = context or services.settings.get(WANTED_CONTEXT)
     if listing.repo.context:
         context = min(context, listing.repo.context)

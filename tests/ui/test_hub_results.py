@@ -266,15 +266,15 @@ def test_what_the_engine_refuses_says_why_and_no_figures(view: ModelsView) -> No
 def test_many_rows_come_a_few_at_a_time_and_keep_their_order(view: ModelsView) -> None:
     repos = [msgspec.structs.replace(REPOS[0], repo=f"ann/m{index}", name=f"m{index}") for index in range(40)]
     view.hub.set_repos(repos, more=False)
-    assert len(view.hub._rows) < 20, "the window is not kept waiting"
+    assert len(view.hub.rows.shown) < 20, "the window is not kept waiting"
     view.hub.set_verdict(repos[0].repo, choice())
     view.hub.set_repos(repos, more=False)  # in the middle
-    wait_until(lambda: len(view.hub._rows) == 40)
-    places = [view.hub._column.indexOf(row) for row in view.hub._rows]
+    wait_until(lambda: len(view.hub.rows.shown) == 40)
+    places = [view.hub._column.indexOf(row) for row in view.hub.rows.shown]
     assert places == list(range(40))
-    assert [row.repo for row in view.hub._rows] == repos
-    assert view.hub._rows[0].is_judged
-    assert all(row.isVisible() for row in view.hub._rows)
+    assert [row.repo for row in view.hub.rows.shown] == repos
+    assert view.hub.rows.shown[0].is_judged
+    assert all(row.isVisible() for row in view.hub.rows.shown)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

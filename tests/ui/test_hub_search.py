@@ -143,7 +143,8 @@ def test_the_quantizations_of_one_base_model_from_every_publisher(page: PagePers
     page.until("the row", lambda: len(page.view.hub.findChildren(HubRow)) == 1)
     press(page, "Other publishers of maker/Tiny")
     page.until(
-        "their rows", lambda: {row.repo.repo for row in page.view.hub._rows} == {REPO, "another/Different-Name-GGUF"}
+        "their rows",
+        lambda: {row.repo.repo for row in page.view.hub.rows.shown} == {REPO, "another/Different-Name-GGUF"},
     )
     assert "On the Hub: quantizations of maker/Tiny" in words(page)
 

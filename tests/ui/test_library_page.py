@@ -219,12 +219,12 @@ def test_rows_of_many_models_come_a_few_at_a_time_and_stay_when_another_changes(
     card = page.view.installed
     page.until("the list", lambda: any("Show all 62" in each.text() for each in card.findChildren(QPushButton)))
     card._all.click()
-    assert len(card._rows) < 30, "the window is not kept waiting"
-    page.until("the rows", lambda: len(card._rows) == 62)
+    assert len(card.rows.shown) < 30, "the window is not kept waiting"
+    page.until("the rows", lambda: len(card.rows.shown) == 62)
     shown = [card.body.itemAt(index).widget().model.name for index in range(62)]
     assert shown[2:] == [f"Model {index:02}" for index in range(60)]
-    before = {row.model.id: row for row in card._rows}
-    library.forget(card._rows[30].model)
+    before = {row.model.id: row for row in card.rows.shown}
+    library.forget(card.rows.shown[30].model)
     page.shell.models_changed.emit()
-    page.until("the list without it", lambda: len(card._rows) == 61)
-    assert all(row is before[row.model.id] for row in card._rows)
+    page.until("the list without it", lambda: len(card.rows.shown) == 61)
+    assert all(row is before[row.model.id] for row in card.rows.shown)

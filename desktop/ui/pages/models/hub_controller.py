@@ -83,7 +83,7 @@ class HubController(QObject):
         self._view.back_requested.connect(self._on_back_requested)
         self._view.choice_chosen.connect(self._on_choice_chosen)
         self._view.fitting_chosen.connect(self._look.request)
-        self._view.rows_added.connect(self._look.request)
+        self._view.rows.added.connect(self._look.request)
         self._view.closed.connect(self._stop)
 
     def search(self, text: str) -> None:

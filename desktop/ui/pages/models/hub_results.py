@@ -1,33 +1,29 @@
 """What the Hub found: repositories with a verdict each, and all files of the one that was chosen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from desktop.fit.types import Choice
-from desktop.ui.bridge import Coalescer
 from desktop.ui.pages.models.hub_row import HubRow, Message
 from desktop.ui.pages.models.table import ChoicesView
 from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.context_choice import CalmCombo
+from desktop.ui.widgets.gradual_rows import GradualRows
 from desktop.ui.widgets.labels import plain_tooltip
 
 if TYPE_CHECKING:  # it brings the network along, which the first paint does not wait for
     from desktop.catalog.search import HubRepo
 
 
-AT_ONCE = 8
-"""Rows that are made before the window may do something else: ten milliseconds each, of a hundred maybe."""
-
-
 class HubResults(Card):
     """A list of repositories, or the files of one.
 
     `choice_chosen` carries a Choice, `repo_chosen` and `base_chosen` a HubRepo, `sort_chosen` the order's name in
-    catalog/search.py. `rows_added` says that there may be more in sight.
+    catalog/search.py.
     """
 
     choice_chosen = Signal(object)
@@ -39,7 +35,6 @@ class HubResults(Card):
     again_requested = Signal()
     back_requested = Signal()
     closed = Signal()
-    rows_added = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -57,13 +52,10 @@ class HubResults(Card):
             self.add_aside(widget)
         self._message = Message()
         self._message.action_chosen.connect(self.again_requested)
-        self._rows: list[HubRow] = []
-        self._kept: dict[HubRepo, HubRow] = {}
-        """Rows of before that have not found their place yet."""
-        self._to_come: Iterator[HubRepo] = iter(())
-        self._next_rows = Coalescer(self._show_some_rows, self)
         self._column = QVBoxLayout()
         self._column.setSpacing(0)
+        self.rows: GradualRows[HubRepo, HubRow] = GradualRows(self._column, self._make_row, self)
+        self.rows.added.connect(self._filter)
         self._more = Button(self.tr("More results"), kind="link")
         self._more.clicked.connect(self.more_requested)
         self.files = ChoicesView(self.tr("Files of this repository"))
@@ -99,36 +91,10 @@ class HubResults(Card):
 
     def set_repos(self, repos: "Sequence[HubRepo]", *, more: bool) -> None:
         """Show the repositories; those that were shown before keep their verdicts. more: there is another page."""
-        wanted = set(repos)
-        before = self._all_rows()
-        self._kept = {row.repo: row for row in before if row.repo in wanted}
-        for row in before:
-            if row.repo not in wanted:
-                row.hide()
-                row.deleteLater()
-        self._rows, self._to_come, self._has_more = [], iter(repos), more
+        self._has_more = more
         self._message.show_words("" if repos else self._nothing())
-        self._show_some_rows()
+        self.rows.show(repos)
         self._more.setVisible(more and not self._shows_files)
-
-    def _show_some_rows(self) -> None:
-        made = 0
-        for repo in self._to_come:
-            row = self._kept.pop(repo, None)
-            if row is None:
-                row = self._make_row(repo)
-                made += 1
-            if self._column.indexOf(row) != len(self._rows):
-                self._column.insertWidget(len(self._rows), row)
-            self._rows.append(row)
-            if made == AT_ONCE:
-                self._next_rows.request()
-                break
-        self._filter()
-        self.rows_added.emit()
-
-    def _all_rows(self) -> list[HubRow]:
-        return [*self._rows, *self._kept.values()]
 
     def _make_row(self, repo: "HubRepo") -> HubRow:
         row = HubRow(repo)
@@ -148,7 +114,7 @@ class HubResults(Card):
 
     def set_verdict(self, repo: str, choice: Choice | None, words: str = "") -> None:
         """Show what is known of a repository's best file; without a choice only `words`."""
-        for row in self._all_rows():
+        for row in self.rows.all:
             if row.repo.repo == repo:
                 row.set_waiting(words) if choice is None else row.set_choice(choice)
                 row.setProperty("fits", None if choice is None else choice.verdict != "does_not_fit")
@@ -156,13 +122,13 @@ class HubResults(Card):
 
     def set_waiting(self, repo: str) -> None:
         """A repository is being judged; a verdict that it has stays until the new one is there."""
-        for row in self._rows:
+        for row in self.rows.shown:
             if row.repo.repo == repo and not row.is_judged:
                 row.set_waiting(self.tr("Checking …"))
 
     def repos_in_sight(self) -> "tuple[HubRepo, ...]":
         """The repositories whose rows are on the screen."""
-        return tuple(row.repo for row in self._rows if not row.visibleRegion().isEmpty())
+        return tuple(row.repo for row in self.rows.shown if not row.visibleRegion().isEmpty())
 
     def show_files(self, repo: "HubRepo") -> None:
         """Show the files of a repository instead of the list; they are not there yet."""
@@ -182,7 +148,7 @@ class HubResults(Card):
         """Show the list."""
         self._shows_files = False
         self.set_title(self._words_of_search())
-        self._message.show_words("" if self._rows else self._nothing())
+        self._message.show_words("" if self.rows.shown else self._nothing())
         self._show_parts()
 
     def _words_of_search(self) -> str:
@@ -199,7 +165,7 @@ class HubResults(Card):
         self._filter()
 
     def _filter(self) -> None:
-        for row in self._rows:
+        for row in self.rows.shown:
             unfit = self.only_fitting.isChecked() and row.property("fits") is False
             row.setVisible(not self._shows_files and not unfit)
 

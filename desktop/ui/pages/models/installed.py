@@ -1,16 +1,16 @@
 """What is on this disk: a row per model with Chat, and what else may be done with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from desktop.library.types import Condition, InstalledModel, Source
-from desktop.ui.bridge import Coalescer
 from desktop.ui.figures import gb
 from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.card import Card
+from desktop.ui.widgets.gradual_rows import GradualRows
 from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 from desktop.ui.widgets.pill import Pill
 
@@ -20,9 +20,6 @@ SHOWN = 6
 _LONGEST_IN_MENU = 120
 """Characters of a path, which ends in what tells it from others."""
 
-AT_ONCE = 8
-"""Rows that are made before the window may do something else: some milliseconds each, of a thousand maybe."""
-
 
 class InstalledRow(QWidget):
     """One model. `remark` is what its row says of it; while it is checked, how far that is."""
@@ -30,7 +27,6 @@ class InstalledRow(QWidget):
     def __init__(self, card: "InstalledCard", model: InstalledModel, remark: str, *, in_use: bool) -> None:
         super().__init__(card)
         self.model = model
-        self.in_use = in_use
         self._card = card
         self._usual = remark
         row = QHBoxLayout(self)
@@ -96,11 +92,7 @@ class InstalledCard(Card):
         self.add_aside(self._more)
         self._models: tuple[InstalledModel, ...] = ()
         self._loaded = ""
-        self._rows: list[InstalledRow] = []
-        self._kept: dict[tuple[InstalledModel, bool], InstalledRow] = {}
-        """Rows of before that have not found their place yet."""
-        self._to_come: Iterator[InstalledModel] = iter(())
-        self._next_rows = Coalescer(self._show_some_rows, self)
+        self.rows: GradualRows[tuple[InstalledModel, bool], InstalledRow] = GradualRows(self.body, self._make_row, self)
         self._all_shown = False
         self._all = Button(kind="link")
         self._all.clicked.connect(self._on_all_clicked)
@@ -116,7 +108,7 @@ class InstalledCard(Card):
 
     def set_progress(self, model_id: str, words: str) -> None:
         """Show what is being done with a model; "" ends that."""
-        for row in self._all_rows():
+        for row in self.rows.all:
             if row.model.id == model_id:
                 row.set_progress(words)
 
@@ -153,38 +145,14 @@ class InstalledCard(Card):
     def _show_rows(self) -> None:
         few = len(self._models) <= SHOWN + 1 or self._all_shown
         shown = self._models if few else self._first()
-        wanted = {(model, model.id == self._loaded) for model in shown}
-        before = self._all_rows()
-        self._kept = {}
-        for row in before:
-            if (row.model, row.in_use) in wanted:
-                self._kept[row.model, row.in_use] = row
-            else:
-                row.hide()
-                row.deleteLater()
-        self._rows, self._to_come = [], iter(shown)
-        self._show_some_rows()
+        self.rows.show([(model, model.id == self._loaded) for model in shown])
         self._all.setVisible(len(self._models) > SHOWN + 1)
         everything = self.tr("Show all {count}").format(count=len(self._models))
         self._all.setText(self.tr("Show fewer") if self._all_shown else everything)
 
-    def _show_some_rows(self) -> None:
-        made = 0
-        for model in self._to_come:
-            in_use = model.id == self._loaded
-            row = self._kept.pop((model, in_use), None)
-            if row is None:
-                row = InstalledRow(self, model, self._remark(model), in_use=in_use)
-                made += 1
-            if self.body.indexOf(row) != len(self._rows):
-                self.body.insertWidget(len(self._rows), row)
-            self._rows.append(row)
-            if made == AT_ONCE:
-                self._next_rows.request()
-                return
-
-    def _all_rows(self) -> list[InstalledRow]:
-        return [*self._rows, *self._kept.values()]
+    def _make_row(self, shown: tuple[InstalledModel, bool]) -> InstalledRow:
+        model, in_use = shown
+        return InstalledRow(self, model, self._remark(model), in_use=in_use)
 
     def _first(self) -> tuple[InstalledModel, ...]:
         """The one in use among the first."""
