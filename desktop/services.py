@@ -129,7 +129,7 @@ class Services:
 
         return DryRuns(Answers(self.paths.answers_database))
 
-    @cached_property
+    @opened_once
     def hub(self) -> "Hub":
         """The Hugging Face Hub, or the mirror the person chose."""
         from desktop.catalog.hub import Hub

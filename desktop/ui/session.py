@@ -83,7 +83,7 @@ class WindowSession:
         for notice in self._settings.notices:
             self._shell.notify(NoticeWish(text=render(notice), kind="warn"))
         watching = self._watch(services)
-        self._follow_network(services)
+        self._shell.tasks.start(self._follow_network(services), name="sign of the network")
         self._window.attach(services)
         try:
             await closed.wait()
@@ -105,8 +105,9 @@ class WindowSession:
     def _watch(self, services: "Services") -> "asyncio.Task[None]":
         return self._shell.tasks.start(self._sample(services), name="live samples")
 
-    def _follow_network(self, services: "Services") -> None:
+    async def _follow_network(self, services: "Services") -> None:
         """The window says at its foot that no connection is opened, as long as that is so."""
+        await asyncio.to_thread(lambda: services.hub)  # the first use imports it, which the window does not wait for
 
         def tell(setting: Setting[Any] = OFFLINE, _value: object = None) -> None:
             if setting is OFFLINE:
