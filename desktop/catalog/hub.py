@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -213,42 +213,29 @@ class Hub:
             return None
         return token
 
-    async def file(self, *, repo: str, file: str, revision: str = "main") -> HubFile:
-        """Ask what `file` of `repo` is at `revision`, pinned to the commit.
+    async def files(
+        self, *, repo: str, file: str = "", quantization: str = "", revision: str = "main"
+    ) -> tuple[HubFile, ...]:
+        """Ask for the files of a model that is to be kept: each part of it in order, or the one file it is.
 
-        Raises OfflineSwitchOn, UnsafeName, HubFileMissing, HubAccessDenied, HubBusy, HubUnreachable,
-        HubFileUnverifiable.
-        """
-        check_file(file)
-        info = await self._model_info(check_repo(repo), check_revision(revision))
-        return self._pinned(info, repo, _only(info, [file], f"{repo}/{file}"))
-
-    async def file_of_quantization(self, *, repo: str, quantization: str, revision: str = "main") -> HubFile:
-        """Ask for the GGUF of `repo` whose name carries `quantization`, for example "Q4_K_M".
-
-        Raises what `file` raises; HubFileMissing also when several single files carry it or only split ones do.
+        It is named as for `model`. Raises what `model` raises, and HubFileUnverifiable.
         """
         info = await self._model_info(check_repo(repo), check_revision(revision))
-        names = quantized_files((sibling.rfilename for sibling in info.siblings or ()), quantization)
-        return self._pinned(info, repo, _only(info, names, f"{repo}:{quantization}"))
+        siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+        return tuple(self._pinned(info, repo, siblings[part]) for part in _parts(repo, siblings, file, quantization))
 
     async def model(self, *, repo: str, file: str = "", quantization: str = "", revision: str = "main") -> HubModel:
         """Ask which commit `revision` is, and which GGUF there is meant: `file`, or the one in `quantization`.
 
-        Split models count, and nothing needs a checksum, for nothing is to be kept.
-        Raises what `file` raises but HubFileUnverifiable; HubQuantizationMissing, HubFileMissingButSimilar and
-        HubFileAmbiguous say what there is instead.
+        Any part of a split model means the model. Nothing needs a checksum, for nothing is to be kept.
+        Raises OfflineSwitchOn, UnsafeName, HubAccessDenied, HubBusy, HubUnreachable; HubFileMissing,
+        HubQuantizationMissing, HubFileMissingButSimilar and HubFileAmbiguous say what there is instead.
         """
         info = await self._model_info(check_repo(repo), check_revision(revision))
-        names = {sibling.rfilename for sibling in info.siblings or ()}
-        wanted = file or _in_quantization(repo, sorted(names), quantization)
-        parts = [str(part) for part in all_shards(PurePosixPath(check_file(wanted)))]
-        for part in parts:
-            if part not in names:
-                raise _missing_file(repo, part, sorted(names))
+        first = _parts(repo, {sibling.rfilename for sibling in info.siblings or ()}, file, quantization)[0]
         if not COMMIT.fullmatch(info.sha or ""):
             raise HubUnreachable(endpoint=self.endpoint, reason="it names no commit", detail=info.sha)
-        return HubModel(repo=repo, commit=info.sha or "", file=parts[0])
+        return HubModel(repo=repo, commit=info.sha or "", file=first)
 
     async def _model_info(self, repo: str, revision: str) -> "ModelInfo":
         await self.prepare()
@@ -327,10 +314,14 @@ def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":
     return target
 
 
-def quantized_files(names: Iterable[str], quantization: str) -> list[str]:
-    """Return the single-file GGUFs among `names` that carry `quantization` in their name, in any case."""
-    token = re.compile(rf"(?:^|[-._/]){re.escape(quantization)}\.gguf$", re.IGNORECASE)
-    return [name for name in names if token.search(name)]
+def _parts(repo: str, names: Collection[str], file: str, quantization: str) -> list[str]:
+    """The files among `names` that are the model: `file` and what belongs to it, or what is in `quantization`."""
+    wanted = file or _in_quantization(repo, sorted(names), quantization)
+    parts = [str(part) for part in all_shards(PurePosixPath(check_file(wanted)))]
+    for part in parts:
+        if part not in names:
+            raise _missing_file(repo, part, sorted(names))
+    return parts
 
 
 def _in_quantization(repo: str, names: Iterable[str], quantization: str) -> str:
@@ -368,13 +359,6 @@ def _missing_file(repo: str, file: str, names: Iterable[str]) -> HubFileMissing:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(printable(name) for name in names[:_MOST_NAMED])
     return f"{shown} ..." if len(names) > _MOST_NAMED else shown
-
-
-def _only(info: "ModelInfo", names: list[str], what: str) -> "RepoSibling":
-    found = [sibling for sibling in info.siblings or () if sibling.rfilename in names]
-    if len(found) != 1:
-        raise HubFileMissing(what=printable(what), detail=[sibling.rfilename for sibling in found])
-    return found[0]
 
 
 def reason_of(error: Exception) -> str:

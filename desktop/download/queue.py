@@ -197,13 +197,14 @@ class DownloadQueue:
         self._progress(
             download.id, DownloadProgress(state="resolving", done=download.progress.done, total=download.choice.size)
         )
-        first = await self._resolve(download.choice)
+        choice = download.choice
+        files = await self._hub.files(
+            repo=choice.repo, file=choice.file, quantization=choice.quantization, revision=choice.revision
+        )
+        first = files[0]
         # Pinned from here on, over pauses and restarts.
-        pinned = msgspec.structs.replace(download.choice, file=first.file, revision=first.revision)
+        pinned = msgspec.structs.replace(choice, file=first.file, revision=first.revision)
         self._change(download.id, choice=pinned)
-        files = [first]
-        for name in files_of(first.file)[1:]:
-            files.append(await self._hub.file(repo=first.repo, file=name, revision=first.revision))  # noqa: PERF401
         total = sum(file.size for file in files)
         before = resumed = 0
         for file in files:
@@ -212,12 +213,6 @@ class DownloadQueue:
         installed = await asyncio.to_thread(self._register, download.choice, first)
         whole = DownloadProgress(state="done", done=total, total=total, resumed_from=resumed)
         self._change(download.id, progress=whole, installed=installed)
-
-    async def _resolve(self, choice: CatalogChoice) -> HubFile:
-        if choice.file:
-            return await self._hub.file(repo=choice.repo, file=choice.file, revision=choice.revision)
-        model = await self._hub.model(repo=choice.repo, quantization=choice.quantization, revision=choice.revision)
-        return await self._hub.file(repo=model.repo, file=model.file, revision=model.commit)
 
     async def _transfer(self, download_id: str, file: HubFile, before: int, total: int, resumed: int) -> int:
         """Fetch one file; returns how much of it was there already."""

@@ -38,7 +38,7 @@ from desktop.catalog.hub import Hub
 from desktop.download.transfer import download
 async def main():
     hub = Hub(sys.argv[1], environment={})
-    file = await hub.file(repo=sys.argv[3], file=sys.argv[4])
+    [file] = await hub.files(repo=sys.argv[3], file=sys.argv[4])
     await download(file=file, destination=Path(sys.argv[2]), hub=hub, options=MANY)
 asyncio.run(main())
 """

@@ -57,7 +57,8 @@ def keep(server: HubServer, source: Path, destination: Path, count: int) -> None
     destination.parent.mkdir(parents=True, exist_ok=True)
 
     async def file_of() -> PartFile:
-        return PartFile(await hub_of(server).file(repo=REPO, file=FILE), destination)
+        [file] = await hub_of(server).files(repo=REPO, file=FILE)
+        return PartFile(file, destination)
 
     part = asyncio.run(file_of())
     part.open()
@@ -156,7 +157,7 @@ def test_the_limit_of_all_transfers_holds_for_all_connections(server: HubServer,
 
     async def run() -> None:
         hub = hub_of(server)
-        file = await hub.file(repo=REPO, file=FILE)
+        [file] = await hub.files(repo=REPO, file=FILE)
         limiter = Counting(lambda: 50_000_000)
         await download(file=file, destination=destination, hub=hub, options=MANY, limiter=limiter)
 

@@ -164,7 +164,7 @@ def test_the_token_opens_a_gated_file_and_never_reaches_another_host(server: Hub
 def test_a_file_that_vanished_is_named(server: HubServer, destination: Path) -> None:
     async def vanish() -> None:
         hub = hub_of(server)
-        file = await hub.file(repo=REPO, file=FILE)
+        [file] = await hub.files(repo=REPO, file=FILE)
         server.repositories[REPO].files.clear()
         await download(file=file, destination=destination, hub=hub, options=IMPATIENT)
 
@@ -175,7 +175,7 @@ def test_a_file_that_vanished_is_named(server: HubServer, destination: Path) -> 
 def test_the_network_switch_ends_a_transfer_at_once(server: HubServer, destination: Path) -> None:
     async def switch_off() -> None:
         hub = hub_of(server)
-        file = await hub.file(repo=REPO, file=FILE)
+        [file] = await hub.files(repo=REPO, file=FILE)
 
         def off(progress: DownloadProgress) -> None:
             hub.offline = progress.done > MIB

@@ -29,7 +29,8 @@ from desktop.catalog.hub import Hub
 from desktop.download.transfer import download
 async def main():
     hub = Hub(sys.argv[1])
-    await download(file=await hub.file(repo=sys.argv[3], file=sys.argv[4]), destination=Path(sys.argv[2]), hub=hub)
+    [file] = await hub.files(repo=sys.argv[3], file=sys.argv[4])
+    await download(file=file, destination=Path(sys.argv[2]), hub=hub)
 asyncio.run(main())
 """
 
@@ -132,7 +133,7 @@ def test_a_disk_that_fills_up_meanwhile_keeps_the_part_and_the_old_file(
 def fetch_now_with(server: HubServer, destination: Path, on_progress: Callable[[DownloadProgress], None]) -> None:
     async def run() -> None:
         hub = hub_of(server)
-        file = await hub.file(repo=REPO, file=FILE)
+        [file] = await hub.files(repo=REPO, file=FILE)
         await download(file=file, destination=destination, hub=hub, on_progress=on_progress, options=IMPATIENT)
 
     asyncio.run(run())

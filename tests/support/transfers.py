@@ -4,7 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
-from desktop.catalog.hub import Hub, HubFile
+from desktop.catalog.hub import Hub
 from desktop.download.reporter import ignore_progress
 from desktop.download.transfer import download
 from desktop.download.types import DownloadProgress, TransferOptions
@@ -43,7 +43,7 @@ async def fetch(
 ) -> Path:
     """Ask the Hub for the file and transfer it."""
     hub = hub_of(server, token)
-    file: HubFile = await hub.file(repo=REPO, file=FILE)
+    [file] = await hub.files(repo=REPO, file=FILE)
     on_progress = ignore_progress if seen is None else seen.append
     return await download(file=file, destination=destination, hub=hub, on_progress=on_progress, options=options)
 

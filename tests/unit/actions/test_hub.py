@@ -164,7 +164,7 @@ async def test_a_file_on_this_disk_is_judged_from_there(
 ) -> None:
     listing = await list_files(services, REPO)
     [file] = [model for model in listing.models if model.quantization == "Q8_0"]
-    source = await services.hub.file(repo=REPO, file=file.file)
+    [source] = await services.hub.files(repo=REPO, file=file.file)
     services.library.register(path=tmp_path / "q8.gguf", model_id=REPO, quantization="Q8_0", source=source)
     rows = judge_files(services, found, listing, fetch=False)
     [choice] = [choice async for choice in rows]
@@ -175,7 +175,7 @@ async def test_a_file_on_this_disk_is_judged_from_there(
 async def test_another_version_of_a_file_on_this_disk_is_not_taken_for_it(
     services: Services, server: HubServer, found: Survey, tmp_path: Path
 ) -> None:
-    source = await services.hub.file(repo=REPO, file="tiny-Q8_0.gguf")
+    [source] = await services.hub.files(repo=REPO, file="tiny-Q8_0.gguf")
     old = msgspec.structs.replace(source, revision="0" * 40, sha256="0" * 64)
     services.library.register(path=tmp_path / "q4.gguf", model_id=REPO, quantization="Q8_0", source=old)
     assert not (await judged(services, found))["tiny-Q8_0.gguf"].installed

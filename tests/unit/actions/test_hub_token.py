@@ -290,7 +290,7 @@ async def test_a_host_that_sends_us_elsewhere_does_not_take_the_token_along(
         services.settings.set(HF_ENDPOINT, f"http://127.0.0.1:{elsewhere.server_port}")
         await set_hub_token(services, TOKEN)
         assert await sent_to(server, services) == {None}
-        assert (await services.hub.file(repo=REPO, file="tiny-Q8_0.gguf")).size
+        assert await services.hub.files(repo=REPO, file="tiny-Q8_0.gguf")
         elsewhere.shutdown()
         serving.join()
     assert set(_Elsewhere.seen) == {f"Bearer {TOKEN}"}

@@ -72,12 +72,8 @@ async def header(services: Services, learned: Learned) -> object:
         return await headers.read(repo=REPO, commit=learned.listing.commit, file=FILE)
 
 
-async def one_file(services: Services, _: Learned) -> object:
-    return await services.hub.file(repo=REPO, file=FILE)
-
-
-async def file_of_a_quantization(services: Services, _: Learned) -> object:
-    return await services.hub.file_of_quantization(repo=REPO, quantization="Q8_0")
+async def files_of_a_model(services: Services, _: Learned) -> object:
+    return await services.hub.files(repo=REPO, file=FILE)
 
 
 async def model(services: Services, _: Learned) -> object:
@@ -107,7 +103,7 @@ async def verdicts_of_repositories(services: Services, learned: Learned) -> obje
 
 Door = Callable[[Services, Learned], Awaitable[object]]
 DOORS: tuple[Door, ...] = (
-    search, listing, header, one_file, file_of_a_quantization, model, fit, transfer, queue, verdicts_of_files,
+    search, listing, header, files_of_a_model, model, fit, transfer, queue, verdicts_of_files,
     verdicts_of_repositories,
 )  # fmt: skip
 
@@ -122,7 +118,7 @@ async def test_a_door_is_shut_while_the_network_is_switched_off(
     learned = Learned(
         await search_hub(services, "tiny"),
         await list_files(services, REPO),
-        await services.hub.file(repo=REPO, file=FILE),
+        (await services.hub.files(repo=REPO, file=FILE))[0],
     )
     if switch == "setting":
         services.settings.set(OFFLINE, True)
@@ -146,7 +142,7 @@ async def test_the_switch_ends_what_is_under_way(
     learned = Learned(
         await search_hub(services, "tiny"),
         await list_files(services, REPO),
-        await services.hub.file(repo=REPO, file=FILE),
+        (await services.hub.files(repo=REPO, file=FILE))[0],
     )
     server.bytes_per_second = 20_000.0
     server.send_buffer = 4096

@@ -15,7 +15,7 @@ import pytest
 
 from desktop.catalog.catalog import load_catalog
 from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check_revision, printable
-from desktop.catalog.hub import DEFAULT_ENDPOINT, Hub, quantized_files
+from desktop.catalog.hub import DEFAULT_ENDPOINT, Hub
 from desktop.catalog.hub_errors import (
     BadEndpoint,
     HubAccessDenied,
@@ -47,21 +47,14 @@ def server(tmp_path: Path) -> Iterator[HubServer]:
 
 
 def ask(hub: Hub, *, repo: str = REPO, file: str = FILE, revision: str = "main") -> object:
-    return asyncio.run(hub.file(repo=repo, file=file, revision=revision))
+    return asyncio.run(hub.files(repo=repo, file=file, revision=revision))
 
 
 def test_a_file_is_pinned_to_its_commit_with_the_sha256_of_its_content(server: HubServer) -> None:
-    found = asyncio.run(Hub(server.endpoint, environment=NOTHING).file(repo=REPO, file=FILE))
+    [found] = asyncio.run(Hub(server.endpoint, environment=NOTHING).files(repo=REPO, file=FILE))
     served = server.repositories[REPO].files[FILE]
     assert (found.revision, found.size, found.sha256) == (DEFAULT_COMMIT, served.size, served.sha256)
     assert found.url == f"{server.endpoint}/{REPO}/resolve/{DEFAULT_COMMIT}/{FILE}"
-
-
-def test_a_quantization_is_found_by_its_name(server: HubServer) -> None:
-    hub = Hub(server.endpoint, environment=NOTHING)
-    assert asyncio.run(hub.file_of_quantization(repo=REPO, quantization="q4_k_m")).file == FILE
-    with pytest.raises(HubFileMissing):
-        asyncio.run(hub.file_of_quantization(repo=REPO, quantization="Q8_0"))
 
 
 NAMES = (
@@ -90,6 +83,7 @@ def full(server: HubServer, tmp_path: Path) -> Hub:
     ("wanted", "file"),
     [
         ("q4_k_m", "m-Q4_K_M.gguf"),
+        ("IQ4_XS", "m-IQ4_XS.gguf"),
         ("Q4_K_XL", "m-UD-Q4_K_XL.gguf"),
         ("UD-Q4_K_XL", "m-UD-Q4_K_XL.gguf"),
         ("Q8_0", "Q8_0/m-Q8_0-00001-of-00002.gguf"),
@@ -123,9 +117,13 @@ def test_what_a_repository_does_not_have_is_answered_with_what_it_has(
     assert re.search(hint, raised.value.explain().hint)
 
 
-def test_a_quantization_is_not_taken_for_another_one() -> None:
-    names = ["m-IQ4_K_M.gguf", "m-Q4_K_M.gguf", "m.q4_k_m.gguf", "m-Q4_K_M-00001-of-00002.gguf", "Q4_K_M.txt"]
-    assert quantized_files(names, "Q4_K_M") == ["m-Q4_K_M.gguf", "m.q4_k_m.gguf"]
+def test_the_files_of_a_split_model_are_told_in_one_answer_and_in_order(full: Hub, server: HubServer) -> None:
+    parts = ["Q8_0/m-Q8_0-00001-of-00002.gguf", "Q8_0/m-Q8_0-00002-of-00002.gguf"]
+    for wanted in ({"quantization": "Q8_0"}, {"file": parts[0]}, {"file": parts[1]}):
+        server.requests.clear()
+        found = asyncio.run(full.files(repo="owner/full", **wanted))
+        assert [(each.file, each.revision) for each in found] == [(part, DEFAULT_COMMIT) for part in parts]
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -288,7 +286,7 @@ def test_nothing_is_asked_of_the_hub_but_the_file(server: HubServer, tmp_path: P
     code = (
         "import asyncio, sys\n"
         "from desktop.catalog.hub import Hub\n"
-        "asyncio.run(Hub(sys.argv[1], environment={}).file(repo=sys.argv[2], file=sys.argv[3]))\n"
+        "asyncio.run(Hub(sys.argv[1], environment={}).files(repo=sys.argv[2], file=sys.argv[3]))\n"
     )
     environment = {**os.environ, "HF_ENDPOINT": server.endpoint, "HF_HOME": str(tmp_path / "hf"), "AI_AGENT": "1"}
     command = [sys.executable, "-c", code, server.endpoint, REPO, FILE]

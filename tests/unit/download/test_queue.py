@@ -53,6 +53,7 @@ async def test_a_split_model_comes_whole(server: HubServer, library: Library, so
     model = await queue.wait(queue.start(choice).id)
     assert model.size == 1_900_000
     assert Path(model.path).with_name(names[1]).read_bytes() == second.read_bytes()
+    assert len([each for each in server.of("hub") if each.path.startswith("/api/")]) == 1, "asked for once"
     await queue.close()
 
 
