@@ -18,7 +18,7 @@ _PORTS = tuple(f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456
 _DEVICES = frozenset(["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS])
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')
 
-_SHARD_SUFFIX = re.compile(r"-\d{5}-of-\d{5}$")
+_FILE_ENDING = re.compile(r"(?:-\d{5}-of-\d{5})?\.gguf$|-\d{5}-of-\d{5}$", re.IGNORECASE)
 # The name of a quantization at the end of a file's name: model-Q4_K_M.gguf, model.IQ2_XXS.gguf, model-UD-Q4_K_XL.gguf.
 _FILE_QUANTIZATION = re.compile(
     r"(?:^|[-._])(?P<name>(?:IQ|Q|TQ)\d(?:_[A-Z0-9]+)*|BF16|F16|F32|MXFP4(?:_MOE)?)$", re.IGNORECASE
@@ -55,7 +55,7 @@ def check_revision(revision: str) -> str:
 
 def quantization_of(file_name: str) -> str:
     """Return the quantization a file's name ends with, "" when it names none."""
-    stem = _SHARD_SUFFIX.sub("", file_name.rsplit("/", 1)[-1].removesuffix(".gguf"))
+    stem = _FILE_ENDING.sub("", file_name.rsplit("/", 1)[-1])
     match = _FILE_QUANTIZATION.search(stem)
     return match["name"].upper() if match else ""
 

@@ -7,34 +7,39 @@ the thread that asks first, never before the window is painted.
 A token goes to the configured endpoint only, and never in clear text to another machine.
 """
 
-import difflib
+import contextlib
 import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from desktop import __version__
-from desktop.catalog.file_names import check_file, check_repo, check_revision, printable, quantization_of
+from desktop.catalog.file_names import check_file, check_repo, check_revision, printable
 from desktop.catalog.hub_errors import (
+    BadCertificates,
     BadEndpoint,
-    HubFileAmbiguous,
+    BadProxy,
+    HubAccessDenied,
     HubFileMissing,
-    HubFileMissingButSimilar,
+    HubFileMissingWithoutToken,
     HubFileUnverifiable,
-    HubQuantizationMissing,
     HubUnreachable,
+    KeyringSilent,
     OfflineSwitchOn,
+    SocksProxy,
+    TokenNotEncrypted,
+    TokenNotTold,
+    TokenWithheld,
     explain_status,
-    retry_after,
 )
+from desktop.catalog.meant_files import meant_files
 from desktop.daemon_thread import in_daemon_thread
-from desktop.gguf.shards import all_shards, parse_shard_name
+from desktop.errors import AppError
 from desktop.log import hide_from_log
 
 if TYPE_CHECKING:
@@ -54,9 +59,6 @@ KEYRING_TIMEOUT = 10.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 """As Git LFS writes the checksum of a content."""
-
-_MOST_NAMED = 24
-"""Names in one hint."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A commit of a repository."""
@@ -87,7 +89,7 @@ class HubFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HubModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model of a repository, pinned. file: of a split model the first part."""
+    """A model of a repository, pinned. file: of a split model the first shard."""
 
     repo: str
     commit: str
@@ -102,8 +104,9 @@ class Hub:
     token: meant for this endpoint, wherever that is.
     offline: the person's "no network" switch, or a function that reads it; asked before every request, and while a
         transfer runs. HF_HUB_OFFLINE sets it for the whole process.
-    kept_token: reads the token that the person keeps for the Hub; blocking, called once, by `prepare`, and only where
-        the variable HF_TOKEN is not set. token_to_mirror: whether that one may go to another host than the Hub's own.
+    kept_token: reads the token that the person keeps for the Hub, or raises KeyringSilent; blocking, called once, by
+        `prepare`, and only where the variable HF_TOKEN is not set.
+    token_to_mirror: whether the person's token may go to another host than the Hub's own.
     """
 
     def __init__(
@@ -123,10 +126,12 @@ class Hub:
         self._offline = offline
         self._token = token
         self._persons_token = environment.get(TOKEN_VARIABLE, "").strip() or None
-        self._kept_token = None if self._persons_token else kept_token
+        self._reads_token = None if self._persons_token else kept_token
+        self._kept_token = self._reads_token  # None once it was read, or given up
         self._token_to_mirror = token_to_mirror
         self._token_changes = 0
-        self._reading = threading.Lock()
+        self._is_token_untold = False
+        self._reading, self._changing = threading.Lock(), threading.Lock()
         if self._persons_token:
             hide_from_log(self._persons_token)
 
@@ -176,7 +181,7 @@ class Hub:
         try:
             await in_daemon_thread(self._take_kept_token, name="hub token", timeout=KEYRING_TIMEOUT)
         except TimeoutError:
-            self._kept_token = None
+            self._kept_token, self._is_token_untold = None, True
             _log.warning("the keyring does not answer; the Hub is asked without a token")
 
     def _take_kept_token(self) -> None:
@@ -185,16 +190,34 @@ class Hub:
             read, changes = self._kept_token, self._token_changes
             if read is None:
                 return
-            token = read()
-            if changes == self._token_changes:  # else the person has given another, or none
-                self.use_token(token)
+            try:
+                token, untold = read(), False
+            except KeyringSilent:
+                token, untold = None, True
+            with self._changing:
+                if changes == self._token_changes:  # else the person has given another, or none
+                    self._take(token, untold=untold)
 
     def use_token(self, token: str | None) -> None:
         """Take another token of the person's from now on, or none."""
+        with self._changing:
+            self._take(token, untold=False)
+
+    def _take(self, token: str | None, *, untold: bool) -> None:
         self._token_changes += 1
-        self._kept_token, self._persons_token = None, token
+        self._kept_token, self._persons_token, self._is_token_untold = None, token, untold
         if token:
             hide_from_log(token)
+
+    @property
+    def is_token_untold(self) -> bool:
+        """Whether the keyring was asked for the person's token and did not tell it."""
+        return self._is_token_untold
+
+    def ask_keyring_again(self) -> None:
+        """Let the next request ask the keyring once more, where it did not tell the token; the person wants it."""
+        if self._is_token_untold:
+            self._kept_token = self._reads_token
 
     @property
     def may_send_token(self) -> bool:
@@ -213,26 +236,52 @@ class Hub:
             return None
         return token
 
+    def refusal(self, status: int, headers: Mapping[str, str], *, what: str) -> AppError:
+        """Return the error for a refusal of the endpoint itself; it says so when the person's token was not sent.
+
+        what: as in explain_status.
+        """
+        error, why = explain_status(status, headers, what=what, endpoint=self.endpoint), self._why_without_token()
+        if why is None:
+            return error
+        if type(error) is HubFileMissing:
+            return HubFileMissingWithoutToken(what=what, detail=error.detail)
+        if isinstance(error, HubAccessDenied):
+            return why(what=what, endpoint=self.endpoint, detail=error.detail)
+        return error
+
+    def _why_without_token(self) -> type[HubAccessDenied] | None:
+        """Why the person's token does not go to the endpoint; None where it does, or there is none."""
+        if self._token or not (self._persons_token or self._is_token_untold):
+            return None
+        if not self.may_send_token:
+            return TokenWithheld
+        if self._is_token_untold:
+            return TokenNotTold
+        return TokenNotEncrypted if self.token_for(f"{self.endpoint}/") is None else None
+
     async def files(
         self, *, repo: str, file: str = "", quantization: str = "", revision: str = "main"
     ) -> tuple[HubFile, ...]:
-        """Ask for the files of a model that is to be kept: each part of it in order, or the one file it is.
+        """Ask for the files of a model that is to be kept: each shard of it in order, or the one file it is.
 
         It is named as for `model`. Raises what `model` raises, and HubFileUnverifiable.
         """
         info = await self._model_info(check_repo(repo), check_revision(revision))
         siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
-        return tuple(self._pinned(info, repo, siblings[part]) for part in _parts(repo, siblings, file, quantization))
+        meant = meant_files(repo, siblings, file=file, quantization=quantization)
+        return tuple(self._pinned(info, repo, siblings[name]) for name in meant)
 
     async def model(self, *, repo: str, file: str = "", quantization: str = "", revision: str = "main") -> HubModel:
         """Ask which commit `revision` is, and which GGUF there is meant: `file`, or the one in `quantization`.
 
-        Any part of a split model means the model. Nothing needs a checksum, for nothing is to be kept.
+        Any shard of a split model means the model. Nothing needs a checksum, for nothing is to be kept.
         Raises OfflineSwitchOn, UnsafeName, HubAccessDenied, HubBusy, HubUnreachable; HubFileMissing,
         HubQuantizationMissing, HubFileMissingButSimilar and HubFileAmbiguous say what there is instead.
         """
         info = await self._model_info(check_repo(repo), check_revision(revision))
-        first = _parts(repo, {sibling.rfilename for sibling in info.siblings or ()}, file, quantization)[0]
+        names = {sibling.rfilename for sibling in info.siblings or ()}
+        first = meant_files(repo, names, file=file, quantization=quantization)[0]
         if not COMMIT.fullmatch(info.sha or ""):
             raise HubUnreachable(endpoint=self.endpoint, reason="it names no commit", detail=info.sha)
         return HubModel(repo=repo, commit=info.sha or "", file=first)
@@ -250,18 +299,11 @@ class Hub:
         import httpx2
         from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
+        hub_session(self)
         try:
             return self._api().model_info(repo, revision=revision, files_metadata=True, timeout=ANSWER_TIMEOUT)
         except HfHubHTTPError as error:
-            headers, status = error.response.headers, error.response.status_code
-            raise explain_status(
-                status,
-                code=headers.get("X-Error-Code", ""),
-                what=repo,
-                page=f"{self.endpoint}/{repo}",
-                wait=retry_after(headers.get("Retry-After")),
-                detail=error,
-            ) from error
+            raise self.refusal(error.response.status_code, error.response.headers, what=repo) from error
         except OfflineModeIsEnabled as error:
             raise OfflineSwitchOn(detail=error) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, KeyError, TypeError) as error:
@@ -289,18 +331,38 @@ def make_client(hub: Hub, *, stall: float, connect: float) -> "httpx2.AsyncClien
     """Return a client with the system's certificates and proxies (docs/decisions/0018). Blocking.
 
     stall, connect: seconds without a byte, and for a connection. It follows no redirect: see next_address. Raises
-    HubUnreachable when certificates or proxies of the environment cannot be used.
+    BadCertificates, BadProxy and SocksProxy where what the environment says of them cannot be used.
     """
     import httpx2
 
     timeout = httpx2.Timeout(stall, connect=connect, pool=None)
     # Compressed bytes could be neither resumed nor counted.
     headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
-    try:
+    with _environment_explained(hub):
         return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
-    except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
-        # SSL_CERT_FILE that is no certificate; a proxy with a wrong address, or of a kind (SOCKS) that needs a library.
-        raise HubUnreachable(endpoint=hub.endpoint, reason=str(error), detail=error) from error
+
+
+def hub_session(hub: Hub) -> "httpx2.Client":
+    """Return the one client of huggingface_hub, made at the first call. Blocking. Raises what make_client raises."""
+    from huggingface_hub import get_session
+
+    with _environment_explained(hub):
+        return get_session()
+
+
+@contextlib.contextmanager
+def _environment_explained(hub: Hub) -> Iterator[None]:
+    """While a client is made, which reads the environment."""
+    import httpx2
+
+    try:
+        yield
+    except ImportError as error:
+        raise SocksProxy(endpoint=hub.endpoint, detail=error) from error
+    except OSError as error:
+        raise BadCertificates(endpoint=hub.endpoint, detail=error) from error
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise BadProxy(endpoint=hub.endpoint, detail=error) from error
 
 
 def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":
@@ -312,53 +374,6 @@ def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":
     if target.scheme not in ("http", "https") or (address.scheme == "https" and target.scheme != "https"):
         return None
     return target
-
-
-def _parts(repo: str, names: Collection[str], file: str, quantization: str) -> list[str]:
-    """The files among `names` that are the model: `file` and what belongs to it, or what is in `quantization`."""
-    wanted = file or _in_quantization(repo, sorted(names), quantization)
-    parts = [str(part) for part in all_shards(PurePosixPath(check_file(wanted)))]
-    for part in parts:
-        if part not in names:
-            raise _missing_file(repo, part, sorted(names))
-    return parts
-
-
-def _in_quantization(repo: str, names: Iterable[str], quantization: str) -> str:
-    """The one model in `quantization`; of a split one the first part."""
-    models = {name: quantization_of(name) for name in names if _is_model(name)}
-    found = [name for name, carried in models.items() if carried == quantization.upper()]
-    if not found:  # a name that holds more than the field's own names: UD-Q4_K_XL, Q4_0_4_4
-        token = re.compile(rf"(?:^|[-._/]){re.escape(quantization)}(?:-00001-of-\d{{5}})?\.gguf$", re.IGNORECASE)
-        found = [name for name in models if token.search(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise HubFileAmbiguous(repo=repo, quantization=printable(quantization), files=_listed(found))
-    known = sorted({carried for carried in models.values() if carried})
-    if not known:
-        raise HubFileMissing(what=printable(f"{repo}:{quantization}"))
-    near = difflib.get_close_matches(quantization.upper(), known, n=3, cutoff=0.3)
-    others = [name for name in known if name not in near]
-    raise HubQuantizationMissing(repo=repo, quantization=printable(quantization), known=_listed([*near, *others]))
-
-
-def _is_model(name: str) -> bool:
-    """Whether a file is a model, or the first part of one; a projector is none."""
-    shard = parse_shard_name(name.rpartition("/")[2])
-    return name.lower().endswith(".gguf") and "mmproj" not in name.lower() and (shard is None or shard.index == 1)
-
-
-def _missing_file(repo: str, file: str, names: Iterable[str]) -> HubFileMissing:
-    near = difflib.get_close_matches(file, [name for name in names if _is_model(name)], n=3)
-    if near:
-        return HubFileMissingButSimilar(what=printable(f"{repo}/{file}"), similar=_listed(near))
-    return HubFileMissing(what=printable(f"{repo}/{file}"))
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(printable(name) for name in names[:_MOST_NAMED])
-    return f"{shown} ..." if len(names) > _MOST_NAMED else shown
 
 
 def reason_of(error: Exception) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from desktop import __version__
-from desktop.catalog.hub import ANSWER_TIMEOUT, Hub, reason_of
-from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn, explain_status, retry_after
+from desktop.catalog.hub import ANSWER_TIMEOUT, Hub, hub_session, reason_of
+from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn
 from desktop.daemon_thread import in_daemon_thread
 
 if TYPE_CHECKING:
@@ -50,33 +50,22 @@ async def ask_hub(hub: Hub, path: str, parameters: Parameters, *, what: str) -> 
 def _ask(hub: Hub, path: str, parameters: Parameters, what: str) -> HubAnswer:
     """Blocking; runs in a thread of its own."""
     import httpx2
-    from huggingface_hub import get_session
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     url = f"{hub.endpoint}/{path}"
     headers = {"User-Agent": f"snug/{__version__}"}
     if token := hub.token_for(url):
         headers["Authorization"] = f"Bearer {token}"
+    session = hub_session(hub)
     try:
-        with get_session().stream("GET", url, params=parameters, headers=headers, timeout=ANSWER_TIMEOUT) as response:
-            _check_status(hub, response, what)
+        with session.stream("GET", url, params=parameters, headers=headers, timeout=ANSWER_TIMEOUT) as response:
+            if response.status_code != 200:
+                raise hub.refusal(response.status_code, response.headers, what=what)
             return HubAnswer(_body(hub, response), _cursor(response))
     except OfflineModeIsEnabled as error:
         raise OfflineSwitchOn(detail=error) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         raise HubUnreachable(endpoint=hub.endpoint, reason=reason_of(error), detail=error) from error
-
-
-def _check_status(hub: Hub, response: "httpx2.Response", what: str) -> None:
-    if response.status_code != 200:
-        raise explain_status(
-            response.status_code,
-            code=response.headers.get("X-Error-Code", ""),
-            what=what,
-            page=f"{hub.endpoint}/{what}",
-            wait=retry_after(response.headers.get("Retry-After")),
-            detail=dict(response.headers),
-        )
 
 
 def _body(hub: Hub, response: "httpx2.Response") -> bytes:

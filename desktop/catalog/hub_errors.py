@@ -1,8 +1,9 @@
 """What can go wrong between this machine and the Hub, each with its next step."""
 
+import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 
@@ -28,12 +29,54 @@ class HubUnreachable(AppError):
     hint = QT_TRANSLATE_NOOP("core", "Check the network connection, then try again; the settings can name a mirror.")
 
 
+class HubFault(HubUnreachable):
+    """The Hub, or a mirror, answered that something is wrong with itself (5xx), or with a status nobody expects."""
+
+    message = QT_TRANSLATE_NOOP("core", "{endpoint} answered with an error (HTTP {status}).")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "The fault is not on this computer. Try again in a few minutes; the settings can name a mirror."
+    )
+
+
+class SocksProxy(HubUnreachable):
+    """The environment names a SOCKS proxy, for which a library is missing; nothing was sent."""
+
+    message = QT_TRANSLATE_NOOP("core", "{endpoint} cannot be asked: a SOCKS proxy is set, which Snug cannot use.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Set HTTPS_PROXY to an HTTP proxy (http://host:port) and unset ALL_PROXY, then start Snug again."
+    )
+
+
+class BadProxy(HubUnreachable):
+    """The address of the proxy in the environment cannot be used; nothing was sent."""
+
+    message = QT_TRANSLATE_NOOP("core", "{endpoint} cannot be asked: the address of the proxy that is set is wrong.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY (http://host:port), then start Snug again."
+    )
+
+
+class BadCertificates(HubUnreachable):
+    """The certificates that the environment names cannot be read; nothing was sent."""
+
+    message = QT_TRANSLATE_NOOP("core", "{endpoint} cannot be asked: the certificates that are set cannot be read.")
+    hint = QT_TRANSLATE_NOOP("core", "Correct or unset SSL_CERT_FILE and SSL_CERT_DIR, then start Snug again.")
+
+
 class HubFileMissing(AppError):
     """The repository or the file does not exist, or only those with a token may see it."""
 
     message = QT_TRANSLATE_NOOP("core", "The Hub does not have {what}, or does not show it to you.")
     hint = QT_TRANSLATE_NOOP(
         "core", "Check the name. For a private repository, give a token in the settings or in HF_TOKEN."
+    )
+
+
+class HubFileMissingWithoutToken(HubFileMissing):
+    """The same, but the person has a token, which was not sent."""
+
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Check the name. Your token was not sent; if this is a private repository: the settings say why."
     )
 
 
@@ -44,6 +87,48 @@ class HubAccessDenied(AppError):
     hint = QT_TRANSLATE_NOOP(
         "core", "Accept the licence on {page}, then give a token of your account in the settings or in HF_TOKEN."
     )
+
+
+class TokenWithheld(HubAccessDenied):
+    """A mirror refuses, and was not given the token, because the settings do not allow it."""
+
+    message = QT_TRANSLATE_NOOP(
+        "core", "{endpoint} does not let you have {what}. Your token was not sent to it, for it is not huggingface.co."
+    )
+    hint = QT_TRANSLATE_NOOP(
+        "core",
+        'If you trust it, turn on "Send the token to a mirror" in the settings (network.token_to_mirror), then try '
+        "again.",
+    )
+
+
+class TokenNotEncrypted(HubAccessDenied):
+    """A mirror refuses, and was not given the token, because the way there is not encrypted."""
+
+    message = QT_TRANSLATE_NOOP(
+        "core", "{endpoint} does not let you have {what}. Your token was not sent: the way there is not encrypted."
+    )
+    hint = QT_TRANSLATE_NOOP("core", "Name an address that begins with https:// in the settings or in HF_ENDPOINT.")
+
+
+class TokenNotTold(HubAccessDenied):
+    """The Hub refuses, and was not given the token, because the keyring did not tell it."""
+
+    message = QT_TRANSLATE_NOOP(
+        "core", "The Hub does not let you have {what}. Your token was not sent: the keyring did not tell it."
+    )
+    hint = QT_TRANSLATE_NOOP(
+        "core",
+        "Unlock the keyring of this computer (look for a window that asks for its password), then try again; or set "
+        "HF_TOKEN.",
+    )
+
+
+class KeyringSilent(AppError):
+    """The keyring did not answer, or refused to."""
+
+    message = QT_TRANSLATE_NOOP("core", "The keyring of this computer does not answer.")
+    hint = QT_TRANSLATE_NOOP("core", "Look for a window that asks for its password, then try again.")
 
 
 class HubBusy(AppError):
@@ -108,28 +193,40 @@ class AddressExpired(AppError):
 DEFAULT_WAIT = 30.0
 """Seconds to name when the Hub is busy and does not say for how long."""
 
+LONGEST_WAIT = 86_400.0
+"""Seconds; whoever asks to wait longer is understood to mean a day."""
 
-def explain_status(status: int, *, code: str, what: str, page: str, wait: float | None, detail: object) -> AppError:
-    """Turn a refusal into an error.
 
-    status: HTTP status; code: the X-Error-Code header, "" without one; wait: seconds from Retry-After.
+def explain_status(status: int, headers: Mapping[str, str], *, what: str, endpoint: str) -> AppError:
+    """Turn a refusal of the Hub into an error.
+
+    what: the repository, the file in it (owner/repo/file) or, for a list, "models".
     """
+    detail = dict(headers)
+    code = headers.get("X-Error-Code", "")
     if status == 404 or code in ("RepoNotFound", "RevisionNotFound", "EntryNotFound"):
         return HubFileMissing(what=what, detail=detail)
     if status in (401, 403):
+        page = "/".join([endpoint, *what.split("/")[:2]])
         return HubAccessDenied(what=what, page=page, detail=detail)
     if status == 429:
-        return HubBusy(seconds=round(wait or DEFAULT_WAIT), detail=detail)
-    return HubUnreachable(endpoint=page, reason=f"HTTP {status}", detail=detail)
+        wait = retry_after(headers.get("Retry-After"))
+        return HubBusy(seconds=math.ceil(DEFAULT_WAIT if wait is None else wait), detail=detail)
+    return HubFault(endpoint=endpoint, status=status, detail=detail)
 
 
-def retry_after(value: Any) -> float | None:
-    """Return the seconds a Retry-After header asks for (RFC 9110, 10.2.3: number or date), or None."""
-    text = str(value or "").strip()
+def retry_after(value: str | None) -> float | None:
+    """Return the seconds a Retry-After header asks for (RFC 9110, 10.2.3: number or date), at most LONGEST_WAIT.
+
+    0 for a date that has passed; None without the header, and where it cannot be read.
+    """
+    text = (value or "").strip()
     if text.isascii() and text.isdigit():
-        return float(text[:6])
+        return min(float(text), LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # a date with numbers that no calendar has
         return None
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment.tzinfo else None
+    if moment.tzinfo is None:
+        return None
+    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_WAIT)

@@ -11,6 +11,7 @@ from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check
 from desktop.catalog.hub import COMMIT, SHA256, Hub
 from desktop.catalog.hub_answers import ask_hub
 from desktop.catalog.hub_errors import HubUnreachable
+from desktop.catalog.meant_files import kind_of
 from desktop.catalog.remote_header import MOST_SHARDS
 from desktop.catalog.search import BAD_JSON, HubRepo, RepoRow, not_the_hub, repo_of
 from desktop.gguf.shards import all_shards, parse_shard_name
@@ -97,7 +98,7 @@ async def files(hub: Hub, repo: str, *, revision: str = "main") -> HubListing:
         raise HubUnreachable(endpoint=hub.endpoint, reason="it names no commit", detail=found.sha)
     entries = [entry for row in found.siblings[:MOST_FILES] if (entry := _read(row)) is not None]
     by_name = {entry.file: entry for entry in entries if entry.file.lower().endswith(_IMATRIX_ENDINGS)}
-    kinds = {name: _kind(name) for name in by_name}
+    kinds = {name: kind_of(name) for name in by_name}
     models, broken = _models({name: by_name[name] for name, kind in kinds.items() if kind == "model"})
     return HubListing(
         repo=named,
@@ -120,16 +121,6 @@ def _read(row: msgspec.Raw) -> HubOtherFile | None:
     size = sibling.lfs.size if sibling.lfs else sibling.size
     digest = sibling.lfs.sha256 if sibling.lfs and SHA256.fullmatch(sibling.lfs.sha256) else ""
     return HubOtherFile(file=file, size=size, sha256=digest) if size is not None else None
-
-
-def _kind(file: str) -> str:
-    """What a file is by its name: "model", "projector", "imatrix", or "" for what nobody asked about."""
-    name = file.rpartition("/")[2].lower()
-    if not name.endswith(".gguf"):
-        return "imatrix" if "imatrix" in name else ""
-    if "mmproj" in name:
-        return "projector"
-    return "imatrix" if "imatrix" in name and not quantization_of(name) else "model"
 
 
 def _models(found: Mapping[str, HubOtherFile]) -> tuple[list[HubModelFile], int]:

@@ -26,8 +26,7 @@ import msgspec
 
 from desktop.catalog.file_names import check_file, check_repo, check_revision
 from desktop.catalog.hub import MOST_REDIRECTS, Hub, make_client, next_address
-from desktop.catalog.hub_errors import AddressExpired, HubUnreachable, OddAnswer, RangesNotServed, explain_status
-from desktop.catalog.hub_errors import retry_after as seconds_to_wait
+from desktop.catalog.hub_errors import AddressExpired, HubUnreachable, OddAnswer, RangesNotServed
 from desktop.catalog.same_words import Layouts, layout_of
 from desktop.daemon_thread import in_daemon_thread
 from desktop.gguf.errors import CorruptGguf
@@ -275,14 +274,7 @@ class RemoteHeaders:
             raise RangesNotServed(host=response.url.host, file=name)
         if status in _EXPIRED and response.url.origin != httpx2.URL(self._hub.endpoint).origin:
             raise _Expired(status)
-        raise explain_status(
-            status,
-            code=headers.get("X-Error-Code", ""),
-            what=name,
-            page=f"{self._hub.endpoint}/{'/'.join(name.split('/')[:2])}",
-            wait=seconds_to_wait(headers.get("Retry-After")),
-            detail=dict(headers),
-        )
+        raise self._hub.refusal(status, headers, what=name)
 
     async def _receive(self, response: "httpx2.Response", name: str) -> RemoteHeader:
         """Read until the header is whole; what may still be under way is cut off."""

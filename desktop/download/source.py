@@ -11,7 +11,7 @@ from httpcore2._async.http11 import AsyncHTTP11Connection
 
 from desktop.catalog.hub import MOST_REDIRECTS, Hub, HubFile, next_address
 from desktop.catalog.hub import make_client as hub_client
-from desktop.catalog.hub_errors import HubUnreachable, explain_status
+from desktop.catalog.hub_errors import HubUnreachable
 from desktop.download.answers import CUT, STALLED, TryAgain, check_promise, odd
 from desktop.download.ranges import Range
 from desktop.download.types import TransferOptions
@@ -108,11 +108,4 @@ class Source:
         status, endpoint = response.status_code, httpx2.URL(self._hub.endpoint)
         if status not in _REFUSALS or response.url.origin != endpoint.origin:
             return
-        raise explain_status(
-            status,
-            code=response.headers.get("X-Error-Code", ""),
-            what=f"{self._file.repo}/{self._file.file}",
-            page=f"{self._hub.endpoint}/{self._file.repo}",
-            wait=None,
-            detail=dict(response.headers),
-        )
+        raise self._hub.refusal(status, response.headers, what=f"{self._file.repo}/{self._file.file}")

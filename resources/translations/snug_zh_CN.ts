@@ -2194,8 +2194,68 @@ Log: {log}</source>
         <translation>请检查名称。如果是私有仓库，请在设置或 HF_TOKEN 中提供令牌。</translation>
     </message>
     <message>
+        <source>{endpoint} answered with an error (HTTP {status}).</source>
+        <translation>{endpoint} 返回了错误（HTTP {status}）。</translation>
+    </message>
+    <message>
+        <source>The fault is not on this computer. Try again in a few minutes; the settings can name a mirror.</source>
+        <translation>问题不在这台电脑上。请过几分钟再试；也可在设置中填写镜像。</translation>
+    </message>
+    <message>
+        <source>{endpoint} cannot be asked: a SOCKS proxy is set, which Snug cannot use.</source>
+        <translation>无法访问 {endpoint}：设置了 Snug 不能使用的 SOCKS 代理。</translation>
+    </message>
+    <message>
+        <source>Set HTTPS_PROXY to an HTTP proxy (http://host:port) and unset ALL_PROXY, then start Snug again.</source>
+        <translation>请把 HTTPS_PROXY 设为 HTTP 代理（http://host:port）并取消 ALL_PROXY，然后重新启动 Snug。</translation>
+    </message>
+    <message>
+        <source>{endpoint} cannot be asked: the address of the proxy that is set is wrong.</source>
+        <translation>无法访问 {endpoint}：所设代理的地址有误。</translation>
+    </message>
+    <message>
+        <source>Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY (http://host:port), then start Snug again.</source>
+        <translation>请更正 HTTPS_PROXY、HTTP_PROXY 或 ALL_PROXY（http://host:port），然后重新启动 Snug。</translation>
+    </message>
+    <message>
+        <source>{endpoint} cannot be asked: the certificates that are set cannot be read.</source>
+        <translation>无法访问 {endpoint}：所设的证书无法读取。</translation>
+    </message>
+    <message>
+        <source>Correct or unset SSL_CERT_FILE and SSL_CERT_DIR, then start Snug again.</source>
+        <translation>请更正或取消 SSL_CERT_FILE 和 SSL_CERT_DIR，然后重新启动 Snug。</translation>
+    </message>
+    <message>
+        <source>Check the name. Your token was not sent; if this is a private repository: the settings say why.</source>
+        <translation>请检查名称。你的令牌没有发送；如果这是私有仓库，设置中说明了原因。</translation>
+    </message>
+    <message>
         <source>Accept the licence on {page}, then give a token of your account in the settings or in HF_TOKEN.</source>
         <translation>请先在 {page} 上接受许可，然后在设置或 HF_TOKEN 中提供你账户的令牌。</translation>
+    </message>
+    <message>
+        <source>{endpoint} does not let you have {what}. Your token was not sent to it, for it is not huggingface.co.</source>
+        <translation>{endpoint} 不允许你获取 {what}。由于它不是 huggingface.co，你的令牌没有发送给它。</translation>
+    </message>
+    <message>
+        <source>If you trust it, turn on &quot;Send the token to a mirror&quot; in the settings (network.token_to_mirror), then try again.</source>
+        <translation>如果你信任它，请在设置中打开“把令牌发给镜像”（network.token_to_mirror），然后重试。</translation>
+    </message>
+    <message>
+        <source>{endpoint} does not let you have {what}. Your token was not sent: the way there is not encrypted.</source>
+        <translation>{endpoint} 不允许你获取 {what}。你的令牌没有发送：到那里的连接未加密。</translation>
+    </message>
+    <message>
+        <source>Name an address that begins with https:// in the settings or in HF_ENDPOINT.</source>
+        <translation>请在设置或 HF_ENDPOINT 中填写以 https:// 开头的地址。</translation>
+    </message>
+    <message>
+        <source>The Hub does not let you have {what}. Your token was not sent: the keyring did not tell it.</source>
+        <translation>Hub 不允许你获取 {what}。你的令牌没有发送：密钥环没有给出它。</translation>
+    </message>
+    <message>
+        <source>Unlock the keyring of this computer (look for a window that asks for its password), then try again; or set HF_TOKEN.</source>
+        <translation>请解锁这台电脑的密钥环（找找要求输入密码的窗口），然后重试；或设置 HF_TOKEN。</translation>
     </message>
     <message>
         <source>Try again later. With a token, in the settings or in HF_TOKEN, more requests are allowed.</source>

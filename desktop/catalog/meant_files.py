@@ -1,0 +1,83 @@
+"""Which files of a repository are meant: by the name of one, or by a quantization."""
+
+import difflib
+import re
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Literal
+
+from desktop.catalog.file_names import check_file, printable, quantization_of
+from desktop.catalog.hub_errors import (
+    HubFileAmbiguous,
+    HubFileMissing,
+    HubFileMissingButSimilar,
+    HubQuantizationMissing,
+)
+from desktop.gguf.shards import all_shards, parse_shard_name
+
+_MOST_NAMED = 24
+"""Names in one hint."""
+
+
+def kind_of(file: str) -> Literal["model", "projector", "imatrix", ""]:
+    """Return what a file of a repository is by its name, "" for what nobody asked about."""
+    name = file.rpartition("/")[2].lower()
+    if not name.endswith(".gguf"):
+        return "imatrix" if "imatrix" in name else ""
+    if "mmproj" in name:
+        return "projector"
+    return "imatrix" if "imatrix" in name and not quantization_of(name) else "model"
+
+
+def meant_files(repo: str, names: Collection[str], *, file: str, quantization: str) -> list[str]:
+    """Return the files among `names`, those of `repo`, that are the model: `file` or any shard, or by `quantization`.
+
+    Raises UnsafeName, HubQuantizationMissing, HubFileAmbiguous, HubFileMissing and HubFileMissingButSimilar.
+    """
+    shards = _shards_of(check_file(file or _in_quantization(repo, names, quantization)))
+    for shard in shards:
+        if shard not in names:
+            raise _missing_file(repo, shard, sorted(names))
+    return shards
+
+
+def _in_quantization(repo: str, names: Collection[str], quantization: str) -> str:
+    """The one model in `quantization`; of a split one the first shard. One that lacks shards is none."""
+    whole = (name for name in sorted(names) if _is_model(name) and all(each in names for each in _shards_of(name)))
+    models = {name: quantization_of(name) for name in whole}
+    found = [name for name, carried in models.items() if carried == quantization.upper()]
+    if not found:  # a name that holds more than the field's own names: UD-Q4_K_XL, Q4_0_4_4
+        token = re.compile(rf"(?:^|[-._/]){re.escape(quantization)}(?:-00001-of-\d{{5}})?\.gguf$", re.IGNORECASE)
+        found = [name for name in models if token.search(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise HubFileAmbiguous(repo=repo, quantization=printable(quantization), files=_listed(found))
+    known = sorted({carried for carried in models.values() if carried})
+    if not known:
+        raise HubFileMissing(what=printable(f"{repo}:{quantization}"))
+    near = difflib.get_close_matches(quantization.upper(), known, n=3, cutoff=0.3)
+    others = [name for name in known if name not in near]
+    raise HubQuantizationMissing(repo=repo, quantization=printable(quantization), known=_listed([*near, *others]))
+
+
+def _is_model(name: str) -> bool:
+    """Whether a file is a model, or the first shard of one; a projector is none, nor is an importance matrix."""
+    shard = parse_shard_name(name.rpartition("/")[2])
+    return kind_of(name) == "model" and (shard is None or shard.index == 1)
+
+
+def _shards_of(name: str) -> list[str]:
+    return [str(shard) for shard in all_shards(PurePosixPath(name))]
+
+
+def _missing_file(repo: str, file: str, names: Iterable[str]) -> HubFileMissing:
+    near = difflib.get_close_matches(file, [name for name in names if _is_model(name)], n=3)
+    if near:
+        return HubFileMissingButSimilar(what=printable(f"{repo}/{file}"), similar=_listed(near))
+    return HubFileMissing(what=printable(f"{repo}/{file}"))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name) for name in names[:_MOST_NAMED])
+    return f"{shown} ..." if len(names) > _MOST_NAMED else shown
