@@ -155,9 +155,9 @@ class Services:
 
         return StubCache(self.paths.stubs)
 
-    @cached_property
+    @opened_once
     def downloads(self) -> "DownloadQueue":
-        """The downloads under way."""
+        """The downloads under way. Blocking, because of the library; the queue is used from one event loop."""
         from desktop.download.limiter import BandwidthLimiter
         from desktop.download.queue import DownloadQueue
 

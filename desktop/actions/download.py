@@ -8,7 +8,7 @@ import msgspec
 
 from desktop.actions.models import resolve_model
 from desktop.download.record import Download
-from desktop.library.types import CatalogChoice, InstalledModel
+from desktop.library.types import InstalledModel
 from desktop.services import Services
 
 OnChange = Callable[[Download], None]
@@ -22,27 +22,24 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     resumed_from: int
 
 
-def queue_choice(services: Services, choice: CatalogChoice) -> Download:
-    """Queue a model that was found, in the catalog or on the Hub; one that is under way is returned as it is."""
-    return services.downloads.start(choice)
-
-
 async def pull_model(services: Services, reference: str, *, on_change: OnChange) -> Pulled:
     """Fetch what `reference` names, or go on with it, and wait until it is verified and in the library.
 
-    What is on this disk already is left alone. Cancelling keeps what came, and the queue shows it as paused.
+    What is on this disk already is left alone, unless its file is not right: then it is fetched again. Cancelling keeps
+    what came; the window shows it as paused, and goes on by itself only with what it was at itself.
     `on_change` is called with the download each time it changes.
 
     Raises what resolve_model raises; OfflineSwitchOn, HubAccessDenied, HubFileMissing and its kin, HubBusy,
     HubUnreachable, TransferGaveUp, ChecksumMismatch, NoRoomForDownload, FileTooLarge, FileNotSaved; DownloadStopped.
     """
-    found = await asyncio.to_thread(resolve_model, services, reference)
+    found = await asyncio.to_thread(resolve_model, services, reference, renew=True)
     if isinstance(found, InstalledModel):
         return Pulled(model=found, seconds=0.0, resumed_from=found.size)
-    queue, began = services.downloads, time.monotonic()
+    queue, began = await asyncio.to_thread(lambda: services.downloads), time.monotonic()
+    await queue.read()
     end = queue.subscribe(lambda each: on_change(each) if each.id == found.id else None)
     try:
-        installed = await queue.wait(queue_choice(services, found).id)
+        installed = await queue.wait(queue.start(found, goes_on=False).id)
     finally:
         end()
     done = next(each for each in queue.downloads() if each.id == found.id)

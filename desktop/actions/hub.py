@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from desktop.catalog.hub_files import HubListing, HubModelFile
     from desktop.catalog.remote_header import RemoteHeaders
     from desktop.catalog.search import HubPage, HubRepo, HubSort
-    from desktop.download.record import Download
     from desktop.engine.protocol import KvType
     from desktop.fit.types import Choice, Verdict
     from desktop.library.types import CatalogChoice, InstalledModel
@@ -167,11 +166,6 @@ def hub_file_choice(listing: "HubListing", file: "HubModelFile") -> "CatalogChoi
         size=file.size,
         licence=listing.repo.licence,
     )
-
-
-def queue_hub_download(services: Services, listing: "HubListing", file: "HubModelFile") -> "Download":
-    """Queue one file of a repository; a download that is under way is returned as it is."""
-    return services.downloads.start(hub_file_choice(listing, file))
 
 
 class _Judge:

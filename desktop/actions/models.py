@@ -8,8 +8,6 @@ from desktop.services import Services
 from desktop.settings import DEFAULT_MODEL, LAST_MODEL
 
 if TYPE_CHECKING:
-    from desktop.catalog.types import Catalog
-    from desktop.download.record import Download
     from desktop.library.types import CatalogChoice, InstalledModel
 
 
@@ -43,8 +41,11 @@ def find_model(services: Services, reference: str | None) -> "InstalledModel":
     raise NotInstalled(name=found.id)
 
 
-def resolve_model(services: Services, reference: str) -> "InstalledModel | CatalogChoice":
-    """Return what `reference` names, on this disk or to be had. Blocking; raises what Library.resolve raises."""
+def resolve_model(services: Services, reference: str, *, renew: bool = False) -> "InstalledModel | CatalogChoice":
+    """Return what `reference` names, on this disk or to be had. Blocking; raises what Library.resolve raises.
+
+    renew: whether one whose file is not right is to be had again.
+    """
     from desktop.library.errors import UnknownModel
 
     try:
@@ -54,20 +55,14 @@ def resolve_model(services: Services, reference: str) -> "InstalledModel | Catal
             return services.library.find(reference)  # what is on this disk works without the catalog
         except UnknownModel:
             raise error from None
-    return services.library.resolve(reference, catalog)
+    return services.library.resolve(reference, catalog, renew=renew)
 
 
-def queue_download(services: Services, *, model_id: str, quantization: str) -> "Download":
-    """Queue one quantization of a catalog model; a download that is under way is returned as it is.
-
-    Raises UnknownModel and UnknownQuantization; what happens later is told by the download.
-    """
-    return services.downloads.start(_catalog_choice(services.catalog, model_id, quantization))
-
-
-def _catalog_choice(catalog: "Catalog", model_id: str, quantization: str) -> "CatalogChoice":
+def choice_in_catalog(services: Services, *, model_id: str, quantization: str) -> "CatalogChoice":
+    """Return what to download for one quantization of a catalog model. Raises UnknownModel and UnknownQuantization."""
     from desktop.library.references import catalog_choice, unknown_model
 
+    catalog = services.catalog
     choice = catalog_choice(f"{model_id}:{quantization}", catalog)
     if choice is None:
         raise unknown_model(model_id, [model.id for model in catalog.models])

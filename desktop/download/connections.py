@@ -88,6 +88,7 @@ class Connections:
             try:
                 await self._run()
             except _StartOver:
+                self._report.resumed_from = 0
                 self._report.say("downloading", 0, Phrase.of(STARTING_OVER))
                 await in_thread(self._part.restart)
             self._begin()

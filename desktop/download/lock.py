@@ -7,19 +7,20 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from desktop.files import try_lock
+from desktop.files import explained_write, try_lock
 
 POLL = 0.2
 """Seconds between two looks at a lock that another process holds."""
 
 
 @contextlib.asynccontextmanager
-async def exclusive(path: Path, *, on_wait: Callable[[], None]) -> AsyncIterator[None]:
-    """Hold `path` (a lock file; it is removed afterwards). `on_wait` is called at every look while another holds it.
+async def exclusive(destination: Path, *, on_wait: Callable[[], None]) -> AsyncIterator[None]:
+    """Be the only one to write `destination`; its lock file, and its folder if it is missing, are made.
 
-    Raises OSError when the lock file cannot be made.
+    `on_wait` is called at every look while another is at it. Raises DiskFull and FileNotSaved.
     """
-    while (descriptor := acquire(path)) is None:
+    path = lock_path(destination)
+    while (descriptor := _try(destination, path)) is None:
         on_wait()
         await asyncio.sleep(POLL)
     try:
@@ -36,10 +37,21 @@ def lock_path(destination: Path) -> Path:
 def acquire(path: Path) -> int | None:
     """Return the descriptor that holds the lock file `path`, None while another has it. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    if try_lock(descriptor) and _is_still(path, descriptor):
+    try:
+        held = try_lock(descriptor) and _is_still(path, descriptor)
+    except BaseException:  # a network share without locks
+        os.close(descriptor)
+        raise
+    if held:
         return descriptor
     os.close(descriptor)
     return None
+
+
+def _try(destination: Path, path: Path) -> int | None:
+    with explained_write(destination):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return acquire(path)
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

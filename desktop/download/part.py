@@ -5,7 +5,6 @@ Nothing exists under the final name before the SHA-256 of every byte was found r
 
 import contextlib
 import errno
-import hashlib
 import logging
 import os
 import shutil
@@ -26,7 +25,6 @@ from desktop.sizes import gb
 SPARE = 8 << 20
 """Bytes that are left free beside a download, for everything else on the disk."""
 
-_PIECE = 4 << 20
 _log = logging.getLogger(__name__)
 
 
@@ -130,8 +128,12 @@ class PartFile:
         self.begin()
 
     def check_space(self) -> None:
-        """Raise NoRoomForDownload when the rest does not fit on the disk."""
-        if shutil.disk_usage(self.path.parent).free < self._needed():
+        """Raise NoRoomForDownload when the rest does not fit on the disk, FileNotSaved when nobody can tell."""
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError as error:
+            raise self._explain(error) from error
+        if free < self._needed():
             raise self._no_room(None)
 
     def digest(self) -> str:
@@ -148,11 +150,11 @@ class PartFile:
 
         Raises ChecksumMismatch (the part is then removed) and FileNotSaved; an older file stays as it was.
         """
-        if digest != self.file.sha256:
-            self.close(note=False)
-            discard_part(self.destination)
-            raise ChecksumMismatch(file=self.file.file, detail=(self.file.sha256, digest))
         try:
+            if digest != self.file.sha256:
+                self.close(note=False)
+                discard_part(self.destination)
+                raise ChecksumMismatch(file=self.file.file, detail=(self.file.sha256, digest))
             os.fsync(self._open_descriptor())
             self.close(note=False)
             self.path.replace(self.destination)
@@ -175,7 +177,10 @@ class PartFile:
         self._descriptor = None
         self._sidecar.close()
         if self.done == 0:
-            discard_part(self.destination)
+            try:
+                discard_part(self.destination)
+            except OSError as error:
+                _log.info("%s is empty and stays: %s", self.path.name, error)
 
     def _note(self, claimed: tuple[Range, ...]) -> Sidecar:
         file = self.file
@@ -238,8 +243,11 @@ def discard_part(destination: Path) -> None:
     SidecarFile(destination).discard()
 
 
-def discard_unless_used(destination: Path) -> bool:
-    """Remove the unfinished file, unless another process is at it; returns whether it is gone."""
+def discard_unless_used(destination: Path, *, whole: bool) -> bool:
+    """Remove the unfinished file and, where `whole` is set, the finished one, unless another process is at it.
+
+    Returns whether it is gone. Raises OSError.
+    """
     if not destination.parent.is_dir():
         return True
     descriptor = acquire(lock_path(destination))
@@ -247,17 +255,8 @@ def discard_unless_used(destination: Path) -> bool:
         return False
     try:
         discard_part(destination)
+        if whole:
+            destination.unlink(missing_ok=True)
     finally:
         release(lock_path(destination), descriptor)
     return True
-
-
-def sha256_of(path: Path, stop: threading.Event) -> str | None:
-    """Return the SHA-256 of a file, None when `stop` was set meanwhile. Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            if stop.is_set():
-                return None
-            digest.update(piece)
-    return digest.hexdigest()

@@ -1,6 +1,7 @@
 """The downloads, some at once and the others in their order: plain states, and a row each that a restart finds.
 
-Used from one event loop. What was under way when the program ended is there again as paused.
+Used from one event loop. Nothing is read from the disk before `read`, and nothing of an earlier run begins by itself:
+the window goes on with what is `interrupted`.
 """
 
 import asyncio
@@ -12,11 +13,12 @@ from typing import Any
 
 import msgspec
 
+from desktop.catalog.file_names import UnsafeName
 from desktop.catalog.hub import Hub, HubFile
 from desktop.download.limiter import BandwidthLimiter
-from desktop.download.part import discard_unless_used
-from desktop.download.record import Download, DownloadRecord, files_of
-from desktop.download.sidecar import claimed_bytes
+from desktop.download.model_files import ModelFiles
+from desktop.download.record import Download, DownloadRecord, kept_of
+from desktop.download.threads import in_thread
 from desktop.download.types import UNDER_WAY, DownloadProgress, DownloadState, DownloadStopped, TransferOptions
 from desktop.errors import AppError
 from desktop.library.library import Library
@@ -24,6 +26,7 @@ from desktop.library.types import CatalogChoice, InstalledModel
 
 Listener = Callable[[Download], None]
 _FINISHED: tuple[DownloadState, ...] = ("done", "cancelled")
+_STOPPED: tuple[DownloadState, ...] = ("paused", "failed")
 _log = logging.getLogger(__name__)
 
 
@@ -48,74 +51,99 @@ class DownloadQueue:
         limiter: BandwidthLimiter | None = None,
         at_once: Callable[[], int] = one_at_once,
     ) -> None:
-        self._hub = hub
         self._library = library
-        self._options = options or TransferOptions()
-        self._limiter = limiter or BandwidthLimiter()
+        self._files = ModelFiles(
+            hub=hub, library=library, options=options or TransferOptions(), limiter=limiter or BandwidthLimiter()
+        )
         self._at_once = at_once
-        self._record = DownloadRecord(library.database)
-        self._downloads: dict[str, Download] = {each.id: self._measured(each) for each in self._record.load()}
+        self._downloads: dict[str, Download] = {}
         self._listeners: list[Listener] = []
         self._running: dict[str, asyncio.Task[None]] = {}
         self._ending: set[str] = set()  # stopped, but their task has not ended yet
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._changed = asyncio.Condition()
+        self._record = DownloadRecord(library.database)
+        self._recording = asyncio.Lock()
+        self._unsaved: set[str] = set()  # here it is newer than in its row
+        self._recorded: set[str] = set()  # those that had a row when it was last looked
         self._closed = False
+
+    async def read(self) -> None:
+        """Take in what earlier runs and other processes have left, stopped; what another one has ended goes.
+
+        Raises the errors of the database.
+        """
+        async with self._recording:
+            rows = {row.id: row for row in await asyncio.to_thread(self._load)}
+        for row in rows.values():
+            known = self._downloads.get(row.id)
+            if row.id in self._unsaved:
+                continue
+            self._recorded.add(row.id)
+            if known is None or known.progress.state in _FINISHED:
+                self._tell(row)
+            elif known.progress.state in _STOPPED:  # another process may have brought more of it
+                progress = msgspec.structs.replace(known.progress, done=row.progress.done, total=row.progress.total)
+                self._tell(msgspec.structs.replace(known, progress=progress, brought=row.brought))
+        for download in self.downloads():
+            gone = download.id in self._recorded - rows.keys() - self._unsaved
+            if gone and download.progress.state in _STOPPED:
+                self._tell(msgspec.structs.replace(download, progress=_halted(download, "cancelled")))
 
     def downloads(self) -> tuple[Download, ...]:
         """Return every download, in the order of the queue."""
         return tuple(sorted(self._downloads.values(), key=lambda each: each.position))
+
+    def interrupted(self) -> tuple[Download, ...]:
+        """Return what was queued or under way when the program ended, in its order; `resume` goes on with one."""
+        return tuple(each for each in self.downloads() if each.goes_on and each.progress.state == "paused")
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with a download each time it changes; returns the function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def start(self, choice: CatalogChoice) -> Download:
-        """Queue a model; one that is queued or under way is returned as it is, and one that was left is taken up."""
+    def start(self, choice: CatalogChoice, *, goes_on: bool = True) -> Download:
+        """Queue a model; one that is queued or under way is returned as it is, and one that was left is taken up.
+
+        goes_on: whether the window shall go on with it by itself when the program ends before it is done.
+        """
         known = self._downloads.get(choice.id)
         if known is not None and known.progress.state in UNDER_WAY:
             return known
-        kept = known.progress.done if known is not None and known.progress.state in ("paused", "failed") else 0
-        progress = DownloadProgress(state="queued", done=kept, total=choice.size)
+        left = known if known is not None and known.progress.state in _STOPPED else None
         last = max((each.position for each in self._downloads.values()), default=0)
-        position = max(time.time_ns(), last + 1)
-        self._show(Download(id=choice.id, choice=choice, progress=progress, position=position))
+        self._recorded.discard(choice.id)
+        self._show(
+            Download(
+                id=choice.id,
+                choice=choice,
+                progress=DownloadProgress(
+                    state="queued", done=0 if left is None else left.progress.done, total=choice.size
+                ),
+                position=max(time.time_ns(), last + 1),
+                goes_on=goes_on or (left is not None and left.goes_on),
+                brought=() if left is None else left.brought,
+            )
+        )
         self._fill()
         return self._downloads[choice.id]
 
     def pause(self, download_id: str) -> None:
         """Stop a download and keep what came."""
-        self._stop(download_id, "paused")
+        self._stop(download_id, "paused", goes_on=False)
 
     def cancel(self, download_id: str) -> None:
         """Stop a download and remove what came."""
-        self._stop(download_id, "cancelled")
+        self._stop(download_id, "cancelled", goes_on=False)
 
     def resume(self, download_id: str) -> Download:
         """Go on with a download that was paused or has failed."""
         return self.start(self._downloads[download_id].choice)
 
     def pause_all(self) -> None:
-        """Stop everything that is queued or under way; `resume_all` goes on."""
-        for download in self.downloads():
-            if download.progress.state in UNDER_WAY:
-                self.pause(download.id)
-
-    def resume_all(self) -> None:
-        """Go on with everything that is paused, in its order."""
-        for download in self.downloads():
-            if download.progress.state == "paused":
-                self.resume(download.id)
-
-    def move_up(self, download_id: str) -> None:
-        """Let a download change places with the unfinished one before it; the first stays where it is."""
-        order = sorted(self._unfinished(), key=lambda each: each.position)
-        at = next((index for index, each in enumerate(order) if each.id == download_id), 0)
-        if at > 0:
-            before, this = order[at - 1], order[at]
-            self._change(this.id, position=before.position)
-            self._change(before.id, position=this.position)
+        """Stop everything that is queued or under way."""
+        for download in self._under_way():
+            self.pause(download.id)
 
     def move_to_front(self, download_id: str) -> None:
         """Let a download be the next one; what is under way goes on."""
@@ -123,9 +151,14 @@ class DownloadQueue:
 
     async def wait(self, download_id: str) -> InstalledModel:
         """Wait until a download is done. Raises its error when it fails, DownloadStopped when it is stopped."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._downloads[download_id].progress.state not in UNDER_WAY)
-        download = self._downloads[download_id]
+        changed = asyncio.Event()
+        end = self.subscribe(lambda each: changed.set() if each.id == download_id else None)
+        try:
+            while (download := self._downloads[download_id]).progress.state in UNDER_WAY:
+                changed.clear()
+                await changed.wait()
+        finally:
+            end()
         if download.error is not None:
             raise download.error
         if download.installed is None:
@@ -133,31 +166,36 @@ class DownloadQueue:
         return download.installed
 
     async def close(self) -> None:
-        """Stop what is under way; it is there again, paused, the next time."""
+        """Stop what is under way. Its rows still say so, and the next window goes on with it."""
         self._closed = True
-        self.pause_all()
+        for download in self._under_way():
+            self._stop(download.id, "paused", goes_on=download.goes_on)
         while tasks := [task for task in (*self._running.values(), *self._tasks) if not task.done()]:
             await asyncio.wait(tasks)
             await asyncio.sleep(0)  # what follows from their end is begun then
 
-    def _stop(self, download_id: str, state: DownloadState) -> None:
+    def _stop(self, download_id: str, state: DownloadState, *, goes_on: bool) -> None:
         download = self._downloads[download_id]
         if download.progress.state in _FINISHED:
             return
-        self._change(download_id, progress=self._halted(download_id, state), error=None)
+        self._change(download_id, progress=_halted(download, state), goes_on=goes_on, error=None)
         if download_id in self._running:
             self._ending.add(download_id)
             self._running[download_id].cancel()
         elif state == "cancelled":
-            self._in_background(self._discard(download.choice))
+            self._in_background(self._discard(download))
 
-    def _measured(self, download: Download) -> Download:
-        """A download of an earlier run with what really came: after a crash the disk knows more than the row."""
-        choice, done = download.choice, 0
-        for name in files_of(choice.file) if choice.file else ():
-            destination = self._library.destination(repo=choice.repo, file=name)
-            done += destination.stat().st_size if destination.is_file() else claimed_bytes(destination)
-        return msgspec.structs.replace(download, progress=msgspec.structs.replace(download.progress, done=done))
+    def _load(self) -> list[Download]:
+        """The rows, each with what really came: after a crash the disk knows more than they do."""
+        found = []
+        for row in self._record.load():
+            try:
+                progress = msgspec.structs.replace(row.progress, done=self._files.came(row.choice))
+            except (UnsafeName, OSError) as error:
+                _log.warning("a download that cannot go on is left out: %s: %s", row.id, error)
+                continue
+            found.append(msgspec.structs.replace(row, progress=progress))
+        return found
 
     def _fill(self) -> None:
         """Begin what may begin."""
@@ -187,55 +225,25 @@ class DownloadQueue:
         if error is not None and stopped:
             _log.info("download of %s, which was stopped, ended with: %s", download_id, error)
         elif error is not None and download.progress.state in UNDER_WAY:
-            self._fail(download_id, error)
+            self._fail(download, error)
         if download.progress.state == "cancelled":
-            self._in_background(self._discard(self._downloads[download_id].choice))
+            self._in_background(self._discard(download))
         self._fill()
 
     async def _run(self, download: Download) -> None:
-        """Resolve, transfer, verify and register one model; a split one shard by shard."""
-        self._progress(
-            download.id, DownloadProgress(state="resolving", done=download.progress.done, total=download.choice.size)
-        )
-        choice = download.choice
-        files = await self._hub.files(
-            repo=choice.repo, file=choice.file, quantization=choice.quantization, revision=choice.revision
-        )
-        first = files[0]
+        """Resolve, transfer, verify and register one model."""
+        resolving = DownloadProgress(state="resolving", done=download.progress.done, total=download.choice.size)
+        self._progress(download.id, resolving)
+        files = await self._files.find(download.choice)
         # Pinned from here on, over pauses and restarts.
-        pinned = msgspec.structs.replace(choice, file=first.file, revision=first.revision)
-        self._change(download.id, choice=pinned)
-        total = sum(file.size for file in files)
-        before = resumed = 0
-        for file in files:
-            resumed += await self._transfer(download.id, file, before, total, resumed)
-            before += file.size
-        installed = await asyncio.to_thread(self._register, download.choice, first)
-        whole = DownloadProgress(state="done", done=total, total=total, resumed_from=resumed)
-        self._change(download.id, progress=whole, installed=installed)
-
-    async def _transfer(self, download_id: str, file: HubFile, before: int, total: int, resumed: int) -> int:
-        """Fetch one file; returns how much of it was there already."""
-        # httpx2 takes its time to import; a window that downloads nothing never needs it.
-        from desktop.download.transfer import download
-
-        there = 0
-
-        def on_progress(progress: DownloadProgress) -> None:
-            nonlocal there
-            there = progress.resumed_from
-            self._progress(download_id, _of_whole(progress, before, total, resumed))
-
-        destination = await asyncio.to_thread(self._library.destination, repo=file.repo, file=file.file)
-        await download(
-            file=file,
-            destination=destination,
-            hub=self._hub,
-            on_progress=on_progress,
-            options=self._options,
-            limiter=self._limiter,
+        choice = msgspec.structs.replace(download.choice, file=files[0].file, revision=files[0].revision)
+        self._change(download.id, choice=choice)
+        whole = await self._files.fetch(
+            files, on_progress=partial(self._progress, download.id), on_brought=partial(self._note_brought, download.id)
         )
-        return there
+        # A stop waits for it: else what is thrown away could be registered afterwards.
+        installed = await in_thread(partial(self._register, choice, files[0]))
+        self._change(download.id, progress=whole, installed=installed)
 
     def _register(self, choice: CatalogChoice, file: HubFile) -> InstalledModel:
         return self._library.register(
@@ -247,27 +255,29 @@ class DownloadQueue:
             source=file,
         )
 
-    async def _discard(self, choice: CatalogChoice) -> None:
-        if any(_file_of(each) == (choice.repo, choice.file) for each in self._unfinished()):
-            return  # another entry needs what came
-        for name in files_of(choice.file) if choice.file else ():
-            destination = await asyncio.to_thread(self._library.destination, repo=choice.repo, file=name)
-            await asyncio.to_thread(discard_unless_used, destination)
+    async def _discard(self, download: Download) -> None:
+        """Remove what came of a download that was cancelled, unless another entry needs it."""
+        unfinished = [each for each in self._downloads.values() if each.progress.state not in _FINISHED]
+        if any(_file_of(each) == _file_of(download) for each in unfinished):
+            return
+        try:
+            await asyncio.to_thread(self._files.discard, download.choice, download.brought)
+        except (AppError, OSError) as error:
+            _log.warning("what came of %s could not be removed: %s", download.id, error)
 
-    def _unfinished(self) -> list[Download]:
-        return [each for each in self._downloads.values() if each.progress.state not in _FINISHED]
+    def _under_way(self) -> list[Download]:
+        return [each for each in self.downloads() if each.progress.state in UNDER_WAY]
 
-    def _fail(self, download_id: str, error: BaseException) -> None:
+    def _fail(self, download: Download, error: BaseException) -> None:
         explained = error if isinstance(error, AppError) else AppError(reason=str(error), detail=error)
         if explained is error:
-            _log.info("download of %s failed: %s", download_id, error)
+            _log.info("download of %s failed: %s", download.id, error)
         else:
-            _log.error("download of %s failed", download_id, exc_info=error)
-        self._change(download_id, progress=self._halted(download_id, "failed"), error=explained)
+            _log.error("download of %s failed", download.id, exc_info=error)
+        self._change(download.id, progress=_halted(download, "failed"), goes_on=False, error=explained)
 
-    def _halted(self, download_id: str, state: DownloadState) -> DownloadProgress:
-        progress = self._downloads[download_id].progress
-        return msgspec.structs.replace(progress, state=state, speed=None, seconds_left=None, message=None)
+    def _note_brought(self, download_id: str, file: str) -> None:
+        self._change(download_id, brought=(*self._downloads[download_id].brought, file))
 
     def _progress(self, download_id: str, progress: DownloadProgress) -> None:
         """Show how far it is, unless somebody has stopped it in the meantime, be it that it was resumed since."""
@@ -280,21 +290,32 @@ class DownloadQueue:
 
     def _show(self, download: Download) -> None:
         before = self._downloads.get(download.id)
-        self._downloads[download.id] = download
-        if before is None or _kept(before) != _kept(download):
+        self._tell(download)
+        if before is None or kept_of(before) != kept_of(download):
+            self._unsaved.add(download.id)
             self._in_background(self._save(download.id))
+
+    def _tell(self, download: Download) -> None:
+        """Have it in the list, and tell everybody, whatever becomes of that there."""
+        self._downloads[download.id] = download
         for listener in tuple(self._listeners):
-            listener(download)
+            try:
+                listener(download)
+            except Exception:  # noqa: BLE001 - a fault of whoever listens is not the download's
+                _log.exception("a listener failed at the download of %s", download.id)
 
     async def _save(self, download_id: str) -> None:
-        """Write it down; whoever waits is told even when that fails, because the files are what counts."""
-        async with self._changed:
+        """Write down how it is by then; where that fails it goes on, because the files are what counts."""
+        async with self._recording:
+            if download_id not in self._unsaved:
+                return  # with an earlier change
+            self._unsaved.discard(download_id)
+            new = download_id not in self._recorded
             try:
-                await asyncio.to_thread(self._record.save, self._downloads[download_id])
+                await asyncio.to_thread(self._record.save, self._downloads[download_id], new=new)
+                self._recorded.add(download_id)
             except AppError as error:
                 _log.warning("the download of %s could not be noted: %s", download_id, error)
-            finally:
-                self._changed.notify_all()
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -306,18 +327,5 @@ def _file_of(download: Download) -> tuple[str, str]:
     return download.choice.repo, download.choice.file
 
 
-def _kept(download: Download) -> tuple[object, ...]:
-    """What the row holds, but how far it is: the disk knows that."""
-    return download.progress.state, download.choice, download.position
-
-
-def _of_whole(progress: DownloadProgress, before: int, total: int, resumed: int) -> DownloadProgress:
-    """The progress of one file as that of all files of a model, `before` of whose bytes came with other files."""
-    left = (total - before - progress.done) / progress.speed if progress.speed else None
-    return msgspec.structs.replace(
-        progress,
-        done=before + progress.done,
-        total=total,
-        seconds_left=left,
-        resumed_from=resumed + progress.resumed_from,
-    )
+def _halted(download: Download, state: DownloadState) -> DownloadProgress:
+    return msgspec.structs.replace(download.progress, state=state, speed=None, seconds_left=None, message=None)

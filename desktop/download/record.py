@@ -1,16 +1,19 @@
 """What the queue remembers of each download, in library.sqlite3. Everything here blocks."""
 
 import logging
-from pathlib import PurePosixPath
 
 import msgspec
 
 from desktop.database import Database
 from desktop.download.types import DownloadProgress
 from desktop.errors import AppError
-from desktop.gguf.shards import all_shards
 from desktop.library.types import CatalogChoice, InstalledModel
 
+_SELECT = "SELECT id, choice, position, state, total, brought FROM downloads ORDER BY position"
+_INSERT = (
+    "INSERT OR REPLACE INTO downloads (position, choice, state, total, brought, done, id) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_UPDATE = "UPDATE downloads SET position = ?, choice = ?, state = ?, total = ?, brought = ?, done = ? WHERE id = ?"
 _log = logging.getLogger(__name__)
 
 
@@ -18,49 +21,76 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
     """One download as it is now. `installed` is there when it is done, `error` when it has failed.
 
     position: orders the queue; nanoseconds since 1970 when it was queued.
+    goes_on: whether the window takes it up by itself the next time it opens: not what somebody paused, nor what only
+        `snug pull` was at.
+    brought: files in the repository that came by this download and have their name already; not those that were there.
     """
 
     id: str
     choice: CatalogChoice
     progress: DownloadProgress
     position: int
+    goes_on: bool = True
+    brought: tuple[str, ...] = ()
     error: AppError | None = None
     installed: InstalledModel | None = None
 
 
 class DownloadRecord:
-    """The rows of the downloads that are not done; several processes may have some."""
+    """The rows of the downloads that are not done; several processes have some, and each may end another's."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def load(self) -> list[Download]:
-        """Return what was left by the last run, in order, each paused."""
-        rows = self._database.read("SELECT id, choice, position, done, total FROM downloads ORDER BY position")
+        """Return what there is, in order, each paused or failed. How much of it came is what the files tell."""
+        rows = self._database.read(_SELECT)
         found = []
-        for download_id, choice, position, done, total in rows:
+        for download_id, choice, position, state, total, brought in rows:
             try:
                 decoded = msgspec.json.decode(choice, type=CatalogChoice)
+                files = msgspec.json.decode(brought, type=tuple[str, ...])
             except msgspec.DecodeError as error:
                 _log.warning("a download of another version is left out: %s: %s", download_id, error)
                 continue
-            progress = DownloadProgress(state="paused", done=done, total=total)
-            found.append(Download(id=download_id, choice=decoded, progress=progress, position=position))
+            progress = DownloadProgress(state="failed" if state == "failed" else "paused", total=total)
+            found.append(
+                Download(
+                    id=download_id,
+                    choice=decoded,
+                    progress=progress,
+                    position=position,
+                    goes_on=state not in ("failed", "paused"),
+                    brought=files,
+                )
+            )
         return found
 
-    def save(self, download: Download) -> None:
-        """Write one download; one that is done or cancelled is forgotten. Other rows may be another process's."""
-        progress = download.progress
-        if progress.state in ("done", "cancelled"):
+    def save(self, download: Download, *, new: bool) -> None:
+        """Write one download, or forget it when it is done or cancelled.
+
+        new: whether it may have no row yet. Else a row that is gone stays so: another process has ended the download.
+        """
+        kept = kept_of(download)
+        if kept is None:
             self._database.execute("DELETE FROM downloads WHERE id = ?", (download.id,))
             return
-        choice = msgspec.json.encode(download.choice).decode()
-        self._database.execute(
-            "INSERT OR REPLACE INTO downloads (id, position, choice, state, done, total) VALUES (?, ?, ?, ?, ?, ?)",
-            (download.id, download.position, choice, progress.state, progress.done, progress.total),
-        )
+        sql = _INSERT if new else _UPDATE
+        self._database.execute(sql, (*kept, download.progress.done, download.id))
 
 
-def files_of(first: str) -> list[str]:
-    """Return the paths in the repository of every shard that belongs to `first`, or `first` alone."""
-    return [str(path) for path in all_shards(PurePosixPath(first))]
+def kept_of(download: Download) -> tuple[int, str, str, int | None, str] | None:
+    """Return what the row must hold: position, choice, state, total, files brought. None: it needs no row.
+
+    How much came is missing here, because it changes all the time and the files tell it.
+    """
+    state = download.progress.state
+    if state in ("done", "cancelled"):
+        return None
+    return (
+        download.position,
+        msgspec.json.encode(download.choice).decode(),
+        "failed" if state == "failed" else "queued" if download.goes_on else "paused",
+        download.progress.total,
+        msgspec.json.encode(download.brought).decode(),
+    )

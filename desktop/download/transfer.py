@@ -7,28 +7,34 @@ loop of its own (own_loop.py).
 
 import asyncio
 import contextlib
+import logging
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from desktop.catalog.hub import Hub, HubFile
 from desktop.download.connections import Connections
 from desktop.download.limiter import BandwidthLimiter
-from desktop.download.lock import exclusive, lock_path
+from desktop.download.lock import exclusive
 from desktop.download.own_loop import in_own_loop
-from desktop.download.part import PartFile, discard_part, sha256_of
+from desktop.download.part import PartFile, discard_part
 from desktop.download.reporter import Report, Reporter, ignore_progress
 from desktop.download.sidecar import claimed_bytes
 from desktop.download.source import make_client
 from desktop.download.threads import in_thread, stoppable
 from desktop.download.types import ChecksumMismatch, DownloadProgress, TransferOptions
-from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable, Phrase
 from desktop.files import explained_write
+from desktop.library.content import sha256_of
+from desktop.library.work import Stopped, Work
 
 WAITING_FOR_LOCK = QT_TRANSLATE_NOOP("core", "Another download of this file is under way.")
 CHECKING = QT_TRANSLATE_NOOP("core", "Reading what is already there.")
 DAMAGED = QT_TRANSLATE_NOOP(
     "core", "What was kept of an earlier download is damaged: starting again from the beginning."
 )
+_log = logging.getLogger(__name__)
 
 
 async def download(
@@ -37,6 +43,7 @@ async def download(
     destination: Path,
     hub: Hub,
     on_progress: Report = ignore_progress,
+    on_brought: Callable[[], None] | None = None,
     options: TransferOptions | None = None,
     limiter: BandwidthLimiter | None = None,
 ) -> Path:
@@ -44,7 +51,8 @@ async def download(
 
     Cancelling keeps the part. Two processes may ask for the same file: one transfers, the other waits and has it too.
     `on_progress` is called at most every `options.progress_interval` seconds, and at each change of state, in the
-    caller's event loop. limiter: shared with other transfers, None for no limit.
+    caller's event loop; `on_brought` there too when the file has got its name by this, cancelled or not. limiter:
+    shared with other transfers, None for no limit.
 
     Raises OfflineSwitchOn, HubAccessDenied, HubFileMissing, HubBusy, HubUnreachable, TransferGaveUp, ChecksumMismatch,
     NoRoomForDownload, FileTooLarge, FileNotSaved.
@@ -57,8 +65,13 @@ async def download(
         with contextlib.suppress(RuntimeError):  # the caller's loop has ended: nobody listens
             here.call_soon_threadsafe(on_progress, progress)
 
+    def brought() -> None:
+        if on_brought is not None:
+            with contextlib.suppress(RuntimeError):
+                here.call_soon_threadsafe(on_brought)
+
     reporter = Reporter(file.size, report, options.progress_interval)
-    transfer = _Transfer(file, destination, hub, reporter, options, limiter or BandwidthLimiter())
+    transfer = _Transfer(file, destination, hub, reporter, brought, options, limiter or BandwidthLimiter())
     await in_own_loop(transfer.run, name=f"download {destination.name}")
     return destination
 
@@ -72,6 +85,7 @@ class _Transfer:
         destination: Path,
         hub: Hub,
         reporter: Reporter,
+        brought: Callable[[], None],
         options: TransferOptions,
         limiter: BandwidthLimiter,
     ) -> None:
@@ -79,30 +93,33 @@ class _Transfer:
         self._destination = destination
         self._hub = hub
         self._report = reporter
+        self._brought = brought
         self._options = options
         self._limiter = limiter
 
     async def run(self) -> None:
         """Hold the lock and bring the file, unless it is there."""
-        path = self._destination
-        with explained_write(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            async with exclusive(lock_path(path), on_wait=self._say_waiting):
-                if await self._is_there():
-                    discard_part(path)  # of somebody who was killed in the last moment
-                else:
-                    await self._bring()
+        async with exclusive(self._destination, on_wait=self._say_waiting):
+            if await self._is_there():
+                with explained_write(self._destination):
+                    discard_part(self._destination)  # of somebody who was killed in the last moment
+            else:
+                await self._bring()
 
     def _say_waiting(self) -> None:
         self._report.say("downloading", claimed_bytes(self._destination), Phrase.of(WAITING_FOR_LOCK))
 
     async def _is_there(self) -> bool:
         """Whether the right file already has its name; an other one stays until the new one is whole."""
-        path = self._destination
-        if not path.is_file() or path.stat().st_size != self._file.size:
+        path, size = self._destination, self._file.size
+        if not await in_thread(lambda: path.is_file() and path.stat().st_size == size):
             return False
-        self._report.say("verifying", self._file.size, Phrase.of(CHECKING))
-        return await stoppable(partial(sha256_of, path)) == self._file.sha256
+        self._report.say("verifying", size, Phrase.of(CHECKING))
+        if not await stoppable(partial(_is_right, path, self._file.sha256)):
+            return False
+        self._report.resumed_from = size
+        self._report.say("verifying", size)
+        return True
 
     async def _bring(self) -> None:
         """Fetch and verify; what was resumed and turns out wrong is fetched once more, from nothing."""
@@ -130,9 +147,24 @@ class _Transfer:
                 await connections.fetch()
             self._report.say("verifying", part.done)
             digest = await _digest(part)
-            await in_thread(partial(part.finish, digest))
+            await in_thread(partial(self._finish, part, digest))
         finally:
             await in_thread(part.close)
+
+    def _finish(self, part: PartFile, digest: str) -> None:
+        part.finish(digest)
+        self._brought()
+
+
+def _is_right(path: Path, sha256: str, stop: threading.Event) -> bool:
+    """Whether a file has the content it must have; one that cannot be read is to be fetched again."""
+    try:
+        return sha256_of([path], Work(stop=stop)) == sha256
+    except Stopped:
+        return False
+    except FileUnreadable as error:
+        _log.warning("%s is fetched again: %s", path, error)
+        return False
 
 
 async def _digest(part: PartFile) -> str:

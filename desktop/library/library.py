@@ -30,6 +30,7 @@ from desktop.library.references import (
     catalog_choice,
     hub_choice,
     looks_like_path,
+    origin_of,
     split_reference,
     unknown_model,
 )
@@ -191,15 +192,17 @@ class Library:
             raise unknown_model(reference, {model.id for model in self.installed()})
         return found
 
-    def resolve(self, reference: str, catalog: Catalog) -> InstalledModel | CatalogChoice:
+    def resolve(self, reference: str, catalog: Catalog, *, renew: bool = False) -> InstalledModel | CatalogChoice:
         """Return what `reference` names, on this disk or to be had: what `find` knows, a catalog id, or a Hub name.
 
+        renew: whether what is here with a file that is not right (`condition`) is to be had again, like what is gone.
         Raises what `find` raises, UnknownQuantization and UnsafeName.
         """
         found = self._match(reference) or self._by_path(reference)
-        if found is not None and not found.missing:
+        if found is not None and (found.condition == "ready" if renew else not found.missing):
             return check_ready(found)
-        choice = catalog_choice(reference, catalog) or hub_choice(reference)
+        choice = origin_of(found) if renew and found is not None else None  # in this quantization, of this commit
+        choice = choice or catalog_choice(reference, catalog) or hub_choice(reference)
         if choice is not None:
             return self._installed_as(choice) or choice
         if found is not None:

@@ -91,8 +91,14 @@ def _problems_of_models(connection: apsw.Connection) -> None:
     connection.execute("ALTER TABLE models ADD COLUMN problem TEXT NOT NULL DEFAULT ''")  # as in `found`
 
 
+def _what_a_download_has_brought(connection: apsw.Connection) -> None:
+    # JSON list of paths in the repository: files that came by this download and have their name already
+    connection.execute("ALTER TABLE downloads ADD COLUMN brought TEXT NOT NULL DEFAULT '[]'")
+
+
 MIGRATIONS = (
     Migration(1, "models and downloads", _models_and_downloads),
     Migration(2, "what is found in folders and other programs", _what_is_found),
     Migration(3, "what is wrong with a model", _problems_of_models),
+    Migration(4, "what a download has brought", _what_a_download_has_brought),
 )

@@ -74,6 +74,21 @@ def choice_of(model: CatalogModel, quantization: CatalogQuantization) -> Catalog
     )
 
 
+def origin_of(model: InstalledModel) -> CatalogChoice | None:
+    """Return where on the Hub an installed model came from, to fetch it from there again; None for another one."""
+    if not (model.model_id and model.repo and model.file):
+        return None
+    return CatalogChoice(
+        model_id=model.model_id,
+        name=model.name,
+        quantization=model.quantization,
+        repo=model.repo,
+        file=model.file,
+        revision=model.revision or "main",
+        licence=model.licence,
+    )
+
+
 def loadable_keys(installed: Iterable[InstalledModel], catalog: Catalog) -> set[tuple[str, str]]:
     """Return (model, quantization) of what can be loaded: by its id, or since it is the very file the catalog names.
 

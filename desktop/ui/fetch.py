@@ -1,16 +1,17 @@
 """Download and chat: what happens in the window around a download, whichever page began it."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from desktop.actions.hub import queue_hub_download
-from desktop.actions.models import queue_download
+from desktop.actions.hub import hub_file_choice
+from desktop.actions.models import choice_in_catalog
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY, DownloadStopped
 from desktop.errors import AppError
 from desktop.fit.types import Choice
-from desktop.library.types import InstalledModel, catalog_key
+from desktop.library.types import CatalogChoice, InstalledModel
 from desktop.services import Services
 from desktop.ui.bridge import explain, render
 from desktop.ui.figures import gb
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class Fetch(QObject):
-    """Starts downloads, tells the person when one is ready, and offers to try again when one failed."""
+    """Starts downloads, tells the person when one is ready, and offers to try again when one failed.
+
+    One for all pages. What was under way when the program ended goes on as soon as the network may be used.
+    """
 
     def __init__(self, services: Services, shell: Shell) -> None:
         super().__init__(shell)
@@ -29,46 +33,53 @@ class Fetch(QObject):
         self._shell = shell
         self._wanted: dict[str, bool] = {}
         """The downloads waited for, by id, and whether to chat once they are there."""
+        shell.offline_changed.connect(self._on_offline_changed)
 
     def start(self, choice: Choice, *, then_chat: bool) -> None:
-        """Fetch `choice`; when it is there, chat with it at once or only offer to."""
-        self._start(choice.model_id, choice.quantization, then_chat=then_chat)
-
-    def resume(self, download: Download) -> None:
-        """Go on with a download that was stopped or has failed, also one of an earlier run."""
-        self._begin(download.id, download.choice.name, then_chat=False)
+        """Fetch a model of the catalog; when it is there, chat with it at once or only offer to."""
+        wanted = choice_in_catalog(self._services, model_id=choice.model_id, quantization=choice.quantization)
+        self._start(wanted, then_chat=then_chat)
 
     def start_file(self, listing: "HubListing", file: "HubModelFile", *, then_chat: bool) -> None:
         """Fetch a file of a repository on the Hub."""
-        download = queue_hub_download(self._services, listing, file)
-        if download.id not in self._wanted:
-            self._begin(download.id, download.choice.name, then_chat=then_chat)
-        else:
-            self._wanted[download.id] = self._wanted[download.id] or then_chat
+        self._start(hub_file_choice(listing, file), then_chat=then_chat)
 
-    def _start(self, model_id: str, quantization: str, *, then_chat: bool) -> None:
-        key = catalog_key(model_id, quantization)
-        if key not in self._wanted:
-            download = queue_download(self._services, model_id=model_id, quantization=quantization)
-            self._begin(download.id, download.choice.name, then_chat=then_chat)
-        else:
-            self._wanted[key] = self._wanted[key] or then_chat
+    def resume(self, download: Download) -> None:
+        """Go on with a download that was stopped or has failed, also one of an earlier run."""
+        self._resume(download.id, then_chat=False)
 
-    def _begin(self, download_id: str, name: str, *, then_chat: bool) -> None:
+    async def go_on(self) -> None:
+        """Go on with what was queued or under way when the program ended. Raises the errors of the database."""
+        downloads = await asyncio.to_thread(lambda: self._services.downloads)
+        await downloads.read()
+        for download in downloads.interrupted():
+            self.resume(download)
+
+    def _on_offline_changed(self, is_offline: bool) -> None:
+        if not is_offline:
+            self._shell.tasks.start(self.go_on(), name="interrupted downloads")
+
+    def _start(self, choice: CatalogChoice, *, then_chat: bool) -> None:
+        self._follow(self._services.downloads.start(choice).id, then_chat=then_chat)
+
+    def _resume(self, download_id: str, *, then_chat: bool) -> None:
+        self._follow(self._services.downloads.resume(download_id).id, then_chat=then_chat)
+
+    def _follow(self, download_id: str, *, then_chat: bool) -> None:
         self._shell.notice_unwanted.emit(_key(download_id))
-        self._services.downloads.resume(download_id)
-        waited_for = download_id in self._wanted
-        self._wanted[download_id] = then_chat
-        if not waited_for:
-            self._shell.tasks.start(self._wait(download_id, name), name=f"fetch {download_id}")
+        if download_id in self._wanted:
+            self._wanted[download_id] = self._wanted[download_id] or then_chat
+        else:
+            self._wanted[download_id] = then_chat
+            self._shell.tasks.start(self._wait(download_id), name=f"fetch {download_id}")
 
-    async def _wait(self, download_id: str, name: str) -> None:
+    async def _wait(self, download_id: str) -> None:
         try:
             model = await self._until_done(download_id)
         except DownloadStopped:
             return  # the person stopped it, and the page shows it as stopped
         except AppError as error:
-            self._offer_again(download_id, name, error, then_chat=self._wanted[download_id])
+            self._offer_again(download_id, error, then_chat=self._wanted[download_id])
         else:
             self._tell(model.id, model.name, then_chat=self._wanted[download_id])
         finally:
@@ -86,7 +97,7 @@ class Fetch(QObject):
         downloads = self._services.downloads.downloads()
         return any(each.id == download_id and each.progress.state in UNDER_WAY for each in downloads)
 
-    def _offer_again(self, download_id: str, name: str, error: AppError, *, then_chat: bool) -> None:
+    def _offer_again(self, download_id: str, error: AppError, *, then_chat: bool) -> None:
         words = explain(error)
         self._shell.notify(
             NoticeWish(
@@ -94,7 +105,7 @@ class Fetch(QObject):
                 hint=words.hint,
                 kind="bad",
                 action=self.tr("Try again"),
-                on_action=lambda: self._begin(download_id, name, then_chat=then_chat),
+                on_action=lambda: self._resume(download_id, then_chat=then_chat),
                 key=_key(download_id),
             )
         )

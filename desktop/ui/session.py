@@ -95,11 +95,13 @@ class WindowSession:
 
     def _create_services(self) -> "Services":
         from desktop.services import create_services
+        from desktop.ui.fetch import Fetch
         from desktop.ui.model_loader import ModelLoader
 
         services = create_services(self._paths, self._settings)
         self._shell.tasks = Tasks(self._shell.report)
         self._shell.loader = ModelLoader(services=services, shell=self._shell)
+        self._shell.fetch = Fetch(services, self._shell)
         return services
 
     def _watch(self, services: "Services") -> "asyncio.Task[None]":

@@ -14,7 +14,10 @@ from desktop.ui.widgets.status_line import StateKind
 if TYPE_CHECKING:
     import asyncio
 
+    from desktop.catalog.hub_files import HubListing, HubModelFile
+    from desktop.download.record import Download
     from desktop.engine.protocol import LoadedModel
+    from desktop.fit.types import Choice
     from desktop.library.types import InstalledModel
     from desktop.ui.tasks import Tasks
 
@@ -70,6 +73,22 @@ class Loader(Protocol):
         """Wait until a model is there or on its way back."""
 
 
+class Fetcher(Protocol):
+    """What pages may ask of desktop.ui.fetch.Fetch."""
+
+    def start(self, choice: "Choice", *, then_chat: bool) -> None:
+        """Fetch a model of the catalog; when it is there, chat with it at once or only offer to."""
+
+    def start_file(self, listing: "HubListing", file: "HubModelFile", *, then_chat: bool) -> None:
+        """Fetch a file of a repository on the Hub."""
+
+    def resume(self, download: "Download") -> None:
+        """Go on with a download that was stopped or has failed."""
+
+    def words(self, download: "Download") -> tuple[str, str, float | None]:
+        """Return title, figures and fraction (0 to 1, None while unknown) of a download."""
+
+
 class Shell(QObject):
     """Signals between pages and window. Requests end in `wanted`; facts are in the past tense."""
 
@@ -99,8 +118,11 @@ class Shell(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.tasks: Tasks
-        """Set, like the loader, by the session before the first controller is made: asyncio can wait for the paint."""
+        """Set, like loader and fetch, by the session before the first controller is made: asyncio can wait for the
+        paint.
+        """
         self.loader: Loader
+        self.fetch: Fetcher
 
     def notify(self, wish: NoticeWish) -> None:
         """Show a banner above the page."""

@@ -15,6 +15,7 @@ from desktop.hardware.types import HardwareProfile
 from desktop.paths import user_paths
 from desktop.services import Services, Survey
 from desktop.settings_store import SettingsStore
+from desktop.ui.fetch import Fetch
 from desktop.ui.generators import generators_finished_by
 from desktop.ui.page_list import PAGES
 from desktop.ui.shell import Controller, NoticeWish, Shell
@@ -85,6 +86,7 @@ class PagePerson:
             self.services.surveys.latest = Survey(profile=profile, engine=None)
         self.shell = Shell()
         self.shell.tasks = Tasks(self.shell.report, loop=self.loop)
+        self.shell.fetch = Fetch(self.services, self.shell)
         self.notices: list[NoticeWish] = []
         self.unwanted: list[str] = []
         self.pages: list[str] = []

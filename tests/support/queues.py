@@ -6,7 +6,8 @@ from pathlib import Path
 
 from desktop.catalog.hub import Hub
 from desktop.download.queue import DownloadQueue
-from desktop.download.record import Download
+from desktop.download.record import Download, DownloadRecord
+from desktop.download.types import DownloadProgress
 from desktop.library.library import Library
 from desktop.library.types import CatalogChoice, InstalledModel
 from tests.support.hub_server import HubServer
@@ -23,6 +24,20 @@ def queue_of(
     """A queue of `at_once` downloads at a time, or as many as `asked` says."""
     hub = Hub(server.endpoint, environment={})
     return DownloadQueue(hub=hub, library=library, options=IMPATIENT, at_once=asked or (lambda: at_once))
+
+
+async def next_run(server: HubServer, library: Library, at_once: int = 1) -> DownloadQueue:
+    """The queue as the next start of the program finds it."""
+    queue = queue_of(server, library, at_once)
+    await queue.read()
+    return queue
+
+
+def leave(library: Library, choice: CatalogChoice, *, goes_on: bool = True, position: int = 1) -> None:
+    """Write the row of a download that was under way when the program was killed."""
+    progress = DownloadProgress(state="downloading", total=1_500_000)
+    row = Download(id=choice.id, choice=choice, progress=progress, position=position, goes_on=goes_on)
+    DownloadRecord(library.database).save(row, new=True)
 
 
 def assert_same(model: InstalledModel, source: Path) -> None:

@@ -17,7 +17,6 @@ from desktop.actions.hub import (
     judge_files,
     judge_repos,
     list_files,
-    queue_hub_download,
     search_hub,
 )
 from desktop.catalog.hub_errors import HubFileMissing
@@ -265,7 +264,7 @@ async def test_a_row_can_be_downloaded_as_it_was_judged(services: Services, serv
     [file] = [model for model in listing.models if model.quantization == "Q8_0"]
     choice = hub_file_choice(listing, file)
     assert (choice.id, choice.revision, choice.size) == (f"{REPO}:Q8_0", listing.commit, file.size)
-    download = queue_hub_download(services, listing, file)
+    download = services.downloads.start(choice)
     model = await services.downloads.wait(download.id)
     assert (model.id, model.file, model.sha256) == (choice.id, file.file, file.sha256)
 

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from desktop.actions.fit import subject_of
-from desktop.actions.hub import judge_files, judge_repos, list_files, queue_hub_download, search_hub
+from desktop.actions.hub import hub_file_choice, judge_files, judge_repos, list_files, search_hub
 from desktop.catalog.hub import HubFile
 from desktop.catalog.hub_errors import OfflineSwitchOn
 from desktop.catalog.hub_files import HubListing
@@ -89,7 +89,7 @@ async def transfer(services: Services, learned: Learned) -> object:
 
 
 async def queue(services: Services, learned: Learned) -> object:
-    queued = queue_hub_download(services, learned.listing, learned.listing.models[0])
+    queued = services.downloads.start(hub_file_choice(learned.listing, learned.listing.models[0]))
     return await services.downloads.wait(queued.id)
 
 

@@ -11,7 +11,6 @@ from desktop.library.types import InstalledModel
 from desktop.services import Services, Survey
 from desktop.settings import KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT, KvCacheType
 from desktop.ui.bridge import Coalescer, explain
-from desktop.ui.fetch import Fetch
 from desktop.ui.looking import tell_engine_failure, tell_look_failure
 from desktop.ui.pages.models.checking import ExactRows
 from desktop.ui.pages.models.downloads_controller import DownloadsController
@@ -28,7 +27,6 @@ class ModelsController:
         self._view = view
         self._services = services
         self._shell = shell
-        self._fetch = Fetch(services, shell)
         self._found: Survey | None = None
         self._is_scanned = False
         self._context = services.settings.get(WANTED_CONTEXT)
@@ -43,13 +41,12 @@ class ModelsController:
         view.set_pricing(self._context, self._kv)
         view.choice_chosen.connect(self._on_choice_chosen)
         view.installed_chosen.connect(self._on_installed_chosen)
-        self._downloads = DownloadsController(view=view, services=services, fetch=self._fetch)
+        self._downloads = DownloadsController(view=view, services=services, fetch=shell.fetch)
         self._library = LibraryController(view=view, services=services, shell=shell)
         self._hub = HubController(
             view=view,
             services=services,
             shell=shell,
-            fetch=self._fetch,
             found=lambda: self._found,
             pricing=lambda: (self._context, self._kv),
         )
@@ -75,7 +72,7 @@ class ModelsController:
             self._view.set_looking()
         try:
             await self._library.show()
-            self._downloads.follow()
+            await self._downloads.follow()
             self._found = await survey(self._services, again=again)
         except AppError as error:
             self._fail(error)
@@ -156,7 +153,7 @@ class ModelsController:
 
     async def _download(self, choice: Choice) -> None:
         await self._keep_pricing()
-        self._fetch.start(choice, then_chat=True)
+        self._shell.fetch.start(choice, then_chat=True)
 
     async def _keep_pricing(self) -> None:
         """What the rows were priced with is what the model is loaded with; where that cannot be saved, it is said."""

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY
 from desktop.services import Services
-from desktop.ui.fetch import Fetch
 from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.shell import Fetcher
 
 
 class DownloadsController:
     """Follows the queue once the library is open."""
 
-    def __init__(self, *, view: ModelsView, services: Services, fetch: Fetch) -> None:
+    def __init__(self, *, view: ModelsView, services: Services, fetch: Fetcher) -> None:
         self._view = view
         self._services = services
         self._fetch = fetch
@@ -24,11 +24,16 @@ class DownloadsController:
         view.all_stopped.connect(self._on_all_stopped)
         view.all_resumed.connect(self._on_all_resumed)
 
-    def follow(self) -> None:
-        """Show what is under way or was left unfinished, from now on; the library is open when this is called."""
+    async def follow(self) -> None:
+        """Show what is under way or was left unfinished, from now on, and what other processes did in the meantime.
+
+        The library is open when this is called. Raises the errors of the database.
+        """
+        queue = self._services.downloads
+        await queue.read()
         if self._unsubscribe is None:
-            self._unsubscribe = self._services.downloads.subscribe(self._on_download_changed)
-            for download in self._services.downloads.downloads():
+            self._unsubscribe = queue.subscribe(self._on_download_changed)
+            for download in queue.downloads():
                 self._on_download_changed(download)
 
     def close(self) -> None:

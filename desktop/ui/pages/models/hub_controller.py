@@ -15,7 +15,6 @@ from desktop.fit.types import Choice
 from desktop.services import Services, Survey
 from desktop.settings import KvCacheType
 from desktop.ui.bridge import Coalescer, explain
-from desktop.ui.fetch import Fetch
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import Shell
 
@@ -43,7 +42,6 @@ class HubController(QObject):
         view: ModelsView,
         services: Services,
         shell: Shell,
-        fetch: Fetch,
         found: Callable[[], Survey | None],
         pricing: Callable[[], tuple[int, KvCacheType]],
     ) -> None:
@@ -51,7 +49,6 @@ class HubController(QObject):
         self._view = view.hub
         self._services = services
         self._shell = shell
-        self._fetch = fetch
         self._found = found
         self._pricing = pricing
         self._text = self._base = ""
@@ -272,4 +269,4 @@ class HubController(QObject):
             # Not by an id: it may have come from the catalog, or lie in another program's folder.
             self._shell.model_wanted.emit(f"{choice.repo}/{choice.file}")
         else:
-            self._fetch.start_file(listing, file, then_chat=True)
+            self._shell.fetch.start_file(listing, file, then_chat=True)

@@ -9,7 +9,6 @@ from desktop.fit.types import Choice
 from desktop.services import Services
 from desktop.settings import OFFLINE, WELCOME_DONE
 from desktop.ui.bridge import explain, sentences
-from desktop.ui.fetch import Fetch
 from desktop.ui.pages.welcome.view import WelcomeView
 from desktop.ui.shell import Shell
 
@@ -21,7 +20,6 @@ class WelcomeController:
         self._view = view
         self._services = services
         self._shell = shell
-        self._fetch = Fetch(services, shell)
         self._looked = False
         view.skipped.connect(self._leave)
         view.chat_chosen.connect(self._leave)
@@ -51,7 +49,7 @@ class WelcomeController:
             self._view.set_choice(advice.choices[0] if advice.choices else None)
 
     def _on_download_chosen(self, choice: Choice) -> None:
-        self._fetch.start(choice, then_chat=False)
+        self._shell.fetch.start(choice, then_chat=False)
         self._leave()
 
     def _leave(self) -> None:

@@ -1,0 +1,167 @@
+"""What the next start of the program finds, and what several processes make of the same rows."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from desktop.catalog.hub import HubFile
+from desktop.catalog.hub_errors import HubFileMissing
+from desktop.download.part import PartFile
+from desktop.download.queue import DownloadQueue
+from desktop.library.library import Library
+from desktop.library.types import CatalogChoice
+from tests.support.hub_server import DEFAULT_COMMIT, HubServer
+from tests.support.queues import CHOICE, assert_same, leave, next_run, others, queue_of, until
+from tests.support.transfers import FILE, REPO
+
+
+def states(queue: DownloadQueue) -> dict[str, str]:
+    return {each.id: each.progress.state for each in queue.downloads()}
+
+
+def interrupted(queue: DownloadQueue) -> list[str]:
+    return [each.id for each in queue.interrupted()]
+
+
+@pytest.mark.asyncio
+async def test_what_was_under_way_is_interrupted_and_goes_on(server: HubServer, library: Library, source: Path) -> None:
+    server.bytes_per_second = 1e6
+    first = queue_of(server, library)
+    assert first.downloads() == (), "nothing is read from the disk when it is made"
+    running, waiting, paused = [first.start(choice).id for choice in (CHOICE, *others(server, 2))]
+    await until(first, running, done=600_000)
+    first.pause(paused)
+    await first.close()
+    server.bytes_per_second = None
+    second = await next_run(server, library)
+    assert set(states(second).values()) == {"paused"}, "nothing begins by itself"
+    assert interrupted(second) == [running, waiting]
+    left = second.downloads()[0]
+    assert 600_000 <= left.progress.done < 1_500_000
+    assert left.choice.revision == DEFAULT_COMMIT, "it stays pinned to the commit it began with"
+    second.resume(left.id)
+    assert_same(await second.wait(left.id), source)
+    assert server.of("cdn")[-1].range is not None
+    await second.close()
+    assert interrupted(await next_run(server, library)) == [waiting], "as often as it takes"
+
+
+@pytest.mark.asyncio
+async def test_what_has_failed_waits_for_a_person(server: HubServer, library: Library) -> None:
+    queue = queue_of(server, library)
+    missing = CatalogChoice(model_id="none", name="None", quantization="Q8_0", repo=REPO, file="none.gguf")
+    with pytest.raises(HubFileMissing):
+        await queue.wait(queue.start(missing).id)
+    await queue.close()
+    again = await next_run(server, library)
+    assert states(again) == {missing.id: "failed"}
+    assert interrupted(again) == []
+
+
+@pytest.mark.asyncio
+async def test_after_a_crash_the_disk_says_how_much_came(server: HubServer, library: Library) -> None:
+    leave(library, CHOICE)
+    destination = library.destination(repo=REPO, file=FILE)
+    destination.parent.mkdir(parents=True)
+    file = HubFile(repo=REPO, file=FILE, revision="c" * 40, size=1_500_000, sha256="a" * 64, url="")
+    part = PartFile(file, destination)
+    part.open()
+    part.begin()
+    part.write(100_000, bytes(700_000))
+    part.close()
+    queue = await next_run(server, library)
+    (left,) = queue.interrupted()
+    assert (left.progress.done, left.progress.total) == (700_000, 1_500_000)
+
+
+@pytest.mark.asyncio
+@pytest.mark.allow_log("a download .* is left out: ")
+async def test_a_row_that_nobody_can_use_costs_the_others_nothing(server: HubServer, library: Library) -> None:
+    unsafe = CatalogChoice(model_id="bad", name="Bad", quantization="Q8_0", repo=REPO, file="../../bad.gguf")
+    newer = CatalogChoice(model_id="newer", name="Newer", quantization="Q8_0", repo=REPO)
+    for position, choice in enumerate((unsafe, newer, CHOICE)):
+        leave(library, choice, position=position)
+    library.database.execute("UPDATE downloads SET choice = '{}' WHERE id = ?", (newer.id,))
+    assert interrupted(await next_run(server, library)) == [CHOICE.id]
+
+
+@pytest.mark.asyncio
+async def test_what_only_a_pull_was_at_is_not_taken_up_by_the_window(server: HubServer, library: Library) -> None:
+    server.bytes_per_second = 1e6
+    of_the_window = others(server, 1)[0]
+    leave(library, of_the_window)
+    pull = await next_run(server, library, at_once=2)
+    for choice in (CHOICE, of_the_window):
+        pull.start(choice, goes_on=False)
+    await until(pull, CHOICE.id, done=300_000)
+    await pull.close()
+    window = await next_run(server, library)
+    assert set(states(window)) == {CHOICE.id, of_the_window.id}
+    assert interrupted(window) == [of_the_window.id], "the window was at it before the pull"
+    window.resume(CHOICE.id)
+    await window.close()
+    assert CHOICE.id in interrupted(await next_run(server, library)), "now it is the window's"
+
+
+@pytest.mark.asyncio
+async def test_what_another_process_has_ended_goes_and_does_not_come_back(
+    server: HubServer, library: Library, source: Path
+) -> None:
+    other = others(server, 1)[0]
+    leave(library, CHOICE)
+    leave(library, other, position=2)
+    window, pull = await next_run(server, library), await next_run(server, library)
+    assert_same(await pull.wait(pull.start(CHOICE, goes_on=False).id), source)
+    await pull.close()
+    window.move_to_front(CHOICE.id)  # the window does not know it yet
+    await settled(window)
+    seen = list[tuple[str, str]]()
+    window.subscribe(lambda each: seen.append((each.id, each.progress.state)))
+    await window.read()
+    assert (CHOICE.id, "cancelled") in seen
+    assert interrupted(window) == [other.id]
+    await window.close()
+    assert list(states(await next_run(server, library))) == [other.id]
+
+
+@pytest.mark.asyncio
+async def test_what_another_process_has_begun_is_shown_with_what_came(server: HubServer, library: Library) -> None:
+    server.bytes_per_second = 1e6
+    window, pull = await next_run(server, library), await next_run(server, library)
+    pull.start(CHOICE, goes_on=False)
+    await until(pull, CHOICE.id, done=300_000)
+    await window.read()
+    early = window.downloads()[0].progress.done
+    await until(pull, CHOICE.id, done=900_000)
+    await window.read()
+    (shown,) = window.downloads()
+    assert shown.progress.state == "paused"
+    assert 300_000 <= early < shown.progress.done
+    await pull.close()
+    await window.close()
+
+
+@pytest.mark.asyncio
+async def test_two_processes_that_want_one_model_fetch_it_once(
+    server: HubServer, library: Library, source: Path
+) -> None:
+    server.bytes_per_second = 1e6
+    window, pull = queue_of(server, library), queue_of(server, library)
+    window.start(CHOICE)
+    await until(window, CHOICE.id, done=300_000)
+    said = set[str]()
+    pull.subscribe(lambda each: said.add(each.progress.message.render()) if each.progress.message else None)
+    await pull.read()
+    pull.start(CHOICE, goes_on=False)
+    for model in await asyncio.gather(window.wait(CHOICE.id), pull.wait(CHOICE.id)):
+        assert_same(model, source)
+    assert "Another download of this file is under way." in said
+    assert server.settled().bytes_sent == 1_500_000
+    await asyncio.gather(window.close(), pull.close())
+    assert states(await next_run(server, library)) == {}
+
+
+async def settled(queue: DownloadQueue) -> None:
+    """Let the queue write its rows."""
+    await asyncio.gather(*queue._tasks)
