@@ -99,6 +99,7 @@ class Side:
             HF_HUB_DISABLE_TELEMETRY="1",
             NO_PROXY="127.0.0.1",
         )
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # both are compiled where they are installed
         commands = {
             "snug": [sys.executable, "-m", "desktop", "pull", f"{REPO}/{self._file.name}", "--json"],
             "hf": [

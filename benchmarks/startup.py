@@ -26,6 +26,7 @@ def measure(kind: str) -> tuple[float, int]:
     """Open one window; return (seconds to the first paint, resident bytes once settled)."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         environment = dict(os.environ, QT_QPA_PLATFORM="offscreen", SNUG_HOME=home)
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled
         started = time.time()
         with subprocess.Popen(
             [sys.executable, "-m", "benchmarks.first_paint", kind], env=environment, stderr=subprocess.PIPE, text=True
