@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from desktop.catalog.hub_errors import HubAccessDenied, HubBusy, HubFileMissing, OfflineSwitchOn
+from desktop.download import transfer
 from desktop.download.connections import FLUSH
 from desktop.download.part import part_path
 from desktop.download.transfer import download
@@ -33,9 +34,10 @@ def test_a_good_line_brings_the_file_and_leaves_nothing_beside_it(
 
 def test_a_file_that_is_there_and_right_is_not_fetched_again(server: HubServer, destination: Path) -> None:
     fetch_now(server, destination)
-    before = server.settled().bytes_sent
-    fetch_now(server, destination)
+    before, seen = server.settled().bytes_sent, list[DownloadProgress]()
+    fetch_now(server, destination, seen=seen)
     assert server.settled().bytes_sent == before
+    assert seen[-1].resumed_from == destination.stat().st_size
 
 
 @pytest.mark.parametrize("kind", ["cut", "reset", "stall"])
@@ -78,8 +80,10 @@ def test_a_part_whose_origin_has_changed_is_started_again(server: HubServer, sou
     with pytest.raises(TransferGaveUp):
         fetch_now(server, destination)
     server.etag_prefix = "new-"
-    fetch_now(server, destination)
+    seen: list[DownloadProgress] = []
+    fetch_now(server, destination, seen=seen)
     assert destination.read_bytes() == source.read_bytes()
+    assert seen[-1].resumed_from == 0, "nothing of it was of use"
 
 
 def test_a_part_longer_than_the_file_or_of_another_file_is_discarded(
@@ -159,6 +163,17 @@ def test_the_token_opens_a_gated_file_and_never_reaches_another_host(server: Hub
     fetch_now(server, destination, token="hf_secret")
     assert {request.authorization for request in server.of("hub")} == {None, "Bearer hf_secret"}
     assert {request.authorization for request in server.of("cdn")} == {None}
+
+
+def test_a_fault_that_is_not_the_disks_is_not_told_as_one(
+    server: HubServer, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_anything: object) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(transfer, "make_client", fail)
+    with pytest.raises(OSError, match="too many open files"):
+        fetch_now(server, destination)
 
 
 def test_a_file_that_vanished_is_named(server: HubServer, destination: Path) -> None:

@@ -282,22 +282,45 @@ def test_a_library_that_cannot_be_read_does_not_take_the_window_along(page: Page
     assert page.view.answer._name.text() == page.notices[0].text
 
 
-def test_a_download_of_an_earlier_run_is_still_there_to_go_on_with(
-    page: PagePerson, styled: QApplication, hub: HubServer
-) -> None:
+@pytest.fixture
+def earlier(page: PagePerson, styled: QApplication, hub: HubServer) -> str:
+    """A download that was under way when the person closed Snug, which is open again now."""
     hub.bytes_per_second = 400_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
     page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
     page.close()
-    page.__init__(styled, "models", profile=machine())  # type: ignore[misc]  # the person starts Snug again
+    hub.bytes_per_second = None
+    page.__init__(styled, "models", profile=machine())  # type: ignore[misc]
     page.open()
     page.until("the card", lambda: name in page.view.downloads)
     assert "not finished" in page.view.downloads[name].title()
-    hub.bytes_per_second = None
-    page.view.resume_requested.emit(name)
+    return name
+
+
+def test_a_download_of_an_earlier_run_is_still_there_to_go_on_with(page: PagePerson, earlier: str) -> None:
+    page.view.resume_requested.emit(earlier)
     page.until("the end", lambda: page.notices)
     assert page.notices[0].text == "Tiny 1B is ready and verified."
+
+
+def test_a_download_of_an_earlier_run_goes_on_as_soon_as_the_network_may_be_used(
+    page: PagePerson, earlier: str, hub: HubServer
+) -> None:
+    hub.requests.clear()
+    page.shell.offline_changed.emit(True)
+    page.live(0.3)
+    assert hub.requests == []
+    page.shell.offline_changed.emit(False)
+    page.until("the end", lambda: page.notices)
+    assert page.notices[0].text == "Tiny 1B is ready and verified."
+    assert page.models == [], "nobody waits in front of it to chat"
+
+
+def test_what_snug_pull_did_meanwhile_is_seen_when_the_page_is_shown_again(page: PagePerson, earlier: str) -> None:
+    page.services.library.database.execute("DELETE FROM downloads")
+    page.open()
+    page.until("the card to go", lambda: page.view.downloads == {})
 
 
 def test_a_download_that_waits_can_be_made_the_next_and_all_can_be_stopped(page: PagePerson, hub: HubServer) -> None:

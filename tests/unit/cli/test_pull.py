@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from desktop.cli.pull import PulledModel, bar, in_words, line
+from desktop.database import open_database
 from desktop.download.types import DownloadProgress
 from desktop.errors import Phrase
+from desktop.library.migrations import MIGRATIONS
 from tests.support.hub_server import Fault, HubServer
 from tests.support.transfers import make_source
 
@@ -38,6 +40,14 @@ def start(root: Path, server: HubServer, *words: str) -> "subprocess.Popen[str]"
         [sys.executable, "-m", "desktop", "pull", *words],
         cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+
+
+def rows(home: Path) -> list[tuple[str, str]]:
+    """Id and state of the downloads that are not done."""
+    database = open_database(home / "data" / "library.sqlite3", name="library", migrations=MIGRATIONS)
+    found = database.read("SELECT id, state FROM downloads")
+    database.close()
+    return found
 
 
 def pull(root: Path, server: HubServer, *words: str) -> tuple[int, str, str]:
@@ -74,12 +84,39 @@ def test_an_interrupt_keeps_what_came_and_the_next_one_goes_on(
     out, errors = child.communicate(timeout=60)
     assert (child.returncode, out) == (130, "")
     assert "Traceback" not in errors
+    assert rows(snug_home) == [(f"{REPO}:Q4_K_M", "paused")], "the window leaves it to the person"
     server.bytes_per_second = None
     code, out, errors = pull(project_root, server, f"{REPO}:Q4_K_M", "--json")
     assert code == 0, errors
     answer = json.loads(out)
     assert 500_000 <= answer["resumed_from"] < 3_000_000
     assert Path(answer["path"]).read_bytes() == source.read_bytes()
+    assert rows(snug_home) == []
+
+
+def test_two_at_once_fetch_it_once_and_both_have_it(project_root: Path, server: HubServer, snug_home: Path) -> None:
+    server.bytes_per_second = 400_000  # the second has 7 seconds to come
+    children = [start(project_root, server, f"{REPO}:Q4_K_M", "--json") for _ in range(2)]
+    outcomes = [child.communicate(timeout=100) for child in children]
+    assert [child.returncode for child in children] == [0, 0], outcomes
+    answers = [json.loads(out) for out, _ in outcomes]
+    assert answers[0]["path"] == answers[1]["path"]
+    assert sorted(answer["resumed_from"] for answer in answers) == [0, 3_000_000]
+    assert "Another download of this file is under way" in "".join(errors for _, errors in outcomes)
+    assert server.settled().bytes_sent == 3_000_000
+    assert rows(snug_home) == []
+
+
+@pytest.mark.parametrize("reference", [f"{REPO}:Q4_K_M", REPO, f"{REPO}/{FILE}"])
+def test_a_model_whose_file_is_not_right_is_fetched_again(
+    project_root: Path, server: HubServer, source: Path, reference: str
+) -> None:
+    path = Path(json.loads(pull(project_root, server, f"{REPO}:Q4_K_M", "--json")[1])["path"])
+    path.write_bytes(path.read_bytes()[:1_000_000])
+    code, out, errors = pull(project_root, server, reference)
+    assert (code, "verified" in out) == (0, True), errors
+    assert path.read_bytes() == source.read_bytes()
+    assert pull(project_root, server, REPO)[1].startswith(f"{REPO}:Q4_K_M is on this disk")
 
 
 def test_what_is_not_there_and_what_is_damaged_are_explained(project_root: Path, server: HubServer) -> None:
