@@ -1,12 +1,13 @@
 """The person's token for the Hub: given, forgotten, and where it is. The token itself is never told."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from desktop.catalog.hub_errors import KeyringSilent
 from desktop.daemon_thread import in_daemon_thread
-from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.services import Services
 
 if TYPE_CHECKING:
@@ -22,15 +23,11 @@ _FROM_ENVIRONMENT = QT_TRANSLATE_NOOP(
 _NOT_TO_MIRROR = QT_TRANSLATE_NOOP(
     "core", "The token is not sent to {endpoint}, which is not huggingface.co, unless the settings allow it."
 )
-T = TypeVar("T")
+_NOT_TOLD = QT_TRANSLATE_NOOP(
+    "core",
+    "The keyring did not tell the token, so the Hub is asked without it. Unlock the keyring, then start Snug again.",
+)
 _PATIENCE = 120.0  # seconds; the person may have to type the password of the keyring
-
-
-class KeyringSilent(AppError):
-    """The keyring did not answer."""
-
-    message = QT_TRANSLATE_NOOP("core", "The keyring of this computer does not answer.")
-    hint = QT_TRANSLATE_NOOP("core", "Look for a window that asks for its password, then try again.")
 
 
 class HubTokenState(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +44,8 @@ def hub_token_state(services: Services) -> HubTokenState:
         notices.append(Phrase.of(_IN_A_FILE, path=str(services.hub_token.file)))
     elif place == "environment":
         notices.append(Phrase.of(_FROM_ENVIRONMENT))
+    elif place == "keyring" and services.hub.is_token_untold:
+        notices.append(Phrase(_NOT_TOLD))
     if place != "none" and not services.hub.may_send_token:
         notices.append(Phrase.of(_NOT_TO_MIRROR, endpoint=services.hub.endpoint))
     return HubTokenState(place=place, notices=tuple(notices))
@@ -57,22 +56,25 @@ async def set_hub_token(services: Services, token: str) -> HubTokenState:
 
     Raises NotAToken, KeyringSilent, DiskFull, FileNotSaved.
     """
-    await _patiently(lambda: services.hub_token.keep(token))
-    return await _used(services)
+    return await _change(services, lambda: services.hub_token.keep(token))
 
 
 async def forget_hub_token(services: Services) -> HubTokenState:
-    """Remove the token from where it is kept. Raises TokenNotForgotten, KeyringSilent, FileNotSaved."""
-    await _patiently(services.hub_token.forget)
-    return await _used(services)
+    """Remove the token from where it is kept. Raises TokenNotForgotten, KeyringSilent, DiskFull, FileNotSaved."""
+    return await _change(services, services.hub_token.forget)
 
 
-async def _used(services: Services) -> HubTokenState:
-    services.hub.use_token(await _patiently(services.hub_token.read))
-    return await in_daemon_thread(lambda: hub_token_state(services), name="hub token")
+async def _change(services: Services, change: Callable[[], str | None]) -> HubTokenState:
+    """Change the token and use it; a keyring that answers when nobody waits any more is taken at its word all the same.
 
+    Changes follow each other: a second one waits for the first, and no longer than for a keyring.
+    """
 
-async def _patiently(work: Callable[[], T]) -> T:
+    def work() -> HubTokenState:
+        with services.hub_token.changing:
+            services.hub.use_token(change())
+            return hub_token_state(services)
+
     try:
         return await in_daemon_thread(work, name="hub token", timeout=_PATIENCE)
     except TimeoutError as error:

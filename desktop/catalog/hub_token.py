@@ -1,17 +1,20 @@
 """The person's token for the Hub: in the operating system's keyring, else in a file that only they can read.
 
 The library `keyring` takes a tenth of a second to import, and a keyring that is locked asks the person for a password.
-So everything here blocks, and the keyring is asked only where the file says that a token of ours is in it.
+So everything here blocks, perhaps for ever, and the keyring is asked only where the file says that a token of ours is
+in it.
 """
 
 import logging
 import os
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from desktop.catalog.hub import TOKEN_VARIABLE
+from desktop.catalog.hub_errors import KeyringSilent
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.files import explained_write, read_bounded, write_atomically
 
@@ -45,12 +48,23 @@ class TokenNotForgotten(AppError):
     )
 
 
+class _Kept(NamedTuple):
+    """What the file says. token: kept in the file, "" for none. in_keyring: the keyring has one, or may have."""
+
+    token: str = ""
+    in_keyring: bool = False
+
+
 class TokenStore:
-    """Keeps one token. file: says that it is in the keyring, or has the token itself, with mode 0600."""
+    """Keeps one token. file: says that it is in the keyring, or has the token itself, with mode 0600.
+
+    changing: held by whoever changes the token, from the change to the last that follows from it.
+    """
 
     def __init__(self, file: Path, *, environment: Mapping[str, str] | None = None) -> None:
         self._file = file
         self._environment = os.environ if environment is None else environment
+        self.changing = threading.Lock()
 
     @property
     def file(self) -> Path:
@@ -59,47 +73,75 @@ class TokenStore:
 
     def place(self) -> TokenPlace:
         """Return where the token in force is kept: the variable HF_TOKEN goes before what is kept."""
-        if self._environment.get(TOKEN_VARIABLE, "").strip():
+        if self._of_environment():
             return "environment"
-        content = self._content()
-        return "keyring" if content == _IN_KEYRING else "file" if content else "none"
+        kept = self._kept()
+        return "file" if kept.token else "keyring" if kept.in_keyring else "none"
 
     def read(self) -> str | None:
-        """Return the token in force, None without one or where the keyring does not tell it."""
-        if token := self._environment.get(TOKEN_VARIABLE, "").strip():
+        """Return the token in force, None without one. Raises KeyringSilent where the keyring does not tell it."""
+        if token := self._of_environment():
             return token
-        content = self._content()
-        return (_read_keyring() if content == _IN_KEYRING else content) or None
+        kept = self._kept()
+        if kept.token or not kept.in_keyring:
+            return kept.token or None
+        return _read_keyring()
 
-    def keep(self, token: str) -> TokenPlace:
-        """Keep `token` in the keyring, else in the file; returns which.
+    def keep(self, token: str) -> str:
+        """Keep `token` in the keyring, else in the file; returns the token in force then.
 
-        Raises NotAToken, DiskFull, FileNotSaved; what was kept before is then as it was, or gone from the keyring.
+        Raises NotAToken, DiskFull, FileNotSaved: what was kept before is then as it was, or gone from the keyring.
         """
         token = token.strip()
         if not _TOKEN.fullmatch(token):
             raise NotAToken
-        in_keyring = _keep_in_keyring(token)
-        write_atomically(self._file, (_IN_KEYRING if in_keyring else token).encode())
-        return "keyring" if in_keyring else "file"
+        before, in_keyring = self._kept(), _keep_in_keyring(token)
+        if in_keyring:
+            after = _Kept(in_keyring=True)
+        else:
+            after = _Kept(token, in_keyring=(before.in_keyring or in_keyring is None) and not _try_to_remove())
+        try:
+            if after != before:
+                self._write(after)
+        except AppError:
+            if in_keyring and not before.in_keyring:
+                _try_to_remove()  # nobody would know that it is there
+            raise
+        return self._of_environment() or token
 
-    def forget(self) -> None:
-        """Remove the token from where it is kept. Raises TokenNotForgotten, FileNotSaved."""
-        if self._content() == _IN_KEYRING:
+    def forget(self) -> str | None:
+        """Remove the token from where it is kept; returns the token in force then.
+
+        Raises TokenNotForgotten, KeyringSilent, DiskFull, FileNotSaved.
+        """
+        kept = self._kept()
+        if kept.in_keyring:
+            if kept.token:
+                self._write(_Kept(in_keyring=True))
             _remove_from_keyring()
         with explained_write(self._file):
             self._file.unlink(missing_ok=True)
+        return self._of_environment() or None
 
-    def _content(self) -> str:
-        """What the file has: a token, the mark of the keyring, or "" for anything else."""
+    def _of_environment(self) -> str:
+        return self._environment.get(TOKEN_VARIABLE, "").strip()
+
+    def _kept(self) -> _Kept:
+        """What the file says; nothing for one that is not ours."""
         try:
-            content = read_bounded(self._file, most=_LARGEST_FILE).decode("ascii", "replace").strip()
+            lines = read_bounded(self._file, most=_LARGEST_FILE).decode("ascii", "replace").split("\n")
         except FileNotFoundError:
-            return ""
+            return _Kept()
         except OSError as error:
             _log.warning("the file with the Hub token cannot be read: %s", error)
-            return ""
-        return content if content == _IN_KEYRING or _TOKEN.fullmatch(content) else ""
+            return _Kept()
+        texts = [line.strip() for line in lines]
+        token = next((text for text in texts if _TOKEN.fullmatch(text)), "")
+        return _Kept(token, in_keyring=_IN_KEYRING in texts)
+
+    def _write(self, kept: _Kept) -> None:
+        lines = [kept.token, _IN_KEYRING if kept.in_keyring else ""]
+        write_atomically(self._file, "\n".join(filter(None, lines)).encode())
 
 
 def _keyring() -> "KeyringBackend | None":
@@ -115,35 +157,49 @@ def _keyring() -> "KeyringBackend | None":
     return found if usable else None
 
 
-def _read_keyring() -> str:
+def _read_keyring() -> str | None:
+    """The token, None where it was taken out of the keyring. Raises KeyringSilent."""
     backend = _keyring()
     if backend is None:
-        return ""
+        raise KeyringSilent
     try:
         token = backend.get_password(_SERVICE, _ACCOUNT) or ""
-    except Exception as error:  # noqa: BLE001 - as above; locked, refused, gone
+    except Exception as error:  # as above; locked, refused, gone
         _log.warning("the keyring does not tell the Hub token: %s", type(error).__name__)
-        return ""
-    return token if _TOKEN.fullmatch(token) else ""
+        raise KeyringSilent(detail=error) from error
+    return token if _TOKEN.fullmatch(token) else None
 
 
-def _keep_in_keyring(token: str) -> bool:
-    """Whether the keyring took it: it is read back, for some accept and keep nothing."""
+def _keep_in_keyring(token: str) -> bool | None:
+    """Whether the keyring took it: it is read back, for some accept and keep nothing. None: nobody can say."""
     backend = _keyring()
     if backend is None:
         return False
+    taken: bool | None = False
     try:
         backend.set_password(_SERVICE, _ACCOUNT, token)
-        return backend.get_password(_SERVICE, _ACCOUNT) == token
+        taken = None
+        taken = backend.get_password(_SERVICE, _ACCOUNT) == token
     except Exception as error:  # noqa: BLE001 - as above
         _log.warning("the keyring does not take the Hub token: %s", type(error).__name__)
+    return taken
+
+
+def _try_to_remove() -> bool:
+    """Whether the keyring has no token of ours any more."""
+    try:
+        _remove_from_keyring()
+    except (TokenNotForgotten, KeyringSilent) as error:
+        _log.warning("a Hub token may be left in the keyring: %s", type(error.detail).__name__)
         return False
+    return True
 
 
 def _remove_from_keyring() -> None:
+    """Raises TokenNotForgotten, KeyringSilent."""
     backend = _keyring()
     if backend is None:
-        return
+        raise KeyringSilent
     try:
         if backend.get_password(_SERVICE, _ACCOUNT) is not None:
             backend.delete_password(_SERVICE, _ACCOUNT)

@@ -1972,6 +1972,10 @@ Log: {log}</source>
         <source>A token is given by the environment.</source>
         <translation>令牌由环境变量给出。</translation>
     </message>
+    <message>
+        <source>Asking the keyring of this computer; it may want its password …</source>
+        <translation>正在询问这台电脑的密钥环；它可能需要密码 …</translation>
+    </message>
 </context>
 <context>
     <name>Verdict</name>
@@ -4398,6 +4402,10 @@ Log: {log}</source>
         <translation>{endpoint} 不是 huggingface.co，除非设置允许，否则不会向它发送令牌。</translation>
     </message>
     <message>
+        <source>The keyring did not tell the token, so the Hub is asked without it. Unlock the keyring, then start Snug again.</source>
+        <translation>密钥环没有给出令牌，因此访问 Hub 时不带令牌。请解锁密钥环，然后重新启动 Snug。</translation>
+    </message>
+    <message>
         <source>The keyring of this computer does not answer.</source>
         <translation>这台电脑的密钥环没有应答。</translation>
     </message>
@@ -4498,12 +4506,36 @@ Log: {log}</source>
         <translation>没有移除任何东西。如果你愿意，只能永久删除它。</translation>
     </message>
     <message>
+        <source>{path} cannot be moved to the trash: it lies on another machine.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>These files of the model are in the trash already: {names}. Put them back, or delete the rest for good.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>The content of {model} is not what its publisher says: {path}</source>
         <translation>{model} 的内容与发布者所说的不符：{path}</translation>
     </message>
     <message>
         <source>Remove it and download it again. A damaged file answers nonsense, if it answers.</source>
         <translation>请移除并重新下载。损坏的文件即使能回答，也是胡言乱语。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be read: another program is writing to it.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Wait until that program is done, then try again.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{path} could not be deleted: {reason}</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Check that you may write to its folder and that no program uses it; then remove the model again.</source>
+        <translation type="unfinished"></translation>
     </message>
 </context>
 </TS>

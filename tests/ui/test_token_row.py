@@ -1,12 +1,16 @@
 """The token for the Hub on the settings page: kept, told where, never shown again, forgotten."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import keyring
+import keyring.backend
 import pytest
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
+from desktop.actions import hub_token
 from desktop.ui.pages.settings.token import TokenRow
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
@@ -68,14 +72,78 @@ def test_what_is_no_token_is_refused_with_words(page: PagePerson) -> None:
 
 
 @pytest.mark.parametrize("place", ["none", "keyring", "file", "environment"])
-def test_every_state_has_its_words_and_room(page: PagePerson, place: str) -> None:
-    row = page.view.token
+def test_every_state_has_its_words_and_room(styled: QApplication, place: str) -> None:
+    row = TokenRow(240)
     row.set_state(place, ["A notice of some length that says what else a person should know of where it is."])
+    row.resize(780, 200)
+    row.show()
+    assert "A notice of some length" in words(row)
+    assert line(row).isVisible() == (place in ("none", "environment"))
+    row.set_waiting()
+    assert "Asking the keyring" in words(row)
+    assert not any(each.isEnabled() for each in (line(row), *row.findChildren(Button)))
     row.set_problem("It did not work.")
     for _ in range(3):
         QApplication.processEvents()
     assert "A notice of some length" in words(row)
-    assert line(row).isVisible() == (place in ("none", "environment"))
+    assert "Asking the keyring" not in words(row)
+    assert line(row).isVisible(), "another token can be given"
+    assert line(row).isEnabled() == (place != "environment")
     assert clipped(row) == []
     assert nameless(row) == []
     assert guessing(row) == []
+    row.hide()  # no last window that is closed: it would end the application
+    row.deleteLater()
+
+
+class HangingKeyring(keyring.backend.KeyringBackend):
+    """A service that does not answer."""
+
+    priority: float = 5
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.answers = threading.Event()
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.answers.wait(60)
+        return None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.answers.wait(60)
+
+
+def come_back(page: PagePerson) -> None:
+    assert page.controller is not None
+    page.controller.activate()
+
+
+@pytest.mark.allow_log("the keyring does not take the Hub token")
+def test_a_keyring_that_hangs_stops_nothing_but_its_row_and_not_for_ever(
+    page: PagePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_token, "_PATIENCE", 0.5)
+    hanging, before = HangingKeyring(), keyring.get_keyring()
+    keyring.set_keyring(hanging)
+    row = page.view.token
+    try:
+        give(row, TOKEN)
+        page.until("the words", lambda: "Asking the keyring" in words(row))
+        assert not button(row, "Keep").isEnabled()
+        come_back(page)
+        page.live(0.2)
+        assert "Asking the keyring" in words(row), "the page was left and come back to"
+        page.until("the message", lambda: "does not answer. Look for a window that asks" in words(row))
+        assert button(row, "Keep").isEnabled()
+        assert line(row).text() == TOKEN, "so that it need not be typed again"
+    finally:
+        hanging.answers.set()
+        keyring.set_keyring(before)
+
+
+def test_what_is_being_typed_stays_when_the_page_is_left_and_come_back_to(page: PagePerson) -> None:
+    row = page.view.token
+    QTest.keyClicks(line(row), "hf_half")
+    come_back(page)
+    page.live(0.2)
+    assert line(row).text() == "hf_half"

@@ -27,6 +27,8 @@ class SettingsController:
         self._services = services
         self._settings = services.settings
         self._shell = shell
+        self._token_changes = 0
+        self._is_token_changing = False
         view.value_chosen.connect(self._on_value_chosen)
         view.reset_requested.connect(self._on_reset_requested)
         shell.models_changed.connect(self._offer_models)
@@ -61,7 +63,10 @@ class SettingsController:
         return self._services.library.installed()  # opens it on first use, which may take its time or fail
 
     async def _show_token(self) -> None:
-        self._show_token_state(await asyncio.to_thread(hub_token_state, self._services))
+        changes = self._token_changes
+        state = await asyncio.to_thread(hub_token_state, self._services)
+        if changes == self._token_changes and not self._is_token_changing:  # else it is of before a change
+            self._show_token_state(state)
 
     def _show_token_state(self, state: HubTokenState) -> None:
         self._view.token.set_state(state.place, [render(notice) for notice in state.notices])
@@ -73,10 +78,15 @@ class SettingsController:
         self._shell.tasks.start(self._change_token(lambda: forget_hub_token(self._services)), name="forget the token")
 
     async def _change_token(self, work: Callable[[], Awaitable[HubTokenState]]) -> None:
+        self._token_changes += 1
+        self._is_token_changing = True
+        self._view.token.set_waiting()
         try:
             self._show_token_state(await work())
         except AppError as error:
             self._view.token.set_problem(sentences(explain(error)))
+        finally:
+            self._is_token_changing = False
 
     def _show(self, setting: Setting[Any]) -> None:
         self._view.show_value(setting, self._settings.get(setting))

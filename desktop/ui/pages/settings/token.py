@@ -36,12 +36,15 @@ class TokenRow(QWidget):
             words.addWidget(label)
         editor = QWidget()
         editor.setFixedWidth(width)
-        boxes = QHBoxLayout(editor)
+        giving = QHBoxLayout()
+        giving.setSpacing(8)
+        giving.addWidget(self._line, 1)
+        giving.addWidget(self._save)
+        boxes = QVBoxLayout(editor)
         boxes.setContentsMargins(0, 0, 0, 0)
         boxes.setSpacing(8)
-        boxes.addWidget(self._line, 1)
-        boxes.addWidget(self._save)
-        boxes.addWidget(self._forget)
+        boxes.addLayout(giving)
+        boxes.addWidget(self._forget, 0, Qt.AlignmentFlag.AlignLeft)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 4, 0, 4)
         row.setSpacing(12)
@@ -61,21 +64,36 @@ class TokenRow(QWidget):
             "file": self.tr("A token is kept in a file."),
             "environment": self.tr("A token is given by the environment."),
         }
-        self._state.setText(states[place])
+        self._place, self._words = place, states[place]
+        self._state.setText(self._words)
         self._notices.setText("\n".join(notices))
         self._notices.setVisible(bool(notices))
         self._problem.hide()
         kept = place in ("keyring", "file")
-        self._line.clear()
+        if kept:
+            self._line.clear()
         for widget in (self._line, self._save):
             widget.setVisible(not kept)
             widget.setEnabled(place != "environment")
         self._forget.setVisible(kept)
+        self._forget.setEnabled(True)
+
+    def set_waiting(self) -> None:
+        """A change is under way; the keyring may take its time."""
+        self._problem.hide()
+        self._state.setText(self.tr("Asking the keyring of this computer; it may want its password …"))
+        for widget in (self._line, self._save, self._forget):
+            widget.setEnabled(False)
 
     def set_problem(self, text: str) -> None:
-        """Say why the token was not taken."""
+        """Say why nothing was changed; what was typed is still there, and another token can be given in any case."""
+        self._state.setText(self._words)
         self._problem.setText(text)
         self._problem.show()
+        self._forget.setEnabled(True)
+        for widget in (self._line, self._save):
+            widget.setEnabled(self._place != "environment")
+            widget.show()
 
     def _give(self) -> None:
         if text := self._line.text().strip():
