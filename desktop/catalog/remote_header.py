@@ -1,10 +1,11 @@
 """Headers of model files that lie on the Hub: what a model needs is known before a byte of its weights came.
 
-One open-ended Range request per file, read piece by piece and closed as soon as the header has been understood; that is
-quicker than asking for more and more. The redirect to the host that has the bytes is followed by hand, so that the
-token stays with the Hub. Nothing is tried again, but for one thing: an address that has expired is asked for once more.
+The first file of a repository, and each that is not like it: one open-ended Range request, read piece by piece and
+closed as soon as the header has been understood; that is quicker than asking for more and more. Of the others two
+ranges, before and behind the words, where these are the first's (same_words.py); else they are read whole as well.
 
-Of a second file of a repository only what is not its words is fetched, where they are the first's (same_words.py).
+The redirect to the host that has the bytes is followed by hand, so that the token stays with the Hub. No failure is
+tried again, but for an address that has expired, which is asked for once more.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import socket
 import urllib.request
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 from types import TracebackType
@@ -25,7 +27,7 @@ from urllib.parse import quote
 import msgspec
 
 from desktop.catalog.file_names import check_file, check_repo, check_revision
-from desktop.catalog.hub import MOST_REDIRECTS, Hub, make_client, next_address
+from desktop.catalog.hub import MOST_REDIRECTS, Hub, make_client, next_address, reason_of
 from desktop.catalog.hub_errors import AddressExpired, HubUnreachable, OddAnswer, RangesNotServed
 from desktop.catalog.same_words import Layouts, layout_of
 from desktop.daemon_thread import in_daemon_thread
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     import httpx2
 
 MOST_SHARDS = 512
-"""Parts of a split model; the largest known has some 150."""
+"""Shards of a split model; the largest known has some 150."""
 
 AT_ONCE = 4
 """Files whose headers are fetched at the same time, of all models that one RemoteHeaders is asked about: a split model
@@ -53,6 +55,7 @@ _CONNECT = 10.0
 _RECEIVE_BUFFER = 512 << 10
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _EXPIRED = (401, 403, 404, 410)
+_PROXIES = frozenset({"http", "https", "all"})  # of the kinds that Python knows; "no" names what goes without one
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[int], None]
@@ -62,7 +65,7 @@ T = TypeVar("T")
 
 
 class RemoteHeader(NamedTuple):
-    """The header of one file; head: its bytes, as far as they came; fetched: bytes received, head included."""
+    """The header of one file; head: its bytes; fetched: bytes received for it, also in vain."""
 
     header: GgufHeader
     head: bytes
@@ -72,7 +75,7 @@ class RemoteHeader(NamedTuple):
 class RemoteModel(msgspec.Struct, frozen=True, kw_only=True):
     """What was learned of a model from its headers alone.
 
-    file: of a split model the first part. size: bytes of all its files. stub: header without the words, of all parts.
+    file: of a split model the first shard. size: bytes of all its files. stub: header without the words, of all shards.
     fetched: bytes received.
     """
 
@@ -82,6 +85,16 @@ class RemoteModel(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     stub: Stub
     fetched: int
+
+
+@dataclass
+class _Wanted:
+    """One file. name: owner/repo/file. fetched: bytes that came of it so far, over all attempts."""
+
+    repo: str
+    name: str
+    url: str
+    fetched: int = 0
 
 
 class _Expired(Exception):
@@ -117,21 +130,21 @@ class RemoteHeaders:
     async def read_model(self, *, repo: str, commit: str, file: str) -> RemoteModel:
         """Read the headers of a model in one file or in several; `file` is then the first.
 
-        Raises what `read` raises, and CorruptGguf where the parts do not belong together.
+        Raises what `read` raises, and CorruptGguf where the shards do not belong together.
         """
-        parts = all_shards(PurePosixPath(check_file(file)))
-        if len(parts) > MOST_SHARDS:
-            raise CorruptGguf(path=f"{repo}/{file}", reason=f"it comes in {len(parts)} parts")
-        headers = await _gather([self.read(repo=repo, commit=commit, file=str(part)) for part in parts])
-        _check_parts(headers, f"{repo}/{file}")
+        shards = all_shards(PurePosixPath(check_file(file)))
+        if len(shards) > MOST_SHARDS:
+            raise CorruptGguf(path=f"{repo}/{file}", reason=f"it comes in {len(shards)} shards")
+        headers = await _gather([self.read(repo=repo, commit=commit, file=str(shard)) for shard in shards])
+        _check_shards(headers, f"{repo}/{file}")
         first, *others = headers
         return RemoteModel(
             repo=repo,
             commit=commit,
-            file=str(parts[0]),
-            size=sum(part.header.file_size for part in headers),
-            stub=make_stub(io.BytesIO(first.head), first.header, shards=[part.header for part in others]),
-            fetched=sum(part.fetched for part in headers),
+            file=str(shards[0]),
+            size=sum(shard.header.file_size for shard in headers),
+            stub=make_stub(io.BytesIO(first.head), first.header, shards=[shard.header for shard in others]),
+            fetched=sum(shard.fetched for shard in headers),
         )
 
     async def read(self, *, repo: str, commit: str, file: str) -> RemoteHeader:
@@ -141,86 +154,83 @@ class RemoteHeaders:
         RangesNotServed, OddAnswer, AddressExpired, and the errors of gguf.header but FileUnreadable.
         """
         url = f"{self._hub.endpoint}/{check_repo(repo)}/resolve/{check_revision(commit)}/{quote(check_file(file))}"
-        name = f"{repo}/{file}"
+        wanted = _Wanted(repo, f"{repo}/{file}", url)
         shard = parse_shard_name(PurePosixPath(file).name)
         if shard is not None and shard.index > 1:  # has no words
-            return await self._with_slot(partial(self._receive, name=name), url, name)
+            return await self._with_slot(partial(self._receive, wanted=wanted), wanted)
         async with self._first_of[repo]:  # the others of a repository may need little, once one of it is known
             if not self._layouts.of(repo):
-                return await self._read_whole(repo, url, name)
+                return await self._read_whole(wanted)
         try:
-            like = await self._read_like(repo, url, name)
+            like = await self._read_like(wanted)
         except (OddAnswer, RangesNotServed) as error:  # by a host that only knows the usual way
-            _log.info("a part of %s cannot be had alone: %s", name, error)
+            _log.info("a piece of %s cannot be had alone: %s", wanted.name, error)
             like = None
-        return like or await self._read_whole(repo, url, name)
+        return like or await self._read_whole(wanted)
 
-    async def _read_whole(self, repo: str, url: str, name: str) -> RemoteHeader:
-        whole = await self._with_slot(partial(self._receive, name=name), url, name)
+    async def _read_whole(self, wanted: _Wanted) -> RemoteHeader:
+        whole = await self._with_slot(partial(self._receive, wanted=wanted), wanted)
         if (layout := layout_of(whole.header, whole.head)) is not None:
-            self._layouts.keep(repo, layout)
+            self._layouts.keep(wanted.repo, layout)
         return whole
 
-    async def _read_like(self, repo: str, url: str, name: str) -> RemoteHeader | None:
+    async def _read_like(self, wanted: _Wanted) -> RemoteHeader | None:
         """The header of a file whose words are those of another file of its repository; None where they are not."""
-        layouts = self._layouts.of(repo)
+        layouts = self._layouts.of(wanted.repo)
         if not layouts:
             return None
-        front, size = await self._read_part(0, max(layout.front for layout in layouts), url, name)
+        front, size = await self._read_piece(0, max(layout.front for layout in layouts), wanted)
         for layout in layouts:
             if not layout.begins_like(front):
                 continue
             start, end = layout.back
             if end > size:
                 continue
-            back, size_again = await self._read_part(start, end, url, name)
+            back, size_again = await self._read_piece(start, end, wanted)
             # 0.05 s for 6 MB of words, in which a window would not move.
-            completed = await asyncio.to_thread(layout.completed, front, back, size=size, name=name)
+            completed = await asyncio.to_thread(layout.completed, front, back, size=size, name=wanted.name)
             if completed is not None and size_again == size:
-                return RemoteHeader(*completed, fetched=len(front) + len(back))
+                return RemoteHeader(*completed, fetched=wanted.fetched)
         return None
 
-    async def _read_part(self, start: int, end: int, url: str, name: str) -> tuple[bytes, int]:
+    async def _read_piece(self, start: int, end: int, wanted: _Wanted) -> tuple[bytes, int]:
         """Bytes from `start` to before `end`, and the size of the file."""
-        receive = partial(self._receive_part, start=start, end=end, name=name)
-        return await self._with_slot(receive, url, name, asked=f"bytes={start}-{end - 1}")
+        receive = partial(self._receive_piece, start=start, end=end, wanted=wanted)
+        return await self._with_slot(receive, wanted, asked=f"bytes={start}-{end - 1}")
 
     async def _with_slot(
-        self, receive: "Callable[[httpx2.Response], Awaitable[T]]", url: str, name: str, *, asked: str = "bytes=0-"
+        self, receive: "Callable[[httpx2.Response], Awaitable[T]]", wanted: _Wanted, *, asked: str = "bytes=0-"
     ) -> T:
         async with self._slots:
             try:
-                return await self._attempt(receive, url, name, asked)
+                return await self._attempt(receive, wanted, asked)
             except _Expired as expired:
-                _log.info("the address of %s has expired (%s) and is asked for again", name, expired)
+                _log.info("the address of %s has expired (%s) and is asked for again", wanted.name, expired)
             try:
-                return await self._attempt(receive, url, name, asked)
+                return await self._attempt(receive, wanted, asked)
             except _Expired as expired:
-                raise AddressExpired(file=name, detail=expired) from expired
+                raise AddressExpired(file=wanted.name, detail=expired) from expired
 
-    async def _attempt(
-        self, receive: "Callable[[httpx2.Response], Awaitable[T]]", url: str, name: str, asked: str
-    ) -> T:
+    async def _attempt(self, receive: "Callable[[httpx2.Response], Awaitable[T]]", wanted: _Wanted, asked: str) -> T:
         import httpx2
 
         endpoint = self._hub.endpoint
         try:
-            async with self._answer(url, name, asked) as response:
+            async with self._answer(wanted, asked) as response:
                 return await receive(response)
         except httpx2.TimeoutException as error:
             raise HubUnreachable(endpoint=endpoint, reason="time-out", detail=error) from error
         except (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL) as error:
-            reason = str(error) or type(error).__name__
-            raise HubUnreachable(endpoint=endpoint, reason=reason, detail=error) from error
+            raise HubUnreachable(endpoint=endpoint, reason=reason_of(error), detail=error) from error
 
     @contextlib.asynccontextmanager
-    async def _answer(self, url: str, name: str, asked: str) -> "AsyncIterator[httpx2.Response]":
+    async def _answer(self, wanted: _Wanted, asked: str) -> "AsyncIterator[httpx2.Response]":
         """The answer of the host that has the bytes; the token goes along only while that is the Hub itself."""
         import httpx2
 
         if self._client is None:
             raise RuntimeError("RemoteHeaders is used outside of its context")
-        address = httpx2.URL(url)
+        address = httpx2.URL(wanted.url)
         await self._hub.prepare()
         for _ in range(MOST_REDIRECTS):
             self._hub.require_online()
@@ -229,13 +239,13 @@ class RemoteHeaders:
             response = await self._client.send(request, stream=True)
             try:
                 if not response.has_redirect_location:
-                    self._check_status(response, name)
+                    self._check_status(response, wanted.name)
                     yield response
                     return
-                address = _next_address(address, response.headers["Location"], name)
+                address = _next_address(address, response.headers["Location"], wanted.name)
             finally:
                 await response.aclose()
-        raise OddAnswer(file=name, what="it leads from one address to the next without end")
+        raise OddAnswer(file=wanted.name, what="it leads from one address to the next without end")
 
     async def _look_up(self, address: "httpx2.URL") -> None:
         """Ask for the name of a host once, before the client does.
@@ -244,7 +254,7 @@ class RemoteHeaders:
         Where there is a proxy, that one knows the names. Raises HubUnreachable.
         """
         host, port = address.host, address.port or address.scheme
-        if host in self._looked_up or urllib.request.getproxies():
+        if host in self._looked_up or not _PROXIES.isdisjoint(urllib.request.getproxies()):
             return
         name, endpoint = f"look-up of {host}", self._hub.endpoint
         look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
@@ -276,38 +286,41 @@ class RemoteHeaders:
             raise _Expired(status)
         raise self._hub.refusal(status, headers, what=name)
 
-    async def _receive(self, response: "httpx2.Response", name: str) -> RemoteHeader:
+    async def _receive(self, response: "httpx2.Response", wanted: _Wanted) -> RemoteHeader:
         """Read until the header is whole; what may still be under way is cut off."""
-        size = _total_size(response.headers, name)
+        size = _total_size(response.headers, wanted.name)
         _limit_what_is_taken_in(response)
-        parser, head = HeaderParser(size=size, name=name), bytearray()
+        parser, head = HeaderParser(size=size, name=wanted.name), bytearray()
         header = None
         # Closed here, for qasync does not finish a generator that is left early.
         async with contextlib.aclosing(response.aiter_raw()) as pieces:
             async for piece in pieces:
                 head += piece
-                self._report(len(piece))
+                self._count(piece, wanted)
                 if (header := parser.feed(piece)) is not None:
                     break
         if header is None:
             parser.end()
-        return RemoteHeader(header, bytes(head), len(head))
+        return RemoteHeader(header, bytes(head), wanted.fetched)
 
-    async def _receive_part(self, response: "httpx2.Response", *, start: int, end: int, name: str) -> tuple[bytes, int]:
-        size = _total_size(response.headers, name, start=start)
+    async def _receive_piece(
+        self, response: "httpx2.Response", *, start: int, end: int, wanted: _Wanted
+    ) -> tuple[bytes, int]:
+        size = _total_size(response.headers, wanted.name, start=start)
         _limit_what_is_taken_in(response)
-        part, wanted = bytearray(), min(end, size) - start
+        found, most = bytearray(), min(end, size) - start
         async with contextlib.aclosing(response.aiter_raw()) as pieces:
             async for piece in pieces:
-                part += piece
-                self._report(len(piece))
-                if len(part) >= wanted:
+                found += piece
+                self._count(piece, wanted)
+                if len(found) >= most:
                     break
-        return bytes(part[:wanted]), size
+        return bytes(found[:most]), size
 
-    def _report(self, length: int) -> None:
+    def _count(self, piece: bytes, wanted: _Wanted) -> None:
         self._hub.require_online()
-        self._received += length
+        wanted.fetched += len(piece)
+        self._received += len(piece)
         if self._on_progress is not None:
             self._on_progress(self._received)
 
@@ -340,10 +353,10 @@ def _next_address(address: "httpx2.URL", location: str, name: str) -> "httpx2.UR
     return target
 
 
-def _check_parts(headers: Sequence[RemoteHeader], name: str) -> None:
+def _check_shards(headers: Sequence[RemoteHeader], name: str) -> None:
     stated = headers[0].header.metadata.get("split.count", 1)
     if isinstance(stated, int) and stated > 1 and stated != len(headers):
-        raise CorruptGguf(path=name, reason=f"it states {stated} parts, and by its name it has {len(headers)}")
+        raise CorruptGguf(path=name, reason=f"it states {stated} shards, and by its name it has {len(headers)}")
 
 
 async def _gather(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

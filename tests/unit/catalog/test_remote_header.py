@@ -109,7 +109,7 @@ async def test_progress_is_told_over_all_files(server: HubServer, tmp_path: Path
     assert told[-1] == model.fetched
 
 
-async def test_a_split_model_is_read_part_by_part(server: HubServer, tmp_path: Path, large: tuple[Path, int]) -> None:
+async def test_a_split_model_is_read_shard_by_shard(server: HubServer, tmp_path: Path, large: tuple[Path, int]) -> None:
     paths = write_split(tmp_path)
     model = await read_model(server, serve_split(server, paths))
     headers = [read_header(path) for path in paths]
@@ -120,21 +120,21 @@ async def test_a_split_model_is_read_part_by_part(server: HubServer, tmp_path: P
     assert model.fetched <= large[1] + 3 * MIB
 
 
-async def test_parts_that_do_not_belong_together_are_refused(server: HubServer, tmp_path: Path) -> None:
+async def test_shards_that_do_not_belong_together_are_refused(server: HubServer, tmp_path: Path) -> None:
     first = serve_split(server, write_split(tmp_path, stated=7))
-    with pytest.raises(CorruptGguf, match="states 7 parts, and by its name it has 3"):
+    with pytest.raises(CorruptGguf, match="states 7 shards, and by its name it has 3"):
         await read_model(server, first)
 
 
-async def test_a_part_that_is_missing_is_named(server: HubServer, tmp_path: Path) -> None:
+async def test_a_shard_that_is_missing_is_named(server: HubServer, tmp_path: Path) -> None:
     first = serve_split(server, write_split(tmp_path)[:2])
     with pytest.raises(HubFileMissing, match="00003-of-00003"):
         await read_model(server, first)
 
 
 @pytest.mark.parametrize("name", ["m-00001-of-99999.gguf", "m-00001-of-00513.gguf"])
-async def test_a_name_that_promises_countless_parts_is_refused(server: HubServer, name: str) -> None:
-    with pytest.raises(CorruptGguf, match="parts"):
+async def test_a_name_that_promises_countless_shards_is_refused(server: HubServer, name: str) -> None:
+    with pytest.raises(CorruptGguf, match="shards"):
         await read_model(server, name)
     assert not server.requests
 
@@ -264,13 +264,13 @@ async def test_a_redirect_that_leaves_encryption_is_refused(location: str) -> No
         remote_header._next_address(httpx2.URL("https://hub.example/a/b"), location, "a/b")
 
 
-async def test_when_one_part_fails_the_others_are_given_up(server: HubServer, tmp_path: Path) -> None:
+async def test_when_one_shard_fails_the_others_are_given_up(server: HubServer, tmp_path: Path) -> None:
     paths = write_split(tmp_path)
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"no model at all" * 10)
     first = serve_split(server, paths)
     server.add(REPO, paths[2].name, broken)
-    server.bytes_per_second = 300_000.0  # the first part would take twenty seconds
+    server.bytes_per_second = 300_000.0  # the first shard would take twenty seconds
     with pytest.raises(NotAGguf):
         await read_model(server, first)
     assert await sent_in_the_end(server) < 5 * MIB
@@ -319,6 +319,22 @@ def silent_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[threading.Thr
     answered.set()
     for thread in asked:
         thread.join(10)
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NO_PROXY", "localhost"), ("no_proxy", "*")])
+async def test_exceptions_from_a_proxy_that_is_not_set_are_no_proxy(
+    server: HubServer,
+    silent_names: list[threading.Thread],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(type(server), "cdn", "http://slow.example")
+    monkeypatch.setattr(remote_header, "_CONNECT", 0.5)
+    with pytest.raises(HubUnreachable, match="time-out"):
+        await read(server)
+    assert [thread.name for thread in silent_names] == ["look-up of slow.example"]
 
 
 @pytest.mark.parametrize("cancelled", [True, False])

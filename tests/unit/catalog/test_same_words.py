@@ -131,6 +131,18 @@ def test_a_file_with_other_words_is_read_whole(server: HubServer, tmp_path: Path
     assert found[1].fetched > 1_000_000
 
 
+@pytest.mark.parametrize("changes", [{"words": WORDS[:-7]}, {"last": {"quantize.note": "x" * 2 * SPARE}}])
+def test_what_came_in_vain_is_counted_too(server: HubServer, tmp_path: Path, changes: dict[str, Any]) -> None:
+    other, told = replaced(server, tmp_path, **changes), list[int]()
+
+    async def work() -> int:
+        async with RemoteHeaders(Hub(server.endpoint, environment={}), on_progress=told.append) as headers:
+            asked = [headers.read(repo=REPO, commit=DEFAULT_COMMIT, file=file) for file in (ALL[0], other)]
+            return sum([(await each).fetched for each in asked])
+
+    assert asyncio.run(work()) == told[-1]
+
+
 def test_one_other_word_in_the_middle_changes_nothing_that_is_said(server: HubServer, tmp_path: Path) -> None:
     other = replaced(server, tmp_path, words=[*WORDS[:-1], "word x59999"])
     found = read(server, ALL[0], other, one_by_one=True)
