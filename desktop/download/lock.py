@@ -67,13 +67,14 @@ if sys.platform == "win32":
     def release(path: Path, descriptor: int) -> None:
         """Let go of what `acquire` returned, and remove the lock file."""
         os.close(descriptor)
-        # An open file cannot be removed here, so this fails exactly when another process waits for the lock.
-        with contextlib.suppress(PermissionError):
+        # An open file cannot be removed here, so this fails when another process waits for the lock.
+        with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
 
 else:
 
     def release(path: Path, descriptor: int) -> None:
         """Let go of what `acquire` returned, and remove the lock file."""
-        path.unlink(missing_ok=True)  # while the lock is held, so that nobody can lock a file that is going away
+        with contextlib.suppress(OSError):  # one that stays does no harm
+            path.unlink(missing_ok=True)  # while the lock is held, so that nobody can lock a file that is going away
         os.close(descriptor)

@@ -65,6 +65,8 @@ class PartFile:
         """Open or begin the part. A part of something else is discarded. Raises NoRoomForDownload, FileNotSaved."""
         known = read_sidecar(self.destination)
         try:
+            if self.destination.is_dir():  # told now, not when all of it has come
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if known is None or not known[0].is_for(self.file) or self.path.is_symlink():
                 discard_part(self.destination)
             else:
@@ -161,7 +163,7 @@ class PartFile:
             sync_folder(self.destination.parent)
         except OSError as error:
             raise self._explain(error) from error
-        self._sidecar.discard()
+        self._discard()
 
     def close(self, *, note: bool = True) -> None:
         """Close the part; it stays for the next time, unless nothing came at all. note: of what is on the disk."""
@@ -177,10 +179,14 @@ class PartFile:
         self._descriptor = None
         self._sidecar.close()
         if self.done == 0:
-            try:
-                discard_part(self.destination)
-            except OSError as error:
-                _log.info("%s is empty and stays: %s", self.path.name, error)
+            self._discard()
+
+    def _discard(self) -> None:
+        """Remove what is of no use; where it stays nonetheless it does no harm."""
+        try:
+            discard_part(self.destination)
+        except OSError as error:
+            _log.info("what is left of %s stays: %s", self.path.name, error)
 
     def _note(self, claimed: tuple[Range, ...]) -> Sidecar:
         file = self.file

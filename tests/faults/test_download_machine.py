@@ -16,6 +16,7 @@ from desktop.download.part import part_path
 from desktop.download.transfer import download
 from desktop.download.types import DownloadProgress, NoRoomForDownload
 from desktop.errors import AppError
+from desktop.files import FileNotSaved
 from tests.support.hub_server import HubServer
 from tests.support.transfers import FILE, IMPATIENT, REPO, fetch_now, hub_of, leftovers, make_source
 
@@ -153,6 +154,17 @@ def test_a_disk_that_cannot_hold_so_large_a_file_is_named(
     assert not destination.exists()
     fetch_now(server, destination)
     assert server.of("cdn")[-1].range == f"bytes={MIB}-", "what came is kept"
+
+
+def test_a_folder_where_the_file_should_be_is_told_before_a_byte_is_fetched(
+    server: HubServer, destination: Path
+) -> None:
+    destination.mkdir(parents=True)
+    with pytest.raises(FileNotSaved) as raised:
+        fetch_now(server, destination)
+    assert str(destination) in raised.value.explain().message
+    assert server.bytes_sent == 0
+    assert leftovers(destination) == []
 
 
 def test_a_folder_that_may_not_be_written_is_named(server: HubServer, tmp_path: Path) -> None:
