@@ -27,11 +27,8 @@ _STATES = {
     "resolving": "asking the Hub",
     "downloading": "downloading",
     "verifying": "verifying",
-    "done": "verified",
-    "failed": "failed",
-    "paused": "paused",
-    "cancelled": "cancelled",
 }
+"""Of a download that is under way; how it ended is told by the outcome."""
 
 
 class PulledModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,8 +107,8 @@ class _Shown:
 
     def __call__(self, download: "Download") -> None:
         progress = download.progress
-        if progress.state in ("done", "failed", "paused", "cancelled"):
-            return  # told by the outcome
+        if progress.state not in _STATES:
+            return
         percent = 100 * progress.done // progress.total if progress.total else 0
         if self._person:
             width = shutil.get_terminal_size().columns - 1
