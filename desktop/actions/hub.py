@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -145,27 +144,25 @@ async def judge_repos(
 
 
 def hub_file_choice(listing: "HubListing", file: "HubModelFile") -> "CatalogChoice":
-    """What to download for a file of a repository, pinned to the commit of the listing.
-
-    Where several files of the repository have the same quantization, or none, it is told by the file's name.
-    """
-    from desktop.gguf.shards import parse_shard_name
+    """What to download for a file of a repository, pinned to the commit of the listing."""
     from desktop.library.types import CatalogChoice
 
-    name = PurePosixPath(file.file).name
-    shard = parse_shard_name(name)
-    alike = [other for other in listing.models if other.quantization == file.quantization]
-    own_name = shard.stem if shard is not None else name[: -len(".gguf")]
     return CatalogChoice(
         model_id=listing.repo.repo,
         name=listing.repo.name,
-        quantization=file.quantization if file.quantization and len(alike) == 1 else own_name,
+        quantization=file.label,
         repo=listing.repo.repo,
         file=file.file,
         revision=listing.commit,
         size=file.size,
         licence=listing.repo.licence,
     )
+
+
+def hub_reference(listing: "HubListing", file: "HubModelFile") -> str:
+    """Return what MODEL a file is: owner/repo:QUANT where no other file has it, else owner/repo/file.gguf."""
+    repo = listing.repo.repo
+    return f"{repo}:{file.label}" if file.label == file.quantization else f"{repo}/{file.file}"
 
 
 class _Judge:

@@ -1,7 +1,8 @@
-"""What one repository of the Hub holds: its models, whole or in parts, apart from projectors and imatrix files."""
+"""What one repository of the Hub holds: its models, whole or in shards, apart from projectors and imatrix files."""
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -26,15 +27,18 @@ _log = logging.getLogger(__name__)
 class HubModelFile(msgspec.Struct, frozen=True, kw_only=True):
     """A model of a repository, in one file or in several.
 
-    file: path in the repository, of a split model the first part. parts: number of files. size: bytes of all of them.
-    quantization: as the name says, "" where it names none. sha256: of the content, "" for a split model and where the
-    Hub names none. verifiable: whether the Hub names one for each part, so that a download can be checked.
+    file: path in the repository, of a split model the first shard. shards: number of files. size: bytes of all of them.
+    quantization: as the name says, "" where it names none. label: what tells it from the other models of the
+    repository: its quantization, else its name, else its path without the ending. sha256: of the content, "" for a
+    split model and where the Hub names none. verifiable: whether the Hub names one for each shard, so that a download
+    can be checked.
     """
 
     file: str
     quantization: str
+    label: str
     size: int
-    parts: int = 1
+    shards: int = 1
     sha256: str = ""
     verifiable: bool = False
 
@@ -51,7 +55,7 @@ class HubListing(msgspec.Struct, frozen=True, kw_only=True):
     """What a repository holds at one commit.
 
     repo: what the Hub says of it. commit: 40 hexadecimal digits. models: smallest first.
-    left_out: files nobody could use, and models of which a part is missing.
+    left_out: files nobody could use, and models that lack shards.
     """
 
     repo: HubRepo
@@ -124,28 +128,60 @@ def _read(row: msgspec.Raw) -> HubOtherFile | None:
 
 
 def _models(found: Mapping[str, HubOtherFile]) -> tuple[list[HubModelFile], int]:
-    """The models, and how many of them lack a part."""
-    models, broken = list[HubModelFile](), 0
+    """The models, and how many of them lack shards."""
+    whole, broken = dict[str, list[HubOtherFile]](), 0
     for name in found:
         shard = parse_shard_name(name.rpartition("/")[2])
         if shard is not None and shard.index > 1:
             continue
-        if shard is not None and shard.count > MOST_SHARDS:
+        shards = [found.get(str(path)) for path in _shards_of(name)]
+        there = [each for each in shards if each is not None]
+        if shards and len(there) == len(shards):
+            whole[name] = there
+        else:
             broken += 1
-            continue
-        parts = [found.get(str(part)) for part in all_shards(PurePosixPath(name))]
-        whole = [part for part in parts if part is not None]
-        if len(whole) < len(parts):
-            broken += 1
-            continue
-        models.append(
-            HubModelFile(
-                file=name,
-                quantization=quantization_of(name),
-                size=sum(part.size for part in whole),
-                parts=len(whole),
-                sha256=whole[0].sha256 if len(whole) == 1 else "",
-                verifiable=all(part.sha256 for part in whole),
-            )
+    labels = _labels(list(whole))
+    models = [
+        HubModelFile(
+            file=name,
+            quantization=quantization_of(name),
+            label=labels[name],
+            size=sum(shard.size for shard in shards),
+            shards=len(shards),
+            sha256=shards[0].sha256 if len(shards) == 1 else "",
+            verifiable=all(shard.sha256 for shard in shards),
         )
+        for name, shards in whole.items()
+    ]
     return models, broken
+
+
+def _shards_of(name: str) -> tuple[PurePosixPath, ...]:
+    """The paths of all shards, or of the one file; none for a name that promises too many."""
+    shard = parse_shard_name(name.rpartition("/")[2])
+    return () if shard is not None and shard.count > MOST_SHARDS else all_shards(PurePosixPath(name))
+
+
+def _labels(names: Sequence[str]) -> dict[str, str]:
+    """What tells each file from the others."""
+    quantizations = Counter(map(quantization_of, names))
+    kinds = [(told, Counter(map(told, names))) for told in (_own_name, _own_path)]
+
+    def label(name: str) -> str:
+        quantization = quantization_of(name)
+        if quantization and quantizations[quantization] == 1:
+            return quantization
+        texts = (told(name) for told, count in kinds if count[told(name)] == 1)
+        return next((text for text in texts if text.upper() not in quantizations), name)
+
+    return {name: label(name) for name in names}
+
+
+def _own_name(file: str) -> str:
+    return _own_path(file).rpartition("/")[2]
+
+
+def _own_path(file: str) -> str:
+    folder, slash, name = file.rpartition("/")
+    shard = parse_shard_name(name)
+    return folder + slash + (name[: -len(".gguf")] if shard is None else shard.stem)

@@ -15,12 +15,15 @@ from desktop.sizes import gb, gib
 if TYPE_CHECKING:
     from desktop.actions.hub import RepoVerdict
     from desktop.catalog.hub_files import HubListing
-    from desktop.catalog.search import HubPage, HubRepo
+    from desktop.catalog.search import HubPage, HubRepo, HubSort
     from desktop.errors import AppError
     from desktop.fit.types import Choice
     from desktop.services import Services, Survey
 
 _SORTS = ("trending", "downloads", "likes", "updated", "created")
+_USUAL_SORT: "HubSort" = "trending"
+_USUAL_LIMIT = 20
+_OF_A_SEARCH = ("sort", "author", "base", "limit", "next")
 _VERDICTS = {"fits": "fits", "partial": "fits in part", "tight": "tight", "does_not_fit": "does not fit"}
 
 
@@ -29,23 +32,38 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--search", metavar="TEXT", help='search the Hub for GGUF repositories; "" is what is in demand')
     which.add_argument("--files", metavar="OWNER/REPO", help="list the models in a repository of the Hub")
-    parser.add_argument("--sort", choices=_SORTS, default="trending", help="order of a search (default: trending)")
-    parser.add_argument("--author", metavar="OWNER", default="", help="search what this owner published")
-    parser.add_argument("--base", metavar="OWNER/MODEL", default="", help="search quantizations of this model")
-    parser.add_argument("--limit", metavar="N", type=int, default=20, help="repositories of a page (default: 20)")
-    parser.add_argument("--next", metavar="CURSOR", default="", help="the page after the one that named this cursor")
+    parser.add_argument("--sort", choices=_SORTS, help=f"order of a search (default: {_USUAL_SORT})")
+    parser.add_argument("--author", metavar="OWNER", help="search what this owner published")
+    parser.add_argument("--base", metavar="OWNER/MODEL", help="search quantizations of this model")
+    parser.add_argument("--limit", metavar="N", type=int, help=f"repositories of a page (default: {_USUAL_LIMIT})")
+    parser.add_argument("--next", metavar="CURSOR", help="the page after the one that named this cursor")
     parser.add_argument("--fits", action="store_true", help="list only what fits this machine; headers are fetched")
 
 
 def asks_the_hub(arguments: argparse.Namespace) -> bool:
-    """Whether one of the options above was given that needs the Hub. Raises WrongUsage for those that need another."""
+    """Whether the Hub is to be asked. Raises WrongUsage for an option that would have no effect."""
+    given = [name for name in _OF_A_SEARCH if getattr(arguments, name) is not None]
     if arguments.files is not None:
-        return True
-    if arguments.search is not None or arguments.author or arguments.base:
-        return True
-    if arguments.fits or arguments.next:
-        raise WrongUsage(reason="--fits and --next belong to --search or --files")
-    return False
+        _refuse(given, "belongs to a search, not to --files")
+    elif arguments.search is None and arguments.author is None and arguments.base is None:
+        _refuse(given, "belongs to a search: --search, --author or --base")
+        _refuse(["fits"] if arguments.fits else [], "belongs to a search or to --files")
+        return False
+    _refuse(["no-scan"] if arguments.no_scan else [], "belongs to the list of what is on this disk")
+    _check_limit(arguments.limit)
+    return True
+
+
+def _refuse(options: list[str], why: str) -> None:
+    if options:
+        raise WrongUsage(reason=f"--{options[0]} {why}")
+
+
+def _check_limit(limit: int | None) -> None:
+    from desktop.catalog.search import MOST_REPOS
+
+    if limit is not None and not 1 <= limit <= MOST_REPOS:
+        raise WrongUsage(reason=f"--limit {limit} is not between 1 and {MOST_REPOS}")
 
 
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
@@ -54,23 +72,24 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
         await _print_files(arguments, services)
     else:
         await _print_repos(arguments, services)
+    if services.hub.is_token_untold:
+        print_note(
+            "note: the keyring did not tell your token, so the Hub was asked without it; unlock the keyring first"
+        )
     return 0
 
 
 async def _print_repos(arguments: argparse.Namespace, services: "Services") -> None:
     from desktop.actions.hub import search_hub
-    from desktop.catalog.search import MOST_REPOS
 
-    if not 1 <= arguments.limit <= MOST_REPOS:
-        raise WrongUsage(reason=f"--limit {arguments.limit} is not between 1 and {MOST_REPOS}")
     page = await search_hub(
         services,
         arguments.search or "",
-        sort=arguments.sort,
-        limit=arguments.limit,
-        author=arguments.author,
-        base_model=arguments.base,
-        cursor=arguments.next,
+        sort=arguments.sort or _USUAL_SORT,
+        limit=arguments.limit or _USUAL_LIMIT,
+        author=arguments.author or "",
+        base_model=arguments.base or "",
+        cursor=arguments.next or "",
     )
     verdicts = await _judged_repos(services, page) if arguments.fits else None
     repos = [repo for repo in page.repos if verdicts is None or repo.repo in verdicts]
@@ -149,13 +168,17 @@ def repo_as_json(repo: "HubRepo", verdict: "RepoVerdict | None") -> dict[str, An
 
 def listing_as_json(listing: "HubListing", choices: "dict[str, Choice] | None") -> dict[str, Any]:
     """Return the files of a repository as docs/cli.md describes them; with `choices` only those that fit."""
-    from desktop.actions.hub import hub_file_choice
+    from desktop.actions.hub import hub_reference
 
     models = [
         {
-            "id": hub_file_choice(listing, file).id,
-            **msgspec.to_builtins(file),
+            "id": hub_reference(listing, file),
+            "file": file.file,
+            "quantization": file.quantization,
+            "size": file.size,
+            "shards": file.shards,
             "sha256": file.sha256 or None,
+            "verifiable": file.verifiable,
             "fit": choice_as_json(choices[file.file]) if choices is not None else None,
         }
         for file in listing.models
@@ -198,12 +221,12 @@ def _print_table_of_verdicts(verdicts: "list[RepoVerdict]") -> None:
 
 
 def _print_table_of_files(listing: "HubListing", choices: "dict[str, Choice] | None") -> None:
-    from desktop.actions.hub import hub_file_choice
+    from desktop.actions.hub import hub_reference
 
-    head = ("MODEL", "SIZE", "PARTS") if choices is None else ("MODEL", "SIZE", "PARTS", "MEMORY", "TOK/S", "VERDICT")
-    table: list[tuple[str, ...]] = [head]
+    head = ("MODEL", "SIZE", "FILES")
+    table: list[tuple[str, ...]] = [head if choices is None else (*head, "MEMORY", "TOK/S", "VERDICT")]
     for file in listing.models:
-        row = (hub_file_choice(listing, file).id, gb(file.size), str(file.parts))
+        row = (hub_reference(listing, file), gb(file.size), str(file.shards))
         if choices is None:
             table.append(row)
         elif file.file in choices:

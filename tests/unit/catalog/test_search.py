@@ -278,13 +278,33 @@ def test_a_listing_names_models_apart_from_what_lies_beside_them(server: HubServ
         "plain-Q5_K_M.gguf",
     }  # fmt: skip
     split, whole = models["Q8_0/tiny-Q8_0-00001-of-00002.gguf"], models["tiny-F16.gguf"]
-    assert (split.size, split.parts, split.quantization, split.sha256) == (2 * small.size, 2, "Q8_0", "")
+    assert (split.size, split.shards, split.quantization, split.sha256) == (2 * small.size, 2, "Q8_0", "")
     assert split.verifiable
-    assert (whole.size, whole.parts, whole.quantization, whole.sha256) == (9000, 1, "F16", big.sha256)
+    assert (whole.size, whole.shards, whole.quantization, whole.sha256) == (9000, 1, "F16", big.sha256)
     assert not models["plain-Q5_K_M.gguf"].verifiable
     assert [file.file for file in listing.projectors] == ["mmproj-F16.gguf"]
     assert [file.file for file in listing.imatrices] == ["imatrix.dat", "tiny-imatrix.gguf"]
     assert listing.left_out == 2
+
+
+def test_every_model_has_a_label_that_no_other_has(server: HubServer) -> None:
+    repo = "ann/Tiny-1B-GGUF"
+    labels = {
+        "tiny-Q4_K_M.gguf": "Q4_K_M",
+        "a-Q6_K.gguf": "a-Q6_K",
+        "Q6_K.gguf": "Q6_K.gguf",  # without its ending it would be taken for the quantization
+        "v1.5.gguf": "v1.5",
+        "UPPER-Q5_0.GGUF": "Q5_0",
+        "one/same.gguf": "one/same",
+        "two/same.gguf": "two/same",
+        "split-Q8_0-00001-of-00002.gguf": "split-Q8_0",
+        "split-Q8_0-00002-of-00002.gguf": "",
+        "Q8_0/other-Q8_0-00001-of-00001.gguf": "other-Q8_0",
+    }
+    for name in labels:
+        server.add_served(repo, name, server.repositories[repo].files["tiny-Q4_K_M.gguf"])
+    del labels["split-Q8_0-00002-of-00002.gguf"]
+    assert {model.file: model.label for model in listed(server).models} == labels
 
 
 @pytest.mark.parametrize("name", ["../x.gguf", "C:\\x.gguf", "NUL.gguf", "a//b.gguf", "/etc/x.gguf", "a\nb.gguf"])

@@ -1,6 +1,5 @@
 """`snug models --search` and `--files`: the whole program's core talks to a Hub of ours, over the network."""
 
-import argparse
 import asyncio
 import json
 import re
@@ -10,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from desktop.cli import models
+from desktop.catalog.search import HUB_SORTS
+from desktop.cli import hub as cli_hub
 from desktop.cli.main import run_command_line
-from desktop.errors import WrongUsage
+from desktop.library.types import CatalogChoice
 from desktop.paths import user_paths
 from desktop.services import create_services
 from desktop.settings import MINIMUM_SPEED, OFFLINE
@@ -146,14 +146,84 @@ def test_names_of_strangers_steer_no_terminal(server: HubServer, capsys: pytest.
 
 
 @pytest.mark.parametrize(
-    "words", [("--fits",), ("--next", "x"), ("--search", "x", "--limit", "0"), ("--search", "x", "--limit", "101")]
+    ("words", "option"),
+    [
+        (("--fits",), "--fits"),
+        (("--next", "x"), "--next"),
+        (("--sort", "likes"), "--sort"),
+        (("--limit", "5"), "--limit"),
+        (("--search", "x", "--limit", "0"), "--limit"),
+        (("--search", "x", "--limit", "101"), "--limit"),
+        (("--search", "x", "--no-scan"), "--no-scan"),
+        (("--files", REPO, "--no-scan"), "--no-scan"),
+        (("--files", REPO, "--sort", "likes"), "--sort"),
+        (("--files", REPO, "--author", "x"), "--author"),
+        (("--files", REPO, "--base", BASE), "--base"),
+        (("--files", REPO, "--limit", "5"), "--limit"),
+        (("--files", REPO, "--next", "x"), "--next"),
+    ],
 )
-def test_what_does_not_belong_together_is_wrong_usage(words: tuple[str, ...]) -> None:
-    parser = argparse.ArgumentParser()
-    models.add_parser(parser.add_subparsers())
-    arguments = parser.parse_args(["models", *words])
-    with pytest.raises(WrongUsage):
-        asyncio.run(arguments.run(arguments, create_services(user_paths())))
+def test_an_option_that_would_have_no_effect_is_wrong_usage(
+    server: HubServer, words: tuple[str, ...], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"error: {option} ")
+    assert printed.out == ""
+    assert not server.requests
+
+
+def test_the_orders_are_those_of_the_search() -> None:
+    assert tuple(HUB_SORTS) == cli_hub._SORTS
+
+
+def test_every_name_that_is_listed_is_one_that_pull_takes_for_that_file(
+    server: HubServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served = server.repositories[REPO].files["tiny-Q8_0.gguf"]
+    for name in (
+        "other-Q8_0.gguf",
+        "plain.gguf",
+        "v1.5.gguf",
+        "tiny-v1.5-f16.gguf",
+        "Q6_K.gguf",
+        "m-Q6_K.gguf",
+        "UD-Q4_K_XL.gguf",
+        "with space-Q3_K.gguf",
+        "one/same.gguf",
+        "two/same.gguf",
+        "IQ4_XS/s-IQ4_XS-00001-of-00002.gguf",
+        "IQ4_XS/s-IQ4_XS-00002-of-00002.gguf",
+        "lacks-IQ4_XS-00001-of-00002.gguf",
+        "mmproj-BF16.gguf",
+        "m-imatrix.gguf",
+        "m-BF16.gguf",
+    ):
+        server.add_served(REPO, name, served)
+    rows = printed(capsys, "--files", REPO)["models"]
+    assert len(rows) == 14
+    services = create_services(user_paths())
+    for row in rows:
+        meant = services.library.resolve(row["id"], services.catalog)
+        assert isinstance(meant, CatalogChoice), row
+        found = asyncio.run(services.hub.files(repo=meant.repo, file=meant.file, quantization=meant.quantization))
+        assert (meant.repo, found[0].file) == (REPO, row["file"])
+    run("--files", REPO)
+    assert [line.rsplit(maxsplit=3)[0] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        row["id"] for row in rows
+    ]
+    assert f"{REPO}:Q4_K_M" in {row["id"] for row in rows}
+    services.library.close()
+
+
+def test_a_keyring_that_does_not_tell_the_token_is_told(server: HubServer, capsys: pytest.CaptureFixture[str]) -> None:
+    file = create_services(user_paths()).hub_token.file
+    file.parent.mkdir(parents=True)
+    file.write_text("in the keyring")
+    assert run("--search", "tiny") == 0
+    printed = capsys.readouterr()
+    assert REPO in printed.out
+    assert "note: the keyring did not tell your token" in printed.err
 
 
 def test_a_search_and_a_list_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
