@@ -5,10 +5,14 @@ from pathlib import Path
 import pytest
 
 from desktop.catalog.file_names import UnsafeName, quantization_of
+from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
-from desktop.library.errors import UnknownModelButSimilar, UnknownQuantization
+from desktop.library.errors import ModelFileTruncated, UnknownModelButSimilar, UnknownQuantization
+from desktop.library.library import Library
 from desktop.library.references import catalog_choice, hub_choice, looks_like_path, unknown_model
+from desktop.library.types import CatalogChoice
 from tests.support.catalogs import tiny_catalog
+from tests.support.model_files import small_model
 
 
 @pytest.fixture
@@ -82,3 +86,16 @@ def test_paths_are_told_from_names() -> None:
         )
     )
     assert not any(map(looks_like_path, ("qwen3-8b", "owner/repo:Q4_0", "owner/repo/m.gguf", "qwen3-8b:Q4_K_M")))
+
+
+def test_a_model_whose_file_is_not_right_can_be_had_again_as_it_was(library: Library, catalog: Catalog) -> None:
+    path = small_model(library.destination(repo="owner/tiny-GGUF", file="tiny-Q8_0.gguf"))
+    source = HubFile(repo="owner/tiny-GGUF", file=path.name, revision="c" * 40, size=1, sha256="0" * 64, url="")
+    here = library.register(path=path, model_id="tiny-1b", quantization="Q8_0", source=source)
+    assert library.resolve("tiny-1b", catalog, renew=True) == here
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelFileTruncated):
+        library.resolve("tiny-1b", catalog)
+    again = library.resolve("tiny-1b", catalog, renew=True)
+    assert isinstance(again, CatalogChoice)
+    assert (again.id, again.file, again.revision) == ("tiny-1b:Q8_0", path.name, "c" * 40)
