@@ -56,7 +56,7 @@ async def remembered_choices(
 
 def _questions(services: Services, choices: "Sequence[Choice]") -> list[Question]:
     """Where the file of each choice is, or comes from. Blocking: looks into the library."""
-    installed = {(each.model_id, each.quantization): each for each in services.library.installed() if not each.missing}
+    installed = {(each.model_id, each.quantization): each for each in services.library.installed() if each.is_ready}
     return [
         Question(choice, _source(services, choice), installed.get((choice.model_id, choice.quantization)))
         for choice in choices

@@ -18,7 +18,7 @@ from desktop.services import Services
 from desktop.settings import MODELS_FOLDER
 
 if TYPE_CHECKING:
-    from desktop.library.duplicates import DuplicateModels
+    from desktop.library.duplicates import Duplicates
     from desktop.library.importing import ImportedModel
     from desktop.library.removal import RemovedModel
     from desktop.library.scan import ScanProgress, ScanReport
@@ -134,8 +134,8 @@ async def remove_model(services: Services, model: "InstalledModel", *, permanent
     return await asyncio.to_thread(lambda: work_on(services.library, model, permanently=permanently))
 
 
-async def find_duplicates(services: Services, *, on_progress: BytesDone | None = None) -> "tuple[DuplicateModels, ...]":
-    """Return models of the same content, the largest first. Reads files of one size that look alike, once."""
+async def find_duplicates(services: Services, *, on_progress: BytesDone | None = None) -> "Duplicates":
+    """Return models of the same content, and what could not be read. Reads files of one size that look alike, once."""
     from desktop.library.duplicates import find_duplicates as work_on
 
     return await _stoppable(lambda work: work_on(services.library, work), on_progress)

@@ -34,7 +34,7 @@ def find_model(services: Services, reference: str | None) -> "InstalledModel":
     if not reference:
         last = services.settings.get(LAST_MODEL)
         installed = services.library.installed() if last else ()
-        return next((one for one in installed if one.id == last and one.condition == "ready"), None) or starter_model()
+        return next((one for one in installed if one.id == last and one.is_ready), None) or starter_model()
     found = resolve_model(services, reference)
     if isinstance(found, InstalledModel):
         return found

@@ -45,10 +45,8 @@ def check_ready(model: InstalledModel) -> InstalledModel:
 
     Raises ModelFileGone (and ModelFileIsFolder), ModelFileChanged, ModelFileTruncated and ModelFileDamaged.
     """
-    if model.condition != "ready":
+    if not model.is_ready:
         raise _ERRORS[model.condition](model=model.name, path=model.path)
-    if model.missing:
-        raise ModelFileGone(model=model.name, path=model.path)
     return model
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from desktop.errors import FileUnreadable
+from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable
 from desktop.files import explained_read, open_regular
 from desktop.gguf.shards import all_shards
 from desktop.library.found import FoundFiles
@@ -16,6 +16,13 @@ PIECE = 4 << 20
 """Bytes that are read at a time."""
 
 _SAMPLE = 1 << 20
+
+
+class FileBeingWritten(FileUnreadable):
+    """The file changed while it was read."""
+
+    message = QT_TRANSLATE_NOOP("core", "{path} cannot be read: another program is writing to it.")
+    hint = QT_TRANSLATE_NOOP("core", "Wait until that program is done, then try again.")
 
 
 def pieces(path: Path, work: Work) -> Iterator[bytes]:
@@ -49,25 +56,22 @@ def known_sha256(files: FoundFiles, path: Path, work: Work) -> str:
     sha256 = sha256_of(all_shards(path), work)
     with explained_read(path):
         if stamp_of(path) != before:
-            raise FileUnreadable(path=str(path), reason="another program is writing to it")
+            raise FileBeingWritten(path=str(path))
     files.keep_digest(str(path), before, sha256)
     return sha256
 
 
-def look_alike(one: Path, other: Path) -> bool:
-    """Whether beginning, middle and end of two models are the same; then it is worth to read them as a whole.
+def sample_of(path: Path) -> bytes:
+    """Return a digest of the beginning, middle and end of a model's files, and of their sizes.
 
-    Raises FileUnreadable.
+    Models that differ in it differ; where it is the same it is worth to read them as a whole. Raises FileUnreadable.
     """
-    pairs = zip(all_shards(one), all_shards(other), strict=False)
-    return len(all_shards(one)) == len(all_shards(other)) and all(_samples(a) == _samples(b) for a, b in pairs)
-
-
-def _samples(path: Path) -> tuple[bytes, ...]:
-    with explained_read(path), open_regular(path) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        found = []
-        for place in (0, size // 2, max(0, size - _SAMPLE)):
-            stream.seek(place)
-            found.append(stream.read(_SAMPLE))
-        return (size.to_bytes(8, "big"), *found)
+    digest = hashlib.sha256()
+    for shard in all_shards(path):
+        with explained_read(shard), open_regular(shard) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            digest.update(size.to_bytes(8, "big"))
+            for place in (0, size // 2, max(0, size - _SAMPLE)):
+                stream.seek(place)
+                digest.update(stream.read(_SAMPLE))
+    return digest.digest()

@@ -2,10 +2,12 @@
 
 import contextlib
 from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from desktop.library.content import known_sha256, look_alike
+from desktop.errors import FileUnreadable, Phrase
+from desktop.library.content import known_sha256, sample_of
 from desktop.library.library import Library
 from desktop.library.types import InstalledModel
 from desktop.library.work import Work
@@ -14,47 +16,68 @@ from desktop.library.work import Work
 class DuplicateModels(NamedTuple):
     """Models of one content, in the library's order. size: bytes of one of them."""
 
-    sha256: str
     size: int
     models: tuple[InstalledModel, ...]
 
 
-def find_duplicates(library: Library, work: Work | None = None) -> tuple[DuplicateModels, ...]:
-    """Return what takes room more than once, the largest first. Only files of one size that look alike are read.
+class Duplicates(NamedTuple):
+    """What takes room more than once, the largest first. left_out: what could not be read, and why."""
 
-    Raises FileUnreadable and Stopped.
-    """
-    work = work or Work()
-    groups = [group for group in _of_one_size(library) if len(group) > 1]
-    for group in groups:
-        work.expect(sum(model.size for model in group))
-    found: dict[str, list[InstalledModel]] = defaultdict(list)
-    for group in groups:
-        for model in group:
-            found[known_sha256(library.found, Path(model.path), work)].append(model)
-    twice = [DuplicateModels(sha256, same[0].size, tuple(same)) for sha256, same in found.items() if len(same) > 1]
-    return tuple(sorted(twice, key=lambda each: -each.size))
+    groups: tuple[DuplicateModels, ...]
+    left_out: tuple[Phrase, ...] = ()
 
 
-def _of_one_size(library: Library) -> list[list[InstalledModel]]:
-    """Files of one size that look alike; what is one file on the disk by two names is there once."""
-    by_size: dict[int, list[InstalledModel]] = defaultdict(list)
+def find_duplicates(library: Library, work: Work | None = None) -> Duplicates:
+    """Compare what is on this disk. Only files of one size that look alike are read. Raises Stopped."""
+    return _Comparison(library, work or Work()).run()
+
+
+class _Comparison:
+    """Sorts models ever more closely, and leaves out what cannot be read."""
+
+    def __init__(self, library: Library, work: Work) -> None:
+        self._library = library
+        self._work = work
+        self._left_out: list[Phrase] = []
+
+    def run(self) -> Duplicates:
+        groups = self._alike([_each_once(self._library.installed())], lambda model: model.size)
+        groups = self._alike(groups, self._sample)
+        for group in groups:
+            self._work.expect(sum(model.size for model in group))
+        groups = self._alike(groups, self._sha256)
+        found = [DuplicateModels(group[0].size, tuple(group)) for group in groups]
+        return Duplicates(tuple(sorted(found, key=lambda each: -each.size)), tuple(self._left_out))
+
+    def _alike(
+        self, groups: Iterable[Iterable[InstalledModel]], key: Callable[[InstalledModel], Hashable]
+    ) -> list[list[InstalledModel]]:
+        """Part each group into those of one `key`; a model that is alone is in none."""
+        parted: list[list[InstalledModel]] = []
+        for group in groups:
+            by_key: dict[Hashable, list[InstalledModel]] = defaultdict(list)
+            for model in group:
+                try:
+                    by_key[key(model)].append(model)
+                except FileUnreadable as error:
+                    self._left_out.append(Phrase(error.message, error.arguments))
+            parted += [same for same in by_key.values() if len(same) > 1]
+        return parted
+
+    def _sample(self, model: InstalledModel) -> bytes:
+        self._work.check()
+        return sample_of(Path(model.path))
+
+    def _sha256(self, model: InstalledModel) -> str:
+        return known_sha256(self._library.found, Path(model.path), self._work)
+
+
+def _each_once(models: Iterable[InstalledModel]) -> Iterator[InstalledModel]:
+    """Without what is gone; what is one file on the disk by two names is there once."""
     seen: set[tuple[int, int]] = set()
-    for model in library.installed():
+    for model in models:
         with contextlib.suppress(OSError):  # gone
             status = Path(model.path).stat()
             if not model.missing and (status.st_dev, status.st_ino) not in seen:
                 seen.add((status.st_dev, status.st_ino))
-                by_size[model.size].append(model)
-    return [group for same_size in by_size.values() for group in _alike(same_size)]
-
-
-def _alike(models: list[InstalledModel]) -> list[list[InstalledModel]]:
-    groups: list[list[InstalledModel]] = []
-    for model in models:
-        near = next((group for group in groups if look_alike(Path(group[0].path), Path(model.path))), None)
-        if near is None:
-            groups.append([model])
-        else:
-            near.append(model)
-    return groups
+                yield model

@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple
 
 from desktop.catalog.file_names import check_file, printable, quantization_of
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, FileUnreadable
-from desktop.files import explained_read, explained_write, sync_folder, try_hold
+from desktop.files import explained_read, explained_write, locked, sync_folder, try_hold
 from desktop.gguf.header import GgufHeader, read_header
 from desktop.gguf.shards import all_shards
-from desktop.library.content import known_sha256, look_alike, pieces, sha256_of
+from desktop.library.content import known_sha256, pieces, sample_of, sha256_of
 from desktop.library.errors import UnnameableFile
 from desktop.library.facts import kind_of, line_of
 from desktop.library.library import Library
@@ -33,6 +33,7 @@ SPARE = 8 << 20
 
 _MOST_NAMES = 1000
 _LOCK = ".copying"
+_COPIES = "copies"  # beside the database, so that nobody who wants that waits for the disk of the models
 _log = logging.getLogger(__name__)
 
 
@@ -139,7 +140,7 @@ def _of_the_same_content(
     for model in there:
         path = Path(model.path)
         try:
-            if model.size == size and look_alike(path, first):
+            if model.size == size and sample_of(path) == sample_of(first):
                 work.expect(2 * size)
                 if known_sha256(library.found, path, work) == known_sha256(library.found, first, work):
                     return model
@@ -213,7 +214,8 @@ def _new_folder(library: Library, name: str) -> Iterator[Path]:
     While its lock is held it is in use. What a killed process has left there is removed by the next who wants the name.
     """
     models_folder = library.models_folder
-    with library.database.transaction():  # between both steps somebody else would take it for an abandoned one
+    # Between both steps another process would take it for an abandoned one.
+    with locked(library.database.path.with_name(_COPIES)):
         folder = _made(models_folder, name)
         lock = try_hold(folder / _LOCK)
     try:

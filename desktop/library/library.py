@@ -119,27 +119,18 @@ class Library:
 
     def add(self, model: InstalledModel) -> InstalledModel:
         """Write a new entry; one whose id somebody else has is called by its path. Raises FileUnreadable."""
+        row, taken = _row_of(model), {starter.id.lower() for starter in _starter()}
         with self.database.transaction():  # another process may want the same name
-            taken = {each.id.lower() for each in self.installed() if each.path != model.path}
-            return self.save(msgspec.structs.replace(model, id=model.path) if model.id.lower() in taken else model)
+            if model.id.lower() in taken | self._ids_of_others(model.path):
+                row["id"] = model.path
+            self._write(row)
+        return _with_condition(row)
 
     def save(self, model: InstalledModel) -> InstalledModel:
         """Write an entry as its file is now, and return it. Raises FileUnreadable."""
-        path = Path(model.path)
-        with explained_read(path):
-            now = stamp_of(path)
-        facts = read_facts(path) or FileFacts()
-        values = {name: getattr(model, name, None) for name in _COLUMNS.split(", ")} | {
-            "size": now.size,
-            "stamp": now.stamp,
-            "architecture": facts.architecture or model.architecture,
-            "context": facts.context or model.context,
-            "problem": "",
-        }
-        marks = ", ".join("?" * len(values))
-        sql = f"INSERT OR REPLACE INTO models ({_COLUMNS}) VALUES ({marks})"  # noqa: S608 - constants
-        self.database.execute(sql, tuple(values.values()))
-        return self._by_id(model.id)
+        row = _row_of(model)
+        self._write(row)
+        return _with_condition(row)
 
     def judge(self, model: InstalledModel, stamp: FileStamp, problem: FileProblem) -> None:
         """Note what somebody found who has read the whole file when it looked like `stamp`."""
@@ -199,7 +190,7 @@ class Library:
         Raises what `find` raises, UnknownQuantization and UnsafeName.
         """
         found = self._match(reference) or self._by_path(reference)
-        if found is not None and (found.condition == "ready" if renew else not found.missing):
+        if found is not None and (found.is_ready if renew else not found.missing):
             return check_ready(found)
         choice = origin_of(found) if renew and found is not None else None  # in this quantization, of this commit
         choice = choice or catalog_choice(reference, catalog) or hub_choice(reference)
@@ -242,6 +233,20 @@ class Library:
             if model.path not in paths and model.source not in off:
                 yield msgspec.structs.replace(model, id=model.path) if model.id in ids else model
 
+    def _ids_of_others(self, path: str) -> set[str]:
+        """What other files than `path` are called, in lower case; without a look at any file."""
+        rows = self.database.read(
+            "SELECT id FROM models WHERE path != ?1 UNION SELECT id FROM found WHERE path != ?1 AND kind = 'model' "
+            "AND path NOT IN (SELECT path FROM hidden)",
+            (path,),
+        )
+        return {key.lower() for (key,) in rows}
+
+    def _write(self, row: dict[str, Any]) -> None:
+        marks = ", ".join("?" * len(row))
+        sql = f"INSERT OR REPLACE INTO models ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 - constants
+        self.database.execute(sql, tuple(row.values()))
+
     def _look_again(self) -> list[Path]:
         """Bring entries up to date that nothing says must stay as they were; returns the paths of all entries.
 
@@ -250,9 +255,13 @@ class Library:
         rows = self.database.read(f"SELECT {_COLUMNS} FROM models")  # noqa: S608 - a constant
         models = [(_model(row), dict(zip(_COLUMNS.split(", "), row, strict=True))["stamp"]) for row in rows]
         for model, stamp in models:
-            renewed = model.condition == "changed" and model.source == "folder" and not model.sha256
-            if renewed or (stamp == 0 and model.condition == "ready"):
-                self.save(model)
+            of_the_persons = model.source == "folder" and not model.sha256
+            renewed = of_the_persons and model.condition in ("changed", "truncated")
+            if renewed or (stamp == 0 and model.is_ready):
+                try:
+                    self.save(model)
+                except FileUnreadable as error:  # it stays as it was
+                    _log.info("not looked at again: %s", error)
         return [Path(model.path) for model in (*_starter(), *(model for model, _ in models))]
 
     def _match(self, reference: str) -> InstalledModel | None:
@@ -269,20 +278,16 @@ class Library:
             and model.model_id.lower() == model_id.lower()
             and quantization in ("", model.quantization.upper())
         ]
-        return max(fitting, key=lambda model: (not model.missing, model.source == "snug", model.added), default=None)
+        return max(fitting, key=_fitness, default=None)
 
     def _installed_as(self, choice: CatalogChoice) -> InstalledModel | None:
         """By the file where both name one: a repository may have several of one quantization."""
         for model in self.installed():
             known = bool(choice.file and model.repo)
             same = (model.repo, model.file) == (choice.repo, choice.file) if known else model.id == choice.id
-            if model.condition == "ready" and same:
+            if model.is_ready and same:
                 return model
         return None
-
-    def _by_id(self, key: str) -> InstalledModel:
-        row = self.database.read(f"SELECT {_COLUMNS} FROM models WHERE id = ?", (key,))[0]  # noqa: S608 - a constant
-        return _model(row)
 
     def _by_path(self, reference: str) -> InstalledModel | None:
         if "\0" in reference or not (looks_like_path(reference) or _is_file(Path(reference))):
@@ -329,9 +334,28 @@ def _described(path: Path) -> InstalledModel:
     )
 
 
+def _fitness(model: InstalledModel) -> tuple[bool, bool, bool, float]:
+    """Which of several to take: the larger, the better."""
+    return model.is_ready, not model.missing, model.source == "snug", model.added
+
+
+def _row_of(model: InstalledModel) -> dict[str, Any]:
+    """The columns of an entry, with what its file is now. Raises FileUnreadable."""
+    path = Path(model.path)
+    with explained_read(path):
+        now = stamp_of(path)
+    facts = read_facts(path) or FileFacts(problem="damaged")
+    return {name: getattr(model, name, None) for name in _COLUMNS.split(", ")} | {
+        "size": now.size,
+        "stamp": now.stamp,
+        "architecture": facts.architecture or model.architecture,
+        "context": facts.context or model.context,
+        "problem": facts.problem,
+    }
+
+
 def _model(row: tuple[Any, ...]) -> InstalledModel:
-    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    return _with_condition(values)
+    return _with_condition(dict(zip(_COLUMNS.split(", "), row, strict=True)))
 
 
 _NOT_OF_A_MODEL = ("root", "kind")
@@ -344,7 +368,7 @@ def _found_model(row: tuple[Any, ...]) -> InstalledModel:
     return _with_condition(values)
 
 
-def _with_condition(values: dict[str, Any]) -> InstalledModel:
-    known = FileStamp(values["size"], values.pop("stamp"))
-    condition = condition_of(Path(values["path"]), known, values.pop("problem"))
-    return InstalledModel(**values, condition=condition, missing=condition in ("gone", "folder"))
+def _with_condition(row: dict[str, Any]) -> InstalledModel:
+    values = {name: value for name, value in row.items() if name not in ("stamp", "problem")}
+    known = FileStamp(row["size"], row["stamp"])
+    return InstalledModel(**values, condition=condition_of(Path(row["path"]), known, row["problem"]))

@@ -94,7 +94,7 @@ def loadable_keys(installed: Iterable[InstalledModel], catalog: Catalog) -> set[
 
     So what LM Studio or the Hub cache has of the catalog needs no download.
     """
-    ready = [model for model in installed if model.condition == "ready" and not model.missing]
+    ready = [model for model in installed if model.is_ready]
     files = {(model.repo, model.file) for model in ready if model.repo}
     offered = ((model.id, each) for model in catalog.models for each in model.quantizations)
     same = {(model_id, each.name) for model_id, each in offered if (each.repo, each.file) in files}

@@ -2,11 +2,11 @@
 
 import contextlib
 import logging
-import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from desktop.files import explained_write
+from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.gguf.shards import all_shards
 from desktop.library.errors import NotOursToRemove
 from desktop.library.library import Library
@@ -17,6 +17,15 @@ Removal = Literal["trashed", "deleted", "forgotten", "hidden"]
 """In the trash; deleted for good; the entry of a file that is gone; somebody else's file, which stays."""
 
 _log = logging.getLogger(__name__)
+
+
+class NotDeleted(AppError):
+    """The system refuses to delete a file."""
+
+    message = QT_TRANSLATE_NOOP("core", "{path} could not be deleted: {reason}")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Check that you may write to its folder and that no program uses it; then remove the model again."
+    )
 
 
 class RemovedModel(NamedTuple):
@@ -30,30 +39,41 @@ class RemovedModel(NamedTuple):
 def remove_model(library: Library, model: InstalledModel, *, permanently: bool = False) -> RemovedModel:
     """Move the files of a model of ours to the trash, or delete them; hide what is somebody else's.
 
-    Raises NotOursToRemove for what came with the set-up, NoTrash (nothing was removed), FileNotSaved.
+    Of a split model some may be gone already; what is left goes. Raises NotOursToRemove for what came with the set-up,
+    NoTrash (nothing was removed) or PartlyInTrash, and NotDeleted.
     """
     if model.bundled:
         raise NotOursToRemove(model=model.name)
     path = Path(model.path)
-    shards = [shard for shard in all_shards(path) if os.path.lexists(shard)]  # some may be gone since it was listed
-    if model.missing or not shards:
-        library.forget(model)
+    files = [shard for shard in all_shards(path) if shard.is_symlink() or shard.is_file()]
+    if not files:
+        _forget(library, model)
         return RemovedModel(model, "forgotten")
     if not (model.ours_to_remove and library.is_ours(path)):
-        library.forget(model, hide=True)
+        _forget(library, model, hide=True)
         return RemovedModel(model, "hidden")
-    for shard in reversed(shards):  # without its first one, a split model is none
-        if permanently:
-            with explained_write(shard):
-                shard.unlink(missing_ok=True)
-        else:
-            move_to_trash(shard)
+    if permanently:
+        _delete(reversed(files))
+    else:
+        move_to_trash(files[::-1])  # without its first one, a split model is none
     _log.info("removed %s: %s", model.id, "for good" if permanently else "to the trash")
     _remove_empty_folders(path.parent, library.models_folder)
-    for entry in library.installed():  # a file of the catalog's may have been downloaded by its name on the Hub, too
-        if entry.path == model.path:
-            library.forget(entry)
-    return RemovedModel(model, "deleted" if permanently else "trashed", tuple(map(str, shards)))
+    _forget(library, model)
+    return RemovedModel(model, "deleted" if permanently else "trashed", tuple(map(str, files)))
+
+
+def _delete(files: Iterable[Path]) -> None:
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise NotDeleted(path=str(file), reason=error.strerror or str(error), detail=error) from error
+
+
+def _forget(library: Library, model: InstalledModel, *, hide: bool = False) -> None:
+    """With every other entry of its file: one of the catalog may have been downloaded by its name on the Hub, too."""
+    for entry in (model, *(other for other in library.installed() if other.path == model.path)):
+        library.forget(entry, hide=hide)
 
 
 def _remove_empty_folders(folder: Path, end: Path) -> None:

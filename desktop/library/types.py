@@ -1,8 +1,11 @@
 """Values of the library: what is installed on this disk."""
 
+from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
+
+from desktop.gguf.shards import parse_shard_name
 
 Source = Literal["snug", "folder", "lm-studio", "jan", "gpt4all", "ollama", "huggingface"]
 """Whose a file is: ours (set-up, download, models folder), the person's own folder, or another program's."""
@@ -24,12 +27,11 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     size: bytes of the file.
     added: when it was installed, seconds since 1970; 0 for what came with the set-up or was named by path.
     bundled: came with the set-up, so it is not ours to remove.
-    missing: the library knows it, but the file is gone.
     licence: SPDX name where it is known.
     sha256: hexadecimal, "" when nobody computed it.
     repo, file, revision: where it came from on the Hub, "" when it did not.
     source: whose the file is. Only what is "snug" and not bundled is ours to remove.
-    condition: whether it can be loaded; what else is wrong than that the file is gone. Only "ready" can.
+    condition: what is known of its file.
     architecture: as the header says, "" when nobody looked. context: tokens it was trained for, 0 likewise.
     """
 
@@ -41,7 +43,6 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     added: float = 0.0
     bundled: bool = False
-    missing: bool = False
     licence: str = ""
     sha256: str = ""
     repo: str = ""
@@ -53,9 +54,24 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     context: int = 0
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it can be loaded: what counts as installed wherever something could be downloaded instead."""
+        return self.condition == "ready"
+
+    @property
+    def missing(self) -> bool:
+        """Whether the library knows it, but its file is not there."""
+        return self.condition in ("gone", "folder")
+
+    @property
     def ours_to_remove(self) -> bool:
         """Whether removing it moves its files to the trash; of anything else only the entry is forgotten."""
         return self.source == "snug" and not self.bundled
+
+    @property
+    def is_split(self) -> bool:
+        """Whether it lies in several files."""
+        return parse_shard_name(Path(self.path).name) is not None
 
     @property
     def sampling_id(self) -> str:
@@ -70,6 +86,7 @@ class CatalogChoice(msgspec.Struct, frozen=True, kw_only=True):
     file: path in the repository, of a split file the first shard; "" until the Hub was asked which file carries
         `quantization`.
     revision: branch or commit to ask for. size: bytes of all shards, None while it is not known.
+    sha256: of `file` at that commit, "" while it is not known.
     """
 
     model_id: str
@@ -80,6 +97,7 @@ class CatalogChoice(msgspec.Struct, frozen=True, kw_only=True):
     revision: str = "main"
     size: int | None = None
     licence: str = ""
+    sha256: str = ""
 
     @property
     def id(self) -> str:

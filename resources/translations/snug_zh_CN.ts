@@ -4507,11 +4507,11 @@ Log: {log}</source>
     </message>
     <message>
         <source>{path} cannot be moved to the trash: it lies on another machine.</source>
-        <translation type="unfinished"></translation>
+        <translation>无法将 {path} 移到回收站：它位于另一台机器上。</translation>
     </message>
     <message>
-        <source>These files of the model are in the trash already: {names}. Put them back, or delete the rest for good.</source>
-        <translation type="unfinished"></translation>
+        <source>These files of it are in the trash already: {names}. Put them back, or delete the rest for good.</source>
+        <translation>该模型的这些文件已在回收站中：{names}。请把它们放回原处，或将其余文件彻底删除。</translation>
     </message>
     <message>
         <source>The content of {model} is not what its publisher says: {path}</source>
@@ -4523,19 +4523,19 @@ Log: {log}</source>
     </message>
     <message>
         <source>{path} cannot be read: another program is writing to it.</source>
-        <translation type="unfinished"></translation>
+        <translation>无法读取 {path}：另一个程序正在写入它。</translation>
     </message>
     <message>
         <source>Wait until that program is done, then try again.</source>
-        <translation type="unfinished"></translation>
+        <translation>请等那个程序写完后再试。</translation>
     </message>
     <message>
         <source>{path} could not be deleted: {reason}</source>
-        <translation type="unfinished"></translation>
+        <translation>无法删除 {path}：{reason}</translation>
     </message>
     <message>
         <source>Check that you may write to its folder and that no program uses it; then remove the model again.</source>
-        <translation type="unfinished"></translation>
+        <translation>请确认您可以写入它所在的文件夹，且没有程序在使用它；然后再次移除该模型。</translation>
     </message>
 </context>
 </TS>

@@ -10,7 +10,7 @@ import pytest
 from desktop.errors import DiskFull
 from desktop.library.importing import NoRoomToCopy, import_model
 from desktop.library.library import Library
-from desktop.library.removal import remove_model
+from desktop.library.removal import NotDeleted, remove_model
 from desktop.library.trash import NoTrash
 from desktop.library.work import Work
 from tests.faults.test_download_machine import MIB, small_disk
@@ -67,4 +67,7 @@ def test_another_disk_has_a_trash_of_its_own_or_none(tmp_path: Path) -> None:
             subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
             with pytest.raises(NoTrash):
                 remove_model(library, library.find("b"))
+            with pytest.raises(NotDeleted) as raised:
+                remove_model(library, library.find("b"), permanently=True)
+            assert "Read-only file system" in raised.value.explain().message
             assert library.find("b").condition == "ready"

@@ -54,7 +54,7 @@ def library(view: ModelsView) -> None:
     show_models(view, TWO_CARDS)
     sources: tuple[Source, ...] = ("snug", "lm-studio", "ollama", "huggingface", "folder")
     models = [_installed(choice, source) for choice, source in zip(_choices(), sources, strict=False)]
-    models[1] = msgspec.structs.replace(models[1], missing=True, condition="gone")
+    models[1] = msgspec.structs.replace(models[1], condition="gone")
     models[3] = msgspec.structs.replace(models[3], condition="changed")
     view.set_installed([STARTER, *models], STARTER.id)
     view.installed.set_progress(models[0].id, "Checking … 42 %")

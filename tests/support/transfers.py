@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import struct
 from pathlib import Path
 
 from desktop.catalog.hub import Hub
@@ -22,9 +23,10 @@ MANY = TransferOptions(
 
 
 def make_source(folder: Path, *, size: int = 3_000_000, seed: int = 1) -> Path:
-    """Write a file in which no two places are alike."""
+    """Write a file in which no two places are alike, behind a header that is whole and says nothing."""
     source = folder / f"source-{size}-{seed}.gguf"
-    source.write_bytes(random.Random(seed).randbytes(size))
+    header = b"GGUF" + struct.pack("<IQQ", 3, 0, 0)  # version, tensors, metadata
+    source.write_bytes(header + random.Random(seed).randbytes(size - len(header)))
     return source
 
 

@@ -186,7 +186,7 @@ def test_a_long_library_is_opened_with_a_click_and_the_model_in_use_is_always_th
         ({"bundled": True}, ["Check the file", "Show in its folder"]),
         ({"source": "snug"}, ["Check the file", "Show in its folder", "Move to the trash"]),
         ({"source": "ollama"}, ["Check the file", "Show in its folder", "Take off the list"]),
-        ({"missing": True, "condition": "gone"}, ["Take off the list"]),
+        ({"condition": "gone"}, ["Take off the list"]),
     ],
 )
 def test_what_may_be_done_with_a_model_depends_on_whose_it_is(
@@ -215,7 +215,7 @@ def test_what_may_be_done_with_a_model_depends_on_whose_it_is(
     ],
 )
 def test_a_model_that_cannot_be_loaded_says_why(view: ModelsView, condition: Condition, text: str) -> None:
-    view.set_installed([_model(condition=condition, missing=condition == "gone")], "")
+    view.set_installed([_model(condition=condition)], "")
     assert text in words(view)
     chat = next(each for each in view.installed.findChildren(Button) if each.accessibleName() == "Chat with Model 1")
     assert not chat.isEnabled()

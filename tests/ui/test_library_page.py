@@ -1,18 +1,21 @@
 """What a person does with the models on the disk, on the models page: real library, real files."""
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QPushButton
 
-from desktop.library.trash import NoTrash
+from desktop.library.trash import NoTrash, PartlyInTrash
 from desktop.library.types import InstalledModel
 from desktop.ui.widgets.labels import PlainLabel
 from tests.support.catalogs import tiny_catalog
-from tests.support.model_files import small_model, truncated_model
+from tests.support.model_files import small_model, split_model, truncated_model
 from tests.support.page_person import PagePerson
 from tests.support.page_values import machine
 
@@ -119,8 +122,8 @@ def install(page: PagePerson) -> InstalledModel:
 
 
 def test_without_a_trash_deleting_for_good_is_offered(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_trash(path: Path) -> None:
-        raise NoTrash(path=str(path), reason="no trash on this disk")
+    def no_trash(paths: Sequence[Path]) -> None:
+        raise NoTrash(path=str(paths[0]), reason="no trash on this disk")
 
     monkeypatch.setattr("desktop.library.removal.move_to_trash", no_trash)
     model = install(page)
@@ -178,13 +181,63 @@ def test_a_model_is_shown_in_its_folder(page: PagePerson, monkeypatch: pytest.Mo
         places.append(url.toLocalFile())
         return len(places) < 2
 
+    async def select(file: Path) -> bool:
+        return file.name == "of a system that can"
+
+    monkeypatch.setattr("desktop.ui.reveal._select", select)
     monkeypatch.setattr(QDesktopServices, "openUrl", open_url)
     model = install(page)
     opened(page)
     page.view.installed.reveal_requested.emit(model)
-    assert places == [str(Path(model.path).parent)]
+    page.until("the folder", lambda: places == [str(Path(model.path).parent)])
     page.view.installed.reveal_requested.emit(model)
-    assert "No file manager could be started." in told(page)
+    page.until("the words", lambda: "No file manager could be started." in told(page))
+
+
+def test_a_check_has_ended_before_its_model_is_removed(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = install(page)
+    os.truncate(model.path, 2 << 30)  # a hole: it takes its time to read
+    library = page.services.library
+    model = library.save(msgspec.structs.replace(model, sha256="0" * 64))
+    beside: list[str] = []
+
+    def look_around(_paths: Sequence[Path]) -> None:
+        beside.extend(thread.name for thread in threading.enumerate() if thread.name == "library")
+
+    monkeypatch.setattr("desktop.library.removal.move_to_trash", look_around)
+    opened(page)
+    page.view.installed.verify_requested.emit(model)
+    page.until("the check", lambda: "Checking" in words(page))
+    page.live(0.1)
+    page.view.installed.remove_requested.emit(model)
+    page.view.installed.verify_requested.emit(model)
+    page.until("the end", lambda: "Downloaded is in the trash now." in told(page))
+    assert beside == []
+    assert "Checking" not in words(page)
+
+
+def test_what_is_left_of_a_split_model_can_be_deleted(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_half_way(paths: Sequence[Path]) -> None:
+        paths[0].unlink()
+        raise PartlyInTrash(path=str(paths[1]), reason="no room", names=paths[0].name)
+
+    monkeypatch.setattr("desktop.library.removal.move_to_trash", fail_half_way)
+    shards = split_model(page.services.library.models_folder / "owner" / "large-GGUF")
+    model = page.services.library.register(path=shards[0], model_id="large", quantization="Q8_0", name="Large")
+    opened(page)
+    page.view.installed.remove_requested.emit(model)
+    page.until("the offer", lambda: any(notice.action == "Delete for good" for notice in page.notices))
+    offer = next(notice for notice in page.notices if notice.action)
+    assert shards[2].name in offer.hint
+    page.until("the row", lambda: "The file is gone" in words(page))
+    left = model_named(page, "Large")
+    menu = page.view.installed.menu_of(left)
+    assert [action.text() for action in menu.actions()] == ["Move to the trash"]
+    menu.deleteLater()
+    assert offer.on_action is not None
+    offer.on_action()
+    page.until("the words", lambda: "Large was deleted." in told(page))
+    assert not any(shard.exists() for shard in shards)
 
 
 @pytest.mark.allow_log("file")

@@ -316,7 +316,9 @@ def test_models_on_the_disk_can_be_chatted_with_unless_their_file_is_gone(view: 
     here = InstalledModel(
         id="a:Q4", model_id="a", name="Model A", quantization="Q4", path="/a", size=98_000_000, bundled=True
     )
-    gone = InstalledModel(id="b:Q4", model_id="b", name="Model B", quantization="Q4", path="/b", size=1, missing=True)
+    gone = InstalledModel(
+        id="b:Q4", model_id="b", name="Model B", quantization="Q4", path="/b", size=1, condition="gone"
+    )
     view.set_installed([here, gone], "a:Q4")
     settle()
     text = words(view)

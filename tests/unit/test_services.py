@@ -39,6 +39,7 @@ from desktop.settings import (
 )
 from desktop.settings_store import SettingsStore
 from tests.support.catalogs import tiny_catalog
+from tests.support.model_files import small_model
 
 GIB = 1 << 30
 PROFILE = HardwareProfile(
@@ -194,8 +195,7 @@ def test_closing_ends_the_engine(services: Services, engine: Engine) -> None:
 
 
 def test_the_model_that_was_used_last_is_the_default_while_it_is_there(services: Services, tmp_path: Path) -> None:
-    file = tmp_path / "chosen.gguf"
-    file.write_bytes(b"GGUF")
+    file = small_model(tmp_path / "chosen.gguf")
     services.library.register(path=file, model_id="m", quantization="Q8_0", name="Chosen", licence="MIT", source=None)
     services.settings.set(LAST_MODEL, "m:Q8_0")
     assert find_model(services, None).name == "Chosen"
@@ -205,8 +205,7 @@ def test_the_model_that_was_used_last_is_the_default_while_it_is_there(services:
 
 def test_what_the_settings_name_comes_before_what_was_used_last(services: Services, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        file = tmp_path / f"{name}.gguf"
-        file.write_bytes(b"GGUF")
+        file = small_model(tmp_path / f"{name}.gguf")
         services.library.register(path=file, model_id=name, quantization="Q8_0", name=name, licence="", source=None)
     services.settings.set(LAST_MODEL, "a:Q8_0")
     services.settings.set(DEFAULT_MODEL, "b:Q8_0")

@@ -110,7 +110,7 @@ async def test_import_verify_and_duplicates_tell_how_far_they_are(services: Serv
     assert (await verify_model(services, model)).proof == "structure"
     other = await add_folder(services, small_model(tmp_path / "b" / "n.gguf").parent)
     await scan_library(services)
-    (group,) = await find_duplicates(services)
+    (group,) = (await find_duplicates(services)).groups
     assert {Path(each.path) for each in group.models} == {Path(model.path), other / "n.gguf"}
     hidden = await remove_model(services, next(each for each in group.models if each.source == "folder"))
     assert hidden.outcome == "hidden"

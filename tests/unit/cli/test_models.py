@@ -36,9 +36,7 @@ def run_verb(services: Any, *words: str) -> int:
 
 
 def install(services: Any) -> Path:
-    path: Path = services.library.destination(repo="owner/tiny-GGUF", file="tiny-Q8_0.gguf")
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"GGUF")
+    path = small_model(services.library.destination(repo="owner/tiny-GGUF", file="tiny-Q8_0.gguf"))
     services.library.register(path=path, model_id="tiny-1b", quantization="Q8_0", name="Tiny 1B")
     return path
 

@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,19 +13,24 @@ from desktop.catalog.hub import HubFile
 from desktop.database import open_database
 from desktop.errors import FileUnreadable
 from desktop.gguf.errors import NotAGguf
-from desktop.library.errors import ModelFileGone, UnknownModel, UnnameableFile
+from desktop.library.errors import (
+    ModelFileDamaged,
+    ModelFileGone,
+    ModelFileTruncated,
+    UnknownModel,
+    UnnameableFile,
+)
+from desktop.library.importing import import_model
 from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.stores.place import Place
 from desktop.library.types import CatalogChoice, InstalledModel
 from tests.support.catalogs import tiny_catalog
-from tests.support.model_files import small_model
+from tests.support.model_files import small_model, truncated_model
 
 
 def install(library: Library, *, quantization: str = "Q4_K_M", file: str = "") -> InstalledModel:
-    path = library.destination(repo="owner/tiny-GGUF", file=file or f"tiny-{quantization}.gguf")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"GGUF")
+    path = small_model(library.destination(repo="owner/tiny-GGUF", file=file or f"tiny-{quantization}.gguf"))
     return library.register(path=path, model_id="tiny-1b", quantization=quantization, name="Tiny 1B")
 
 
@@ -113,6 +120,72 @@ def test_a_link_that_leads_out_of_the_models_folder_is_refused(library: Library,
 def test_registering_a_file_that_is_not_there_is_refused(library: Library, tmp_path: Path) -> None:
     with pytest.raises(FileUnreadable):
         library.register(path=tmp_path / "none.gguf", model_id="x", quantization="")
+
+
+def test_a_file_whose_header_is_wrong_is_listed_as_that(library: Library, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.gguf"
+    letter.write_text("Dear Sir, this is a letter and not a model at all.")
+    for path, condition in ((truncated_model(tmp_path / "short.gguf"), "truncated"), (letter, "damaged")):
+        model = library.register(path=path, model_id=path.stem, quantization="")
+        assert model.condition == library.entry(path.stem).condition == condition
+        with pytest.raises((ModelFileTruncated, ModelFileDamaged)):
+            library.find(path.stem)
+
+
+def test_a_file_that_was_replaced_is_looked_at_again(library: Library, place: Place, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "m.gguf", name="A long name of the first one")
+    library.add(InstalledModel(id="m", model_id="", name="M", quantization="", path=str(path), size=0, source="folder"))
+    for write, before, after in (
+        (small_model, "truncated", "ready"),  # whole, but smaller than the one before
+        (truncated_model, "truncated", "truncated"),
+        (small_model, "changed", "ready"),
+    ):
+        write(path)
+        assert library.entry("m").condition == before
+        library.scan(place=place)
+        assert library.entry("m").condition == after
+
+
+def test_a_scan_passes_over_a_model_that_cannot_be_looked_at_again(
+    library: Library, place: Place, tmp_path: Path
+) -> None:
+    path = small_model(tmp_path / "m.gguf")
+    library.add(InstalledModel(id="m", model_id="", name="M", quantization="", path=str(path), size=0, source="folder"))
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+    assert library.entry("m").condition == "truncated"
+    library.scan(place=place)
+    assert library.entry("m").condition == "truncated"
+
+
+def test_of_several_the_one_that_can_be_used_is_taken(library: Library) -> None:
+    here = install(library, quantization="Q4_K_M")
+    broken = install(library, quantization="Q8_0")
+    truncated_model(Path(broken.path))
+    assert library.find("tiny-1b") == here
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_slow_disk_keeps_nobody_from_writing(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copy: bool
+) -> None:
+    other = open_database(tmp_path / "library.sqlite3", name="library", migrations=MIGRATIONS, patience=0.05)
+    for number in range(3):
+        install(library, quantization=f"Q{number}_0")
+    path = small_model(tmp_path / "m.gguf", fill=1)
+
+    def while_others_write(look: Callable[..., Any]) -> Callable[..., Any]:
+        def slow(*arguments: Any, **more: Any) -> Any:
+            other.execute("INSERT OR REPLACE INTO hidden VALUES ('written meanwhile')")
+            return look(*arguments, **more)
+
+        return slow
+
+    with monkeypatch.context() as patched:
+        for name in ("stat", "mkdir", "open", "scandir"):
+            patched.setattr(os, name, while_others_write(getattr(os, name)))
+        assert import_model(library, path, copy=copy).outcome == ("copied" if copy else "added")
+    other.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")

@@ -9,7 +9,7 @@ from desktop.library.errors import NotOursToRemove, UnknownModel
 from desktop.library.library import Library
 from desktop.library.removal import remove_model
 from desktop.library.stores.place import Place
-from desktop.library.trash import NoTrash, move_to_trash
+from desktop.library.trash import NoTrash, PartlyInTrash, move_to_trash
 from desktop.library.types import InstalledModel
 from tests.support.model_files import small_model, split_model
 
@@ -112,7 +112,7 @@ def test_a_model_that_is_gone_is_forgotten_and_comes_back_with_its_file(library:
 
 def test_two_files_of_one_name_both_fit_into_the_trash(trash: Path, tmp_path: Path) -> None:
     for folder in ("a", "b"):
-        move_to_trash(small_model(tmp_path / folder / "m.gguf"))
+        move_to_trash([small_model(tmp_path / folder / "m.gguf")])
     assert len(list((trash / "files").iterdir())) == 2
 
 
@@ -128,8 +128,53 @@ def test_of_a_split_model_what_is_left_goes(library: Library, trash: Path) -> No
     shards = split_model(library.models_folder / "owner" / "large-GGUF")
     model = library.register(path=shards[0], model_id="large", quantization="Q8_0")
     shards[1].unlink()
-    assert remove_model(library, model).paths == (str(shards[0]), str(shards[2]))
+    left = library.entry(model.id)
+    assert left.missing
+    assert remove_model(library, left).paths == (str(shards[0]), str(shards[2]))
+    assert not any(shard.exists() for shard in shards)
     assert len(list((trash / "files").iterdir())) == 2
+
+
+def test_what_cannot_be_moved_is_told_before_anything_is(library: Library, trash: Path) -> None:
+    shards = split_model(library.models_folder / "owner" / "large-GGUF")
+    model = library.register(path=shards[0], model_id="large", quantization="Q8_0")
+    shards[0].unlink()
+    shards[0].symlink_to("nowhere")
+    with pytest.raises(NoTrash) as raised:
+        remove_model(library, model)
+    assert "Nothing was removed" in raised.value.explain().hint
+    assert shards[1].is_file()
+    assert shards[2].is_file()
+    assert not trash.exists()
+
+
+def test_a_trash_that_fails_half_way_says_what_is_in_it(library: Library, trash: Path) -> None:
+    longest = 255 - len(".trashinfo") - len("-00001-of-00003.gguf")
+    shards = split_model(library.models_folder / "owner" / "large-GGUF", stem="x" * longest)
+    model = library.register(path=shards[0], model_id="large", quantization="Q8_0")
+    (trash / "files").mkdir(parents=True)
+    (trash / "files" / shards[0].name).write_text("of this name there is one, and no room for a longer one")
+    with pytest.raises(PartlyInTrash) as raised:
+        remove_model(library, model)
+    message, hint = raised.value.explain()
+    assert str(shards[0]) in message
+    assert f"{shards[2].name}, {shards[1].name}" in hint
+    assert "Nothing was removed" not in hint
+    assert [shard.exists() for shard in shards] == [True, False, False]
+    left = library.entry(model.id)
+    assert left.condition == "gone"
+    assert remove_model(library, left, permanently=True).paths == (str(shards[0]),)
+    assert names(library) == set()
+
+
+def test_a_folder_in_the_place_of_a_file_stays(library: Library, trash: Path) -> None:
+    model = install(library)
+    path = Path(model.path)
+    path.unlink()
+    path.mkdir()
+    assert remove_model(library, model).outcome == "forgotten"
+    assert path.is_dir()
+    assert not trash.exists()
 
 
 def test_two_entries_of_one_file_go_together(library: Library, trash: Path) -> None:

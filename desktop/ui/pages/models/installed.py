@@ -44,7 +44,7 @@ class InstalledRow(QWidget):
             row.addWidget(Pill(self.tr("In use"), kind="fits"))
         chat = Button(self.tr("Chat"), icon_name="chat")
         chat.setAccessibleName(self.tr("Chat with {name}").format(name=model.name))
-        chat.setEnabled(not model.missing and model.condition == "ready")
+        chat.setEnabled(model.is_ready)
         chat.clicked.connect(lambda: card.chosen.emit(model))
         row.addWidget(chat)
         self._more = IconButton("more", self.tr("More about {name}").format(name=model.name))
@@ -120,7 +120,8 @@ class InstalledCard(Card):
             menu.addAction(self.tr("Check the file"), lambda: self.verify_requested.emit(model))
             menu.addAction(self.tr("Show in its folder"), lambda: self.reveal_requested.emit(model))
         if not model.bundled:
-            trash = model.ours_to_remove and not model.missing
+            has_files = not model.missing or model.is_split  # of several some may be left
+            trash = model.ours_to_remove and has_files
             text = self.tr("Move to the trash") if trash else self.tr("Take off the list")
             menu.addAction(text, lambda: self.remove_requested.emit(model))
         return menu
@@ -181,7 +182,7 @@ class InstalledCard(Card):
             "truncated": self.tr("The file is cut off; download or copy it again"),
             "damaged": self.tr("The file is damaged; download or copy it again"),
         }
-        return words["gone" if model.missing and model.condition == "ready" else model.condition]
+        return words[model.condition]
 
     def _whose(self, source: Source) -> str:
         words: dict[Source, str] = {

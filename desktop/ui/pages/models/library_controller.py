@@ -5,10 +5,9 @@ import logging
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Qt, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from desktop.actions.library import (
@@ -30,7 +29,11 @@ from desktop.services import Services
 from desktop.ui.bridge import explain, render
 from desktop.ui.figures import gb
 from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.reveal import reveal
 from desktop.ui.shell import NoticeWish, Shell
+
+if TYPE_CHECKING:
+    from desktop.library.removal import RemovedModel
 
 _MOST_NAMED = 5
 """Names, or failures, that one notice tells of many; the log has them all."""
@@ -114,7 +117,7 @@ class LibraryController(QObject):
             self._view.installed.set_aside(self.tr("Comparing … {share} %").format(share=share))
 
         try:
-            found = await find_duplicates(self._services, on_progress=on_progress)
+            found, left_out = await find_duplicates(self._services, on_progress=on_progress)
         except AppError as error:
             self._shell.report(error)
             return
@@ -124,6 +127,8 @@ class LibraryController(QObject):
         none = self.tr("No model is here twice.")
         text = self.tr("Models that are here more than once: {count}").format(count=len(found)) if found else none
         self._shell.notify(NoticeWish(text=text, hint="\n".join(lines), key="duplicates"))
+        if left_out:
+            self._tell_problems(list(map(render, left_out)), key="not compared")
 
     async def _add(self, paths: Sequence[Path]) -> None:
         added, here, failures = list[str](), list[str](), list[AppError]()
@@ -163,9 +168,9 @@ class LibraryController(QObject):
         self._shell.notify(NoticeWish(text=text, hint=words, kind="warn", key=key))
 
     def _on_verify_requested(self, model: InstalledModel) -> None:
-        running = self._checking.get(model.id)
-        if running is None or running.done():
-            self._checking[model.id] = self._start(self._verify(model), f"verify {model.id}")
+        running = self._checking.get(model.path)
+        if (running is None or running.done()) and model.path not in self._removing:
+            self._checking[model.path] = self._start(self._verify(model), f"verify {model.id}")
 
     async def _verify(self, model: InstalledModel) -> None:
         def on_progress(done: int, total: int) -> None:
@@ -187,43 +192,48 @@ class LibraryController(QObject):
         self._shell.models_changed.emit()
 
     def _on_reveal_requested(self, model: InstalledModel) -> None:
-        place = place_to_reveal(model)
-        folder = place if place.is_dir() else place.parent
-        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+        self._start(self._reveal(model), "show a model in its folder")
+
+    async def _reveal(self, model: InstalledModel) -> None:
+        place = await asyncio.to_thread(place_to_reveal, model)
+        if not await reveal(place):
             text = self.tr("No file manager could be started.")
             self._shell.notify(NoticeWish(text=text, hint=str(place), kind="warn", key="reveal"))
 
-    def _on_remove_requested(self, model: InstalledModel) -> None:
+    def _on_remove_requested(self, model: InstalledModel, *, permanently: bool = False) -> None:
         if model.path not in self._removing:  # clicked twice
             self._removing.add(model.path)
-            task = self._start(self._remove(model), "remove a model")
+            task = self._start(self._remove(model, permanently=permanently), "remove a model")
             task.add_done_callback(lambda _task: self._removing.discard(model.path))
 
-    async def _remove(self, model: InstalledModel, *, permanently: bool = False) -> None:
+    async def _remove(self, model: InstalledModel, *, permanently: bool) -> None:
         if self._is_in_use(model):
             text = self.tr("{name} is in use.").format(name=model.name)
             hint = self.tr("Load another model first; then this one can be removed.")
             self._shell.notify(NoticeWish(text=text, hint=hint, kind="warn", key=f"removed {model.id}"))
             return
-        if (checking := self._checking.pop(model.id, None)) is not None:
+        if (checking := self._checking.pop(model.path, None)) is not None:
             checking.cancel()  # what it would say is of a file that is gone
+            await asyncio.wait([checking])  # it may still read the file, or write down what it found
         try:
             removed = await remove_model(self._services, model, permanently=permanently)
         except NoTrash as error:
             self._offer_deletion(model, error)
-            return
         except AppError as error:
             self._shell.report(error)
-            return
+        else:
+            self._tell_removed(removed)
+        self._shell.models_changed.emit()  # also where only some files of a model are gone
+
+    def _tell_removed(self, removed: "RemovedModel") -> None:
         texts = {
             "trashed": self.tr("{name} is in the trash now."),
             "deleted": self.tr("{name} was deleted."),
             "forgotten": self.tr("{name} is off the list; its file was gone."),
         }
         usual = self.tr("{name} is off the list. Its file stays where it is; add it again whenever you like.")
-        text = texts.get(removed.outcome, usual).format(name=model.name)
-        self._shell.notify(NoticeWish(text=text, seconds=8, key=f"removed {model.id}"))
-        self._shell.models_changed.emit()
+        text = texts.get(removed.outcome, usual).format(name=removed.model.name)
+        self._shell.notify(NoticeWish(text=text, seconds=8, key=f"removed {removed.model.id}"))
 
     def _is_in_use(self, model: InstalledModel) -> bool:
         plan = self._services.engine.plan
@@ -237,13 +247,10 @@ class LibraryController(QObject):
                 hint=words.hint,
                 kind="warn",
                 action=self.tr("Delete for good"),
-                on_action=partial(self._delete, model),
+                on_action=partial(self._on_remove_requested, model, permanently=True),
                 key=f"removed {model.id}",
             )
         )
-
-    def _delete(self, model: InstalledModel) -> None:
-        self._start(self._remove(model, permanently=True), "delete a model")
 
     def _on_file_wanted(self) -> None:
         dialog = self._dialog(self.tr("Add model files"))
