@@ -160,6 +160,13 @@ class HubFileMissingButSimilar(HubFileMissing):
     hint = QT_TRANSLATE_NOOP("core", "Did you mean {similar}?")
 
 
+class HubFileChanged(HubFileMissing):
+    """The commit that was chosen is gone, and the newest has another file of this name."""
+
+    message = QT_TRANSLATE_NOOP("core", "{what} has changed on the Hub since it was chosen.")
+    hint = QT_TRANSLATE_NOOP("core", "Try again to download it as it is now; what came of the old file is of no use.")
+
+
 class HubFileAmbiguous(HubFileMissing):
     """Several files of the repository carry the quantization."""
 

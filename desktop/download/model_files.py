@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from desktop.catalog.hub import Hub, HubFile
+from desktop.catalog.hub import COMMIT, Hub, HubFile
+from desktop.catalog.hub_errors import HubFileChanged, HubFileMissing
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.part import discard_unless_used
 from desktop.download.reporter import Report
@@ -28,9 +29,25 @@ class ModelFiles:
         self._limiter = limiter
 
     async def find(self, choice: CatalogChoice) -> tuple[HubFile, ...]:
-        """Ask the Hub which files `choice` means. Raises what Hub.files raises."""
+        """Ask the Hub which files `choice` means.
+
+        A commit that is gone, for its repository was rewritten, makes no difference while the newest has the same
+        content. Raises what Hub.files raises, and HubFileChanged.
+        """
+        try:
+            return await self._files_of(choice, choice.revision)
+        except HubFileMissing:
+            if not COMMIT.fullmatch(choice.revision):
+                raise
+        newest = await self._files_of(choice, "main")
+        same = newest[0].sha256 == choice.sha256 if choice.sha256 else True
+        if not same or sum(file.size for file in newest) != choice.size:
+            raise HubFileChanged(what=f"{choice.repo}/{newest[0].file}")
+        return newest
+
+    async def _files_of(self, choice: CatalogChoice, revision: str) -> tuple[HubFile, ...]:
         return await self._hub.files(
-            repo=choice.repo, file=choice.file, quantization=choice.quantization, revision=choice.revision
+            repo=choice.repo, file=choice.file, quantization=choice.quantization, revision=revision
         )
 
     async def fetch(

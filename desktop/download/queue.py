@@ -15,6 +15,7 @@ import msgspec
 
 from desktop.catalog.file_names import UnsafeName
 from desktop.catalog.hub import Hub, HubFile
+from desktop.catalog.hub_errors import HubFileChanged
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.model_files import ModelFiles
 from desktop.download.record import Download, DownloadRecord, kept_of
@@ -179,6 +180,8 @@ class DownloadQueue:
         if download.progress.state in _FINISHED:
             return
         self._change(download_id, progress=_halted(download, state), goes_on=goes_on, error=None)
+        if download_id in self._ending:
+            return  # cancelled a second time, its task would not wait for the transfer to let go of the file
         if download_id in self._running:
             self._ending.add(download_id)
             self._running[download_id].cancel()
@@ -190,11 +193,14 @@ class DownloadQueue:
         found = []
         for row in self._record.load():
             try:
-                progress = msgspec.structs.replace(row.progress, done=self._files.came(row.choice))
-            except (UnsafeName, OSError) as error:
+                done = self._files.came(row.choice)
+            except UnsafeName as error:
                 _log.warning("a download that cannot go on is left out: %s: %s", row.id, error)
                 continue
-            found.append(msgspec.structs.replace(row, progress=progress))
+            except OSError as error:
+                _log.warning("nobody can tell how much of %s came: %s", row.id, error)
+                done = 0
+            found.append(msgspec.structs.replace(row, progress=msgspec.structs.replace(row.progress, done=done)))
         return found
 
     def _fill(self) -> None:
@@ -234,9 +240,15 @@ class DownloadQueue:
         """Resolve, transfer, verify and register one model."""
         resolving = DownloadProgress(state="resolving", done=download.progress.done, total=download.choice.size)
         self._progress(download.id, resolving)
-        files = await self._files.find(download.choice)
+        files = await self._find(download)
         # Pinned from here on, over pauses and restarts.
-        choice = msgspec.structs.replace(download.choice, file=files[0].file, revision=files[0].revision)
+        choice = msgspec.structs.replace(
+            download.choice,
+            file=files[0].file,
+            revision=files[0].revision,
+            sha256=files[0].sha256,
+            size=sum(file.size for file in files),
+        )
         self._change(download.id, choice=choice)
         whole = await self._files.fetch(
             files, on_progress=partial(self._progress, download.id), on_brought=partial(self._note_brought, download.id)
@@ -244,6 +256,14 @@ class DownloadQueue:
         # A stop waits for it: else what is thrown away could be registered afterwards.
         installed = await in_thread(partial(self._register, choice, files[0]))
         self._change(download.id, progress=whole, installed=installed)
+
+    async def _find(self, download: Download) -> tuple[HubFile, ...]:
+        try:
+            return await self._files.find(download.choice)
+        except HubFileChanged:  # the next attempt takes it as it is then
+            newest = msgspec.structs.replace(download.choice, revision="main", sha256="", size=None)
+            self._change(download.id, choice=newest)
+            raise
 
     def _register(self, choice: CatalogChoice, file: HubFile) -> InstalledModel:
         return self._library.register(

@@ -2282,6 +2282,14 @@ Log: {log}</source>
         <translation>您是指 {similar} 吗？</translation>
     </message>
     <message>
+        <source>{what} has changed on the Hub since it was chosen.</source>
+        <translation>自选择以来，{what} 在 Hub 上已有更改。</translation>
+    </message>
+    <message>
+        <source>Try again to download it as it is now; what came of the old file is of no use.</source>
+        <translation>请重试以下载现在的版本；旧文件已下载的部分已无用。</translation>
+    </message>
+    <message>
         <source>{repo} has several files in {quantization}.</source>
         <translation>{repo} 有多个 {quantization} 的文件。</translation>
     </message>
