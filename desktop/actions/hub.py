@@ -257,7 +257,7 @@ class _Judge:
 def _installed_files(services: Services) -> "_Installed":
     """What is on this disk of the Hub, by repository and file. Blocking."""
     models = services.library.installed()
-    return {(model.repo, model.file): model for model in models if model.repo and not model.missing}
+    return {(model.repo, model.file): model for model in models if model.repo and model.is_ready}
 
 
 def _questions(

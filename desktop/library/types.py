@@ -98,7 +98,6 @@ class CatalogChoice(msgspec.Struct, frozen=True, kw_only=True):
     size: int | None = None
     licence: str = ""
     sha256: str = ""
-    sha256: str = ""
 
     @property
     def id(self) -> str:
