@@ -1,5 +1,6 @@
 """The queue of downloads: they end in the library, or paused, failed or cancelled."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,20 @@ async def test_a_listener_that_fails_harms_neither_the_download_nor_the_others(
     assert_same(await queue.wait(queue.start(CHOICE).id), source)
     assert seen[-1] == "done"
     await queue.close()
+
+
+@pytest.mark.asyncio
+async def test_what_is_thrown_away_while_it_is_being_stopped_is_gone(server: HubServer, library: Library) -> None:
+    server.bytes_per_second = 1e6
+    queue = queue_of(server, library)
+    download = queue.start(CHOICE)
+    await until(queue, download.id, done=600_000)
+    queue.pause(download.id)
+    for _ in range(3):  # the transfer ends in a loop of its own
+        await asyncio.sleep(0)
+    queue.cancel(download.id)
+    await queue.close()
+    assert [path for path in library.models_folder.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.asyncio
