@@ -127,7 +127,7 @@ async def test_what_another_process_has_ended_goes_and_does_not_come_back(
 
 @pytest.mark.asyncio
 async def test_what_another_process_has_begun_is_shown_with_what_came(server: HubServer, library: Library) -> None:
-    server.bytes_per_second = 1e6
+    server.bytes_per_second = 400_000
     window, pull = await next_run(server, library), await next_run(server, library)
     pull.start(CHOICE, goes_on=False)
     await until(pull, CHOICE.id, done=300_000)
@@ -146,7 +146,7 @@ async def test_what_another_process_has_begun_is_shown_with_what_came(server: Hu
 async def test_two_processes_that_want_one_model_fetch_it_once(
     server: HubServer, library: Library, source: Path
 ) -> None:
-    server.bytes_per_second = 1e6
+    server.bytes_per_second = 500_000
     window, pull = queue_of(server, library), queue_of(server, library)
     window.start(CHOICE)
     await until(window, CHOICE.id, done=300_000)
