@@ -163,7 +163,7 @@ class PartFile:
             sync_folder(self.destination.parent)
         except OSError as error:
             raise self._explain(error) from error
-        self._discard()
+        tidy(self.destination)
 
     def close(self, *, note: bool = True) -> None:
         """Close the part; it stays for the next time, unless nothing came at all. note: of what is on the disk."""
@@ -179,14 +179,7 @@ class PartFile:
         self._descriptor = None
         self._sidecar.close()
         if self.done == 0:
-            self._discard()
-
-    def _discard(self) -> None:
-        """Remove what is of no use; where it stays nonetheless it does no harm."""
-        try:
-            discard_part(self.destination)
-        except OSError as error:
-            _log.info("what is left of %s stays: %s", self.path.name, error)
+            tidy(self.destination)
 
     def _note(self, claimed: tuple[Range, ...]) -> Sidecar:
         file = self.file
@@ -243,10 +236,18 @@ def part_path(destination: Path) -> Path:
 
 
 def discard_part(destination: Path) -> None:
-    """Remove the unfinished file and its sidecar."""
+    """Remove the unfinished file and its sidecar. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
         part_path(destination).unlink()
     SidecarFile(destination).discard()
+
+
+def tidy(destination: Path) -> None:
+    """Remove what nobody needs any more of an unfinished file; what cannot be removed stays, and does no harm."""
+    try:
+        discard_part(destination)
+    except OSError as error:
+        _log.info("what is left of %s stays: %s", destination.name, error)
 
 
 def discard_unless_used(destination: Path, *, whole: bool) -> bool:

@@ -18,14 +18,13 @@ from desktop.download.connections import Connections
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.lock import exclusive
 from desktop.download.own_loop import in_own_loop
-from desktop.download.part import PartFile, discard_part
+from desktop.download.part import PartFile, tidy
 from desktop.download.reporter import Report, Reporter, ignore_progress
 from desktop.download.sidecar import claimed_bytes
 from desktop.download.source import make_client
 from desktop.download.threads import in_thread, stoppable
 from desktop.download.types import ChecksumMismatch, DownloadProgress, TransferOptions
 from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable, Phrase
-from desktop.files import explained_write
 from desktop.library.content import sha256_of
 from desktop.library.work import Stopped, Work
 
@@ -101,8 +100,7 @@ class _Transfer:
         """Hold the lock and bring the file, unless it is there."""
         async with exclusive(self._destination, on_wait=self._say_waiting):
             if await self._is_there():
-                with explained_write(self._destination):
-                    discard_part(self._destination)  # of somebody who was killed in the last moment
+                tidy(self._destination)  # after somebody who was killed in the last moment
             else:
                 await self._bring()
 
