@@ -57,10 +57,16 @@ class FoundFiles:
         return {row[0]: _found(row) for row in rows}
 
     def save(self, files: Iterable[FoundFile]) -> None:
-        """Add or replace files, all or none. One whose id somebody else has is called by its path."""
+        """Add or replace files, all or none. One whose id somebody else has is called by its path.
+
+        Those of a folder that the person has removed meanwhile are not added.
+        """
         sql = f"INSERT OR REPLACE INTO found ({FOUND_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - constants
         with self._database.transaction():
+            folders = {str(folder) for folder in self.folders()}
             for file in files:
+                if file.source == "folder" and file.root not in folders:
+                    continue
                 owner = self._database.read("SELECT path FROM found WHERE id = ?", (file.id,))
                 free = not owner or owner[0][0] == file.path
                 named = file if free else msgspec.structs.replace(file, id=file.path)

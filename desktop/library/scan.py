@@ -26,10 +26,15 @@ from desktop.library.walk import SUFFIX, FileStamp, Walk, stamp_of
 FOLDER_GONE = QT_TRANSLATE_NOOP("core", "The folder {path} is not there. Connect its disk, or remove it from the list.")
 FOLDER_UNREADABLE = QT_TRANSLATE_NOOP("core", "The folder {path} cannot be read: {reason}")
 FOLDER_TOO_LARGE = QT_TRANSLATE_NOOP("core", "Not everything below {path} was looked at: it is too deep or too large.")
+LINK_REFUSED = QT_TRANSLATE_NOOP(
+    "core",
+    "The link {path} leads to a whole disk, or to what its own folder is in, and was not followed. Add the folder with "
+    "the models there.",
+)
 FILE_UNREADABLE = QT_TRANSLATE_NOOP("core", "{path} was left out: {reason}")
-NOT_A_MODEL = QT_TRANSLATE_NOOP("core", "it is no GGUF file, or an old one")
-PART_MISSING = QT_TRANSLATE_NOOP("core", "a part of it is missing")
-NO_TEXT = QT_TRANSLATE_NOOP("core", "its name holds bytes that are no text")
+NOT_A_MODEL = QT_TRANSLATE_NOOP("core", "{path} was left out: it is no GGUF file, or an old one.")
+PART_MISSING = QT_TRANSLATE_NOOP("core", "{path} was left out: a part of it is missing.")
+NO_TEXT = QT_TRANSLATE_NOOP("core", "{path} was left out: its name holds bytes that are no text.")
 
 _KEPT_AT_ONCE = 32  # files between two commits: what a cancelled scan has read is kept
 _MOST_PROBLEMS = 50
@@ -165,14 +170,16 @@ class Scan:
                 self._take(root, candidate)
         except FileNotFoundError:
             if root.expected:
-                self._problem(str(root.path), FOLDER_GONE)
+                self._problem(FOLDER_GONE, str(root.path))
             return not root.expected  # a program that is gone took its models with it; a disk comes back
         except OSError as error:
             if root.expected:
-                self._problem(str(root.path), FOLDER_UNREADABLE, reason=error.strerror or str(error))
+                self._problem(FOLDER_UNREADABLE, str(root.path), reason=error.strerror or str(error))
             return False
         if not self._walk.complete and root.expected:
-            self._problem(str(root.path), FOLDER_TOO_LARGE)
+            self._problem(FOLDER_TOO_LARGE, str(root.path))
+        for link in self._walk.refused:
+            self._leave_out(root, LINK_REFUSED, str(link))
         return self._walk.complete
 
     def _take(self, root: Root, candidate: Candidate) -> None:
@@ -180,15 +187,21 @@ class Scan:
         try:
             path.encode()
         except UnicodeEncodeError:
-            self._problem(printable(path), FILE_UNREADABLE, reason=NO_TEXT)
+            self._problem(NO_TEXT, printable(path))
             return
         try:
             stamp, identity = stamp_of(candidate.path), _identity(candidate.path)
             if identity in self._seen:
                 return
             file = self._described(root, candidate, stamp)
-        except (OSError, FileUnreadable) as error:  # a part of it is missing, or it may not be read
-            self._leave_out(root, path, PART_MISSING if isinstance(error, FileNotFoundError) else str(error))
+        except FileNotFoundError:
+            self._leave_out(root, PART_MISSING, path)
+            return
+        except OSError as error:
+            self._leave_out(root, FILE_UNREADABLE, path, reason=error.strerror or str(error))
+            return
+        except FileUnreadable as error:
+            self._leave_out(root, FILE_UNREADABLE, path, reason=str(error.arguments["reason"]))
             return
         self._seen.add(identity)
         if file is not None:
@@ -205,7 +218,7 @@ class Scan:
         self._counts["read"] += 1
         facts = read_facts(candidate.path, file_name=candidate.origin.file_name)
         if facts is None:
-            self._leave_out(root, path, NOT_A_MODEL)
+            self._leave_out(root, NOT_A_MODEL, path)
             return None
         if facts.kind == "model":
             self._counts["new" if before is None else "changed"] += 1
@@ -220,14 +233,16 @@ class Scan:
     def _save(self) -> None:
         if self._unsaved:
             self._files.save(self._unsaved)
+            # Whoever has removed one since it was looked at has forgotten it before it was written down here.
+            self._files.forget([file.path for file in self._unsaved if not os.path.lexists(file.path)])
         self._unsaved = []
 
-    def _leave_out(self, root: Root, path: str, reason: str) -> None:
-        _log.info("%s was left out of the library: %s", printable(path), reason)
+    def _leave_out(self, root: Root, template: str, path: str, **arguments: str) -> None:
+        _log.info("not in the library: %s", printable(Phrase.of(template, path=path, **arguments).render()))
         if root.store.source in ("snug", "folder"):  # what other programs leave about is their business
-            self._problem(path, FILE_UNREADABLE, reason=reason)
+            self._problem(template, path, **arguments)
 
-    def _problem(self, path: str, template: str, **arguments: str) -> None:
+    def _problem(self, template: str, path: str, **arguments: str) -> None:
         self._problems.setdefault(path, Phrase.of(template, path=path, **arguments))
 
 

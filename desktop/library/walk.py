@@ -32,15 +32,19 @@ class Walk:
     """The names below some folders. Links are followed, but no folder is entered twice.
 
     complete: whether everything below the folder walked last was seen; a file that was not found is then gone.
+    refused: links below it that lead to all of a disk, or to what holds the folder itself: nobody who put one there
+    means everything beside.
     """
 
     def __init__(self, bounds: Bounds | None = None, *, work: Work | None = None) -> None:
         self.bounds = bounds or Bounds()
         self.complete = True
+        self.refused: list[Path] = []
         self.work = work or Work()
         self._left = 0
         self._deadline = 0.0
         self._entered: set[tuple[int, int]] = set()
+        self._root = ""
 
     def files(self, root: Path, *, suffix: str = SUFFIX, hidden: bool = False) -> Iterator[Path]:
         """Yield the files below `root` whose names end in `suffix`, of a split model only the first shard.
@@ -49,6 +53,8 @@ class Walk:
         cannot be read.
         """
         self.complete = True
+        self.refused = []
+        self._root = os.path.realpath(root)
         self._left = self.bounds.entries
         self._deadline = time.monotonic() + self.bounds.seconds
         self._entered = set()
@@ -60,7 +66,8 @@ class Walk:
         folders: list[str] = []
         for entry in self._entries(folder, hidden):
             if _is_folder(entry):
-                folders.append(entry.path)
+                if not self._refuse(entry):
+                    folders.append(entry.path)
             elif entry.name.lower().endswith(suffix) and _is_first(entry):
                 yield Path(entry.path)
         if depth == self.bounds.depth:
@@ -79,6 +86,16 @@ class Walk:
                     return
                 if not entry.name.startswith(("$",) if hidden else ("$", ".")):  # $RECYCLE.BIN
                     yield entry
+
+    def _refuse(self, entry: "os.DirEntry[str]") -> bool:
+        if not entry.is_symlink():
+            return False
+        target = os.path.realpath(entry.path)
+        holds_root = target != self._root and Path(self._root).is_relative_to(target)
+        if holds_root or os.path.ismount(target):
+            self.refused.append(Path(entry.path))
+            return True
+        return False
 
     def _enter(self, folder: str) -> bool:
         status = os.stat(folder)  # noqa: PTH116 - thousands of them

@@ -341,6 +341,13 @@
     </message>
 </context>
 <context>
+    <name>ChoicesView</name>
+    <message>
+        <source>Copy SHA-256</source>
+        <translation type="unfinished"></translation>
+    </message>
+</context>
+<context>
     <name>CodeBlock</name>
     <message>
         <source>text</source>
@@ -833,6 +840,10 @@
         <source>{count} files could not be checked.</source>
         <translation>有 {count} 个文件无法检查。</translation>
     </message>
+    <message>
+        <source>One file could not be checked.</source>
+        <translation type="unfinished"></translation>
+    </message>
 </context>
 <context>
     <name>HubResults</name>
@@ -970,6 +981,14 @@
     <message>
         <source>asks for your agreement on its page</source>
         <translation>需要先在其页面上同意条款</translation>
+    </message>
+    <message>
+        <source>{name} of the catalog</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>on this computer</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{size} memory</source>
@@ -4490,20 +4509,24 @@ Log: {log}</source>
         <translation>没有查看 {path} 下的全部内容：太深或太大。</translation>
     </message>
     <message>
+        <source>The link {path} leads to a whole disk, or to what its own folder is in, and was not followed. Add the folder with the models there.</source>
+        <translation>链接 {path} 指向整个磁盘，或指向包含其所在文件夹的位置，因此未跟随。请添加那里存放模型的文件夹。</translation>
+    </message>
+    <message>
         <source>{path} was left out: {reason}</source>
         <translation>略过了 {path}：{reason}</translation>
     </message>
     <message>
-        <source>it is no GGUF file, or an old one</source>
-        <translation>不是 GGUF 文件，或是旧版的</translation>
+        <source>{path} was left out: it is no GGUF file, or an old one.</source>
+        <translation>已跳过 {path}：它不是 GGUF 文件，或是旧格式的文件。</translation>
     </message>
     <message>
-        <source>a part of it is missing</source>
-        <translation>缺少一部分</translation>
+        <source>{path} was left out: a part of it is missing.</source>
+        <translation>已跳过 {path}：它缺少一部分。</translation>
     </message>
     <message>
-        <source>its name holds bytes that are no text</source>
-        <translation>名称中含有不是文字的字节</translation>
+        <source>{path} was left out: its name holds bytes that are no text.</source>
+        <translation>已跳过 {path}：它的名称含有不是文本的字节。</translation>
     </message>
     <message>
         <source>{path} cannot be moved to the trash: {reason}</source>

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -206,6 +207,10 @@ def test_a_check_has_ended_before_its_model_is_removed(page: PagePerson, monkeyp
 
     monkeypatch.setattr("desktop.library.removal.move_to_trash", look_around)
     opened(page)
+    library_controller = cast("Any", page.controller)._library
+    page.until(
+        "the end of the first look", lambda: library_controller._scanning and library_controller._scanning.done()
+    )
     page.view.installed.verify_requested.emit(model)
     page.until("the check", lambda: "Checking" in words(page))
     page.live(0.1)

@@ -8,7 +8,8 @@ import pytest
 
 from desktop.library.errors import ModelFileChanged, ModelFileDamaged, ModelFileIsFolder, ModelFileTruncated
 from desktop.library.library import Library
-from desktop.library.scan import ScanReport
+from desktop.library.removal import remove_model
+from desktop.library.scan import ScanProgress, ScanReport
 from desktop.library.stores.place import Place
 from desktop.library.types import InstalledModel
 from desktop.library.walk import Bounds
@@ -129,6 +130,26 @@ def test_links_are_followed_but_never_round_in_circles(library: Library, place: 
     (folder / "nowhere.gguf").symlink_to(tmp_path / "nothing")
     assert library.scan(place=place).models == 1
     assert len(found(library)) == 1
+
+
+@pytest.mark.parametrize("target", ["above", "/"])
+def test_a_link_to_what_is_above_is_not_followed_and_says_so(
+    library: Library, place: Place, tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "above").mkdir()
+    folder = add(library, tmp_path / "above" / "mine")
+    small_model(tmp_path / "above" / "not mine.gguf", fill=1)
+    small_model(folder / "m.gguf")
+    link = folder / "sub" / "link"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / target)
+    for _ in range(2):
+        report = library.scan(place=place)
+        assert list(found(library)) == ["m"]
+        (problem,) = report.problems
+        assert str(link) in problem.render()
+    (folder / "m.gguf").unlink()
+    assert library.scan(place=place).gone == 1, "everything else was seen"
 
 
 def test_a_scan_is_bounded_and_then_forgets_nothing(library: Library, place: Place, tmp_path: Path) -> None:
@@ -270,3 +291,20 @@ def test_two_scans_at_once_do_not_hurt_each_other(library: Library, place: Place
     assert [report.models for report in reports] == [40, 40, 40]
     assert len(found(library)) == len(found(second)) == 40
     second.close()
+
+
+def test_what_is_removed_while_a_scan_runs_does_not_come_back(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = add(library, tmp_path / "mine")
+    small_model(folder / "a.gguf", fill=1)
+    path = small_model(library.models_folder / "m.gguf")
+    unwanted = add(library, tmp_path / "unwanted")
+    small_model(unwanted / "u.gguf", fill=2)
+    last = add(library, tmp_path / "last")
+
+    def remove(progress: ScanProgress) -> None:
+        if progress.folder == str(last) and path.exists():
+            remove_model(library, library.entry(str(path)), permanently=True)
+            library.found.remove_folder(unwanted)
+
+    assert library.scan(place=place, on_progress=remove).models == 3
+    assert list(found(library)) == ["a"]
