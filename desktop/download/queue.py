@@ -15,7 +15,7 @@ import msgspec
 
 from desktop.catalog.file_names import UnsafeName
 from desktop.catalog.hub import Hub, HubFile
-from desktop.catalog.hub_errors import HubFileChanged
+from desktop.catalog.hub_errors import HubFileChanged, HubUnreachable, OfflineSwitchOn
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.model_files import ModelFiles
 from desktop.download.record import Download, DownloadRecord, kept_of
@@ -28,6 +28,7 @@ from desktop.library.types import CatalogChoice, InstalledModel
 Listener = Callable[[Download], None]
 _FINISHED: tuple[DownloadState, ...] = ("done", "cancelled")
 _STOPPED: tuple[DownloadState, ...] = ("paused", "failed")
+_NO_WAY_TO_THE_HUB = (OfflineSwitchOn, HubUnreachable)
 _log = logging.getLogger(__name__)
 
 
@@ -95,7 +96,10 @@ class DownloadQueue:
         return tuple(sorted(self._downloads.values(), key=lambda each: each.position))
 
     def interrupted(self) -> tuple[Download, ...]:
-        """Return what was queued or under way when the program ended, in its order; `resume` goes on with one."""
+        """Return what was queued or under way when the program or the network ended, in its order.
+
+        `resume` goes on with one.
+        """
         return tuple(each for each in self.downloads() if each.goes_on and each.progress.state == "paused")
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -254,7 +258,7 @@ class DownloadQueue:
             files, on_progress=partial(self._progress, download.id), on_brought=partial(self._note_brought, download.id)
         )
         # A stop waits for it: else what is thrown away could be registered afterwards.
-        installed = await in_thread(partial(self._register, choice, files[0]))
+        installed = await in_thread(partial(self._register, choice, files))
         self._change(download.id, progress=whole, installed=installed)
 
     async def _find(self, download: Download) -> tuple[HubFile, ...]:
@@ -265,14 +269,14 @@ class DownloadQueue:
             self._change(download.id, choice=newest)
             raise
 
-    def _register(self, choice: CatalogChoice, file: HubFile) -> InstalledModel:
+    def _register(self, choice: CatalogChoice, files: tuple[HubFile, ...]) -> InstalledModel:
         return self._library.register(
-            path=self._library.destination(repo=file.repo, file=file.file),
+            path=self._library.destination(repo=files[0].repo, file=files[0].file),
             model_id=choice.model_id,
             quantization=choice.quantization,
             name=choice.name,
             licence=choice.licence,
-            source=file,
+            source=files,
         )
 
     async def _discard(self, download: Download) -> None:
@@ -289,12 +293,19 @@ class DownloadQueue:
         return [each for each in self.downloads() if each.progress.state in UNDER_WAY]
 
     def _fail(self, download: Download, error: BaseException) -> None:
+        """Say why it ended. Without a way to the Hub it is only paused, and goes on when there is one again."""
         explained = error if isinstance(error, AppError) else AppError(reason=str(error), detail=error)
         if explained is error:
             _log.info("download of %s failed: %s", download.id, error)
         else:
             _log.error("download of %s failed", download.id, exc_info=error)
-        self._change(download.id, progress=_halted(download, "failed"), goes_on=False, error=explained)
+        passes = isinstance(explained, _NO_WAY_TO_THE_HUB)
+        self._change(
+            download.id,
+            progress=_halted(download, "paused" if passes else "failed"),
+            goes_on=download.goes_on and passes,
+            error=explained,
+        )
 
     def _note_brought(self, download_id: str, file: str) -> None:
         self._change(download_id, brought=(*self._downloads[download_id].brought, file))

@@ -19,16 +19,16 @@ from desktop.ui.item_models.choices import MODEL, SPEED
 from desktop.ui.pages.models import controller
 from tests.support.catalogs import tiny_catalog
 from tests.support.hub_server import HubServer
+from tests.support.model_files import small_model
 from tests.support.page_person import PagePerson
 from tests.support.page_values import gpu, machine
-
-CONTENT = b"GGUF" + bytes(3_000_000)
 
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[HubServer]:
-    file = tmp_path / "served.gguf"
-    file.write_bytes(CONTENT)
+    file = small_model(tmp_path / "served.gguf")
+    with file.open("ab") as weights:
+        weights.write(bytes(3_000_000))  # so that it takes its time
     with HubServer() as server:
         for name in ("Q4_K_M", "Q8_0"):
             server.add("owner/tiny-GGUF", f"tiny-{name}.gguf", file)
@@ -315,6 +315,22 @@ def test_a_download_of_an_earlier_run_goes_on_as_soon_as_the_network_may_be_used
     page.until("the end", lambda: page.notices)
     assert page.notices[0].text == "Tiny 1B is ready and verified."
     assert page.models == [], "nobody waits in front of it to chat"
+
+
+def test_a_download_that_the_network_switch_ended_goes_on_when_it_is_back(page: PagePerson, hub: HubServer) -> None:
+    hub.bytes_per_second = 400_000
+    choice = download(page, hub)
+    name = f"{choice.model_id}:{choice.quantization}"
+    page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
+    page.settings.set(OFFLINE, True)
+    page.until("a banner", lambda: page.notices)
+    assert "not finished" in page.view.downloads[name].title()
+    hub.bytes_per_second = None
+    page.settings.set(OFFLINE, False)
+    page.shell.offline_changed.emit(False)
+    page.until("the end", lambda: len(page.notices) == 2)
+    assert page.notices[1].text == "Tiny 1B is ready and verified."
+    assert f"download {name}" in page.unwanted, "the banner that said why it stopped is gone"
 
 
 def test_what_snug_pull_did_meanwhile_is_seen_when_the_page_is_shown_again(page: PagePerson, earlier: str) -> None:

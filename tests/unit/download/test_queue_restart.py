@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from desktop.catalog.hub import HubFile
-from desktop.catalog.hub_errors import HubFileMissing
+from desktop.catalog.hub import Hub, HubFile
+from desktop.catalog.hub_errors import HubFileMissing, HubUnreachable, OfflineSwitchOn
 from desktop.download.part import PartFile
 from desktop.download.queue import DownloadQueue
 from desktop.library.library import Library
 from desktop.library.types import CatalogChoice
-from tests.support.hub_server import DEFAULT_COMMIT, HubServer
+from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
 from tests.support.queues import CHOICE, assert_same, leave, next_run, others, queue_of, until
-from tests.support.transfers import FILE, REPO
+from tests.support.transfers import FILE, IMPATIENT, REPO
 
 
 def states(queue: DownloadQueue) -> dict[str, str]:
@@ -57,6 +57,44 @@ async def test_what_has_failed_waits_for_a_person(server: HubServer, library: Li
     again = await next_run(server, library)
     assert states(again) == {missing.id: "failed"}
     assert interrupted(again) == []
+
+
+@pytest.mark.asyncio
+async def test_without_a_way_to_the_hub_it_is_paused_with_the_reason_and_goes_on(
+    server: HubServer, library: Library, source: Path
+) -> None:
+    server.hub_faults.append(Fault("status", status=500))
+    queue = queue_of(server, library)
+    with pytest.raises(HubUnreachable):
+        await queue.wait(queue.start(CHOICE).id)
+    (left,) = queue.interrupted()
+    assert isinstance(left.error, HubUnreachable)
+    await queue.close()
+    again = await next_run(server, library)
+    assert interrupted(again) == [CHOICE.id]
+    again.resume(CHOICE.id)
+    assert_same(await again.wait(CHOICE.id), source)
+    await again.close()
+
+
+@pytest.mark.asyncio
+async def test_what_the_network_switch_has_ended_goes_on_afterwards(
+    server: HubServer, library: Library, source: Path
+) -> None:
+    server.bytes_per_second = 1e6
+    hub = Hub(server.endpoint, environment={})
+    queue = DownloadQueue(hub=hub, library=library, options=IMPATIENT)
+    queue.start(CHOICE)
+    await until(queue, CHOICE.id, done=300_000)
+    hub.offline = True
+    with pytest.raises(OfflineSwitchOn):
+        await queue.wait(CHOICE.id)
+    hub.offline = False
+    assert interrupted(queue) == [CHOICE.id]
+    queue.resume(CHOICE.id)
+    assert_same(await queue.wait(CHOICE.id), source)
+    assert server.of("cdn")[-1].range is not None
+    await queue.close()
 
 
 @pytest.mark.asyncio
