@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -58,6 +58,13 @@ class NoRoomToCopy(DiskFull):
     hint = QT_TRANSLATE_NOOP("core", "Free some space, or use the model where it is. Nothing was changed.")
 
 
+class BeingCopied(AppError):
+    """Another window or command copies the same content."""
+
+    message = QT_TRANSLATE_NOOP("core", "{path} is being copied into the models folder already.")
+    hint = QT_TRANSLATE_NOOP("core", "Wait until the other window or command has done it.")
+
+
 class CopyWrong(AppError):
     """What was read back from the disk is not what was written, or the source changed meanwhile."""
 
@@ -76,20 +83,18 @@ def import_model(library: Library, path: Path, *, copy: bool = False, work: Work
     """Add a model to the library, of a split one any file of it.
 
     Raises FileUnreadable, the errors of gguf.header, FolderNotFile, NotAModelToChatWith, UnnameableFile; while it is
-    copied UnsafeName, NoRoomToCopy, DiskFull, FileNotSaved, CopyWrong; and Stopped.
+    copied BeingCopied, UnsafeName, NoRoomToCopy, DiskFull, FileNotSaved, CopyWrong; and Stopped.
     """
     work = work or Work()
     first = _first_file(path)
     header = _readable_header(first)
     library.found.show(str(first))
-    there = [model for model in library.installed() if not model.missing and (_is_kept(model) or not copy)]
-    model = _the_same_file(there, first) or _of_the_same_content(library, there, first, work)
-    if model is not None:
-        return ImportedModel(model, "already_there")
     if not copy:
-        return ImportedModel(library.add(_entry(library, first, header)), "added")
-    copied = _copy(first, library, work)
-    return ImportedModel(library.add(_entry(library, copied, header)), "copied")
+        there = _there_already(library, first, library.installed(), work)
+        return there or ImportedModel(library.add(_entry(library, first, header)), "added")
+    with _the_only_copy(library, first):
+        there = _there_already(library, first, filter(_is_kept, library.installed()), work)
+        return there or ImportedModel(library.add(_entry(library, _copy(first, library, work), header)), "copied")
 
 
 def _first_file(path: Path) -> Path:
@@ -120,10 +125,22 @@ def _is_kept(model: InstalledModel) -> bool:
     return model.ours_to_remove or model.bundled
 
 
-def _the_same_file(there: list[InstalledModel], first: Path) -> InstalledModel | None:
+def _there_already(library: Library, first: Path, models: Iterable[InstalledModel], work: Work) -> ImportedModel | None:
+    present = [model for model in models if not model.missing]
+    model = _the_same_file(present, first) or _of_the_same_content(library, present, first, work)
+    if model is None:
+        return None
+    if not (model.is_ready or model.sha256):  # it has changed since it was looked at, and was found whole just now
+        with explained_read(first):
+            library.judge(model, stamp_of(Path(model.path)), "")
+        model = library.entry(model.path)
+    return ImportedModel(model, "already_there")
+
+
+def _the_same_file(models: list[InstalledModel], first: Path) -> InstalledModel | None:
     with explained_read(first):
         wanted = first.stat()
-    for model in there:
+    for model in models:
         with contextlib.suppress(OSError):  # gone meanwhile
             status = Path(model.path).stat()
             if (status.st_dev, status.st_ino) == (wanted.st_dev, wanted.st_ino):
@@ -132,12 +149,12 @@ def _the_same_file(there: list[InstalledModel], first: Path) -> InstalledModel |
 
 
 def _of_the_same_content(
-    library: Library, there: list[InstalledModel], first: Path, work: Work
+    library: Library, models: list[InstalledModel], first: Path, work: Work
 ) -> InstalledModel | None:
     """A model of the same size whose every byte is the same; the files are read only where they look alike."""
     with explained_read(first):
         size = stamp_of(first).size
-    for model in there:
+    for model in models:
         path = Path(model.path)
         try:
             if model.size == size and sample_of(path) == sample_of(first):
@@ -162,6 +179,21 @@ def _entry(library: Library, first: Path, header: GgufHeader) -> InstalledModel:
         licence=line_of(header.text("general.license")),
         source="snug" if library.is_ours(first) else "folder",
     )
+
+
+@contextlib.contextmanager
+def _the_only_copy(library: Library, first: Path) -> Iterator[None]:
+    """While nobody else copies the same content, not even another process. Raises BeingCopied."""
+    lock = library.database.path.with_name(f".copying-{sample_of(first).hex()[:16]}.lock")
+    held = try_hold(lock)
+    if held is None:
+        raise BeingCopied(path=str(first))
+    try:
+        yield
+    finally:
+        os.close(held)
+        with contextlib.suppress(OSError):  # on Windows, where somebody tries to have it just now
+            lock.unlink()
 
 
 def _copy(first: Path, library: Library, work: Work) -> Path:

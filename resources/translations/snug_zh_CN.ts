@@ -344,7 +344,7 @@
     <name>ChoicesView</name>
     <message>
         <source>Copy SHA-256</source>
-        <translation type="unfinished"></translation>
+        <translation>复制 SHA-256</translation>
     </message>
 </context>
 <context>
@@ -842,7 +842,7 @@
     </message>
     <message>
         <source>One file could not be checked.</source>
-        <translation type="unfinished"></translation>
+        <translation>有一个文件无法检查。</translation>
     </message>
 </context>
 <context>
@@ -984,11 +984,11 @@
     </message>
     <message>
         <source>{name} of the catalog</source>
-        <translation type="unfinished"></translation>
+        <translation>目录中的 {name}</translation>
     </message>
     <message>
         <source>on this computer</source>
-        <translation type="unfinished"></translation>
+        <translation>已在这台电脑上</translation>
     </message>
     <message>
         <source>{size} memory</source>
@@ -4487,6 +4487,14 @@ Log: {log}</source>
     <message>
         <source>Free some space, or use the model where it is. Nothing was changed.</source>
         <translation>请腾出空间，或就地使用模型。没有任何改动。</translation>
+    </message>
+    <message>
+        <source>{path} is being copied into the models folder already.</source>
+        <translation>{path} 已经在复制到模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Wait until the other window or command has done it.</source>
+        <translation>请等另一个窗口或命令完成复制。</translation>
     </message>
     <message>
         <source>The copy of {path} is not the same as the file.</source>

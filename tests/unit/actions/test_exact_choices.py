@@ -1,6 +1,7 @@
 """Rows of the models page with the engine's own figures: at once where a header is known, fetched otherwise."""
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -235,6 +236,17 @@ async def test_an_installed_model_needs_no_network(
     assert set(exact) == {"Q4_K_M"}
     assert exact["Q4_K_M"].exact
     assert not server.requests
+
+
+async def test_what_cannot_be_loaded_does_not_count_as_installed(
+    services: Services, server: HubServer, found: Survey, catalog: Catalog, tmp_path: Path
+) -> None:
+    path = tmp_path / "q4.gguf"
+    services.library.register(path=path, model_id="tiny-1b", quantization="Q4_K_M")
+    os.truncate(path, path.stat().st_size // 2)
+    assert await verified(services, found, estimates(found, catalog), fetch=False) == {}
+    exact = await verified(services, found, estimates(found, catalog), fetch=True)
+    assert exact["Q4_K_M"].exact, "by its header on the Hub"
 
 
 async def test_without_an_engine_there_is_nobody_to_ask(services: Services, found: Survey, catalog: Catalog) -> None:

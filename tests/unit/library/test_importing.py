@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 
 from desktop.catalog.file_names import UnsafeName
-from desktop.errors import FileUnreadable
+from desktop.errors import AppError, FileUnreadable
 from desktop.gguf.errors import NotAGguf, TruncatedGguf
 from desktop.library import importing
-from desktop.library.importing import CopyWrong, FolderNotFile, NoRoomToCopy, NotAModelToChatWith, import_model
+from desktop.library.importing import (
+    BeingCopied,
+    CopyWrong,
+    FolderNotFile,
+    NoRoomToCopy,
+    NotAModelToChatWith,
+    import_model,
+)
 from desktop.library.library import Library
 from desktop.library.removal import remove_model
 from desktop.library.stores.place import Place
@@ -183,6 +190,35 @@ def test_a_folder_of_the_person_is_never_taken_for_an_unfinished_copy(library: L
     model = import_model(library, small_model(tmp_path / "Downloads" / "m.gguf"), copy=True).model
     assert Path(model.path).parent.name == "m-2"
     assert (own / "letter.part").read_text() == "Dear Sir"
+
+
+def test_one_content_is_copied_once_at_a_time(library: Library, tmp_path: Path) -> None:
+    one, other = (small_model(tmp_path / name / "m.gguf") for name in ("one", "other"))
+    second = Library.open(tmp_path / "library.sqlite3", library.models_folder)
+    failures: list[AppError] = []
+
+    def copy_too(*_: int) -> None:
+        with pytest.raises(BeingCopied) as raised:
+            import_model(second, other, copy=True)
+        failures.append(raised.value)
+
+    copied = import_model(library, one, copy=True, work=Work(on_progress=copy_too))
+    assert copied.outcome == "copied"
+    assert str(other) in str(failures[0])
+    assert import_model(second, other, copy=True) == (copied.model, "already_there")
+    assert everything_below(library.models_folder) == ["m", "m/m.gguf"]
+    assert not list(tmp_path.glob(".copying*"))
+    second.close()
+
+
+def test_what_was_replaced_and_is_imported_again_can_be_used(library: Library, tmp_path: Path) -> None:
+    path = small_model(tmp_path / "m.gguf", name="A long name of the first one")
+    import_model(library, path)
+    small_model(path)
+    assert library.entry("m").condition == "truncated"
+    model, outcome = import_model(library, path)
+    assert (outcome, model.condition) == ("already_there", "ready")
+    assert library.find("m") == model
 
 
 def test_two_copies_at_once_take_two_folders(library: Library, tmp_path: Path) -> None:
