@@ -115,7 +115,16 @@ class Asking:
         choice, known = question.choice, self._services.exact_choices.get(self._key(question))
         if known is None:
             return None
-        kept = msgspec.structs.replace(known, capability=choice.capability, installed=choice.installed)
+        kept = msgspec.structs.replace(
+            known,
+            model_id=choice.model_id,  # a row of the catalog and one of the Hub may be about one file
+            model_name=choice.model_name,
+            publisher=choice.publisher,
+            licence=choice.licence,
+            quantization=choice.quantization,
+            capability=choice.capability,
+            installed=choice.installed,
+        )
         reasons = renewed_reasons(choice, kept, self.budgets, disk_free=self._found.profile.disk.free)
         return msgspec.structs.replace(kept, reasons=reasons)
 

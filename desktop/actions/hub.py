@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from desktop.actions.asking import Asking, Question, as_they_come
+from desktop.catalog.catalog import CatalogUnreadable
+from desktop.catalog.hub_errors import HubFileMissing
 from desktop.errors import AppError
 from desktop.services import Services, Survey
 from desktop.settings import KV_TYPE, MINIMUM_SPEED, WANTED_CONTEXT
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from desktop.catalog.hub_files import HubListing, HubModelFile
     from desktop.catalog.remote_header import RemoteHeaders
     from desktop.catalog.search import HubPage, HubRepo, HubSort
+    from desktop.catalog.types import CatalogModel, CatalogQuantization
     from desktop.engine.protocol import KvType
     from desktop.fit.types import Choice, Verdict
     from desktop.library.types import CatalogChoice, InstalledModel
@@ -50,12 +53,7 @@ class RepoVerdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fits(self) -> bool:
         """Whether something of it fits this machine."""
-        return self.choice is not None and fits_here(self.choice)
-
-
-def fits_here(choice: "Choice") -> bool:
-    """Whether a verdict is the engine's, and that the file fits, be it with layers on the processor."""
-    return choice.exact and choice.verdict in ("fits", "partial")
+        return self.choice is not None and self.choice.fits
 
 
 async def search_hub(
@@ -143,21 +141,40 @@ async def judge_repos(
                 yield verdict
 
 
-def hub_file_choice(listing: "HubListing", file: "HubModelFile") -> "CatalogChoice":
-    """What to download for a file of a repository, pinned to the commit of the listing."""
+def hub_file_choice(services: Services, listing: "HubListing", file: "HubModelFile") -> "CatalogChoice":
+    """What to download for a file of a repository, pinned to the commit of the listing.
+
+    A file that the catalog names is the catalog's model, so that it is one download and one model. Blocking where the
+    catalog was not read yet.
+    """
+    from desktop.library.references import choice_of
     from desktop.library.types import CatalogChoice
 
-    return CatalogChoice(
-        model_id=listing.repo.repo,
-        name=listing.repo.name,
-        quantization=file.label,
-        repo=listing.repo.repo,
-        file=file.file,
-        revision=listing.commit,
-        size=file.size,
-        licence=listing.repo.licence,
-        sha256=file.sha256,
+    known = _in_catalog(services, listing.repo.repo, file.file)
+    choice = (
+        choice_of(*known)
+        if known is not None
+        else CatalogChoice(
+            model_id=listing.repo.repo,
+            name=listing.repo.name,
+            quantization=file.label,
+            repo=listing.repo.repo,
+            file=file.file,
+            licence=listing.repo.licence,
+        )
     )
+    return msgspec.structs.replace(choice, revision=listing.commit, size=file.size, sha256=file.sha256)
+
+
+def _in_catalog(services: Services, repo: str, file: str) -> "tuple[CatalogModel, CatalogQuantization] | None":
+    try:
+        models = services.catalog.models
+    except CatalogUnreadable:  # told where the catalog is shown
+        return None
+    found = (
+        (model, each) for model in models for each in model.quantizations if (each.repo, each.file) == (repo, file)
+    )
+    return next(found, None)
 
 
 def hub_reference(listing: "HubListing", file: "HubModelFile") -> str:
@@ -190,16 +207,24 @@ class _Judge:
         self.installed: _Installed = {}
 
     async def verdict(self, repo: "HubRepo", slots: asyncio.Semaphore) -> RepoVerdict:
-        """The answer about one repository."""
-        failures = list[AppError]()
+        """The answer about one repository; one whose listing is out of date is listed anew."""
         async with slots:
+            known = self.listings.get(repo.repo)
+            if known is not None:
+                verdict = await self._judged(repo, known)
+                if not isinstance(verdict.failure, HubFileMissing):
+                    return verdict
+                del self.listings[repo.repo]  # its commit is gone
             try:
-                listing = self.listings.get(repo.repo) or await list_files(self._services, repo.repo)
+                listing = self.listings[repo.repo] = await list_files(self._services, repo.repo)
             except AppError as error:
                 _log.warning("nothing is known of the files of %s: %s", repo.repo, error)
                 return RepoVerdict(repo=repo, failure=error)
-            self.listings[repo.repo] = listing
-            best = await self._best(listing, failures)
+            return await self._judged(repo, listing)
+
+    async def _judged(self, repo: "HubRepo", listing: "HubListing") -> RepoVerdict:
+        failures = list[AppError]()
+        best = await self._best(listing, failures)
         failure = failures[0] if failures and best is None else None
         return RepoVerdict(repo=repo, listing=listing, choice=best, failure=failure)
 
@@ -251,7 +276,7 @@ class _Judge:
     def _rank(self, choice: "Choice") -> int:
         """How well a choice serves: the higher, the better."""
         quick = choice.speed.decode >= self._minimum
-        return _ORDER[choice.verdict] + (_QUICK if quick and fits_here(choice) else 0)
+        return _ORDER[choice.verdict] + (_QUICK if quick and choice.fits else 0)
 
 
 def _installed_files(services: Services) -> "_Installed":
@@ -276,8 +301,9 @@ def _questions(
     for file in files:
         here = installed.get((listing.repo.repo, file.file))
         here = here if here is not None and _same_content(here, file, listing) else None
-        choice = _unjudged(listing, file, context, kv or chosen, installed=here is not None)
-        questions.append(Question(choice, hub_file_choice(listing, file), here))
+        source = hub_file_choice(services, listing, file)
+        choice = _unjudged(listing, file, source, context, kv or chosen)
+        questions.append(Question(msgspec.structs.replace(choice, installed=here is not None), source, here))
     return questions
 
 
@@ -286,17 +312,19 @@ def _same_content(model: "InstalledModel", file: "HubModelFile", listing: "HubLi
     return model.revision == listing.commit or (bool(file.sha256) and model.sha256 == file.sha256)
 
 
-def _unjudged(listing: "HubListing", file: "HubModelFile", context: int, kv: "KvType", *, installed: bool) -> "Choice":
+def _unjudged(
+    listing: "HubListing", file: "HubModelFile", source: "CatalogChoice", context: int, kv: "KvType"
+) -> "Choice":
     """A choice of which nobody has said anything yet; never shown as it is."""
     from desktop.engine.protocol import Placement
     from desktop.fit.rating.quality import quality_by_name
     from desktop.fit.types import Choice, Speed
 
     return Choice(
-        model_id=listing.repo.repo,
-        model_name=listing.repo.name,
+        model_id=source.model_id,
+        model_name=source.name,
         publisher=listing.repo.publisher,
-        licence=listing.repo.licence,
+        licence=source.licence,
         quantization=file.quantization,
         repo=listing.repo.repo,
         file=file.file,
@@ -312,7 +340,6 @@ def _unjudged(listing: "HubListing", file: "HubModelFile", context: int, kv: "Kv
         speed=Speed(decode_low=0.0, decode_high=0.0),
         quality=quality_by_name(file.quantization, listing.repo.parameters),
         capability=0.0,
-        installed=installed,
     )
 
 

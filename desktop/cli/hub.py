@@ -137,12 +137,12 @@ async def _print_files(arguments: argparse.Namespace, services: "Services") -> N
 
 
 async def _judged_files(services: "Services", listing: "HubListing") -> "dict[str, Choice]":
-    from desktop.actions.hub import fits_here, judge_files
+    from desktop.actions.hub import judge_files
 
     found = await _survey(services)
     rows = judge_files(services, found, listing, on_failure=lambda error: _tell(listing.repo.repo, error))
     async with aclosing(rows) as choices:
-        return {choice.file: choice async for choice in choices if fits_here(choice)}
+        return {choice.file: choice async for choice in choices if choice.fits}
 
 
 async def _survey(services: "Services") -> "Survey":

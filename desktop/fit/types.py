@@ -116,9 +116,19 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return sum(part.total for part in self.memory)
 
     @property
+    def fits(self) -> bool:
+        """Whether there is room for it, the margins included, be it with layers on the CPU."""
+        return self.verdict in ("fits", "partial")
+
+    @property
+    def can_run(self) -> bool:
+        """Whether it may be tried: what fits, and what would leave less free than it should."""
+        return self.verdict != "does_not_fit"
+
+    @property
     def is_refused(self) -> bool:
         """Whether the engine cannot use the file, or its header contradicts itself: the first reason says why."""
-        return not self.exact and self.verdict == "does_not_fit" and not self.missing
+        return not self.exact and not self.can_run and not self.missing
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):

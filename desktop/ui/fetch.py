@@ -42,7 +42,7 @@ class Fetch(QObject):
 
     def start_file(self, listing: "HubListing", file: "HubModelFile", *, then_chat: bool) -> None:
         """Fetch a file of a repository on the Hub."""
-        self._start(hub_file_choice(listing, file), then_chat=then_chat)
+        self._start(hub_file_choice(self._services, listing, file), then_chat=then_chat)
 
     def resume(self, download: Download) -> None:
         """Go on with a download that was stopped or has failed, also one of an earlier run."""

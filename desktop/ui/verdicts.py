@@ -21,14 +21,9 @@ def verdict_text(choice: Choice, left_out: str = "") -> str:
         "refused": QCoreApplication.translate("Verdict", "Cannot be used"),
     }
     verdict = choice.kept.kind if choice.kept and choice.verdict == "partial" else choice.verdict
-    words = "refused" if choice.is_refused else left_out if left_out and verdict_may_fit(choice) else verdict
+    words = "refused" if choice.is_refused else left_out if left_out and choice.fits else verdict
     size = QLocale().toString(choice.missing / 2**30, "f", 1)
     return texts[words].format(layers=on_cpu, size=size, blocks=choice.kept.blocks if choice.kept else 0)
-
-
-def verdict_may_fit(choice: Choice) -> bool:
-    """Whether the ranking may have left it out for another reason than its memory."""
-    return choice.verdict in ("fits", "partial")
 
 
 def verdict_kind(choice: Choice, left_out: str = "") -> PillKind:

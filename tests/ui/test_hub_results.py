@@ -111,6 +111,15 @@ def test_what_does_not_fit_can_be_hidden_and_not_downloaded(view: ModelsView) ->
     assert LONG in words(view), "what has no verdict yet may fit"
 
 
+def test_only_what_fits_is_what_fits_with_its_margins_as_on_the_command_line(view: ModelsView) -> None:
+    view.hub.set_repos(REPOS, more=False)
+    view.hub.only_fitting.setChecked(True)
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B", verdict="tight"))
+    assert "Tiny-GGUF" not in words(view)
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B", verdict="partial"))
+    assert "Tiny-GGUF" in words(view)
+
+
 def test_all_files_of_a_repository_and_back(view: ModelsView) -> None:
     asked: list[HubRepo] = []
     view.hub.repo_chosen.connect(asked.append)

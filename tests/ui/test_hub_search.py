@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtWidgets import QApplication, QMenu
 
 from desktop.engine.protocol import EngineInfo
 from desktop.services import Survey
 from desktop.settings import MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
-from desktop.ui.item_models.choices import QUANTIZATION
+from desktop.ui.item_models.choices import MODEL, QUANTIZATION
+from desktop.ui.pages.models.controller import ModelsController
 from desktop.ui.pages.models.hub_row import HubRow
 from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.labels import PlainLabel
@@ -85,14 +89,17 @@ def test_all_files_of_a_repository_are_judged(page: PagePerson) -> None:
 def test_the_row_is_downloaded_and_chatted_with(page: PagePerson, hub: HubServer) -> None:
     search(page, "tiny")
     page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
-    press(page, "Download tiny-GGUF Q8_0")
-    page.until("the download", lambda: page.models == [f"{REPO}:Q8_0"], timeout=60)
-    path = Path(page.services.library.find(f"{REPO}:Q8_0").path)
+    assert "Tiny 1B of the catalog" in words(page)
+    assert "on this computer" not in words(page)
+    press(page, "Download Tiny 1B Q8_0")
+    page.until("the download", lambda: page.models == ["tiny-1b:Q8_0"], timeout=60)
+    path = Path(page.services.library.find("tiny-1b:Q8_0").path)
     assert path.read_bytes() == hub.repositories[REPO].files["tiny-Q8_0.gguf"].path.read_bytes()
     search(page, "tiny")
-    page.until("the row to know", lambda: "Chat with tiny-GGUF Q8_0" in names(page), timeout=60)
-    press(page, "Chat with tiny-GGUF Q8_0")
-    assert page.models == [f"{REPO}:Q8_0", f"{REPO}/tiny-Q8_0.gguf"]
+    page.until("the row to know", lambda: "Chat with Tiny 1B Q8_0" in names(page), timeout=60)
+    assert "on this computer" in words(page)
+    press(page, "Chat with Tiny 1B Q8_0")
+    assert page.models == ["tiny-1b:Q8_0", f"{REPO}/tiny-Q8_0.gguf"]
     assert page.services.library.resolve(page.models[1], page.services.catalog) == page.services.library.find(
         page.models[0]
     )
@@ -206,7 +213,61 @@ def test_a_repository_that_changed_is_listed_anew_by_the_next_search(page: PageP
     hub.repositories[REPO].commit = "c" * 40
     hub.repositories[REPO].facts = {"lastModified": "2026-02-03T00:00:00.000Z"}
     search(page, "tiny")
-    page.until("the verdict", lambda: "Download tiny-GGUF Q8_0" in names(page), timeout=60)
-    press(page, "Download tiny-GGUF Q8_0")
-    page.until("the download", lambda: page.models == [f"{REPO}:Q8_0"], timeout=60)
-    assert page.services.library.find(f"{REPO}:Q8_0").revision == "c" * 40
+    page.until("the verdict", lambda: "Download Tiny 1B Q8_0" in names(page), timeout=60)
+    press(page, "Download Tiny 1B Q8_0")
+    page.until("the download", lambda: page.models == ["tiny-1b:Q8_0"], timeout=60)
+    assert page.services.library.find("tiny-1b:Q8_0").revision == "c" * 40
+
+
+def test_a_row_whose_repository_was_forgotten_meanwhile_is_listed_again_and_downloaded(page: PagePerson) -> None:
+    search(page, "tiny")
+    page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
+    cast("ModelsController", page.controller)._hub._listings.clear()
+    press(page, "Download Tiny 1B Q8_0")
+    page.until("the download", lambda: page.models == ["tiny-1b:Q8_0"], timeout=60)
+
+
+@pytest.mark.allow_log("The Hub does not have")
+def test_a_row_whose_file_is_gone_says_so(page: PagePerson, hub: HubServer) -> None:
+    search(page, "tiny")
+    page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
+    cast("ModelsController", page.controller)._hub._listings.clear()
+    del hub.repositories[REPO].files["tiny-Q8_0.gguf"]
+    press(page, "Download Tiny 1B Q8_0")
+    page.until("the words", lambda: any("does not have" in wish.text for wish in page.notices))
+
+
+@pytest.mark.allow_log("no exact figures for")
+def test_trying_again_lists_a_repository_anew_whose_commit_was_gone(page: PagePerson, hub: HubServer) -> None:
+    search(page, "tiny")
+    page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
+    hub.repositories[REPO].commit = "c" * 40
+    press(page, f"All files of {REPO}")
+    page.until("the words", lambda: "One file could not be checked." in words(page), timeout=60)
+    page.live(0.3)
+    assert "The Hub does not have" in page.view.hub._message.text()
+    assert page.view.hub.files.filter.rowCount() == 1, "the header of the other was known"
+    press(page, "Try again")
+    page.until("all files", lambda: page.view.hub.files.filter.rowCount() == 2, timeout=60)
+    page.until("their end", lambda: not page.view.hub._message.isVisible())
+
+
+def test_the_sha256_of_a_file_is_told_and_can_be_copied(page: PagePerson, hub: HubServer) -> None:
+    search(page, "tiny")
+    page.until("the row", lambda: page.view.hub.findChildren(HubRow))
+    press(page, f"All files of {REPO}")
+    table = page.view.hub.files
+    page.until("the files", lambda: table.filter.rowCount() == 2, timeout=60)
+    rows = [table.filter.index(row, MODEL) for row in range(2)]
+    index = next(each for each in rows if each.data() == "tiny-Q8_0")
+    digest = hub.repositories[REPO].files["tiny-Q8_0.gguf"].sha256
+    assert f"SHA-256 {digest}" in index.data(Qt.ItemDataRole.ToolTipRole)
+    table.setCurrentIndex(index)
+    key = QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, QPoint(), QPoint())
+    QApplication.sendEvent(table.viewport(), key)
+    menu = cast("QMenu", QApplication.activePopupWidget())
+    [copy] = menu.actions()
+    assert copy.text() == "Copy SHA-256"
+    copy.trigger()
+    menu.close()
+    assert QApplication.clipboard().text() == digest

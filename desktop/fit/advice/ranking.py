@@ -28,11 +28,7 @@ class Priced(NamedTuple):
 def is_candidate(priced: Priced, *, minimum_speed: float) -> bool:
     """Whether a choice fits with its margin, at a context the model knows, and is fast enough."""
     choice = priced.choice
-    return (
-        choice.verdict in ("fits", "partial")
-        and choice.context <= priced.model.training_context
-        and choice.speed.decode >= minimum_speed
-    )
+    return choice.fits and choice.context <= priced.model.training_context and choice.speed.decode >= minimum_speed
 
 
 def best_quantization(candidates: Sequence[Priced], *, minimum_speed: float) -> Priced:

@@ -105,7 +105,7 @@ def reasons_for_rejection(priced: Priced, *, minimum: float) -> list[Phrase]:
         reasons.append(Phrase.of(_TIGHT, missing=gib(choice.missing)))
     if choice.context > priced.model.training_context:
         reasons.append(Phrase.of(_TOO_SHORT, trained=priced.model.training_context, context=choice.context))
-    if choice.verdict in ("fits", "partial") and choice.speed.decode < minimum:
+    if choice.fits and choice.speed.decode < minimum:
         reasons.append(_too_slow(choice, f"{minimum:g}"))
     return reasons
 

@@ -122,7 +122,7 @@ def card_names() -> tuple[str, ...]:
 def _answered(rows: Sequence[Choice], answers: Sequence[Choice]) -> tuple[Choice, ...]:
     exact = {(answer.model_id, answer.quantization): answer for answer in answers if answer.exact}
     renewed = (exact.get((row.model_id, row.quantization), row) for row in rows)
-    return tuple(row for row in renewed if row.verdict in ("fits", "partial"))
+    return tuple(row for row in renewed if row.fits)
 
 
 def _one_per_model(choices: Sequence[Choice]) -> tuple[Choice, ...]:

@@ -1,6 +1,6 @@
 """The table of choices on the models page: one row per (model, quantization), priced for this machine."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from PySide6.QtCore import (
@@ -27,6 +27,8 @@ CHOICE_ROLE = Qt.ItemDataRole.UserRole
 SORT_ROLE = Qt.ItemDataRole.UserRole + 2
 SOURCE_ROLE = Qt.ItemDataRole.UserRole + 3
 """Where a figure comes from, in a word: "exact" or "estimate"; "" for columns that do not say."""
+DIGEST_ROLE = Qt.ItemDataRole.UserRole + 4
+"""The SHA-256 of a row's file, "" where it is not known."""
 MODEL, QUANTIZATION, DOWNLOAD, MEMORY, SPEED, QUALITY, VERDICT, ACTION = range(8)
 
 _HEADINGS = (
@@ -65,7 +67,12 @@ class ChoiceTable(QAbstractTableModel):
         super().__init__(parent)
         self._rows: tuple[Row, ...] = ()
         self._texts: dict[tuple[int, int], str] = {}
+        self._digests: Mapping[str, str] = {}
         self._locale = QLocale()
+
+    def set_digests(self, digests: Mapping[str, str]) -> None:
+        """Tell the SHA-256 of files, by their paths in their repository; those of the last call count no more."""
+        self._digests = digests
 
     def set_choices(
         self,
@@ -134,7 +141,9 @@ class ChoiceTable(QAbstractTableModel):
         """What the tooltip says beyond the cell."""
         choice = row.choice
         if column == MODEL:
-            return f"{choice.model_name}\n{choice.publisher} · {choice.licence}"
+            digest = self._digest(row)
+            about = f"{choice.model_name}\n{choice.publisher} · {choice.licence}"
+            return f"{about}\nSHA-256 {digest}" if digest else about
         if column == QUALITY:
             return self.tr("Mean KL divergence to f16: {kld}").format(kld=f"{choice.quality.kld:.4f}")
         if column == SPEED:
@@ -150,11 +159,14 @@ class ChoiceTable(QAbstractTableModel):
             return "\n".join(words)
         return self._spoken(row, column)
 
+    def _digest(self, row: Row) -> str:
+        return self._digests.get(row.choice.file, "")
+
     def _spoken(self, row: Row, column: int) -> str:
         """A cell as a screen reader says it; the last column is what Enter does."""
         if column != ACTION:
             return ", ".join(filter(None, (self._text(row, column), self._source(row, column))))
-        if row.choice.verdict == "does_not_fit":
+        if not row.choice.can_run:
             return self.tr("Cannot run here")
         return self.tr("Start a chat") if row.choice.installed else self.tr("Download and chat")
 
@@ -178,7 +190,7 @@ class ChoiceTable(QAbstractTableModel):
         return self.tr("{size} GiB").format(size=self._number(choice.memory_total / 2**30))
 
     def _speed(self, choice: Choice) -> str:
-        if choice.verdict == "does_not_fit":
+        if not choice.can_run:
             return "–"
         spread = (choice.speed.decode_high - choice.speed.decode_low) / 2
         return f"{speed_figure(choice.speed.decode)} ± {self._number(spread)}"
@@ -202,6 +214,7 @@ _BY_ROLE: dict[int, Callable[[ChoiceTable, Row, int], object]] = {
     Qt.ItemDataRole.AccessibleTextRole: ChoiceTable._spoken,
     SOURCE_ROLE: ChoiceTable._source,
     CHOICE_ROLE: lambda _table, row, _column: row.choice,
+    DIGEST_ROLE: lambda table, row, _column: table._digest(row),
     SORT_ROLE: lambda _table, row, column: _sort_key(row, column),
     VERDICT_ROLE: lambda _table, row, _column: verdict_kind(row.choice, row.left_out),
 }

@@ -12,13 +12,13 @@ from desktop.actions.fit import fit_model
 from desktop.actions.hub import (
     TRIED_OF_A_REPOSITORY,
     RepoVerdict,
-    fits_here,
     hub_file_choice,
     judge_files,
     judge_repos,
     list_files,
     search_hub,
 )
+from desktop.actions.models import choice_in_catalog
 from desktop.catalog.hub_errors import HubFileMissing
 from desktop.catalog.hub_files import HubListing
 from desktop.engine.protocol import DeviceKind, EngineDevice, EngineInfo
@@ -26,9 +26,11 @@ from desktop.errors import AppError
 from desktop.fit.memory.placement import CPU
 from desktop.fit.plans.wish import FitWish
 from desktop.fit.types import Choice
+from desktop.library.types import CatalogChoice
 from desktop.paths import user_paths
 from desktop.services import Services, Survey, create_services
 from desktop.settings import MINIMUM_SPEED, OFFLINE
+from tests.support.catalogs import tiny_catalog
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.hub_server import Fault, HubServer
 from tests.support.tiny_hub import REPO, tiny_hub
@@ -89,7 +91,7 @@ async def test_files_are_judged_before_the_download_as_fit_would(
         assert choice.exact
         assert choice.download_size == server.repositories[REPO].files[file].size
         assert (choice.model_id, choice.licence, choice.verdict) == (REPO, "mit", "fits")
-        assert fits_here(choice)
+        assert choice.fits
         services.surveys.latest = found
         report = await fit_model(services, f"{REPO}/{file}", wish=FitWish(context=CONTEXT), exact=True)
         assert choice.memory == report.plan.predicted
@@ -121,7 +123,7 @@ async def test_what_does_not_fit_says_what_is_missing(services: Services, server
     for choice in (await judged(services, with_memory(0.27))).values():
         assert choice.exact
         assert choice.verdict in ("tight", "does_not_fit")
-        assert not fits_here(choice)
+        assert not choice.fits
         assert "missing" in choice.reasons[0].render()
 
 
@@ -140,7 +142,7 @@ async def test_a_model_that_the_engine_does_not_know_comes_back_with_its_reason(
     choices = await judged(services, found)
     assert choices["tiny-Q4_K_M.gguf"].exact
     assert not choices["tiny-Q8_0.gguf"].exact
-    assert not fits_here(choices["tiny-Q8_0.gguf"])
+    assert not choices["tiny-Q8_0.gguf"].fits
     assert {file: choice.is_refused for file, choice in choices.items()} == {
         "tiny-Q8_0.gguf": True,
         "tiny-Q4_K_M.gguf": False,
@@ -164,7 +166,7 @@ async def test_a_file_on_this_disk_is_judged_from_there(
     listing = await list_files(services, REPO)
     [file] = [model for model in listing.models if model.quantization == "Q8_0"]
     [source] = await services.hub.files(repo=REPO, file=file.file)
-    services.library.register(path=tmp_path / "q8.gguf", model_id=REPO, quantization="Q8_0", source=source)
+    services.library.register(path=tmp_path / "q8.gguf", model_id=REPO, quantization="Q8_0", source=(source,))
     rows = judge_files(services, found, listing, fetch=False)
     [choice] = [choice async for choice in rows]
     assert (choice.file, choice.installed, choice.exact) == ("tiny-Q8_0.gguf", True, True)
@@ -176,7 +178,7 @@ async def test_another_version_of_a_file_on_this_disk_is_not_taken_for_it(
 ) -> None:
     [source] = await services.hub.files(repo=REPO, file="tiny-Q8_0.gguf")
     old = msgspec.structs.replace(source, revision="0" * 40, sha256="0" * 64)
-    services.library.register(path=tmp_path / "q4.gguf", model_id=REPO, quantization="Q8_0", source=old)
+    services.library.register(path=tmp_path / "q4.gguf", model_id=REPO, quantization="Q8_0", source=(old,))
     assert not (await judged(services, found))["tiny-Q8_0.gguf"].installed
 
 
@@ -230,6 +232,35 @@ async def test_no_header_is_fetched_of_what_is_larger_than_all_memory(
     assert not choice.is_refused
 
 
+@pytest.mark.allow_log("no exact figures for")
+async def test_a_listing_whose_commit_is_gone_is_made_anew(
+    services: Services, server: HubServer, found: Survey
+) -> None:
+    page = await search_hub(services)
+    listings = {REPO: await list_files(services, REPO)}
+    server.repositories[REPO].commit = "c" * 40
+    [verdict] = [each async for each in judge_repos(services, found, page.repos, context=CONTEXT, listings=listings)]
+    assert verdict.fits
+    assert listings[REPO].commit == "c" * 40
+
+
+async def test_a_file_that_the_catalog_names_is_the_catalogs_model(services: Services, server: HubServer) -> None:
+    services.__dict__["catalog"] = tiny_catalog(REPO)
+    listing = await list_files(services, REPO)
+    ids = {file.file: hub_file_choice(services, listing, file) for file in listing.models}
+    choice = ids["tiny-Q8_0.gguf"]
+    assert (choice.id, choice.name, choice.licence) == ("tiny-1b:Q8_0", "Tiny 1B", "Apache-2.0")
+    assert (choice.revision, choice.repo, choice.file) == (listing.commit, REPO, "tiny-Q8_0.gguf")
+    first, second = (services.downloads.start(each) for each in (choice, choice_of_catalog(services)))
+    assert first.id == second.id
+    await services.downloads.wait(first.id)
+    assert [model.id for model in services.library.installed() if model.repo] == ["tiny-1b:Q8_0"]
+
+
+def choice_of_catalog(services: Services) -> CatalogChoice:
+    return choice_in_catalog(services, model_id="tiny-1b", quantization="Q8_0")
+
+
 async def test_what_was_listed_is_not_asked_for_again(services: Services, server: HubServer, found: Survey) -> None:
     page, listings = await search_hub(services), dict[str, HubListing]()
     for context in (512, 1024):
@@ -262,7 +293,7 @@ async def test_a_repository_without_models_has_no_choice(services: Services, ser
 async def test_a_row_can_be_downloaded_as_it_was_judged(services: Services, server: HubServer) -> None:
     listing = await list_files(services, REPO)
     [file] = [model for model in listing.models if model.quantization == "Q8_0"]
-    choice = hub_file_choice(listing, file)
+    choice = hub_file_choice(services, listing, file)
     assert (choice.id, choice.revision, choice.size) == (f"{REPO}:Q8_0", listing.commit, file.size)
     download = services.downloads.start(choice)
     model = await services.downloads.wait(download.id)
@@ -274,7 +305,7 @@ async def test_files_of_one_quantization_are_told_apart_by_their_names(services:
     for name in ("other-Q8_0.gguf", "plain.gguf", "split-Q6_K-00001-of-00002.gguf", "split-Q6_K-00002-of-00002.gguf"):
         server.add_served(REPO, name, served)
     listing = await list_files(services, REPO)
-    ids = {hub_file_choice(listing, file).id for file in listing.models}
+    ids = {hub_file_choice(services, listing, file).id for file in listing.models}
     assert ids == {f"{REPO}:{name}" for name in ("tiny-Q8_0", "other-Q8_0", "plain", "Q6_K", "Q4_K_M")}
 
 

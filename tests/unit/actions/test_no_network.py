@@ -89,7 +89,7 @@ async def transfer(services: Services, learned: Learned) -> object:
 
 
 async def queue(services: Services, learned: Learned) -> object:
-    queued = services.downloads.start(hub_file_choice(learned.listing, learned.listing.models[0]))
+    queued = services.downloads.start(hub_file_choice(services, learned.listing, learned.listing.models[0]))
     return await services.downloads.wait(queued.id)
 
 

@@ -18,7 +18,6 @@ REST = 0.3
 """Seconds without a new price after which the engine is asked."""
 _TOGETHER = 120
 """Milliseconds in which answers are shown together: rows change in place, and not one by one."""
-_GOOD = ("fits", "partial")
 _LEFT = "rows left"
 
 
@@ -82,9 +81,7 @@ class ExactRows:
     def found_to_fit(self, advice: Recommendation) -> frozenset[tuple[str, str]]:
         """What was rejected for its memory, and fits by the engine's figures."""
         return frozenset(
-            _key(row)
-            for row in advice.rejected
-            if row.verdict not in _GOOD and self._answers.get(_key(row), row).verdict in _GOOD
+            _key(row) for row in advice.rejected if not row.fits and self._answers.get(_key(row), row).fits
         )
 
     def _with_answers(self, rows: Sequence[Choice]) -> tuple[Choice, ...]:

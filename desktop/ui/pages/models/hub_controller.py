@@ -1,7 +1,7 @@
 """Searches the Hub, and has the engine judge what is on the screen before anything is downloaded."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,12 @@ import msgspec
 from PySide6.QtCore import QObject
 
 from desktop.actions.hub import RepoVerdict, judge_files, judge_repos, list_files, search_hub
+from desktop.catalog.hub_errors import HubFileMissing, OfflineSwitchOn
 from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.services import Services, Survey
 from desktop.settings import KvCacheType
-from desktop.ui.bridge import Coalescer, explain
+from desktop.ui.bridge import Coalescer, explain, sentences
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import Shell
 
@@ -61,6 +62,8 @@ class HubController(QObject):
         self._listings: dict[str, HubListing] = {}
         self._opened: HubRepo | None = None
         self._files: dict[str, Choice] = {}
+        self._failures: Sequence[AppError] | None = None
+        """What kept files of the opened repository from being judged, None while they are."""
         self._working: asyncio.Task[None] | None = None
         self._is_hurried = False
         self._judging: asyncio.Task[None] | None = None
@@ -185,8 +188,6 @@ class HubController(QObject):
     def _show_verdict(self, verdict: RepoVerdict) -> None:
         repo = verdict.repo.repo
         self._waiting.discard(repo)
-        if verdict.listing is not None:
-            self._listings[repo] = verdict.listing
         if verdict.choice is not None:
             self._view.set_verdict(repo, verdict.choice)
         elif verdict.failure is not None:
@@ -197,6 +198,7 @@ class HubController(QObject):
     def _open(self, repo: "HubRepo") -> None:
         self._opened = repo
         self._files.clear()
+        self._failures = None
         self._view.show_files(repo)
         self._start(self._list_files(repo))
 
@@ -207,19 +209,23 @@ class HubController(QObject):
             self._view.set_failed(*explain(error))
             return
         self._listings[repo.repo] = listing
+        self._view.set_digests({model.file: model.sha256 for model in listing.models})
         found = self._found()
         if not listing.models:
             self._view.set_files((), self.tr("It has no model files (GGUF)."))
-            return
-        if found is None or found.engine is None:  # why, the page says above
+        elif found is None or found.engine is None:  # why, the page says above
             self._view.set_files((), self.tr("The engine cannot be asked which of its files fit."))
-            return
+        else:
+            await self._judge_files(found, listing)
+
+    async def _judge_files(self, found: Survey, listing: "HubListing") -> None:
         context, kv = self._pricing()
+        self._failures = None
         self._show_files()
-        of_before = set(self._files)
+        of_before, failures = set(self._files), list[AppError]()
         try:
             async with aclosing(
-                judge_files(self._services, found, listing, context=context, kv=kv, on_failure=self._shell.report)
+                judge_files(self._services, found, listing, context=context, kv=kv, on_failure=failures.append)
             ) as answers:
                 async for choice in answers:
                     # All of one repository: what tells them apart is the file.
@@ -228,29 +234,39 @@ class HubController(QObject):
                     self._files[choice.file] = msgspec.structs.replace(choice, model_name=name)
                     self._show.request()
         except AppError as error:
-            self._view.set_failed(*explain(error))
-            return
+            failures.append(error)
         for file in of_before:  # priced for another context, and nobody could do it again
             del self._files[file]
-        self._show_files(ended=True)
+        self._failures = failures
+        self._show_files()
 
-    def _show_files(self, *, ended: bool = False) -> None:
-        """Those that were judged, in the order of the repository, and how many are left."""
+    def _show_files(self) -> None:
+        """Those that were judged so far, in the order of the repository, and what of the others is to be said."""
         listing = self._listings.get(self._opened.repo) if self._opened is not None else None
         if listing is None:
             return
         shown = [self._files[model.file] for model in listing.models if model.file in self._files]
         left = len(listing.models) - len(shown)
-        asking = self.tr("{done} of {count} files checked …").format(done=len(shown), count=len(listing.models))
-        rest = self.tr("{count} files could not be checked.").format(count=left)
-        self._view.set_files(shown, "" if not left else rest if ended else asking)
+        if self._failures is None:
+            words = self.tr("{done} of {count} files checked …").format(done=len(shown), count=len(listing.models))
+            self._view.set_files(shown, words if left else "")
+        elif not left:
+            self._view.set_files(shown)
+        else:
+            one, several = self.tr("One file could not be checked."), self.tr("{count} files could not be checked.")
+            reasons = [*self._failures, *([OfflineSwitchOn()] if self._services.hub.offline else [])]
+            hint = sentences(explain(reasons[0])) if reasons else ""
+            self._view.set_files_left(shown, one if left == 1 else several.format(count=left), hint)
 
     def _on_sort_chosen(self, sort: "HubSort") -> None:
         self._sort = sort
         self._begin(self._text, self._base)
 
     def _on_again_requested(self) -> None:
+        """Nothing of before counts: neither what a repository had, nor that the keyring was silent."""
+        self._services.hub.ask_keyring_again()
         if self._opened is not None:
+            self._listings.pop(self._opened.repo, None)
             self._open(self._opened)
         else:
             self._begin(self._text, self._base)
@@ -261,12 +277,21 @@ class HubController(QObject):
         self._look.request()
 
     def _on_choice_chosen(self, choice: Choice) -> None:
-        listing = self._listings.get(choice.repo)
-        file = next((each for each in listing.models if each.file == choice.file), None) if listing else None
-        if listing is None or file is None:
-            raise LookupError(f"nobody listed {choice.repo}/{choice.file}")
         if choice.installed:
             # Not by an id: it may have come from the catalog, or lie in another program's folder.
             self._shell.model_wanted.emit(f"{choice.repo}/{choice.file}")
+        else:
+            self._shell.tasks.start(self._download(choice), name="download from the Hub")
+
+    async def _download(self, choice: Choice) -> None:
+        try:  # a newer search may have found that the repository has changed
+            listing = self._listings.get(choice.repo) or await list_files(self._services, choice.repo)
+        except AppError as error:
+            self._shell.report(error)
+            return
+        self._listings[choice.repo] = listing
+        file = next((each for each in listing.models if each.file == choice.file), None)
+        if file is None:
+            self._shell.report(HubFileMissing(what=f"{choice.repo}/{choice.file}"))
         else:
             self._shell.fetch.start_file(listing, file, then_chat=True)

@@ -1,6 +1,6 @@
 """What the Hub found: repositories with a verdict each, and all files of the one that was chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
@@ -117,7 +117,6 @@ class HubResults(Card):
         for row in self.rows.all:
             if row.repo.repo == repo:
                 row.set_waiting(words) if choice is None else row.set_choice(choice)
-                row.setProperty("fits", None if choice is None else choice.verdict != "does_not_fit")
         self._filter()
 
     def set_waiting(self, repo: str) -> None:
@@ -135,14 +134,27 @@ class HubResults(Card):
         self._shows_files = True
         self.set_title(repo.repo)
         self.files.choices.set_choices(())
+        self.files.choices.set_digests({})
         self._message.show_words(self.tr("Asking the Hub which files it has …"))
         self._show_parts()
 
+    def set_digests(self, digests: Mapping[str, str]) -> None:
+        """Tell the SHA-256 of the files, by their paths in the repository, as far as the Hub names them."""
+        self.files.choices.set_digests(digests)
+
     def set_files(self, choices: Sequence[Choice], words: str = "") -> None:
         """Show the files, best first or as they come; words: what is to be said of them."""
+        self._show_files(choices)
+        self._message.show_words(words)
+
+    def set_files_left(self, choices: Sequence[Choice], message: str, hint: str) -> None:
+        """Show the files that could be judged, and why others could not."""
+        self._show_files(choices)
+        self._message.show_words(message, hint, self.tr("Try again"))
+
+    def _show_files(self, choices: Sequence[Choice]) -> None:
         self.files.choices.set_choices(choices)
         self.files.setVisible(bool(choices) and self._shows_files)
-        self._message.show_words(words)
 
     def show_results(self) -> None:
         """Show the list."""
@@ -166,8 +178,7 @@ class HubResults(Card):
 
     def _filter(self) -> None:
         for row in self.rows.shown:
-            unfit = self.only_fitting.isChecked() and row.property("fits") is False
-            row.setVisible(not self._shows_files and not unfit)
+            row.setVisible(not self._shows_files and not (self.only_fitting.isChecked() and row.is_unfit))
 
     def _on_fitting_toggled(self, checked: bool) -> None:
         self._filter()

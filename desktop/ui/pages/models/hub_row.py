@@ -90,6 +90,11 @@ class HubRow(QFrame):
         """Whether it shows a verdict."""
         return self._choice is not None
 
+    @property
+    def is_unfit(self) -> bool:
+        """Whether its verdict is that it does not fit, or only without the margins; what has none may fit."""
+        return self._choice is not None and not self._choice.fits
+
     def set_waiting(self, words: str) -> None:
         """There is no verdict (yet): say why, or nothing."""
         self._choice = None
@@ -103,11 +108,15 @@ class HubRow(QFrame):
         self._verdict.set_verdict(verdict_text(choice), verdict_kind(choice))
         self._verdict.show()
         parts = [choice.quantization, gb(choice.download_size)]
+        if choice.model_id != self.repo.repo:
+            parts.insert(0, self.tr("{name} of the catalog").format(name=choice.model_name))
+        if choice.installed:
+            parts.append(self.tr("on this computer"))
         if choice.memory:
             parts.append(self.tr("{size} memory").format(size=gib(choice.memory_total)))
         if choice.is_refused:
             parts += [render(reason) for reason in choice.reasons[:1]]
-        if choice.verdict != "does_not_fit":
+        if choice.can_run:
             measured, estimated = self.tr("about {speed} tok/s"), self.tr("about {speed} tok/s (estimate)")
             words = measured if choice.speed.measured else estimated
             parts.append(words.format(speed=speed(choice.speed.decode)))
@@ -115,7 +124,7 @@ class HubRow(QFrame):
         self._download.set_icon_name("chat" if choice.installed else "download")
         words = self.tr("Chat with {name}") if choice.installed else self.tr("Download {name}")
         self._download.set_name(words.format(name=f"{choice.model_name} {choice.quantization}"))
-        self._download.setVisible(choice.verdict != "does_not_fit")
+        self._download.setVisible(choice.can_run)
 
 
 class Message(QWidget):

@@ -3,14 +3,25 @@
 from typing import cast
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QFont, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
-from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFocusEvent,
+    QFont,
+    QGuiApplication,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QHeaderView, QMenu, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from desktop.fit.types import Choice
 from desktop.ui.icons import icon_pixmap
 from desktop.ui.item_models.choices import (
     ACTION,
     CHOICE_ROLE,
+    DIGEST_ROLE,
     DOWNLOAD,
     MEMORY,
     MODEL,
@@ -102,7 +113,7 @@ class ActionDelegate(QStyledItemDelegate):
         """Paint the row's background and the icon over it."""
         super().paint(painter, option, index)
         choice = cast("Choice", index.data(CHOICE_ROLE))
-        if choice.verdict == "does_not_fit":
+        if not choice.can_run:
             return
         colours = current_colours()
         over = bool(option.state & QStyle.StateFlag.State_MouseOver)
@@ -163,6 +174,25 @@ class ChoicesView(DataTable):
             self._choose(self.currentIndex())
         else:
             super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer the SHA-256 of the row's file, where it is known; the keyboard's menu key asks for the current row."""
+        by_mouse = event.reason() == QContextMenuEvent.Reason.Mouse
+        index = self.indexAt(event.pos()) if by_mouse else self.currentIndex()
+        menu = self.menu_of(index)
+        if menu is not None:
+            below = self.visualRect(index).bottomLeft()
+            menu.popup(event.globalPos() if by_mouse else self.viewport().mapToGlobal(below))
+
+    def menu_of(self, index: QModelIndex) -> QMenu | None:
+        """What else may be done with a row; None where there is nothing."""
+        digest = str(index.data(DIGEST_ROLE) or "")
+        if not digest:
+            return None
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(self.tr("Copy SHA-256")).triggered.connect(lambda: QGuiApplication.clipboard().setText(digest))
+        return menu
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Show at once where the keyboard is."""
@@ -245,5 +275,5 @@ class ChoicesView(DataTable):
 
     def _choose(self, index: QModelIndex) -> None:
         choice = cast("Choice", index.data(CHOICE_ROLE))
-        if choice.verdict != "does_not_fit":
+        if choice.can_run:
             self.chosen.emit(choice)

@@ -177,7 +177,7 @@ class ModelsView(Page):
         self._show_whether_empty()
         self._show_source([*choices, *rejected], checking=checking)
         self._show_fetch(checking=checking, may_fetch=may_fetch)
-        answer = next((choice for choice in choices if choice.verdict in ("fits", "partial")), None)
+        answer = next((choice for choice in choices if choice.fits), None)
         if answer is not None:
             self.answer.set_choice(answer, notes)
         else:
