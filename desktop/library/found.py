@@ -46,7 +46,7 @@ _MARKS = ", ".join("?" * len(FoundFile.__struct_fields__))
 
 
 class FoundFiles:
-    """What is found, which folders are looked at, what is hidden, and computed checksums."""
+    """What is found, which folders are looked at, what is hidden; checksums, computed here or promised of shards."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -112,6 +112,21 @@ class FoundFiles:
         """Remember a computed SHA-256."""
         values = (path, stamp.size, stamp.stamp, sha256)
         self._database.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", values)
+
+    def promise(self, shards: dict[str, str]) -> None:
+        """Remember the SHA-256 that a publisher names of files of a split model after its first, by their paths."""
+        for path, sha256 in shards.items():
+            self._database.execute("INSERT OR REPLACE INTO shards VALUES (?, ?)", (path, sha256))
+
+    def promised(self, path: str) -> str:
+        """Return what `promise` was told of a shard, "" for nothing."""
+        rows = self._database.read("SELECT sha256 FROM shards WHERE path = ?", (path,))
+        return str(rows[0][0]) if rows else ""
+
+    def forget_promises(self, paths: Iterable[str]) -> None:
+        """Undo `promise`."""
+        for path in paths:
+            self._database.execute("DELETE FROM shards WHERE path = ?", (path,))
 
 
 def _found(row: tuple[Any, ...]) -> FoundFile:

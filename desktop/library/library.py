@@ -7,7 +7,7 @@ was downloaded or imported, `found` what scans saw (scan.py); a list tells of ea
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -95,11 +95,11 @@ class Library:
         quantization: str,
         name: str = "",
         licence: str = "",
-        source: HubFile | None = None,
+        source: Sequence[HubFile] = (),
     ) -> InstalledModel:
         """Add a model of the models folder, or replace the entry of the same id.
 
-        path: of a split model the first shard. source: where that file came from. Raises FileUnreadable.
+        path: of a split model the first shard. source: where its files came from, in order. Raises FileUnreadable.
         """
         model = InstalledModel(
             id=catalog_key(model_id, quantization),
@@ -112,9 +112,12 @@ class Library:
             licence=licence,
             source="snug" if self.is_ours(path) else "folder",
         )
-        if source is not None:
-            origin = {"sha256": source.sha256, "repo": source.repo, "file": source.file, "revision": source.revision}
+        if source:
+            first = source[0]
+            origin = {"sha256": first.sha256, "repo": first.repo, "file": first.file, "revision": first.revision}
             model = msgspec.structs.replace(model, **origin)
+        shards = zip(all_shards(path)[1:], source[1:], strict=False)
+        self.found.promise({str(shard): file.sha256 for shard, file in shards})
         return self.save(model)
 
     def add(self, model: InstalledModel) -> InstalledModel:
@@ -206,6 +209,7 @@ class Library:
         with self.database.transaction():
             self.database.execute("DELETE FROM models WHERE id = ? AND path = ?", (model.id, model.path))
             self.found.forget([model.path])
+            self.found.forget_promises(str(shard) for shard in all_shards(Path(model.path)))
             if hide:
                 self.found.hide(model.path)
 

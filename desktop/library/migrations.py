@@ -96,9 +96,21 @@ def _what_a_download_has_brought(connection: apsw.Connection) -> None:
     connection.execute("ALTER TABLE downloads ADD COLUMN brought TEXT NOT NULL DEFAULT '[]'")
 
 
+def _content_of_shards(connection: apsw.Connection) -> None:
+    connection.execute(
+        """
+        CREATE TABLE shards (
+            path TEXT PRIMARY KEY,          -- a file of a split model after its first
+            sha256 TEXT NOT NULL            -- what the Hub says of it
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
 MIGRATIONS = (
     Migration(1, "models and downloads", _models_and_downloads),
     Migration(2, "what is found in folders and other programs", _what_is_found),
     Migration(3, "what is wrong with a model", _problems_of_models),
     Migration(4, "what a download has brought", _what_a_download_has_brought),
+    Migration(5, "what the shards of a split model should be", _content_of_shards),
 )

@@ -4,6 +4,7 @@ Everything here blocks.
 """
 
 import time
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from desktop.errors import QT_TRANSLATE_NOOP
@@ -15,12 +16,13 @@ from desktop.library.condition import check_there
 from desktop.library.content import sha256_of
 from desktop.library.errors import ModelFileDamaged
 from desktop.library.library import Library
+from desktop.library.stores.huggingface import blob_sha256
 from desktop.library.types import InstalledModel
 from desktop.library.walk import stamp_of
 from desktop.library.work import Work
 
 Proof = Literal["sha256", "structure"]
-"""The SHA-256 that the Hub or Ollama names; or a sound header, and a file as long as its tensors need."""
+"""The SHA-256 that somebody names of every file; or sound headers, and files as long as their tensors need."""
 
 
 class ContentWrong(ModelFileDamaged):
@@ -50,25 +52,37 @@ def verify_model(library: Library, model: InstalledModel, work: Work | None = No
     with explained_read(path):
         stamp = stamp_of(path)
     shards = all_shards(path)
+    named = [_named(library, model, shard) for shard in shards]
     try:
         for shard in shards:
             read_header(shard)
-    except GgufError as error:
+        _compare(model, [(shard, sha256) for shard, sha256 in zip(shards, named, strict=True) if sha256], work)
+    except (GgufError, ContentWrong) as error:
         library.judge(model, stamp, "truncated" if isinstance(error, TruncatedGguf) else "damaged")
         raise
-    sha256 = ""
-    if model.sha256:
+    if len(shards) == 1 and named[0]:
+        library.found.keep_digest(model.path, stamp, named[0])
+    library.judge(model, stamp, "")
+    seconds = time.monotonic() - begun
+    if all(named):
+        return VerifiedModel(_again(library, model), "sha256", named[0], seconds)
+    return VerifiedModel(_again(library, model), "structure", "", seconds)
+
+
+def _named(library: Library, model: InstalledModel, shard: Path) -> str:
+    """The SHA-256 that somebody else names of a file of `model`, "" where nobody does."""
+    if str(shard) == model.path:
+        return model.sha256.lower()
+    return blob_sha256(shard) if model.source == "huggingface" else library.found.promised(str(shard))
+
+
+def _compare(model: InstalledModel, files: list[tuple[Path, str]], work: Work) -> None:
+    for path, _ in files:
         with explained_read(path):
             work.expect(path.stat().st_size)
-        sha256 = sha256_of(shards[:1], work)  # what a publisher names is a file; the library keeps the first one's
-        if sha256 != model.sha256.lower():
-            library.judge(model, stamp, "damaged")
-            raise ContentWrong(model=model.name, path=model.path, detail=(model.sha256, sha256))
-        if len(shards) == 1:
-            library.found.keep_digest(model.path, stamp, sha256)
-    library.judge(model, stamp, "")
-    proof: Proof = "sha256" if sha256 else "structure"
-    return VerifiedModel(_again(library, model), proof, sha256, time.monotonic() - begun)
+    for path, named in files:
+        if (sha256 := sha256_of([path], work)) != named:
+            raise ContentWrong(model=model.name, path=str(path), detail=(named, sha256))
 
 
 def _again(library: Library, model: InstalledModel) -> InstalledModel:

@@ -196,7 +196,7 @@ def test_closing_ends_the_engine(services: Services, engine: Engine) -> None:
 
 def test_the_model_that_was_used_last_is_the_default_while_it_is_there(services: Services, tmp_path: Path) -> None:
     file = small_model(tmp_path / "chosen.gguf")
-    services.library.register(path=file, model_id="m", quantization="Q8_0", name="Chosen", licence="MIT", source=None)
+    services.library.register(path=file, model_id="m", quantization="Q8_0", name="Chosen", licence="MIT")
     services.settings.set(LAST_MODEL, "m:Q8_0")
     assert find_model(services, None).name == "Chosen"
     file.unlink()
@@ -206,7 +206,7 @@ def test_the_model_that_was_used_last_is_the_default_while_it_is_there(services:
 def test_what_the_settings_name_comes_before_what_was_used_last(services: Services, tmp_path: Path) -> None:
     for name in ("a", "b"):
         file = small_model(tmp_path / f"{name}.gguf")
-        services.library.register(path=file, model_id=name, quantization="Q8_0", name=name, licence="", source=None)
+        services.library.register(path=file, model_id=name, quantization="Q8_0", name=name, licence="")
     services.settings.set(LAST_MODEL, "a:Q8_0")
     services.settings.set(DEFAULT_MODEL, "b:Q8_0")
     assert find_model(services, None).name == "b"

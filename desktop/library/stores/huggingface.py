@@ -46,9 +46,13 @@ class HuggingFace(Store):
         if match is None or not _COMMIT.fullmatch(commit):
             return Origin()
         repo = f"{match['owner']}/{match['name']}"
-        blob = path.resolve().name
-        sha256 = blob if _SHA256.fullmatch(blob) else ""
-        return Origin(model_id=repo, repo=repo, file="/".join(file), revision=commit, sha256=sha256)
+        return Origin(model_id=repo, repo=repo, file="/".join(file), revision=commit, sha256=blob_sha256(path))
+
+
+def blob_sha256(path: Path) -> str:
+    """Return the SHA-256 that the blob behind a file of a snapshot is named after, "" for none."""
+    blob = path.resolve().name
+    return blob if _SHA256.fullmatch(blob) else ""
 
 
 def _newest_first(snapshots: Path) -> list[Path]:

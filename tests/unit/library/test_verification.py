@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from desktop.catalog.hub import HubFile
 from desktop.gguf.errors import TruncatedGguf
 from desktop.library.duplicates import find_duplicates
 from desktop.library.errors import ModelFileDamaged, ModelFileGone, ModelFileTruncated
@@ -76,6 +77,52 @@ def test_the_starter_and_a_file_named_by_its_path_can_be_checked(library: Librar
     path = small_model(tmp_path / "m.gguf")
     assert verify_model(library, library.find(str(path))).proof == "structure"
     assert [model.bundled for model in library.installed()] == [True]
+
+
+def test_every_shard_of_a_downloaded_model_is_what_the_hub_says(library: Library) -> None:
+    folder = library.destination(repo="owner/large-GGUF", file="large-Q8_0-00001-of-00003.gguf").parent
+    shards = split_model(folder)
+    files = [hub_file(shard) for shard in shards]
+    model = library.register(path=shards[0], model_id="large", quantization="Q8_0", source=files)
+    told: list[tuple[int, int]] = []
+    verified = verify_model(library, model, Work(on_progress=lambda done, total: told.append((done, total))))
+    assert (verified.proof, verified.sha256) == ("sha256", files[0].sha256)
+    assert told[-1] == (model.size, model.size)
+    content = bytearray(shards[2].read_bytes())
+    content[-1] ^= 1
+    shards[2].write_bytes(content)
+    with pytest.raises(ContentWrong, match="00003-of-00003"):
+        verify_model(library, model)
+    assert library.entry(model.id).condition == "damaged"
+    library.forget(model)
+    assert library.database.read("SELECT * FROM shards") == []
+
+
+def hub_file(path: Path) -> HubFile:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    size = path.stat().st_size
+    return HubFile(repo="owner/large-GGUF", file=path.name, revision="c" * 40, size=size, sha256=sha256, url="")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the cache has links")
+def test_shards_in_the_hugging_face_cache_are_compared_with_the_names_of_their_blobs(
+    library: Library, place: Place, tmp_path: Path
+) -> None:
+    cache = place.home / ".cache" / "huggingface" / "hub" / "models--owner--large-GGUF"
+    snapshot, blobs = cache / "snapshots" / ("c" * 40), cache / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    for number, shard in enumerate(split_model(tmp_path / "made")):
+        shard.write_bytes(shard.read_bytes()[:-1] + bytes([number]))  # else they are one blob
+        blob = blobs / hashlib.sha256(shard.read_bytes()).hexdigest()
+        (snapshot / shard.name).symlink_to(shard.rename(blob))
+    library.scan(place=place)
+    [model] = [each for each in library.installed() if each.source == "huggingface"]
+    assert verify_model(library, model).proof == "sha256"
+    second = snapshot / "large-Q8_0-00002-of-00003.gguf"
+    second.write_bytes(second.read_bytes()[:-1] + b"x")
+    with pytest.raises(ContentWrong, match="00002-of-00003"):
+        verify_model(library, model)
 
 
 def test_what_is_gone_cannot_be_checked(library: Library) -> None:
