@@ -58,5 +58,5 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
         )
         print_json(result)
     else:
-        print_text(_SAID[checked.proof].format(id=checked.model.id, size=gb(model.size), sha256=checked.sha256))
+        print_text(_SAID[checked.proof].format(id=checked.model.id, size=gb(checked.model.size), sha256=checked.sha256))
     return 0

@@ -13,7 +13,9 @@ class NoTrash(AppError):
     """The disk with the file has no trash that may be used, or the file may not be moved there."""
 
     message = QT_TRANSLATE_NOOP("core", "{path} cannot be moved to the trash: {reason}")
-    hint = QT_TRANSLATE_NOOP("core", "Nothing was removed. It can only be deleted for good, if you want that.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", 'Nothing was removed. It can only be deleted for good, if you want that ("snug rm --permanently").'
+    )
 
 
 class NoTrashOnAnotherMachine(NoTrash):
@@ -26,8 +28,7 @@ class PartlyInTrash(NoTrash):
     """Of several files some are in the trash, and then one could not be moved there."""
 
     hint = QT_TRANSLATE_NOOP(
-        "core",
-        "These files of it are in the trash already: {names}. Put them back, or delete the rest for good.",
+        "core", 'Already in the trash: {names}. Put them back, or delete the rest for good ("snug rm --permanently").'
     )
 
 

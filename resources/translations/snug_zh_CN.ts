@@ -4541,16 +4541,16 @@ Log: {log}</source>
         <translation>无法把 {path} 移到回收站：{reason}</translation>
     </message>
     <message>
-        <source>Nothing was removed. It can only be deleted for good, if you want that.</source>
-        <translation>没有移除任何东西。如果你愿意，只能永久删除它。</translation>
+        <source>Nothing was removed. It can only be deleted for good, if you want that (&quot;snug rm --permanently&quot;).</source>
+        <translation>没有移除任何东西。如果你愿意，只能永久删除它（“snug rm --permanently”）。</translation>
     </message>
     <message>
         <source>{path} cannot be moved to the trash: it lies on another machine.</source>
         <translation>无法将 {path} 移到回收站：它位于另一台机器上。</translation>
     </message>
     <message>
-        <source>These files of it are in the trash already: {names}. Put them back, or delete the rest for good.</source>
-        <translation>该模型的这些文件已在回收站中：{names}。请把它们放回原处，或将其余文件彻底删除。</translation>
+        <source>Already in the trash: {names}. Put them back, or delete the rest for good (&quot;snug rm --permanently&quot;).</source>
+        <translation>已在回收站中：{names}。请把它们放回原处，或永久删除其余文件（“snug rm --permanently”）。</translation>
     </message>
     <message>
         <source>The content of {model} is not what its publisher says: {path}</source>
@@ -4574,7 +4574,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>Check that you may write to its folder and that no program uses it; then remove the model again.</source>
-        <translation>请确认您可以写入它所在的文件夹，且没有程序在使用它；然后再次移除该模型。</translation>
+        <translation>请确认你可以写入它所在的文件夹，且没有程序在使用它；然后再次移除该模型。</translation>
     </message>
 </context>
 </TS>
