@@ -1,11 +1,9 @@
 """The token for the Hub on the settings page: kept, told where, never shown again, forgotten."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import keyring
-import keyring.backend
 import pytest
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
@@ -14,6 +12,7 @@ from desktop.actions import hub_token
 from desktop.ui.pages.settings.token import TokenRow
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.labels import PlainLabel
+from tests.support.keyrings import HangingKeyring
 from tests.support.looks import clipped, guessing, nameless
 from tests.support.page_person import PagePerson
 
@@ -96,29 +95,11 @@ def test_every_state_has_its_words_and_room(styled: QApplication, place: str) ->
     row.deleteLater()
 
 
-class HangingKeyring(keyring.backend.KeyringBackend):
-    """A service that does not answer."""
-
-    priority: float = 5
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.answers = threading.Event()
-
-    def get_password(self, service: str, username: str) -> str | None:
-        self.answers.wait(60)
-        return None
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.answers.wait(60)
-
-
 def come_back(page: PagePerson) -> None:
     assert page.controller is not None
     page.controller.activate()
 
 
-@pytest.mark.allow_log("the keyring does not take the Hub token")
 def test_a_keyring_that_hangs_stops_nothing_but_its_row_and_not_for_ever(
     page: PagePerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
