@@ -13,14 +13,14 @@ from desktop.services import Services
 if TYPE_CHECKING:
     from desktop.catalog.hub_token import TokenPlace
 
-_IN_A_FILE = QT_TRANSLATE_NOOP(
+IN_A_FILE = QT_TRANSLATE_NOOP(
     "core",
     "This computer has no keyring that Snug can use, so the token is in the file {path}, which only you can read.",
 )
 _FROM_ENVIRONMENT = QT_TRANSLATE_NOOP(
     "core", "The token is that of the variable HF_TOKEN, which goes before any other."
 )
-_NOT_TO_MIRROR = QT_TRANSLATE_NOOP(
+NOT_TO_MIRROR = QT_TRANSLATE_NOOP(
     "core", "The token is not sent to {endpoint}, which is not huggingface.co, unless the settings allow it."
 )
 _NOT_TOLD = QT_TRANSLATE_NOOP(
@@ -41,13 +41,13 @@ def hub_token_state(services: Services) -> HubTokenState:
     """Tell where the token is kept, without asking the keyring. Blocking: reads a small file."""
     place, notices = services.hub_token.place(), list[Phrase]()
     if place == "file":
-        notices.append(Phrase.of(_IN_A_FILE, path=str(services.hub_token.file)))
+        notices.append(Phrase.of(IN_A_FILE, path=str(services.hub_token.file)))
     elif place == "environment":
         notices.append(Phrase.of(_FROM_ENVIRONMENT))
     elif place == "keyring" and services.hub.is_token_untold:
         notices.append(Phrase(_NOT_TOLD))
     if place != "none" and not services.hub.may_send_token:
-        notices.append(Phrase.of(_NOT_TO_MIRROR, endpoint=services.hub.endpoint))
+        notices.append(Phrase.of(NOT_TO_MIRROR, endpoint=services.hub.endpoint))
     return HubTokenState(place=place, notices=tuple(notices))
 
 

@@ -983,8 +983,8 @@
         <translation>需要先在其页面上同意条款</translation>
     </message>
     <message>
-        <source>{name} of the catalog</source>
-        <translation>目录中的 {name}</translation>
+        <source>in the catalog</source>
+        <translation>在目录中</translation>
     </message>
     <message>
         <source>on this computer</source>

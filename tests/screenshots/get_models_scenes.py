@@ -1,10 +1,14 @@
 """Getting models: what the Hub found, the files of one repository, and a full library. Publishers are examples."""
 
+from pathlib import PurePosixPath
+
 import msgspec
 
+from desktop.catalog.hub_errors import HubBusy, HubUnreachable
 from desktop.catalog.search import HubRepo
 from desktop.fit.types import Choice
 from desktop.library.types import InstalledModel, Source
+from desktop.ui.bridge import explain, sentences
 from desktop.ui.pages.models.view import ModelsView
 from tests.screenshots.machines import TWO_CARDS
 from tests.screenshots.page_scenes import STARTER, advice_for, scroll_to, show_models
@@ -13,28 +17,45 @@ _PUBLISHERS = ("example-lab", "quantizers-of-the-world", "someone")
 
 
 def hub_results(view: ModelsView) -> None:
-    """A search of which most rows have their verdict."""
+    """A search of which most rows have their verdict; one is of the catalog too, and on this computer."""
     show_models(view, TWO_CARDS)
     choices = _choices()
     repos = [_repo(index, choice) for index, choice in enumerate(choices)]
     view.hub.set_searched("qwen")
     view.hub.show()
     view.hub.set_repos(repos, more=True)
-    for repo, choice in zip(repos[:5], choices, strict=False):
-        view.hub.set_verdict(repo.repo, choice)
+    for index, (repo, choice) in enumerate(zip(repos[:5], choices, strict=False)):
+        judged = msgspec.structs.replace(choice, exact=True, installed=index == 1)
+        if index != 1:
+            judged = msgspec.structs.replace(judged, model_id=repo.repo, model_name=repo.name)
+        view.hub.set_verdict(repo.repo, judged)
     view.hub.set_verdict(repos[5].repo, None, "Its files need your agreement first")
     scroll_to(view, view.hub)
 
 
 def hub_files(view: ModelsView) -> None:
     """All files of a repository."""
+    view.hub.set_files(_show_files(view))
+    scroll_to(view, view.hub)
+
+
+def hub_files_left(view: ModelsView) -> None:
+    """All files of a repository, of which some could not be judged."""
+    view.hub.set_files_left(
+        _show_files(view)[:3], "4 files could not be checked.", sentences(explain(HubBusy(seconds=40)))
+    )
+    scroll_to(view, view.hub)
+
+
+def _show_files(view: ModelsView) -> list[Choice]:
     show_models(view, TWO_CARDS)
     choices = _choices()
     view.hub.set_searched("qwen")
     view.hub.show()
     view.hub.show_files(_repo(0, choices[0]))
-    view.hub.set_files(choices)
-    scroll_to(view, view.hub)
+    return [
+        msgspec.structs.replace(choice, model_name=PurePosixPath(choice.file).stem, exact=True) for choice in choices
+    ]
 
 
 def hub_fails(view: ModelsView) -> None:
@@ -42,10 +63,7 @@ def hub_fails(view: ModelsView) -> None:
     show_models(view, TWO_CARDS)
     view.hub.set_searched("qwen 3")
     view.hub.show()
-    view.hub.set_failed(
-        "The Hub (https://huggingface.co) cannot be reached: no route to host",
-        "Check the connection; a mirror or a proxy can be set in the settings.",
-    )
+    view.hub.set_failed(*explain(HubUnreachable(endpoint="https://huggingface.co", reason="no route to host")))
     scroll_to(view, view.hub)
 
 

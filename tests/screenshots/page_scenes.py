@@ -4,11 +4,14 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication, QWidget
 
+from desktop.actions.hub_token import IN_A_FILE, NOT_TO_MIRROR
 from desktop.catalog.catalog import load_catalog
+from desktop.catalog.hub_errors import KeyringSilent
 from desktop.doctor.run import run_checks
-from desktop.errors import AppError
+from desktop.errors import AppError, Phrase
 from desktop.fit.advice.catalog_shape import shape_of_catalog
 from desktop.fit.advice.recommend import recommend
 from desktop.fit.cards.cards import card_called
@@ -23,6 +26,7 @@ from desktop.hardware.types import HardwareProfile
 from desktop.library.types import InstalledModel
 from desktop.paths import catalog_file
 from desktop.settings import ALL_SETTINGS, MINIMUM_SPEED
+from desktop.ui.bridge import explain, render, sentences
 from desktop.ui.pages.hardware.split import Stage
 from desktop.ui.pages.hardware.view import HardwareView
 from desktop.ui.pages.models.view import ModelsView
@@ -180,7 +184,8 @@ def scroll_to(view: Page, widget: QWidget) -> None:
     """Bring a card to the top."""
     for _ in range(3):
         QApplication.processEvents()
-    view.scroll_area.verticalScrollBar().setValue(widget.y())
+    body = view.scroll_area.widget()
+    view.scroll_area.verticalScrollBar().setValue(widget.mapTo(body, QPoint()).y() if body is not None else 0)
 
 
 def hardware_page(view: HardwareView, profile: HardwareProfile, *, failure: AppError | None = None) -> None:
@@ -216,3 +221,26 @@ def settings(view: SettingsView) -> None:
         data="/home/ada/.local/share/snug",
         log="/home/ada/.local/state/snug/log/snug.log",
     )
+
+
+def settings_token(view: SettingsView) -> None:
+    """No token is kept."""
+    settings(view)
+    scroll_to(view, view.token)
+
+
+def settings_token_kept(view: SettingsView) -> None:
+    """A token is kept in a file, and a mirror does not get it."""
+    settings(view)
+    file = Phrase.of(IN_A_FILE, path="/home/ada/.config/snug/hub-token")
+    mirror = Phrase.of(NOT_TO_MIRROR, endpoint="https://mirror.example")
+    view.token.set_state("file", [render(file), render(mirror)])
+    scroll_to(view, view.token)
+
+
+def settings_token_fails(view: SettingsView) -> None:
+    """The keyring does not let go of the token."""
+    settings(view)
+    view.token.set_state("keyring", ())
+    view.token.set_problem(sentences(explain(KeyringSilent())))
+    scroll_to(view, view.token)

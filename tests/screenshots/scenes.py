@@ -34,6 +34,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("models-hub", "models", get_models_scenes.hub_results),
     Scene("models-hub-small", "models", get_models_scenes.hub_results, SMALLEST),
     Scene("models-hub-files", "models", get_models_scenes.hub_files),
+    Scene("models-hub-files-left", "models", get_models_scenes.hub_files_left, SMALLEST),
     Scene("models-hub-fails", "models", get_models_scenes.hub_fails),
     Scene("models-library", "models", get_models_scenes.library),
     Scene("models-library-small", "models", get_models_scenes.library, SMALLEST),
@@ -69,4 +70,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("hardware-measure-failed-small", "hardware", trouble_scenes.hardware_measure_failed, SMALLEST),
     Scene("welcome", "welcome", page_scenes.welcome_found),
     Scene("settings", "settings", page_scenes.settings),
+    Scene("settings-token", "settings", page_scenes.settings_token),
+    Scene("settings-token-kept", "settings", page_scenes.settings_token_kept, SMALLEST),
+    Scene("settings-token-fails", "settings", page_scenes.settings_token_fails, SMALLEST),
 )

@@ -29,6 +29,7 @@ class HubRow(QFrame):
         self.setObjectName("hubRow")
         self.repo = repo
         self._choice: Choice | None = None
+        self._known = PlainLabel(tone="muted")
         self._verdict = Pill()
         self._figures = ElidedLabel(tone="muted")
         self._download = IconButton("download", "")
@@ -42,6 +43,7 @@ class HubRow(QFrame):
         names = QHBoxLayout()
         names.setSpacing(8)
         names.addWidget(ElidedLabel(repo.name, tone="strong"), 1)
+        names.addWidget(self._known)
         names.addWidget(self._verdict)
         names.addWidget(self._download)
         names.addWidget(self._make_others())
@@ -98,6 +100,7 @@ class HubRow(QFrame):
     def set_waiting(self, words: str) -> None:
         """There is no verdict (yet): say why, or nothing."""
         self._choice = None
+        self._known.setText("")
         self._verdict.hide()
         self._download.hide()
         self._figures.setText(words)
@@ -105,13 +108,12 @@ class HubRow(QFrame):
     def set_choice(self, choice: Choice) -> None:
         """Show the verdict on the file that suits this machine best."""
         self._choice = choice
+        in_catalog = self.tr("in the catalog") if choice.model_id != self.repo.repo else ""
+        here = self.tr("on this computer") if choice.installed else ""
+        self._known.setText(" · ".join(filter(None, (in_catalog, here))))
         self._verdict.set_verdict(verdict_text(choice), verdict_kind(choice))
         self._verdict.show()
         parts = [choice.quantization, gb(choice.download_size)]
-        if choice.model_id != self.repo.repo:
-            parts.insert(0, self.tr("{name} of the catalog").format(name=choice.model_name))
-        if choice.installed:
-            parts.append(self.tr("on this computer"))
         if choice.memory:
             parts.append(self.tr("{size} memory").format(size=gib(choice.memory_total)))
         if choice.is_refused:
