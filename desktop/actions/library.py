@@ -5,6 +5,7 @@ Everything long runs in a thread, tells how far it is in the caller's loop, and 
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -142,11 +143,10 @@ async def find_duplicates(services: Services, *, on_progress: BytesDone | None =
 
 
 def place_to_reveal(model: "InstalledModel") -> Path:
-    """Return the file to select in the system's file manager; where it is gone, the nearest folder that is there."""
+    """Return the file to select in the file manager; where it is gone, the nearest folder that is there. Blocking."""
     path = Path(model.path)
-    if path.exists():
-        return path
-    return next((folder for folder in path.parents if folder.is_dir()), path.parent)
+    # Path.exists raises where a folder may not be entered.
+    return next((place for place in (path, *path.parents) if os.path.exists(place)), path)  # noqa: PTH110
 
 
 def _checked_folder(folder: Path) -> Path:

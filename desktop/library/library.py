@@ -262,11 +262,20 @@ class Library:
             of_the_persons = model.source == "folder" and not model.sha256
             renewed = of_the_persons and model.condition in ("changed", "truncated")
             if renewed or (stamp == 0 and model.is_ready):
-                try:
-                    self.save(model)
-                except FileUnreadable as error:  # it stays as it was
-                    _log.info("not looked at again: %s", error)
+                self._renew(model)
         return [Path(model.path) for model in (*_starter(), *(model for model, _ in models))]
+
+    def _renew(self, model: InstalledModel) -> None:
+        try:
+            row = _row_of(model)
+        except FileUnreadable as error:  # it stays as it was
+            _log.info("not looked at again: %s", error)
+            return
+        # An update: an entry that was removed meanwhile does not come back.
+        columns = "size = ?, stamp = ?, architecture = ?, context = ?, problem = ?"
+        sql = f"UPDATE models SET {columns} WHERE id = ? AND path = ?"  # noqa: S608 - constants
+        names = ("size", "stamp", "architecture", "context", "problem", "id", "path")
+        self.database.execute(sql, tuple(row[name] for name in names))
 
     def _match(self, reference: str) -> InstalledModel | None:
         """The installed model of that id; without a quantization the newest that can be used, rather one of ours."""

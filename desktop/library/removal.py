@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -45,7 +46,7 @@ def remove_model(library: Library, model: InstalledModel, *, permanently: bool =
     if model.bundled:
         raise NotOursToRemove(model=model.name)
     path = Path(model.path)
-    files = [shard for shard in all_shards(path) if shard.is_symlink() or shard.is_file()]
+    files = [shard for shard in all_shards(path) if _is_file(shard)]
     if not files:
         _forget(library, model)
         return RemovedModel(model, "forgotten")
@@ -60,6 +61,11 @@ def remove_model(library: Library, model: InstalledModel, *, permanently: bool =
     _remove_empty_folders(path.parent, library.models_folder)
     _forget(library, model)
     return RemovedModel(model, "deleted" if permanently else "trashed", tuple(map(str, files)))
+
+
+def _is_file(path: Path) -> bool:
+    """Also a link into nowhere; not what lies in a folder that may not be entered, where Path's own would raise."""
+    return os.path.islink(path) or os.path.isfile(path)  # noqa: PTH113, PTH114
 
 
 def _delete(files: Iterable[Path]) -> None:

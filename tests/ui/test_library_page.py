@@ -1,10 +1,9 @@
 """What a person does with the models on the disk, on the models page: real library, real files."""
 
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,8 +11,12 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QPushButton
 
+from desktop.actions.survey import survey
+from desktop.library import verification
 from desktop.library.trash import NoTrash, PartlyInTrash
 from desktop.library.types import InstalledModel
+from desktop.services import Survey
+from desktop.ui.pages.models import controller
 from desktop.ui.widgets.labels import PlainLabel
 from tests.support.catalogs import tiny_catalog
 from tests.support.model_files import small_model, split_model, truncated_model
@@ -139,6 +142,21 @@ def test_without_a_trash_deleting_for_good_is_offered(page: PagePerson, monkeypa
     page.until("the words", lambda: "Downloaded was deleted." in told(page))
 
 
+def test_what_is_installed_while_the_page_is_filled_is_on_it(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def survey_and_meanwhile(*arguments: Any, **more: Any) -> Survey:
+        if not any(model.name == "Downloaded" for model in page.services.library.installed()):
+            install(page)
+            page.shell.models_changed.emit()
+        return await survey(*arguments, **more)
+
+    opened(page)
+    page.until("the end of the first look", lambda: page.services.surveys.latest)
+    page.live(0.2)
+    monkeypatch.setattr(controller, "survey", survey_and_meanwhile)
+    page.shell.models_changed.emit()
+    page.until("the model", lambda: "Downloaded" in words(page))
+
+
 def test_models_that_are_here_twice_are_named(page: PagePerson, tmp_path: Path) -> None:
     paths = [small_model(tmp_path / folder / "tiny-Q8_0.gguf", name="Twin") for folder in ("one", "two")]
     opened(page)
@@ -200,24 +218,25 @@ def test_a_check_has_ended_before_its_model_is_removed(page: PagePerson, monkeyp
     os.truncate(model.path, 2 << 30)  # a hole: it takes its time to read
     library = page.services.library
     model = library.save(msgspec.structs.replace(model, sha256="0" * 64))
-    beside: list[str] = []
+    events: list[str] = []
 
-    def look_around(_paths: Sequence[Path]) -> None:
-        beside.extend(thread.name for thread in threading.enumerate() if thread.name == "library")
+    def watched(*arguments: Any) -> verification.VerifiedModel:
+        events.append("the check begins")
+        try:
+            return verify_model(*arguments)
+        finally:
+            events.append("the check ends")
 
-    monkeypatch.setattr("desktop.library.removal.move_to_trash", look_around)
+    verify_model = verification.verify_model
+    monkeypatch.setattr(verification, "verify_model", watched)
+    monkeypatch.setattr("desktop.library.removal.move_to_trash", lambda _paths: events.append("the file goes"))
     opened(page)
-    library_controller = cast("Any", page.controller)._library
-    page.until(
-        "the end of the first look", lambda: library_controller._scanning and library_controller._scanning.done()
-    )
     page.view.installed.verify_requested.emit(model)
-    page.until("the check", lambda: "Checking" in words(page))
-    page.live(0.1)
+    page.until("the check", lambda: "Checking" in words(page) and events)
     page.view.installed.remove_requested.emit(model)
     page.view.installed.verify_requested.emit(model)
     page.until("the end", lambda: "Downloaded is in the trash now." in told(page))
-    assert beside == []
+    assert events == ["the check begins", "the check ends", "the file goes"]
     assert "Checking" not in words(page)
 
 

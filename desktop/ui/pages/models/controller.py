@@ -32,6 +32,7 @@ class ModelsController:
         self._context = services.settings.get(WANTED_CONTEXT)
         self._kv: KvCacheType = services.settings.get(KV_TYPE)
         self._filling: asyncio.Task[None] | None = None
+        self._is_fill_wanted = False
         self._pricing: asyncio.Task[None] | None = None
         self._stale = False
         self._reprice = Coalescer(self._start_pricing, view)
@@ -64,8 +65,15 @@ class ModelsController:
         self._downloads.close()
 
     def _fill(self, *, again: bool = False) -> None:
+        self._is_fill_wanted = True
         if self._filling is None or self._filling.done():
-            self._filling = self._shell.tasks.start(self._look(again=again), name="models page")
+            self._filling = self._shell.tasks.start(self._fill_while_wanted(again=again), name="models page")
+
+    async def _fill_while_wanted(self, *, again: bool) -> None:
+        while self._is_fill_wanted:  # what changed while the page was filled is not on it yet
+            self._is_fill_wanted = False
+            await self._look(again=again)
+            again = False
 
     async def _look(self, *, again: bool) -> None:
         if self._found is None:
