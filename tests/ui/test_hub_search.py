@@ -18,7 +18,7 @@ from desktop.ui.pages.models.hub_row import HubRow
 from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.labels import PlainLabel
 from tests.support.catalogs import tiny_catalog
-from tests.support.hub_server import HubServer
+from tests.support.hub_server import Fault, HubServer
 from tests.support.page_person import PagePerson
 from tests.support.page_values import machine
 from tests.support.tiny_hub import REPO, tiny_hub
@@ -132,12 +132,15 @@ def test_nothing_found_is_said(page: PagePerson) -> None:
     page.until("the words", lambda: "The Hub has no model files (GGUF) for “nobody has this”." in words(page))
 
 
-@pytest.mark.allow_log("nothing is known of the files")
+@pytest.mark.allow_log("nothing is known of the files|no exact figures for")
 def test_a_repository_that_asks_for_agreement_says_so_in_its_row(page: PagePerson, hub: HubServer) -> None:
     hub.gate(REPO, "secret")
     search(page, "tiny")
     page.until("the row", lambda: page.view.hub.findChildren(HubRow))
     assert "asks for your agreement on its page" in words(page)
+    page.until("the refusal", lambda: "The Hub does not let you have" in words(page), timeout=60)
+    [label] = [each for each in page.view.hub.findChildren(PlainLabel) if "does not let you" in each.text()]
+    assert "Accept the licence on" in label.toolTip()
 
 
 def test_the_quantizations_of_one_base_model_from_every_publisher(page: PagePerson, hub: HubServer) -> None:
@@ -154,6 +157,20 @@ def test_the_quantizations_of_one_base_model_from_every_publisher(page: PagePers
         lambda: {row.repo.repo for row in page.view.hub.rows.shown} == {REPO, "another/Different-Name-GGUF"},
     )
     assert "On the Hub: quantizations of maker/Tiny" in words(page)
+
+
+def test_a_next_page_that_failed_is_asked_for_again_and_the_first_one_stays(page: PagePerson, hub: HubServer) -> None:
+    for index in range(40):
+        hub.add_served(f"many/tiny{index}-GGUF", "tiny-Q8_0.gguf", hub.repositories[REPO].files["tiny-Q8_0.gguf"])
+    search(page, "tiny")
+    page.until("the first page", lambda: len(page.view.hub.rows.shown) == 30, timeout=60)
+    page.until("the verdicts", lambda: "Fits" in words(page) and "Checking …" not in words(page), timeout=60)
+    hub.hub_faults.append(Fault("status", status=500))
+    press(page, "More results")
+    page.until("the words", lambda: "answered with an error (HTTP 500)" in words(page))
+    assert len(page.view.hub.rows.shown) == 30
+    press(page, "Try again")
+    page.until("the second page", lambda: len(page.view.hub.rows.shown) == 41, timeout=60)
 
 
 def test_a_newer_search_wins(page: PagePerson) -> None:

@@ -56,6 +56,7 @@ class HubController(QObject):
         self._sort: HubSort = "trending"
         self._repos: tuple[HubRepo, ...] = ()
         self._cursor = ""
+        self._is_more_wanted = False  # by the search that was begun last
         self._asked: set[str] = set()
         self._waiting: set[str] = set()
         """Those among the asked whose verdict is not there yet."""
@@ -129,6 +130,7 @@ class HubController(QObject):
         self._waiting.clear()
 
     async def _search(self, *, more: bool) -> None:
+        self._is_more_wanted = more
         if self._is_hurried:
             await asyncio.sleep(_HURRY)
         try:
@@ -180,7 +182,7 @@ class HubController(QObject):
         except AppError as error:
             self._shell.report(error)
             for name in self._waiting:
-                self._view.set_verdict(name, None, explain(error).message)
+                self._view.set_verdict(name, None, *explain(error))
         self._waiting.clear()
         self._judging = None
         self._look.request()
@@ -191,7 +193,7 @@ class HubController(QObject):
         if verdict.choice is not None:
             self._view.set_verdict(repo, verdict.choice)
         elif verdict.failure is not None:
-            self._view.set_verdict(repo, None, explain(verdict.failure).message)
+            self._view.set_verdict(repo, None, *explain(verdict.failure))
         else:
             self._view.set_verdict(repo, None, self.tr("No file of it can be judged"))
 
@@ -268,6 +270,8 @@ class HubController(QObject):
         if self._opened is not None:
             self._listings.pop(self._opened.repo, None)
             self._open(self._opened)
+        elif self._is_more_wanted:
+            self._start(self._search(more=True))
         else:
             self._begin(self._text, self._base)
 

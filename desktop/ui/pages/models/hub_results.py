@@ -112,11 +112,11 @@ class HubResults(Card):
         """The Hub, or the repository, could not be asked."""
         self._message.show_words(message, hint, self.tr("Try again"))
 
-    def set_verdict(self, repo: str, choice: Choice | None, words: str = "") -> None:
-        """Show what is known of a repository's best file; without a choice only `words`."""
+    def set_verdict(self, repo: str, choice: Choice | None, words: str = "", hint: str = "") -> None:
+        """Show what is known of a repository's best file; without a choice only `words`, with what to do about it."""
         for row in self.rows.all:
             if row.repo.repo == repo:
-                row.set_waiting(words) if choice is None else row.set_choice(choice)
+                row.set_waiting(words, hint) if choice is None else row.set_choice(choice)
         self._filter()
 
     def set_waiting(self, repo: str) -> None:

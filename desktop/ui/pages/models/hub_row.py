@@ -97,13 +97,14 @@ class HubRow(QFrame):
         """Whether its verdict is that it does not fit, or only without the margins; what has none may fit."""
         return self._choice is not None and not self._choice.fits
 
-    def set_waiting(self, words: str) -> None:
-        """There is no verdict (yet): say why, or nothing."""
+    def set_waiting(self, words: str, hint: str = "") -> None:
+        """There is no verdict (yet): say why, or nothing. hint: what to do, in the tooltip."""
         self._choice = None
         self._known.setText("")
         self._verdict.hide()
         self._download.hide()
         self._figures.setText(words)
+        self._figures.set_hint(hint)
 
     def set_choice(self, choice: Choice) -> None:
         """Show the verdict on the file that suits this machine best."""
@@ -123,6 +124,7 @@ class HubRow(QFrame):
             words = measured if choice.speed.measured else estimated
             parts.append(words.format(speed=speed(choice.speed.decode)))
         self._figures.setText(" · ".join(part for part in parts if part))
+        self._figures.set_hint("")
         self._download.set_icon_name("chat" if choice.installed else "download")
         words = self.tr("Chat with {name}") if choice.installed else self.tr("Download {name}")
         self._download.set_name(words.format(name=f"{choice.model_name} {choice.quantization}"))
