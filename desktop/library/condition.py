@@ -1,7 +1,8 @@
 """Whether a model's file is still what the library knows, told without reading it."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from desktop.errors import AppError
 from desktop.library.errors import (
@@ -38,6 +39,13 @@ def condition_of(path: Path, known: FileStamp, problem: FileProblem = "") -> Con
     if now.size == known.size and known.stamp in (0, now.stamp):
         return problem or "ready"
     return "truncated" if now.size < known.size else "changed"
+
+
+def model_of(row: Mapping[str, Any]) -> InstalledModel:
+    """Return the model that a row of `models` or `found` describes, in the condition in which its file is now."""
+    values = {name: row[name] for name in InstalledModel.__struct_fields__ if name in row}
+    known = FileStamp(row["size"], row["stamp"])
+    return InstalledModel(**values, condition=condition_of(Path(row["path"]), known, row["problem"]))
 
 
 def check_ready(model: InstalledModel) -> InstalledModel:

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from desktop.database import Database
+from desktop.library.condition import model_of
 from desktop.library.facts import FileKind, FileProblem
-from desktop.library.types import Source
+from desktop.library.types import InstalledModel, Source
 from desktop.library.walk import FileStamp
 
 
@@ -41,7 +42,7 @@ class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
     added: float = 0.0
 
 
-FOUND_COLUMNS = ", ".join(FoundFile.__struct_fields__)
+_COLUMNS = ", ".join(FoundFile.__struct_fields__)
 _MARKS = ", ".join("?" * len(FoundFile.__struct_fields__))
 
 
@@ -53,15 +54,28 @@ class FoundFiles:
 
     def all(self) -> dict[str, FoundFile]:
         """Return everything that was found, by its path."""
-        rows = self._database.read(f"SELECT {FOUND_COLUMNS} FROM found")  # noqa: S608 - a constant
+        rows = self._database.read(f"SELECT {_COLUMNS} FROM found")  # noqa: S608 - a constant
         return {row[0]: _found(row) for row in rows}
+
+    def models(self) -> tuple[InstalledModel, ...]:
+        """Return the models among it that are not hidden, as their files are now, oldest first."""
+        rows = self._database.read(
+            f"SELECT {_COLUMNS} FROM found WHERE kind = 'model' "  # noqa: S608 - constants
+            "AND path NOT IN (SELECT path FROM hidden) ORDER BY added, id"
+        )
+        return tuple(model_of(dict(zip(FoundFile.__struct_fields__, row, strict=True))) for row in rows)
+
+    def judge(self, path: str, stamp: FileStamp, problem: FileProblem) -> None:
+        """Note what somebody found who has read the whole file when it looked like `stamp`."""
+        values = (stamp.size, stamp.stamp, problem, path)
+        self._database.execute("UPDATE found SET size = ?, stamp = ?, problem = ? WHERE path = ?", values)
 
     def save(self, files: Iterable[FoundFile]) -> None:
         """Add or replace files, all or none. One whose id somebody else has is called by its path.
 
         Those of a folder that the person has removed meanwhile are not added.
         """
-        sql = f"INSERT OR REPLACE INTO found ({FOUND_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - constants
+        sql = f"INSERT OR REPLACE INTO found ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - constants
         with self._database.transaction():
             folders = {str(folder) for folder in self.folders()}
             for file in files:

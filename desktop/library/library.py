@@ -1,7 +1,7 @@
 """The models on this disk: what came with the set-up, was downloaded, or was found. Everything here blocks.
 
-Async callers use asyncio.to_thread. A model named by its path is used in place and never stored. `models` has what
-was downloaded or imported, `found` what scans saw (scan.py); a list tells of each file whether it is still the same.
+Async callers use asyncio.to_thread. A model named by its path is used in place and never stored. What was downloaded
+or imported is in added.py, what scans saw (scan.py) in found.py; a list tells of each file whether it is still the same.
 """
 
 import logging
@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -18,13 +18,13 @@ from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
 from desktop.database import Database, open_database
 from desktop.errors import FileUnreadable
-from desktop.files import explained_read
 from desktop.gguf.header import read_header
 from desktop.gguf.shards import all_shards
-from desktop.library.condition import check_ready, condition_of
+from desktop.library.added import AddedModels
+from desktop.library.condition import check_ready
 from desktop.library.errors import UnnameableFile
-from desktop.library.facts import FileFacts, FileProblem, read_facts
-from desktop.library.found import FOUND_COLUMNS, FoundFiles
+from desktop.library.facts import FileProblem
+from desktop.library.found import FoundFiles
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.references import (
     catalog_choice,
@@ -38,13 +38,9 @@ from desktop.library.scan import Scan, ScanProgress, ScanReport, roots_to_scan
 from desktop.library.starter import StarterModelMissing, starter_model
 from desktop.library.stores.place import Place
 from desktop.library.types import CatalogChoice, InstalledModel, Source, catalog_key
-from desktop.library.walk import Bounds, FileStamp, Walk, stamp_of
+from desktop.library.walk import Bounds, FileStamp, Walk
 from desktop.library.work import Work
 
-_COLUMNS = (
-    "id, model_id, name, quantization, path, size, added, licence, sha256, repo, file, revision, "
-    "stamp, source, architecture, context, problem"
-)
 _log = logging.getLogger(__name__)
 
 
@@ -60,6 +56,7 @@ class Library:
         """switched_off: tells of which other programs nothing shall be listed."""
         self.database = database
         self.models_folder = models_folder
+        self.added = AddedModels(database)
         self.found = FoundFiles(database)
         self._switched_off = switched_off
         self._scanning = threading.Lock()
@@ -81,8 +78,7 @@ class Library:
 
     def installed(self) -> tuple[InstalledModel, ...]:
         """Return the starter, what was added (oldest first), and what was found; each says in which condition it is."""
-        rows = self.database.read(f"SELECT {_COLUMNS} FROM models ORDER BY added, id")  # noqa: S608 - a constant
-        models = tuple(_model(row) for row in rows)
+        models = self.added.all()
         taken = {model.id for model in models}
         listed = (*(model for model in _starter() if model.id not in taken), *models)
         return (*listed, *self._found_beside(listed))
@@ -122,25 +118,17 @@ class Library:
 
     def add(self, model: InstalledModel) -> InstalledModel:
         """Write a new entry; one whose id somebody else has is called by its path. Raises FileUnreadable."""
-        row, taken = _row_of(model), {starter.id.lower() for starter in _starter()}
-        with self.database.transaction():  # another process may want the same name
-            if model.id.lower() in taken | self._ids_of_others(model.path):
-                row["id"] = model.path
-            self._write(row)
-        return _with_condition(row)
+        return self.added.add(model, taken={starter.id.lower() for starter in _starter()})
 
     def save(self, model: InstalledModel) -> InstalledModel:
         """Write an entry as its file is now, and return it. Raises FileUnreadable."""
-        row = _row_of(model)
-        self._write(row)
-        return _with_condition(row)
+        return self.added.save(model)
 
     def judge(self, model: InstalledModel, stamp: FileStamp, problem: FileProblem) -> None:
         """Note what somebody found who has read the whole file when it looked like `stamp`."""
-        values = (stamp.size, stamp.stamp, problem, model.path)
         with self.database.transaction():
-            self.database.execute("UPDATE models SET size = ?, stamp = ?, problem = ? WHERE path = ?", values)
-            self.database.execute("UPDATE found SET size = ?, stamp = ?, problem = ? WHERE path = ?", values)
+            self.added.judge(model.path, stamp, problem)
+            self.found.judge(model.path, stamp, problem)
 
     def scan(
         self,
@@ -163,7 +151,8 @@ class Library:
                 switched_off=self._switched_off(),
                 chosen=chosen,
             )
-            known = self._look_again()
+            self.added.look_again()
+            known = [Path(model.path) for model in (*_starter(), *self.added.all())]
             return Scan(self.found, Walk(bounds, work=work), known=known).run(roots, on_progress)
 
     def find(self, reference: str) -> InstalledModel:
@@ -207,7 +196,7 @@ class Library:
     def forget(self, model: InstalledModel, *, hide: bool = False) -> None:
         """Remove an entry, not its files. hide: no scan shall list them again, until they are imported."""
         with self.database.transaction():
-            self.database.execute("DELETE FROM models WHERE id = ? AND path = ?", (model.id, model.path))
+            self.added.forget(model)
             self.found.forget([model.path])
             self.found.forget_promises(str(shard) for shard in all_shards(Path(model.path)))
             if hide:
@@ -228,54 +217,9 @@ class Library:
         """What scans found and is not listed already. One whose id somebody else has is called by its path."""
         ids, paths = {model.id for model in listed}, {model.path for model in listed}
         off = self._switched_off()
-        rows = self.database.read(
-            f"SELECT {FOUND_COLUMNS} FROM found WHERE kind = 'model' "  # noqa: S608 - constants
-            "AND path NOT IN (SELECT path FROM hidden) ORDER BY added, id"
-        )
-        for row in rows:
-            model = _found_model(row)
+        for model in self.found.models():
             if model.path not in paths and model.source not in off:
                 yield msgspec.structs.replace(model, id=model.path) if model.id in ids else model
-
-    def _ids_of_others(self, path: str) -> set[str]:
-        """What other files than `path` are called, in lower case; without a look at any file."""
-        rows = self.database.read(
-            "SELECT id FROM models WHERE path != ?1 UNION SELECT id FROM found WHERE path != ?1 AND kind = 'model' "
-            "AND path NOT IN (SELECT path FROM hidden)",
-            (path,),
-        )
-        return {key.lower() for (key,) in rows}
-
-    def _write(self, row: dict[str, Any]) -> None:
-        marks = ", ".join("?" * len(row))
-        sql = f"INSERT OR REPLACE INTO models ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 - constants
-        self.database.execute(sql, tuple(row.values()))
-
-    def _look_again(self) -> list[Path]:
-        """Bring entries up to date that nothing says must stay as they were; returns the paths of all entries.
-
-        Those of an older version have no stamp; a file of the person's own may be written anew.
-        """
-        rows = self.database.read(f"SELECT {_COLUMNS} FROM models")  # noqa: S608 - a constant
-        models = [(_model(row), dict(zip(_COLUMNS.split(", "), row, strict=True))["stamp"]) for row in rows]
-        for model, stamp in models:
-            of_the_persons = model.source == "folder" and not model.sha256
-            renewed = of_the_persons and model.condition in ("changed", "truncated")
-            if renewed or (stamp == 0 and model.is_ready):
-                self._renew(model)
-        return [Path(model.path) for model in (*_starter(), *(model for model, _ in models))]
-
-    def _renew(self, model: InstalledModel) -> None:
-        try:
-            row = _row_of(model)
-        except FileUnreadable as error:  # it stays as it was
-            _log.info("not looked at again: %s", error)
-            return
-        # An update: an entry that was removed meanwhile does not come back.
-        columns = "size = ?, stamp = ?, architecture = ?, context = ?, problem = ?"
-        sql = f"UPDATE models SET {columns} WHERE id = ? AND path = ?"  # noqa: S608 - constants
-        names = ("size", "stamp", "architecture", "context", "problem", "id", "path")
-        self.database.execute(sql, tuple(row[name] for name in names))
 
     def _match(self, reference: str) -> InstalledModel | None:
         """The installed model of that id; without a quantization the newest that can be used, rather one of ours."""
@@ -350,38 +294,3 @@ def _described(path: Path) -> InstalledModel:
 def _fitness(model: InstalledModel) -> tuple[bool, bool, bool, float]:
     """Which of several to take: the larger, the better."""
     return model.is_ready, not model.missing, model.source == "snug", model.added
-
-
-def _row_of(model: InstalledModel) -> dict[str, Any]:
-    """The columns of an entry, with what its file is now. Raises FileUnreadable."""
-    path = Path(model.path)
-    with explained_read(path):
-        now = stamp_of(path)
-    facts = read_facts(path) or FileFacts(problem="damaged")
-    return {name: getattr(model, name, None) for name in _COLUMNS.split(", ")} | {
-        "size": now.size,
-        "stamp": now.stamp,
-        "architecture": facts.architecture or model.architecture,
-        "context": facts.context or model.context,
-        "problem": facts.problem,
-    }
-
-
-def _model(row: tuple[Any, ...]) -> InstalledModel:
-    return _with_condition(dict(zip(_COLUMNS.split(", "), row, strict=True)))
-
-
-_NOT_OF_A_MODEL = ("root", "kind")
-
-
-def _found_model(row: tuple[Any, ...]) -> InstalledModel:
-    values = dict(zip(FOUND_COLUMNS.split(", "), row, strict=True))
-    for name in _NOT_OF_A_MODEL:
-        del values[name]
-    return _with_condition(values)
-
-
-def _with_condition(row: dict[str, Any]) -> InstalledModel:
-    values = {name: value for name, value in row.items() if name not in ("stamp", "problem")}
-    known = FileStamp(row["size"], row["stamp"])
-    return InstalledModel(**values, condition=condition_of(Path(row["path"]), known, row["problem"]))
