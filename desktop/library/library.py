@@ -1,7 +1,7 @@
 """The models on this disk: what came with the set-up, was downloaded, or was found. Everything here blocks.
 
 Async callers use asyncio.to_thread. A model named by its path is used in place and never stored. What was downloaded
-or imported is in added.py, what scans saw (scan.py) in found.py; a list tells of each file whether it is still the same.
+or imported is in added.py, what scans saw (scan.py) in found.py; a list says of each file whether it is as it was.
 """
 
 import logging
