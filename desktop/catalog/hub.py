@@ -7,23 +7,20 @@ the thread that asks first, never before the window is painted.
 A token goes to the configured endpoint only, and never in clear text to another machine.
 """
 
-import contextlib
 import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from desktop import __version__
 from desktop.catalog.file_names import check_file, check_repo, check_revision, printable
+from desktop.catalog.hub_client import hub_session, unreachable
 from desktop.catalog.hub_errors import (
-    BadCertificates,
     BadEndpoint,
-    BadProxy,
     HubAccessDenied,
     HubFileMissing,
     HubFileMissingWithoutToken,
@@ -31,7 +28,6 @@ from desktop.catalog.hub_errors import (
     HubUnreachable,
     KeyringSilent,
     OfflineSwitchOn,
-    SocksProxy,
     TokenNotEncrypted,
     TokenNotTold,
     TokenWithheld,
@@ -43,13 +39,11 @@ from desktop.errors import AppError
 from desktop.log import hide_from_log
 
 if TYPE_CHECKING:
-    import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - its name
-MOST_REDIRECTS = 5
 ANSWER_TIMEOUT = 20.0
 """Seconds the Hub may take to say what a repository holds."""
 
@@ -292,14 +286,14 @@ class Hub:
         try:
             return await in_daemon_thread(lambda: self._ask(repo, revision), name="hub", timeout=ANSWER_TIMEOUT + 10)
         except TimeoutError as error:
-            raise HubUnreachable(endpoint=self.endpoint, reason="time-out", detail=error) from error
+            raise unreachable(self.endpoint, error) from error
 
     def _ask(self, repo: str, revision: str) -> "ModelInfo":
         """Blocking; runs in a thread of its own."""
         import httpx2
         from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-        hub_session(self)
+        hub_session(self.endpoint)
         try:
             return self._api().model_info(repo, revision=revision, files_metadata=True, timeout=ANSWER_TIMEOUT)
         except HfHubHTTPError as error:
@@ -308,7 +302,7 @@ class Hub:
             raise OfflineSwitchOn(detail=error) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, KeyError, TypeError) as error:
             # The last three: an answer that is not the Hub's, for example a log-in page of a wireless network.
-            raise HubUnreachable(endpoint=self.endpoint, reason=reason_of(error), detail=error) from error
+            raise unreachable(self.endpoint, error) from error
 
     def _api(self) -> "HfApi":
         from huggingface_hub import HfApi
@@ -325,57 +319,3 @@ class Hub:
             raise HubFileUnverifiable(file=f"{repo}/{file}", detail=sibling)
         url = f"{self.endpoint}/{repo}/resolve/{commit}/{quote(file)}"
         return HubFile(repo=repo, file=file, revision=commit, size=size, sha256=digest, url=url)
-
-
-def make_client(hub: Hub, *, stall: float, connect: float) -> "httpx2.AsyncClient":
-    """Return a client with the system's certificates and proxies (docs/decisions/0018). Blocking.
-
-    stall, connect: seconds without a byte, and for a connection. It follows no redirect: see next_address. Raises
-    BadCertificates, BadProxy and SocksProxy where what the environment says of them cannot be used.
-    """
-    import httpx2
-
-    timeout = httpx2.Timeout(stall, connect=connect, pool=None)
-    # Compressed bytes could be neither resumed nor counted.
-    headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
-    with _environment_explained(hub):
-        return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
-
-
-def hub_session(hub: Hub) -> "httpx2.Client":
-    """Return the one client of huggingface_hub, made at the first call. Blocking. Raises what make_client raises."""
-    from huggingface_hub import get_session
-
-    with _environment_explained(hub):
-        return get_session()
-
-
-@contextlib.contextmanager
-def _environment_explained(hub: Hub) -> Iterator[None]:
-    """While a client is made, which reads the environment."""
-    import httpx2
-
-    try:
-        yield
-    except ImportError as error:
-        raise SocksProxy(endpoint=hub.endpoint, detail=error) from error
-    except OSError as error:
-        raise BadCertificates(endpoint=hub.endpoint, detail=error) from error
-    except (ValueError, httpx2.InvalidURL) as error:
-        raise BadProxy(endpoint=hub.endpoint, detail=error) from error
-
-
-def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":
-    """Resolve a redirect that is followed by hand, so that the token stays with the Hub.
-
-    None for one that must not be followed: it leaves encryption, or leads to no web address.
-    """
-    target = address.join(location)
-    if target.scheme not in ("http", "https") or (address.scheme == "https" and target.scheme != "https"):
-        return None
-    return target
-
-
-def reason_of(error: Exception) -> str:
-    """What another library says of a failure, fit to be shown."""
-    return printable(str(error)) or type(error).__name__

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from desktop import __version__
-from desktop.catalog.hub import ANSWER_TIMEOUT, Hub, hub_session, reason_of
+from desktop.catalog.hub import ANSWER_TIMEOUT, Hub
+from desktop.catalog.hub_client import hub_session, unreachable
 from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn
 from desktop.daemon_thread import in_daemon_thread
 
@@ -44,7 +45,7 @@ async def ask_hub(hub: Hub, path: str, parameters: Parameters, *, what: str) -> 
             lambda: _ask(hub, path, parameters, what), name="hub", timeout=ANSWER_TIMEOUT + 10
         )
     except TimeoutError as error:
-        raise HubUnreachable(endpoint=hub.endpoint, reason="time-out", detail=error) from error
+        raise unreachable(hub.endpoint, error) from error
 
 
 def _ask(hub: Hub, path: str, parameters: Parameters, what: str) -> HubAnswer:
@@ -56,7 +57,7 @@ def _ask(hub: Hub, path: str, parameters: Parameters, what: str) -> HubAnswer:
     headers = {"User-Agent": f"snug/{__version__}"}
     if token := hub.token_for(url):
         headers["Authorization"] = f"Bearer {token}"
-    session = hub_session(hub)
+    session = hub_session(hub.endpoint)
     try:
         with session.stream("GET", url, params=parameters, headers=headers, timeout=ANSWER_TIMEOUT) as response:
             if response.status_code != 200:
@@ -65,7 +66,7 @@ def _ask(hub: Hub, path: str, parameters: Parameters, what: str) -> HubAnswer:
     except OfflineModeIsEnabled as error:
         raise OfflineSwitchOn(detail=error) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-        raise HubUnreachable(endpoint=hub.endpoint, reason=reason_of(error), detail=error) from error
+        raise unreachable(hub.endpoint, error) from error
 
 
 def _body(hub: Hub, response: "httpx2.Response") -> bytes:

@@ -63,6 +63,17 @@ class BadCertificates(HubUnreachable):
     hint = QT_TRANSLATE_NOOP("core", "Correct or unset SSL_CERT_FILE and SSL_CERT_DIR, then start Snug again.")
 
 
+class UntrustedCertificate(HubUnreachable):
+    """Who answers cannot prove to be the endpoint: a proxy that looks into connections, or worse."""
+
+    message = QT_TRANSLATE_NOOP("core", "{endpoint} is not trusted: its certificate is none that this computer knows.")
+    hint = QT_TRANSLATE_NOOP(
+        "core",
+        "Check the clock, and whether a network here asks for a log-in. Where a company's proxy looks into "
+        "connections, name its certificates in SSL_CERT_FILE, then start Snug again.",
+    )
+
+
 class HubFileMissing(AppError):
     """The repository or the file does not exist, or only those with a token may see it."""
 

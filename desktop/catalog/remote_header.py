@@ -27,8 +27,9 @@ from urllib.parse import quote
 import msgspec
 
 from desktop.catalog.file_names import check_file, check_repo, check_revision
-from desktop.catalog.hub import MOST_REDIRECTS, Hub, make_client, next_address, reason_of
-from desktop.catalog.hub_errors import AddressExpired, HubUnreachable, OddAnswer, RangesNotServed
+from desktop.catalog.hub import Hub
+from desktop.catalog.hub_client import MOST_REDIRECTS, make_client, next_address, unreachable
+from desktop.catalog.hub_errors import AddressExpired, OddAnswer, RangesNotServed
 from desktop.catalog.same_words import Layouts, layout_of
 from desktop.daemon_thread import in_daemon_thread
 from desktop.gguf.errors import CorruptGguf
@@ -118,7 +119,7 @@ class RemoteHeaders:
         self._first_of: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def __aenter__(self) -> Self:
-        self._client = await asyncio.to_thread(partial(make_client, self._hub, stall=STALL, connect=_CONNECT))
+        self._client = await asyncio.to_thread(partial(make_client, self._hub.endpoint, stall=STALL, connect=_CONNECT))
         return self
 
     async def __aexit__(
@@ -214,14 +215,11 @@ class RemoteHeaders:
     async def _attempt(self, receive: "Callable[[httpx2.Response], Awaitable[T]]", wanted: _Wanted, asked: str) -> T:
         import httpx2
 
-        endpoint = self._hub.endpoint
         try:
             async with self._answer(wanted, asked) as response:
                 return await receive(response)
-        except httpx2.TimeoutException as error:
-            raise HubUnreachable(endpoint=endpoint, reason="time-out", detail=error) from error
         except (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL) as error:
-            raise HubUnreachable(endpoint=endpoint, reason=reason_of(error), detail=error) from error
+            raise unreachable(self._hub.endpoint, error) from error
 
     @contextlib.asynccontextmanager
     async def _answer(self, wanted: _Wanted, asked: str) -> "AsyncIterator[httpx2.Response]":
@@ -256,14 +254,11 @@ class RemoteHeaders:
         host, port = address.host, address.port or address.scheme
         if host in self._looked_up or not _PROXIES.isdisjoint(urllib.request.getproxies()):
             return
-        name, endpoint = f"look-up of {host}", self._hub.endpoint
         look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         try:
-            await in_daemon_thread(look, name=name, timeout=_CONNECT)
-        except TimeoutError as error:
-            raise HubUnreachable(endpoint=endpoint, reason="time-out", detail=error) from error
+            await in_daemon_thread(look, name=f"look-up of {host}", timeout=_CONNECT)
         except (OSError, UnicodeError) as error:
-            raise HubUnreachable(endpoint=endpoint, reason=str(error), detail=error) from error
+            raise unreachable(self._hub.endpoint, error) from error
         self._looked_up.add(host)
 
     def _request_headers(self, url: str, asked: str) -> dict[str, str]:

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 import httpx2
 from httpcore2._async.http11 import AsyncHTTP11Connection
 
-from desktop.catalog.hub import MOST_REDIRECTS, Hub, HubFile, next_address
-from desktop.catalog.hub import make_client as hub_client
+from desktop.catalog.hub import Hub, HubFile
+from desktop.catalog.hub_client import MOST_REDIRECTS, next_address
+from desktop.catalog.hub_client import make_client as hub_client
 from desktop.catalog.hub_errors import HubUnreachable
 from desktop.download.answers import CUT, STALLED, TryAgain, check_promise, odd
 from desktop.download.ranges import Range
@@ -28,8 +29,8 @@ AsyncHTTP11Connection.READ_NUM_BYTES = READ
 
 
 def make_client(hub: Hub, options: TransferOptions) -> httpx2.AsyncClient:
-    """Return a client as patient as the transfer. Blocking. Raises what catalog.hub.make_client raises."""
-    return hub_client(hub, stall=options.stall, connect=options.connect)
+    """Return a client as patient as the transfer. Blocking. Raises what catalog.hub_client.make_client raises."""
+    return hub_client(hub.endpoint, stall=options.stall, connect=options.connect)
 
 
 class Source:

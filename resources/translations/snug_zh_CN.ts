@@ -2249,6 +2249,14 @@ Log: {log}</source>
         <translation>请更正或取消 SSL_CERT_FILE 和 SSL_CERT_DIR，然后重新启动 Snug。</translation>
     </message>
     <message>
+        <source>{endpoint} is not trusted: its certificate is none that this computer knows.</source>
+        <translation>{endpoint} 不受信任：这台电脑不认识它的证书。</translation>
+    </message>
+    <message>
+        <source>Check the clock, and whether a network here asks for a log-in. Where a company&apos;s proxy looks into connections, name its certificates in SSL_CERT_FILE, then start Snug again.</source>
+        <translation>请检查时钟，以及当前网络是否需要登录。如果公司的代理会检查连接，请在 SSL_CERT_FILE 中指定它的证书，然后重新启动 Snug。</translation>
+    </message>
+    <message>
         <source>Check the name. Your token was not sent; if this is a private repository: the settings say why.</source>
         <translation>请检查名称。你的令牌没有发送；如果这是私有仓库，设置中说明了原因。</translation>
     </message>

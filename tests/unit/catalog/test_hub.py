@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 
 from desktop.catalog.catalog import load_catalog
@@ -30,14 +29,9 @@ from desktop.catalog.hub_errors import (
     HubQuantizationMissing,
     HubUnreachable,
     OfflineSwitchOn,
-    TokenNotEncrypted,
-    TokenWithheld,
     explain_status,
     retry_after,
 )
-from desktop.catalog.hub_files import files
-from desktop.catalog.remote_header import RemoteHeaders
-from desktop.catalog.search import search
 from desktop.errors import AppError
 from desktop.paths import catalog_file
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
@@ -306,76 +300,6 @@ def test_retry_after_is_read_as_a_number_or_a_date() -> None:
 def test_a_busy_hub_is_quoted(header: dict[str, str], seconds: int) -> None:
     error = explain_status(429, header, what=REPO, endpoint=DEFAULT_ENDPOINT)
     assert f"asks to wait {seconds} seconds" in error.explain().message
-
-
-def ask_all(hub: Hub) -> list[AppError]:
-    """What a file, a search, a list of files and a header are refused with."""
-
-    async def header() -> None:
-        async with RemoteHeaders(hub) as headers:
-            await headers.read(repo=REPO, commit=DEFAULT_COMMIT, file=FILE)
-
-    questions = (
-        lambda: hub.files(repo=REPO, file=FILE),
-        lambda: search(hub, "tiny"),
-        lambda: files(hub, REPO),
-        header,
-    )
-    refused = list[AppError]()
-    for question in questions:
-        with pytest.raises(AppError) as raised:
-            asyncio.run(question())
-        refused.append(raised.value)
-    return refused
-
-
-def test_a_mirror_that_refuses_was_not_given_the_token_and_the_error_names_the_setting(server: HubServer) -> None:
-    server.hub_faults.extend([Fault("status", status=403)] * 4)
-    for error in ask_all(Hub(server.endpoint, environment={"HF_TOKEN": "hf_secret"})):
-        assert isinstance(error, TokenWithheld)
-        assert f"{server.endpoint} does not let you have " in error.explain().message
-        assert "network.token_to_mirror" in error.explain().hint
-    assert {request.authorization for request in server.requests} == {None}
-
-
-def test_a_private_repository_may_be_behind_what_a_mirror_does_not_have(server: HubServer) -> None:
-    hub = Hub(server.endpoint, environment={"HF_TOKEN": "hf_secret"})
-    with pytest.raises(HubFileMissing) as raised:
-        ask(hub, repo="owner/none")
-    assert "Your token was not sent" in raised.value.explain().hint
-    with pytest.raises(HubFileMissing) as raised:
-        ask(Hub(server.endpoint, environment=NOTHING), repo="owner/none")
-    assert "Your token" not in raised.value.explain().hint
-
-
-@pytest.mark.allow_log("is not encrypted")
-def test_a_refusal_over_a_way_that_is_not_encrypted_says_so() -> None:
-    hub = Hub("http://hub.example", token_to_mirror=True, environment={"HF_TOKEN": "hf_secret"})
-    assert isinstance(hub.refusal(401, {}, what=REPO), TokenNotEncrypted)
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "words"),
-    [
-        ("ALL_PROXY", "socks5://127.0.0.1:9", "SOCKS"),
-        ("HTTP_PROXY", "gopher://127.0.0.1:70", "proxy"),
-        ("SSL_CERT_FILE", "no-certificate.pem", "certificates"),
-    ],
-)
-def test_what_cannot_be_used_of_the_environment_is_told_in_the_same_words_whatever_is_asked(
-    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
-) -> None:
-    (tmp_path / "no-certificate.pem").write_text("nothing")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(variable, value)
-    huggingface_hub.close_session()  # it is made anew by the next question, as at the start of the program
-    told = {error.explain() for error in ask_all(Hub(server.endpoint, environment=NOTHING))}
-    assert len(told) == 1
-    [explained] = told
-    assert f"{server.endpoint} cannot be asked: " in explained.message
-    assert words in explained.message
-    assert variable in explained.hint
-    assert server.requests == []
 
 
 def test_nothing_is_asked_of_the_hub_but_the_file(server: HubServer, tmp_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""Clients of what is fetched from the Hub, how they follow a redirect, and why one gets no answer."""
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from desktop import __version__
+from desktop.catalog.file_names import printable
+from desktop.catalog.hub_errors import (
+    BadCertificates,
+    BadProxy,
+    HubUnreachable,
+    SocksProxy,
+    UntrustedCertificate,
+)
+
+if TYPE_CHECKING:
+    import httpx2
+
+MOST_REDIRECTS = 5
+
+
+def make_client(endpoint: str, *, stall: float, connect: float) -> "httpx2.AsyncClient":
+    """Return a client with the system's certificates and proxies (docs/decisions/0018). Blocking.
+
+    endpoint: where the Hub is, for the words of an error. stall, connect: seconds without a byte, and for a connection.
+    It follows no redirect: see next_address. Raises BadCertificates, BadProxy and SocksProxy where what the environment
+    says of them cannot be used.
+    """
+    import httpx2
+
+    timeout = httpx2.Timeout(stall, connect=connect, pool=None)
+    # Compressed bytes could be neither resumed nor counted.
+    headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
+    with _environment_explained(endpoint):
+        return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
+
+
+def hub_session(endpoint: str) -> "httpx2.Client":
+    """Return the one client of huggingface_hub, made at the first call. Blocking. Raises what make_client raises."""
+    from huggingface_hub import get_session
+
+    with _environment_explained(endpoint):
+        return get_session()
+
+
+@contextlib.contextmanager
+def _environment_explained(endpoint: str) -> Iterator[None]:
+    """While a client is made, which reads the environment."""
+    import httpx2
+
+    try:
+        yield
+    except ImportError as error:
+        raise SocksProxy(endpoint=endpoint, detail=error) from error
+    except OSError as error:
+        raise BadCertificates(endpoint=endpoint, detail=error) from error
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise BadProxy(endpoint=endpoint, detail=error) from error
+
+
+def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":
+    """Resolve a redirect that is followed by hand, so that the token stays with the Hub.
+
+    None for one that must not be followed: it leaves encryption, or leads to no web address.
+    """
+    target = address.join(location)
+    if target.scheme not in ("http", "https") or (address.scheme == "https" and target.scheme != "https"):
+        return None
+    return target
+
+
+def unreachable(endpoint: str, error: Exception) -> HubUnreachable:
+    """Return the error for a request to which there was no usable answer."""
+    import httpx2
+
+    if isinstance(error, httpx2.TimeoutException | TimeoutError):
+        return HubUnreachable(endpoint=endpoint, reason="time-out", detail=error)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return UntrustedCertificate(endpoint=endpoint, detail=error)
+        cause = cause.__cause__ or cause.__context__
+    return HubUnreachable(endpoint=endpoint, reason=printable(str(error)) or type(error).__name__, detail=error)
