@@ -95,7 +95,6 @@ class Hub:
 
     endpoint: from the settings, or a function that reads it; the variable HF_ENDPOINT goes before it, the Hub's own
         address after it.
-    token: meant for this endpoint, wherever that is.
     offline: the person's "no network" switch, or a function that reads it; asked before every request, and while a
         transfer runs. HF_HUB_OFFLINE sets it for the whole process.
     kept_token: reads the token that the person keeps for the Hub, or raises KeyringSilent; blocking, called once, by
@@ -106,7 +105,6 @@ class Hub:
     def __init__(
         self,
         endpoint: str | Callable[[], str] | None = None,
-        token: str | None = None,
         offline: bool | Callable[[], bool] = False,
         *,
         kept_token: Callable[[], str | None] | None = None,
@@ -118,7 +116,6 @@ class Hub:
         self._endpoint = endpoint
         self._forced_offline = environment.get("HF_HUB_OFFLINE", "").upper() in _TRUE
         self._offline = offline
-        self._token = token
         self._persons_token = environment.get(TOKEN_VARIABLE, "").strip() or None
         self._reads_token = None if self._persons_token else kept_token
         self._kept_token = self._reads_token  # None once it was read, or given up
@@ -221,7 +218,7 @@ class Hub:
 
     def token_for(self, url: str) -> str | None:
         """Return the token if `url` is on the configured endpoint's host and the way there is encrypted or local."""
-        token = self._token or (self._persons_token if self.may_send_token else None)
+        token = self._persons_token if self.may_send_token else None
         wanted, own = urlsplit(url), urlsplit(self.endpoint)
         if token is None or (wanted.scheme, wanted.netloc) != (own.scheme, own.netloc):
             return None
@@ -246,7 +243,7 @@ class Hub:
 
     def _why_without_token(self) -> type[HubAccessDenied] | None:
         """Why the person's token does not go to the endpoint; None where it does, or there is none."""
-        if self._token or not (self._persons_token or self._is_token_untold):
+        if not (self._persons_token or self._is_token_untold):
             return None
         if not self.may_send_token:
             return TokenWithheld

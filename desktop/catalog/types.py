@@ -20,7 +20,7 @@ Identifier = Annotated[
 ]
 Month = Annotated[str, msgspec.Meta(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
-HubRepo = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
+RepoName = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]+/[\w.-]+$")]
 GgufPath = Annotated[str, msgspec.Meta(pattern=r"^[^/\\].*\.gguf$")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^https://")]
 
@@ -154,7 +154,7 @@ class CatalogQuantization(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]+$")]
-    repo: HubRepo
+    repo: RepoName
     file: GgufPath
     shards: Positive = 1
     size: Positive | None = None

@@ -10,6 +10,7 @@ from desktop.download.reporter import ignore_progress
 from desktop.download.transfer import download
 from desktop.download.types import DownloadProgress, TransferOptions
 from tests.support.hub_server import HubServer
+from tests.support.hubs import hub_at
 
 REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
 IMPATIENT = TransferOptions(
@@ -32,7 +33,7 @@ def make_source(folder: Path, *, size: int = 3_000_000, seed: int = 1) -> Path:
 
 def hub_of(server: HubServer, token: str | None = None) -> Hub:
     """The Hub, as a person without any settings has it."""
-    return Hub(server.endpoint, token, environment={})
+    return hub_at(server.endpoint, token)
 
 
 async def fetch(

@@ -35,6 +35,7 @@ from desktop.catalog.hub_errors import (
 from desktop.errors import AppError
 from desktop.paths import catalog_file
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
+from tests.support.hubs import hub_at
 
 REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
 NOTHING: dict[str, str] = {}
@@ -142,7 +143,7 @@ def test_the_files_of_a_split_model_are_told_in_one_answer_and_in_order(full: Hu
 @pytest.mark.parametrize("token", [None, "hf_secret"])
 def test_what_is_not_there_is_named(server: HubServer, repo: str, file: str, revision: str, token: str | None) -> None:
     with pytest.raises(HubFileMissing) as raised:
-        ask(Hub(server.endpoint, token, environment=NOTHING), repo=repo, file=file, revision=revision)
+        ask(hub_at(server.endpoint, token), repo=repo, file=file, revision=revision)
     assert repo in raised.value.explain().message
 
 
@@ -225,12 +226,12 @@ def test_the_token_goes_to_the_configured_host_only() -> None:
 
 @pytest.mark.allow_log("is not encrypted")
 def test_the_token_is_not_sent_in_clear_text_to_another_machine() -> None:
-    assert Hub("http://hub.example", "hf_secret", environment=NOTHING).token_for("http://hub.example/x") is None
-    assert Hub("http://127.0.0.1:80", "hf_secret", environment=NOTHING).token_for("http://127.0.0.1:80/x")
+    assert hub_at("http://hub.example", "hf_secret").token_for("http://hub.example/x") is None
+    assert hub_at("http://127.0.0.1:80", "hf_secret").token_for("http://127.0.0.1:80/x")
 
 
 def test_the_token_is_sent_to_the_hub_and_a_foreign_one_never(server: HubServer) -> None:
-    ask(Hub(server.endpoint, "hf_secret", environment=NOTHING))
+    ask(hub_at(server.endpoint, "hf_secret"))
     ask(Hub(server.endpoint, environment=NOTHING))
     assert [request.authorization for request in server.requests] == ["Bearer hf_secret", None]
 

@@ -30,6 +30,7 @@ from desktop.gguf.header import parse_header, read_header
 from desktop.gguf.stub import stub_of_file
 from tests.support.gguf_writer import dense_model, header_bytes, text_bytes, write_gguf
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
+from tests.support.hubs import hub_at
 from tests.support.remote_models import FILE, REPO, serve_split, write_large, write_split
 
 MIB = 1 << 20
@@ -51,7 +52,7 @@ def server(large: tuple[Path, int]) -> Iterator[HubServer]:
 
 
 def hub_of(server: HubServer, token: str | None = None, *, offline: bool = False) -> Hub:
-    return Hub(server.endpoint, token, offline, environment={})
+    return hub_at(server.endpoint, token, offline=offline)
 
 
 async def read(server: HubServer, *, file: str = FILE, token: str | None = None) -> RemoteHeader:

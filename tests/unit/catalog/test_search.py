@@ -24,6 +24,7 @@ from desktop.catalog.hub_files import HubListing, files
 from desktop.catalog.search import HUB_SORTS, LONGEST_TEXT, HubPage, HubSort, search
 from desktop.errors import AppError
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
+from tests.support.hubs import hub_at
 
 NOTHING: dict[str, str] = {}
 BASE = "someone/Tiny-1B"
@@ -52,11 +53,11 @@ def server(tmp_path: Path) -> Iterator[HubServer]:
 
 
 def found(server: HubServer, text: str = "tiny", *, token: str | None = None, **options: Any) -> HubPage:
-    return asyncio.run(search(Hub(server.endpoint, token, environment=NOTHING), text, **options))
+    return asyncio.run(search(hub_at(server.endpoint, token), text, **options))
 
 
 def listed(server: HubServer, repo: str = "ann/Tiny-1B-GGUF", *, token: str | None = None) -> HubListing:
-    return asyncio.run(files(Hub(server.endpoint, token, environment=NOTHING), repo))
+    return asyncio.run(files(hub_at(server.endpoint, token), repo))
 
 
 def test_a_row_carries_what_the_list_says(server: HubServer) -> None:
