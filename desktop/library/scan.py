@@ -126,6 +126,7 @@ class Scan:
         self._tell: Callable[[ScanProgress], None] | None = None
         self._told = 0.0
         self._problems: dict[str, Phrase] = {}
+        self._unseen: list[Path] = []
         self._counts = dict.fromkeys(("models", "new", "changed", "gone", "read"), 0)
         for path in known:
             with contextlib.suppress(OSError):  # gone
@@ -143,13 +144,14 @@ class Scan:
                 self._tell, self._told = on_progress, 0.0
                 self._say(root)
                 (walked if self._look_at(root) else kept).append(str(root.path))
+                self._tell_left_out(root)
         finally:
             self._save()
         configured = {*walked, *kept}
         gone = [
             path
             for path, file in self._before.items()
-            if path not in self._paths and (file.root in walked or file.root not in configured)
+            if path not in self._paths and (file.root not in configured or (file.root in walked and self._saw(path)))
         ]
         if gone:
             self._files.forget(gone)
@@ -178,9 +180,20 @@ class Scan:
             return False
         if not self._walk.complete and root.expected:
             self._problem(FOLDER_TOO_LARGE, str(root.path))
+        return self._walk.complete
+
+    def _tell_left_out(self, root: Root) -> None:
         for link in self._walk.refused:
             self._leave_out(root, LINK_REFUSED, str(link))
-        return self._walk.complete
+        for folder, error in self._walk.unreadable:
+            self._leave_out(root, FOLDER_UNREADABLE, str(folder), reason=error.strerror or str(error))
+            self._unseen.append(folder)
+        self._walk.refused.clear()
+        self._walk.unreadable.clear()
+
+    def _saw(self, path: str) -> bool:
+        """Whether nothing above `path` was left out."""
+        return not any(Path(path).is_relative_to(folder) for folder in self._unseen)
 
     def _take(self, root: Root, candidate: Candidate) -> None:
         path = str(candidate.path)

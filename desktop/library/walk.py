@@ -31,14 +31,15 @@ class FileStamp(NamedTuple):
 class Walk:
     """The names below some folders. Links are followed, but no folder is entered twice.
 
-    complete: whether everything below the folder walked last was seen; a file that was not found is then gone.
-    refused: links below it that lead to all of a disk, or to what holds the folder itself: nobody who put one there
-    means everything beside.
+    complete: whether the folder walked last was seen to its end, which bounds can keep from it.
+    unreadable: folders that could not be looked into, and why. refused: links that lead to all of a disk, or to what
+    holds the folder itself: nobody who put one there means everything beside. Both grow until somebody empties them.
     """
 
     def __init__(self, bounds: Bounds | None = None, *, work: Work | None = None) -> None:
         self.bounds = bounds or Bounds()
         self.complete = True
+        self.unreadable: list[tuple[Path, OSError]] = []
         self.refused: list[Path] = []
         self.work = work or Work()
         self._left = 0
@@ -53,7 +54,6 @@ class Walk:
         cannot be read.
         """
         self.complete = True
-        self.refused = []
         self._root = os.path.realpath(root)
         self._left = self.bounds.entries
         self._deadline = time.monotonic() + self.bounds.seconds
@@ -66,18 +66,19 @@ class Walk:
         folders: list[str] = []
         for entry in self._entries(folder, hidden):
             if _is_folder(entry):
-                if not self._refuse(entry):
-                    folders.append(entry.path)
+                folders.append(entry.path)
             elif entry.name.lower().endswith(suffix) and _is_first(entry):
                 yield Path(entry.path)
         if depth == self.bounds.depth:
             self.complete = self.complete and not folders
             return
-        for path in sorted(folders):
+        for path in filter(self._may_be_entered, sorted(folders)):
             try:
                 yield from self._below(path, depth + 1, suffix, hidden)
-            except OSError:  # one that may not be read, or is gone meanwhile
-                self.complete = False
+            except FileNotFoundError:  # gone meanwhile
+                continue
+            except OSError as error:
+                self.unreadable.append((Path(path), error))
 
     def _entries(self, folder: str, hidden: bool) -> Iterator["os.DirEntry[str]"]:
         with os.scandir(folder) as entries:
@@ -87,15 +88,15 @@ class Walk:
                 if not entry.name.startswith(("$",) if hidden else ("$", ".")):  # $RECYCLE.BIN
                     yield entry
 
-    def _refuse(self, entry: "os.DirEntry[str]") -> bool:
-        if not entry.is_symlink():
-            return False
-        target = os.path.realpath(entry.path)
+    def _may_be_entered(self, folder: str) -> bool:
+        if not os.path.islink(folder):  # noqa: PTH114 - thousands of them
+            return True
+        target = os.path.realpath(folder)
         holds_root = target != self._root and Path(self._root).is_relative_to(target)
         if holds_root or os.path.ismount(target):
-            self.refused.append(Path(entry.path))
-            return True
-        return False
+            self.refused.append(Path(folder))
+            return False
+        return True
 
     def _enter(self, folder: str) -> bool:
         status = os.stat(folder)  # noqa: PTH116 - thousands of them

@@ -164,6 +164,31 @@ def test_a_scan_is_bounded_and_then_forgets_nothing(library: Library, place: Pla
         assert "Not everything below" in report.problems[0].render()
 
 
+def test_a_folder_that_cannot_be_looked_into_is_named_and_keeps_its_models(
+    library: Library, place: Place, tmp_path: Path
+) -> None:
+    folder = add(library, tmp_path / "mine")
+    locked = small_model(folder / "locked" / "kept.gguf", fill=1).parent
+    small_model(folder / "m.gguf", fill=2)
+    small_model(folder / "sub" / "n.gguf", fill=3)
+    library.scan(place=place)
+
+    class Locking(Work):
+        """No folder can be locked against everybody; one that is a file by then cannot be looked into either."""
+
+        def check(self) -> None:
+            if locked.is_dir() and not (folder / "m.gguf").exists():
+                locked.rename(tmp_path / "aside")
+                locked.write_text("")
+
+    (folder / "m.gguf").unlink()
+    report = library.scan(place=place, work=Locking())
+    (problem,) = report.problems
+    assert problem.render() == f"The folder {locked} cannot be read: Not a directory"
+    assert report.gone == 1, "what was looked for and not found is gone"
+    assert set(found(library)) == {"kept", "n"}
+
+
 def test_a_cancelled_scan_keeps_what_it_read(library: Library, place: Place, tmp_path: Path) -> None:
     folder = add(library, tmp_path / "mine")
     for number in range(50):
