@@ -56,7 +56,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
         raise FileUnreadable(path='""', reason="it is empty")
     if not arguments.copy and await asyncio.to_thread(_is_folder, path):
         result = await _add_folder(services, path)
-        said = f"{len(result.models)} models below {result.path} are listed from now on"
+        said = f"listed from now on: what is below {result.path} (models found: {len(result.models)})"
     else:
         result = await _add_file(services, path, copy=arguments.copy)
         said = f"{_SAID[result.outcome].format(id=result.id)} ({gb(result.size or 0)}, {result.path})"

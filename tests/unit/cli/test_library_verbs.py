@@ -59,6 +59,7 @@ def test_a_folder_is_imported_and_removed(environment: dict[str, str], tmp_path:
     projector(folder / "mmproj-a.gguf")
     added = answer(environment, "import", folder)
     assert (added["outcome"], added["models"], added["id"]) == ("folder_added", ["a"], None)
+    assert snug(environment, "import", folder)[1] == f"listed from now on: what is below {folder} (models found: 1)\n"
     assert answer(environment, "rm", folder)["outcome"] == "folder_removed"
     assert "a" not in [row["id"] for row in answer(environment, "models")["models"]]
 
