@@ -46,7 +46,6 @@ class RepoVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     repo: "HubRepo"
-    listing: "HubListing | None" = None
     choice: "Choice | None" = None
     failure: AppError | None = None
 
@@ -83,27 +82,24 @@ async def judge_files(
     services: Services,
     found: Survey,
     listing: "HubListing",
-    files: "Sequence[HubModelFile] | None" = None,
     *,
     context: int | None = None,
     kv: "KvType | None" = None,
-    fetch: bool = True,
     on_failure: Callable[[AppError], None] | None = None,
 ) -> "AsyncGenerator[Choice, None]":
-    """Yield for each file what the engine says of it, known by its `repo` and `file`, as soon as it is there.
+    """Yield for each model of the listing what the engine says of it, known by its `file`, as soon as it is there.
 
-    files: those on the screen; None is all of the listing's models. context, kv: None is what the settings say, but no
-    more context than the model was trained for. Only headers are fetched, and none without `fetch`. A model that the
-    engine refuses comes with its reason, not exact. Close it when it is left early (aclosing).
+    context, kv: None is what the settings say, but no more context than the model was trained for. Only headers are
+    fetched. A model that the engine refuses comes with its reason, not exact; on_failure is told of it, and of what
+    cannot be had. Close it when it is left early (aclosing).
     """
     asking = await Asking.begin(services, found)
     if asking is None:
         return
     asking.on_failure = on_failure
-    chosen = listing.models if files is None else files
     installed = await asyncio.to_thread(_installed_files, services)
-    questions = _questions(services, listing, chosen, context, kv, installed)
-    async with aclosing(asking.answers(questions, fetch=fetch)) as answers:
+    questions = _questions(services, listing, listing.models, context, kv, installed)
+    async with aclosing(asking.answers(questions, fetch=True)) as answers:
         async for choice in answers:
             yield _explained(choice, asking, found) if choice.exact else choice
 
@@ -214,7 +210,7 @@ class _Judge:
                 verdict = await self._judged(repo, known)
                 if not isinstance(verdict.failure, HubFileMissing):
                     return verdict
-                del self.listings[repo.repo]  # its commit is gone
+                self.listings.pop(repo.repo, None)  # its commit is gone
             try:
                 listing = self.listings[repo.repo] = await list_files(self._services, repo.repo)
             except AppError as error:
@@ -226,7 +222,7 @@ class _Judge:
         failures = list[AppError]()
         best = await self._best(listing, failures)
         failure = failures[0] if failures and best is None else None
-        return RepoVerdict(repo=repo, listing=listing, choice=best, failure=failure)
+        return RepoVerdict(repo=repo, choice=best, failure=failure)
 
     async def _best(self, listing: "HubListing", failures: list[AppError]) -> "Choice | None":
         best: Choice | None = None

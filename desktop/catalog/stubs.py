@@ -1,7 +1,7 @@
 """What was learned of models on the Hub, kept on this disk, so that a second question needs no network.
 
 An entry belongs to a repository, a commit and a file. It is some ten kilobytes: the header without the words, of all
-parts. Beside the entries lie the stubs that the engine plans with. What was not used for longest goes first.
+shards. Beside the entries lie the stubs that the engine plans with. What was not used for longest goes first.
 Everything here blocks.
 """
 
@@ -53,7 +53,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 class KnownModel(NamedTuple):
     """A model on the Hub of which everything but its weights and words is known.
 
-    header: of all its parts, without words. size: bytes of all its files. learned: when, in seconds since 1970.
+    header: of all its shards, without words. size: bytes of all its files. learned: when, in seconds since 1970.
     fetched: bytes that came for this answer.
     """
 

@@ -163,8 +163,8 @@ def read_header(path: Path) -> GgufHeader:
 
 
 def other_headers(path: Path) -> tuple[GgufHeader, ...]:
-    """Read the headers of a split model's other parts, () where it is whole; raises as read_header."""
-    return tuple(read_header(part) for part in all_shards(path) if part != path)
+    """Read the headers of a split model's other shards, () where it is whole; raises as read_header."""
+    return tuple(read_header(shard) for shard in all_shards(path) if shard != path)
 
 
 def parse_header(stream: BinaryIO, *, size: int, name: str) -> GgufHeader:

@@ -1,7 +1,7 @@
 """A stub of a model: its header without the vocabulary, in a file that looks as large as the model and holds nothing.
 
 The engine plans with it as with the model itself (weights, KV cache, compute buffers, placement), and is many times
-quicker: a vocabulary is megabytes, the rest some kilobytes. The parts of a split model become one.
+quicker: a vocabulary is megabytes, the rest some kilobytes. The shards of a split model become one.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class Stub(msgspec.Struct, frozen=True):
 
 
 def stub_of_file(path: Path, header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) -> Stub:
-    """Make the stub of a model on the disk; `shards` are the headers of its other parts.
+    """Make the stub of a model on the disk; `shards` are the headers of its other files.
 
     Raises what gguf.header.read_header raises for a file that cannot be read.
     """
@@ -55,7 +55,7 @@ def stub_of_file(path: Path, header: GgufHeader, *, shards: Sequence[GgufHeader]
 
 
 def make_stub(stream: BinaryIO, header: GgufHeader, *, shards: Sequence[GgufHeader] = ()) -> Stub:
-    """Make the stub of a model whose first part's header can be read from `stream` once more.
+    """Make the stub of a model whose first shard's header can be read from `stream` once more.
 
     Raises CorruptGguf where something else is there by now.
     """
@@ -65,7 +65,7 @@ def make_stub(stream: BinaryIO, header: GgufHeader, *, shards: Sequence[GgufHead
     if header.architecture != _PROJECTOR:
         kept.append(_text(_MODEL) + struct.pack("<I", _TEXT) + _text(_NONE))
         kept.append(_text(size_key) + struct.pack("<II", _U32, header.vocab_size))
-    tensors = [tensor for part in (header, *shards) for tensor in part.tensors]
+    tensors = [tensor for each in (header, *shards) for tensor in each.tensors]
     infos, data_size = _infos(tensors, header.alignment)
     head = MAGIC + struct.pack("<IQQ", header.version, len(tensors), len(kept)) + b"".join(kept) + infos
     head += bytes(-len(head) % header.alignment)

@@ -40,7 +40,7 @@ def hub_choice(reference: str) -> CatalogChoice | None:
         repo, file, quantization = check_repo(match["repo"]), "", match["quantization"].upper()
     elif match := _HUB_FILE.fullmatch(reference):
         repo = check_repo(match["repo"])
-        file = str(all_shards(PurePosixPath(check_file(match["file"])))[0])  # any part means the whole model
+        file = str(all_shards(PurePosixPath(check_file(match["file"])))[0])  # any shard means the whole model
         quantization = quantization_of(file)
     else:
         return None

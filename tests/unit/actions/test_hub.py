@@ -71,9 +71,9 @@ def found() -> Survey:
     return with_memory(12)
 
 
-async def judged(services: Services, found: Survey, *, fetch: bool = True) -> dict[str, Choice]:
+async def judged(services: Services, found: Survey) -> dict[str, Choice]:
     listing = await list_files(services, REPO)
-    rows = judge_files(services, found, listing, context=CONTEXT, fetch=fetch)
+    rows = judge_files(services, found, listing, context=CONTEXT)
     return {choice.file: choice async for choice in rows}
 
 
@@ -110,13 +110,6 @@ async def test_one_question_about_the_list_and_one_header_a_file(
     assert len(server.of("cdn")) == 2
     await judged(services, found)
     assert len(server.of("cdn")) == 2, "what a header said was kept"
-
-
-async def test_without_fetching_only_what_is_known_is_judged(
-    services: Services, server: HubServer, found: Survey
-) -> None:
-    assert await judged(services, found, fetch=False) == {}
-    assert not server.of("cdn")
 
 
 async def test_what_does_not_fit_says_what_is_missing(services: Services, server: HubServer) -> None:
@@ -167,10 +160,11 @@ async def test_a_file_on_this_disk_is_judged_from_there(
     [file] = [model for model in listing.models if model.quantization == "Q8_0"]
     [source] = await services.hub.files(repo=REPO, file=file.file)
     services.library.register(path=tmp_path / "q8.gguf", model_id=REPO, quantization="Q8_0", source=(source,))
-    rows = judge_files(services, found, listing, fetch=False)
-    [choice] = [choice async for choice in rows]
-    assert (choice.file, choice.installed, choice.exact) == ("tiny-Q8_0.gguf", True, True)
-    assert not server.of("cdn")
+    choices = [choice async for choice in judge_files(services, found, listing)]
+    assert {choice.file: choice.installed for choice in choices} == {"tiny-Q8_0.gguf": True, "tiny-Q4_K_M.gguf": False}
+    assert all(choice.exact for choice in choices)
+    [fetched] = server.of("cdn")
+    assert "tiny-Q4_K_M.gguf" in fetched.path
 
 
 async def test_another_version_of_a_file_on_this_disk_is_not_taken_for_it(
@@ -286,8 +280,6 @@ async def test_a_repository_without_models_has_no_choice(services: Services, ser
     server.add_served("owner/vision", "mmproj-F16.gguf", server.repositories[REPO].files["tiny-Q8_0.gguf"])
     verdict = (await verdicts(services, found, "vision"))["owner/vision"]
     assert (verdict.choice, verdict.failure, verdict.fits) == (None, None, False)
-    assert verdict.listing is not None
-    assert len(verdict.listing.projectors) == 1
 
 
 async def test_a_row_can_be_downloaded_as_it_was_judged(services: Services, server: HubServer) -> None:

@@ -98,7 +98,7 @@ async def verdicts_of_files(services: Services, learned: Learned) -> object:
 
 
 async def verdicts_of_repositories(services: Services, learned: Learned) -> object:
-    return [each async for each in judge_repos(services, MACHINE, learned.page.repos) if each.listing is not None]
+    return [each async for each in judge_repos(services, MACHINE, learned.page.repos) if each.failure is None]
 
 
 Door = Callable[[Services, Learned], Awaitable[object]]
