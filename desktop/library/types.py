@@ -1,7 +1,7 @@
 """Values of the library: what is installed on this disk."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
@@ -9,8 +9,6 @@ from desktop.gguf.shards import parse_shard_name
 
 Source = Literal["snug", "folder", "lm-studio", "jan", "gpt4all", "ollama", "huggingface"]
 """Whose a file is: ours (set-up, download, models folder), the person's own folder, or another program's."""
-
-SOURCES: tuple[Source, ...] = get_args(Source)
 
 Condition = Literal["ready", "gone", "folder", "changed", "truncated", "damaged"]
 """What is known of a file without reading it: usable; not there; a folder lies in its place; another size or time

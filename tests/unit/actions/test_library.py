@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import pytest_asyncio
@@ -23,7 +24,7 @@ from desktop.actions.library import (
 from desktop.actions.models import find_model
 from desktop.library.errors import ModelFileTruncated
 from desktop.library.scan import ScanProgress
-from desktop.library.types import SOURCES
+from desktop.library.types import Source
 from desktop.paths import user_paths
 from desktop.services import Services, create_services
 from desktop.settings import LAST_MODEL, MODELS_FOLDER, OTHER_PROGRAMS, READ_LM_STUDIO
@@ -79,7 +80,7 @@ async def test_what_is_no_folder_is_refused(services: Services, tmp_path: Path) 
 
 
 async def test_a_program_is_switched_off_by_its_setting(services: Services, home: Path) -> None:
-    assert set(OTHER_PROGRAMS) == set(SOURCES) - {"snug", "folder"}
+    assert set(OTHER_PROGRAMS) == set(get_args(Source)) - {"snug", "folder"}
     small_model(home / ".lmstudio" / "models" / "a" / "b" / "c.gguf")
     await scan_library(services)
     assert await names(services) == {"a/b"}
