@@ -146,10 +146,6 @@ class Hub:
         """Whether nothing may be sent now."""
         return self._forced_offline or (self._offline() if callable(self._offline) else self._offline)
 
-    @offline.setter
-    def offline(self, value: bool) -> None:
-        self._offline = value
-
     def require_online(self) -> None:
         """Raise OfflineSwitchOn while the network is switched off, BadEndpoint for an address that cannot work."""
         if self.offline:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from desktop.catalog.hub import Hub
 from desktop.catalog.hub_errors import HubAccessDenied, HubBusy, HubFileMissing, OfflineSwitchOn
 from desktop.download import transfer
 from desktop.download.connections import FLUSH
@@ -189,11 +190,12 @@ def test_a_file_that_vanished_is_named(server: HubServer, destination: Path) -> 
 
 def test_the_network_switch_ends_a_transfer_at_once(server: HubServer, destination: Path) -> None:
     async def switch_off() -> None:
-        hub = hub_of(server)
+        came = [0]
+        hub = Hub(server.endpoint, offline=lambda: came[0] > MIB, environment={})
         [file] = await hub.files(repo=REPO, file=FILE)
 
         def off(progress: DownloadProgress) -> None:
-            hub.offline = progress.done > MIB
+            came[0] = progress.done
 
         server.bytes_per_second = 4e6
         await download(file=file, destination=destination, hub=hub, on_progress=off, options=IMPATIENT)

@@ -150,7 +150,6 @@ async def test_the_switch_ends_what_is_under_way(
     def switch_off_once_bytes_came() -> bool:
         return any(request.sent > 4096 for request in server.of("cdn"))
 
-    services.hub.offline = False
     services.hub.__dict__["_offline"] = switch_off_once_bytes_came
     with pytest.raises(OfflineSwitchOn):
         await door(services, learned)

@@ -285,12 +285,9 @@ async def test_nothing_is_sent_while_the_network_is_switched_off(server: HubServ
 
 
 async def test_switching_the_network_off_ends_what_is_under_way(server: HubServer) -> None:
-    hub = hub_of(server)
-
-    def switch_off(_received: int) -> None:
-        hub.offline = True
-
-    async with RemoteHeaders(hub, on_progress=switch_off) as headers:
+    received = list[int]()
+    hub = Hub(server.endpoint, offline=lambda: bool(received), environment={})
+    async with RemoteHeaders(hub, on_progress=received.append) as headers:
         with pytest.raises(OfflineSwitchOn):
             await headers.read(repo=REPO, commit=DEFAULT_COMMIT, file=FILE)
     assert await sent_in_the_end(server) < 3 * MIB

@@ -82,14 +82,15 @@ async def test_what_the_network_switch_has_ended_goes_on_afterwards(
     server: HubServer, library: Library, source: Path
 ) -> None:
     server.bytes_per_second = 1e6
-    hub = Hub(server.endpoint, environment={})
+    offline = [False]
+    hub = Hub(server.endpoint, offline=lambda: offline[0], environment={})
     queue = DownloadQueue(hub=hub, library=library, options=IMPATIENT)
     queue.start(CHOICE)
     await until(queue, CHOICE.id, done=300_000)
-    hub.offline = True
+    offline[0] = True
     with pytest.raises(OfflineSwitchOn):
         await queue.wait(CHOICE.id)
-    hub.offline = False
+    offline[0] = False
     assert interrupted(queue) == [CHOICE.id]
     queue.resume(CHOICE.id)
     assert_same(await queue.wait(CHOICE.id), source)
