@@ -165,10 +165,13 @@ class Hub:
         """
         if self._kept_token is None or self.offline:
             return
+        changes = self._token_changes
         try:
             await in_daemon_thread(self._take_kept_token, name="hub token", timeout=KEYRING_TIMEOUT)
         except TimeoutError:
-            self._kept_token, self._is_token_untold = None, True
+            with self._changing:
+                if changes == self._token_changes:
+                    self._kept_token, self._is_token_untold = None, True
             _log.warning("the keyring does not answer; the Hub is asked without a token")
 
     def _take_kept_token(self) -> None:

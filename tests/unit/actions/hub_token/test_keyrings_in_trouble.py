@@ -10,7 +10,7 @@ from desktop.actions import hub_token
 from desktop.actions.hub import list_files, search_hub
 from desktop.actions.hub_token import forget_hub_token, hub_token_state, set_hub_token
 from desktop.catalog import hub as hub_module
-from desktop.catalog.hub_errors import KeyringSilent, TokenNotTold
+from desktop.catalog.hub_errors import HubAccessDenied, KeyringSilent, TokenNotTold
 from desktop.catalog.hub_token import TokenNotForgotten
 from desktop.catalog.remote_header import RemoteHeaders
 from desktop.errors import AppError
@@ -68,6 +68,24 @@ async def test_a_token_that_was_given_meanwhile_is_not_replaced_by_an_old_one(
         while any(thread.name == "hub token" for thread in threading.enumerate()):
             await asyncio.sleep(0.01)
     assert services.hub.token_for(services.hub.endpoint) == "hf_givenMeanwhile"
+
+
+@pytest.mark.allow_log("the keyring does not answer")
+async def test_a_token_that_was_given_while_the_keyring_was_asked_counts_as_told(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = HangingKeyring()
+    keyring.set_keyring(silent)
+    services.hub_token.file.write_text("in the keyring")
+    monkeypatch.setattr(hub_module, "KEYRING_TIMEOUT", 0.5)
+    searching = asyncio.create_task(search_hub(services, "tiny"))
+    while not any(thread.name == "hub token" for thread in threading.enumerate()):
+        await asyncio.sleep(0.01)
+    services.hub.use_token("hf_givenMeanwhile")
+    await searching
+    assert not services.hub.is_token_untold
+    assert type(services.hub.refusal(403, {}, what=REPO)) is HubAccessDenied
+    silent.answers.set()
 
 
 async def test_several_event_loops_may_ask_at_once(
