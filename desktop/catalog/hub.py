@@ -21,6 +21,7 @@ from desktop.catalog.file_names import check_file, check_repo, check_revision, p
 from desktop.catalog.hub_client import hub_session, unreachable
 from desktop.catalog.hub_errors import (
     BadEndpoint,
+    BadTokenVariable,
     HubAccessDenied,
     HubFileMissing,
     HubFileMissingWithoutToken,
@@ -57,6 +58,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A commit of a repository."""
 
+_SENDABLE = re.compile(r"[\x21-\x7e]+")  # what a token in a header may be made of
 _TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its own variables
 _log = logging.getLogger(__name__)
 
@@ -161,9 +163,13 @@ class Hub:
         """Read the token that the person keeps, unless that was done; call it before the first request.
 
         A keyring that does not answer (it may wait for a password) is given up, and the log says so; should it answer
-        later, what it says is used from then on. Several event loops may call this.
+        later, what it says is used from then on. Several event loops may call this. Raises BadTokenVariable.
         """
-        if self._kept_token is None or self.offline:
+        if self.offline:
+            return
+        if self._persons_token and not _SENDABLE.fullmatch(self._persons_token):
+            raise BadTokenVariable
+        if self._kept_token is None:
             return
         changes = self._token_changes
         try:

@@ -135,6 +135,15 @@ class TokenNotTold(HubAccessDenied):
     )
 
 
+class BadTokenVariable(AppError):
+    """The variable HF_TOKEN has what no request can carry; nothing was sent."""
+
+    message = QT_TRANSLATE_NOOP("core", "The variable HF_TOKEN is not a token of the Hub.")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Unset it, or copy the token whole from huggingface.co/settings/tokens, then start Snug again."
+    )
+
+
 class KeyringSilent(AppError):
     """The keyring did not answer, or refused to."""
 

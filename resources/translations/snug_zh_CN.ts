@@ -293,6 +293,10 @@
         <translation>估计：每秒 {low} 到 {high} 个 token</translation>
     </message>
     <message>
+        <source>Downloading: {share}</source>
+        <translation>正在下载：{share}</translation>
+    </message>
+    <message>
         <source>Cannot run here</source>
         <translation>无法在此运行</translation>
     </message>
@@ -989,6 +993,10 @@
     <message>
         <source>on this computer</source>
         <translation>已在这台电脑上</translation>
+    </message>
+    <message>
+        <source>Downloading: {share}</source>
+        <translation>正在下载：{share}</translation>
     </message>
     <message>
         <source>{size} memory</source>
@@ -2287,6 +2295,14 @@ Log: {log}</source>
     <message>
         <source>Unlock the keyring of this computer (look for a window that asks for its password), then try again; or set HF_TOKEN.</source>
         <translation>请解锁这台电脑的密钥环（找找要求输入密码的窗口），然后重试；或设置 HF_TOKEN。</translation>
+    </message>
+    <message>
+        <source>The variable HF_TOKEN is not a token of the Hub.</source>
+        <translation>变量 HF_TOKEN 不是 Hub 的令牌。</translation>
+    </message>
+    <message>
+        <source>Unset it, or copy the token whole from huggingface.co/settings/tokens, then start Snug again.</source>
+        <translation>请取消它，或从 huggingface.co/settings/tokens 完整复制令牌，然后重新启动 Snug。</translation>
     </message>
     <message>
         <source>Try again later. With a token, in the settings or in HF_TOKEN, more requests are allowed.</source>

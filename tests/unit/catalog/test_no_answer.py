@@ -13,12 +13,20 @@ import huggingface_hub
 import pytest
 
 from desktop.catalog.hub import Hub
-from desktop.catalog.hub_errors import HubFileMissing, TokenNotEncrypted, TokenWithheld, UntrustedCertificate
+from desktop.catalog.hub_errors import (
+    BadTokenVariable,
+    HubFileMissing,
+    OfflineSwitchOn,
+    TokenNotEncrypted,
+    TokenWithheld,
+    UntrustedCertificate,
+)
 from desktop.catalog.hub_files import files
 from desktop.catalog.remote_header import RemoteHeaders
 from desktop.catalog.search import search
 from desktop.errors import AppError
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
+from tests.support.hubs import hub_at
 
 REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
 NOTHING: dict[str, str] = {}
@@ -71,6 +79,16 @@ def test_a_private_repository_may_be_behind_what_a_mirror_does_not_have(server: 
     with pytest.raises(HubFileMissing) as raised:
         asyncio.run(Hub(server.endpoint, environment=NOTHING).files(repo="owner/none", file=FILE))
     assert "Your token" not in raised.value.explain().hint
+
+
+@pytest.mark.parametrize("token", ["hf_two\nlines: x", "hf_línea", "hf_two words"])
+def test_a_variable_that_is_no_token_is_told_and_not_repeated(server: HubServer, token: str) -> None:
+    for error in ask_all(hub_at(server.endpoint, token)):
+        assert isinstance(error, BadTokenVariable)
+        assert token not in str(error)
+    with pytest.raises(OfflineSwitchOn):
+        asyncio.run(search(hub_at(server.endpoint, token, offline=True), "tiny"))
+    assert server.requests == []
 
 
 @pytest.mark.allow_log("is not encrypted")
