@@ -99,6 +99,20 @@ def test_the_verdict_is_downloaded_or_chatted_with(view: ModelsView) -> None:
     assert [each.installed for each in chosen] == [False, True]
 
 
+def test_a_row_says_how_far_the_download_of_its_file_is(view: ModelsView) -> None:
+    view.set_coming({("ann/Tiny-GGUF", "tiny.gguf"): "1 %"})
+    view.hub.set_repos(REPOS, more=False)
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B", repo="ann/Tiny-GGUF", file="tiny.gguf"))
+    assert "Downloading: 1 %" in words(view), "also where the verdict comes after the download was begun"
+    view.set_coming({("ann/Tiny-GGUF", "tiny.gguf"): "42 %"})
+    assert "Downloading: 42 %" in words(view)
+    buttons = [each for each in view.hub.findChildren(IconButton) if each.isVisible()]
+    assert "Download Tiny 1B Q4_K_M" not in [each.accessibleName() for each in buttons]
+    view.set_coming({})
+    assert "Downloading" not in words(view)
+    press(view, "Download Tiny 1B Q4_K_M")
+
+
 def test_what_does_not_fit_can_be_hidden_and_not_downloaded(view: ModelsView) -> None:
     view.hub.set_repos(REPOS, more=False)
     view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B", verdict="does_not_fit", missing=1 << 30))

@@ -15,7 +15,7 @@ from desktop.hardware.types import HardwareProfile
 from desktop.library.types import CatalogChoice
 from desktop.services import Survey
 from desktop.settings import DOWNLOADS_AT_ONCE, HF_ENDPOINT, KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
-from desktop.ui.item_models.choices import MODEL, SPEED
+from desktop.ui.item_models.choices import ACTION, CHOICE_ROLE, COMING_ROLE, MODEL, SPEED
 from desktop.ui.pages.models import controller
 from tests.support.catalogs import tiny_catalog
 from tests.support.hub_server import HubServer
@@ -168,6 +168,9 @@ def test_a_download_that_is_stopped_stays_in_sight_and_goes_on(page: PagePerson,
     name = f"{choice.model_id}:{choice.quantization}"
     page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
     assert not page.view.answer._button.isEnabled()
+    row = page.view.table.filter.index(0, ACTION)
+    assert row.data(CHOICE_ROLE).file == choice.file
+    page.until("its row to say it", lambda: row.data(COMING_ROLE).endswith(" %"))
     page.view.stop_requested.emit(name)
     page.until("the stop", lambda: "not finished" in page.view.downloads[name].title())
     assert page.notices == [], "stopping is no error"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSlider
 
@@ -354,11 +355,31 @@ def test_a_download_shows_figures_and_can_be_stopped_gone_on_with_and_removed(vi
 
 def test_the_answer_is_not_downloaded_twice_at_a_time(view: ModelsView) -> None:
     view.set_choices([choice("Tiny 1B")])
-    view.answer.set_busy(["tiny-1b:Q4_K_M"])
+    view.set_coming({("owner/tiny-GGUF", "tiny-Q4_K_M.gguf"): "42 %"})
     settle()
     assert not button(view, "Downloading …").isEnabled()
-    view.answer.set_busy([])
+    view.set_coming({})
     assert button(view, "Download and chat").isEnabled()
+
+
+def test_a_row_says_how_far_its_download_is(view: ModelsView) -> None:
+    view.set_choices([choice("Other 1B", file="other.gguf"), choice("Tiny 1B")])
+
+    def looks(coming: dict[tuple[str, str], str]) -> tuple[list[str], QImage]:
+        view.set_coming(coming)
+        settle()
+        cells = [view.table.filter.index(row, ACTION) for row in range(2)]
+        spoken = [cell.data(Qt.ItemDataRole.AccessibleTextRole) for cell in cells]
+        return spoken, view.table.viewport().grab(view.table.visualRect(cells[1])).toImage()
+
+    on_its_way = {("owner/tiny-GGUF", "tiny-Q4_K_M.gguf"): "42 %"}
+    looks(on_its_way)  # the columns have their places now
+    spoken, painted = looks({})
+    assert spoken == ["Download and chat", "Download and chat"]
+    assert looks({}) == (spoken, painted)
+    coming, also_painted = looks(on_its_way)
+    assert coming == ["Download and chat", "Downloading: 42 %"]
+    assert also_painted != painted
 
 
 @pytest.mark.parametrize("size", [(844, 572), (1224, 792)])

@@ -29,6 +29,8 @@ SOURCE_ROLE = Qt.ItemDataRole.UserRole + 3
 """Where a figure comes from, in a word: "exact" or "estimate"; "" for columns that do not say."""
 DIGEST_ROLE = Qt.ItemDataRole.UserRole + 4
 """The SHA-256 of a row's file, "" where it is not known."""
+COMING_ROLE = Qt.ItemDataRole.UserRole + 5
+"""How far the download of a row's file is, in few letters; "" where it is not on its way."""
 MODEL, QUANTIZATION, DOWNLOAD, MEMORY, SPEED, QUALITY, VERDICT, ACTION = range(8)
 
 _HEADINGS = (
@@ -68,11 +70,18 @@ class ChoiceTable(QAbstractTableModel):
         self._rows: tuple[Row, ...] = ()
         self._texts: dict[tuple[int, int], str] = {}
         self._digests: Mapping[str, str] = {}
+        self._coming: Mapping[tuple[str, str], str] = {}
         self._locale = QLocale()
 
     def set_digests(self, digests: Mapping[str, str]) -> None:
         """Tell the SHA-256 of files, by their paths in their repository; those of the last call count no more."""
         self._digests = digests
+
+    def set_coming(self, coming: Mapping[tuple[str, str], str]) -> None:
+        """Tell which files are on their way, by repository and file, and how far each is ("42 %")."""
+        self._coming = coming
+        if self._rows:
+            self.dataChanged.emit(self.index(0, ACTION), self.index(len(self._rows) - 1, ACTION))
 
     def set_choices(
         self,
@@ -162,10 +171,15 @@ class ChoiceTable(QAbstractTableModel):
     def _digest(self, row: Row) -> str:
         return self._digests.get(row.choice.file, "")
 
+    def _how_far(self, row: Row) -> str:
+        return self._coming.get((row.choice.repo, row.choice.file), "")
+
     def _spoken(self, row: Row, column: int) -> str:
         """A cell as a screen reader says it; the last column is what Enter does."""
         if column != ACTION:
             return ", ".join(filter(None, (self._text(row, column), self._source(row, column))))
+        if coming := self._how_far(row):
+            return self.tr("Downloading: {share}").format(share=coming)
         if not row.choice.can_run:
             return self.tr("Cannot run here")
         return self.tr("Start a chat") if row.choice.installed else self.tr("Download and chat")
@@ -214,6 +228,7 @@ _BY_ROLE: dict[int, Callable[[ChoiceTable, Row, int], object]] = {
     Qt.ItemDataRole.AccessibleTextRole: ChoiceTable._spoken,
     SOURCE_ROLE: ChoiceTable._source,
     CHOICE_ROLE: lambda _table, row, _column: row.choice,
+    COMING_ROLE: lambda table, row, _column: table._how_far(row),
     DIGEST_ROLE: lambda table, row, _column: table._digest(row),
     SORT_ROLE: lambda _table, row, column: _sort_key(row, column),
     VERDICT_ROLE: lambda _table, row, _column: verdict_kind(row.choice, row.left_out),

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.errors import Phrase
 from desktop.fit.types import Choice
-from desktop.library.types import catalog_key
 from desktop.ui.bridge import render, sentences
 from desktop.ui.figures import gb, gib
 from desktop.ui.verdicts import verdict_kind, verdict_text
@@ -29,7 +28,7 @@ class AnswerCard(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
         self._choice: Choice | None = None
-        self._busy: frozenset[str] = frozenset()
+        self._coming: frozenset[tuple[str, str]] = frozenset()
         self._caption = PlainLabel(self.tr("Best for this machine"), tone="muted")
         self._name = PlainLabel(tone="display", wrap=True)
         self._reasons = PlainLabel(tone="muted", wrap=True)
@@ -104,16 +103,16 @@ class AnswerCard(Card):
             self.tr("quality loss {kld}").format(kld=number(choice.quality.kld, "f", 3)),
         )
 
-    def set_busy(self, model_ids: Collection[str]) -> None:
-        """Name the downloads under way ("model:QUANTIZATION"), so that the same one is not begun twice."""
-        self._busy = frozenset(model_ids)
+    def set_coming(self, files: Collection[tuple[str, str]]) -> None:
+        """Name what is on its way, by repository and file, so that the same is not begun twice."""
+        self._coming = frozenset(files)
         self._show_action()
 
     def _show_action(self) -> None:
         choice = self._choice
         if choice is None:
             return
-        busy = catalog_key(choice.model_id, choice.quantization) in self._busy
+        busy = (choice.repo, choice.file) in self._coming
         words = self.tr("Chat") if choice.installed else self.tr("Download and chat")
         self._button.setText(self.tr("Downloading …") if busy else words)
         self._button.set_icon_name("chat" if choice.installed else "download")

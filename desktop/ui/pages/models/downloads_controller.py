@@ -70,8 +70,15 @@ class DownloadsController:
         queue = self._services.downloads.downloads()
         busy = [each.id for each in queue if each.progress.state in UNDER_WAY]
         paused = [each.id for each in queue if each.progress.state == "paused"]
-        self._view.answer.set_busy(busy)
+        self._view.set_coming(
+            {(each.choice.repo, each.choice.file): _share(each) for each in queue if each.progress.state in UNDER_WAY}
+        )
         self._view.order_downloads(
             [each.id for each in queue], [each.id for each in queue if each.progress.state == "queued"]
         )
         self._view.offer_for_all(stop=len(busy) > 1, resume=len(paused) > 1)
+
+
+def _share(download: Download) -> str:
+    progress = download.progress
+    return f"{100 * progress.done // progress.total} %" if progress.total else "…"

@@ -41,6 +41,7 @@ class HubResults(Card):
         self._searched = self._base = ""
         self._shows_files = False
         self._has_more = False
+        self._coming: Mapping[tuple[str, str], str] = {}
         self._sort = self._make_sort()
         self.only_fitting = QCheckBox(self.tr("Only what fits here"))
         self.only_fitting.toggled.connect(self._on_fitting_toggled)
@@ -117,7 +118,15 @@ class HubResults(Card):
         for row in self.rows.all:
             if row.repo.repo == repo:
                 row.set_waiting(words, hint) if choice is None else row.set_choice(choice)
+                row.set_coming(self._coming)
         self._filter()
+
+    def set_coming(self, coming: Mapping[tuple[str, str], str]) -> None:
+        """Tell which files are on their way, by repository and file, and how far each is ("42 %")."""
+        self._coming = coming
+        self.files.choices.set_coming(coming)
+        for row in self.rows.all:
+            row.set_coming(coming)
 
     def set_waiting(self, repo: str) -> None:
         """A repository is being judged; a verdict that it has stays until the new one is there."""

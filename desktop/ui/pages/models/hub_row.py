@@ -1,5 +1,6 @@
 """One repository in a search result: who published it, and whether its best file fits this machine."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDateTime, QLocale, QTimeZone, Signal
@@ -29,6 +30,7 @@ class HubRow(QFrame):
         self.setObjectName("hubRow")
         self.repo = repo
         self._choice: Choice | None = None
+        self._coming = ""
         self._known = PlainLabel(tone="muted")
         self._verdict = Pill()
         self._figures = ElidedLabel(tone="muted")
@@ -109,9 +111,6 @@ class HubRow(QFrame):
     def set_choice(self, choice: Choice) -> None:
         """Show the verdict on the file that suits this machine best."""
         self._choice = choice
-        in_catalog = self.tr("in the catalog") if choice.model_id != self.repo.repo else ""
-        here = self.tr("on this computer") if choice.installed else ""
-        self._known.setText(" · ".join(filter(None, (in_catalog, here))))
         self._verdict.set_verdict(verdict_text(choice), verdict_kind(choice))
         self._verdict.show()
         parts = [choice.quantization, gb(choice.download_size)]
@@ -128,7 +127,24 @@ class HubRow(QFrame):
         self._download.set_icon_name("chat" if choice.installed else "download")
         words = self.tr("Chat with {name}") if choice.installed else self.tr("Download {name}")
         self._download.set_name(words.format(name=f"{choice.model_name} {choice.quantization}"))
-        self._download.setVisible(choice.can_run)
+        self._show_state()
+
+    def set_coming(self, coming: Mapping[tuple[str, str], str]) -> None:
+        """Tell which files are on their way, by repository and file, and how far each is ("42 %")."""
+        choice = self._choice
+        self._coming = "" if choice is None else coming.get((choice.repo, choice.file), "")
+        self._show_state()
+
+    def _show_state(self) -> None:
+        """What is known of the file besides its verdict, and the button."""
+        choice = self._choice
+        if choice is None:
+            return
+        in_catalog = self.tr("in the catalog") if choice.model_id != self.repo.repo else ""
+        here = self.tr("on this computer") if choice.installed else ""
+        coming = self.tr("Downloading: {share}").format(share=self._coming) if self._coming else ""
+        self._known.setText(" · ".join(filter(None, (in_catalog, coming or here))))
+        self._download.setVisible(choice.can_run and not self._coming)
 
 
 class Message(QWidget):

@@ -21,6 +21,7 @@ from desktop.ui.icons import icon_pixmap
 from desktop.ui.item_models.choices import (
     ACTION,
     CHOICE_ROLE,
+    COMING_ROLE,
     DIGEST_ROLE,
     DOWNLOAD,
     MEMORY,
@@ -105,7 +106,7 @@ class SourcedDelegate(QStyledItemDelegate):
 
 
 class ActionDelegate(QStyledItemDelegate):
-    """Paints the icon of what a click does."""
+    """Paints the icon of what a click does, or how far the download is that one has begun."""
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -113,9 +114,16 @@ class ActionDelegate(QStyledItemDelegate):
         """Paint the row's background and the icon over it."""
         super().paint(painter, option, index)
         choice = cast("Choice", index.data(CHOICE_ROLE))
+        colours = current_colours()
+        if coming := str(index.data(COMING_ROLE) or ""):
+            painter.save()
+            painter.setFont(source_font(option.font))
+            painter.setPen(QColor(colours.accent))
+            painter.drawText(option.rect, int(Qt.AlignmentFlag.AlignCenter), coming)
+            painter.restore()
+            return
         if not choice.can_run:
             return
-        colours = current_colours()
         over = bool(option.state & QStyle.StateFlag.State_MouseOver)
         picture = icon_pixmap(
             "chat" if choice.installed else "download",

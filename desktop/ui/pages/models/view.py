@@ -1,6 +1,6 @@
 """The models page: the answer, what is on this disk, and every choice priced for this machine."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
@@ -62,6 +62,7 @@ class ModelsView(Page):
         self.answer = AnswerCard()
         self.answer.chosen.connect(self.choice_chosen)
         self.downloads: dict[str, ProgressCard] = {}
+        self._coming: Mapping[tuple[str, str], str] = {}
         self._download_column = QVBoxLayout()
         self._download_column.setSpacing(16)
         self._stop_all = Button(self.tr("Stop all downloads"), kind="link")
@@ -219,6 +220,14 @@ class ModelsView(Page):
         """Show what is on the disk; `loaded` is the id of the model in use."""
         self.installed.set_models(models, loaded)
         self.installed.setVisible(bool(models))
+
+    def set_coming(self, coming: Mapping[tuple[str, str], str]) -> None:
+        """Tell which files are on their way, by repository and file, and how far each is ("42 %")."""
+        if coming != self._coming:
+            self._coming = coming
+            self.answer.set_coming(coming)
+            self.table.choices.set_coming(coming)
+            self.hub.set_coming(coming)
 
     def show_download(
         self, download_id: str, title: str, figures: str, fraction: float | None, *, stopped: bool
