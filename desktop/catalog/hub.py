@@ -154,6 +154,7 @@ class Hub:
             raise OfflineSwitchOn
         try:
             parts = urlsplit(self.endpoint)
+            _ = parts.port  # raises for one that no computer has
         except ValueError as error:
             raise BadEndpoint(endpoint=printable(self.endpoint), detail=error) from error
         if parts.scheme not in ("http", "https") or not parts.hostname:

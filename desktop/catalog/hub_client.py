@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import httpx2
 
 MOST_REDIRECTS = 5
+_LAST_PORT = 65535  # httpx2 takes any number for one, and asyncio then fails with an OverflowError
 
 
 def make_client(endpoint: str, *, stall: float, connect: float) -> "httpx2.AsyncClient":
@@ -68,7 +69,7 @@ def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":
     target = address.join(location)
     if target.scheme not in ("http", "https") or (address.scheme == "https" and target.scheme != "https"):
         return None
-    return target
+    return target if (target.port or 0) <= _LAST_PORT else None
 
 
 def unreachable(endpoint: str, error: Exception) -> HubUnreachable:

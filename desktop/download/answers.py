@@ -12,7 +12,8 @@ from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 Verdict = Literal["range", "whole"]
 """What the body is: the bytes that were asked for, or the file from its beginning."""
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_NUMBER = "[0-9]{1,19}"  # bytes of any file; of one with thousands of digits Python refuses to make a number
+_CONTENT_RANGE = re.compile(rf"bytes ({_NUMBER})-({_NUMBER})/({_NUMBER}|\*)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 CUT = QT_TRANSLATE_NOOP("core", "the connection broke")

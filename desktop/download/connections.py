@@ -124,22 +124,22 @@ class Connections:
         source = Source(self._file, self._hub, self._client, self._options)
         failures = 0
         while (piece := await self._next_piece()) is not None:
-            before = piece.position
+            before, failure = piece.position, None
             try:
                 await self._attempt(source, piece)
-            except TryAgain as failure:
-                enough = piece.position - before >= self._options.enough_progress
-                failures = 1 if enough else failures + 1
-                self._pieces.give_back(piece)
-                self._changed.set()
-                if self._alive > 1 and (failure.busy or failures >= self._options.attempts):
-                    self._retire(failure)
-                    return
-                await self._prepare_again(failure, failures)
-            else:
+            except TryAgain as error:
+                failure = error if piece.rest else None  # else it broke after all of it had come
+            self._pieces.give_back(piece)
+            self._changed.set()
+            if failure is None:
                 failures = 0
-                self._pieces.give_back(piece)
-                self._changed.set()
+                continue
+            enough = piece.position - before >= self._options.enough_progress
+            failures = 1 if enough else failures + 1
+            if self._alive > 1 and (failure.busy or failures >= self._options.attempts):
+                self._retire(failure)
+                return
+            await self._prepare_again(failure, failures)
         self._over.set()
         for task in self._tasks:  # those that still wait for bytes that others have brought
             if task is not asyncio.current_task():

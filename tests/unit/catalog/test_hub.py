@@ -181,7 +181,7 @@ def test_a_hub_that_is_not_there_is_explained() -> None:
         ask(Hub(f"http://127.0.0.1:{port}", environment=NOTHING))
 
 
-@pytest.mark.parametrize("endpoint", ["nonsense", "ftp://x", "http://", "http://[::1"])
+@pytest.mark.parametrize("endpoint", ["nonsense", "ftp://x", "http://", "http://[::1", "http://x:99999"])
 def test_an_address_that_is_none_is_explained(endpoint: str) -> None:
     with pytest.raises(BadEndpoint):
         ask(Hub(endpoint, environment=NOTHING))

@@ -1,0 +1,58 @@
+"""Answers that no proper server gives, byte for byte."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from desktop.catalog.hub import Hub, HubFile
+from desktop.download.transfer import download
+from desktop.download.types import TransferGaveUp
+from tests.support.transfers import IMPATIENT
+
+ONCE = msgspec.structs.replace(IMPATIENT, attempts=1)
+CONTENT = bytes(range(256)) * 1000
+
+
+async def fetch_from(answer: bytes, destination: Path) -> int:
+    """Transfer CONTENT from a server that says nothing but `answer` and hangs up; returns how often it was asked."""
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        hub = Hub(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", environment={})
+        digest = hashlib.sha256(CONTENT).hexdigest()
+        url = f"{hub.endpoint}/owner/repo/resolve/main/x.gguf"
+        file = HubFile(repo="owner/repo", file="x.gguf", revision="", size=len(CONTENT), sha256=digest, url=url)
+        await download(file=file, destination=destination, hub=hub, options=ONCE)
+    return asked
+
+
+@pytest.mark.asyncio
+async def test_a_line_that_breaks_after_the_last_byte_is_no_failure(tmp_path: Path) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"  # and no end of the chunks
+    answer = head + b"%x\r\n" % len(CONTENT) + CONTENT + b"\r\n"
+    assert await fetch_from(answer, tmp_path / "x.gguf") == 1
+    assert (tmp_path / "x.gguf").read_bytes() == CONTENT
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:99999/x\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 429 Busy\r\nRetry-After: -" + b"9" * 5000 + b"\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+async def test_a_number_that_cannot_be_is_an_odd_answer(tmp_path: Path, answer: bytes) -> None:
+    with pytest.raises(TransferGaveUp):
+        await fetch_from(answer, tmp_path / "x.gguf")
