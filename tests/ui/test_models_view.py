@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QModelIndex, Qt
-from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSlider
 
@@ -334,52 +333,6 @@ def test_models_on_the_disk_can_be_chatted_with_unless_their_file_is_gone(view: 
     view.installed_chosen.connect(chosen.append)
     chats[0].click()
     assert chosen == [here]
-
-
-def test_a_download_shows_figures_and_can_be_stopped_gone_on_with_and_removed(view: ModelsView) -> None:
-    said: list[tuple[str, str]] = []
-    view.stop_requested.connect(lambda name: said.append(("stop", name)))
-    view.resume_requested.connect(lambda name: said.append(("resume", name)))
-    view.discard_requested.connect(lambda name: said.append(("discard", name)))
-    view.show_download("a:Q4", "Downloading A", "1 of 2 GB · 4.0 MB/s", 0.5, stopped=False)
-    settle()
-    assert "1 of 2 GB · 4.0 MB/s" in words(view)
-    button(view, "Stop").click()
-    view.show_download("a:Q4", "A: not finished", "1 of 2 GB", 0.5, stopped=True)
-    button(view, "Go on").click()
-    button(view, "Remove").click()
-    assert said == [("stop", "a:Q4"), ("resume", "a:Q4"), ("discard", "a:Q4")]
-    view.remove_download("a:Q4")
-    assert view.downloads == {}
-
-
-def test_the_answer_is_not_downloaded_twice_at_a_time(view: ModelsView) -> None:
-    view.set_choices([choice("Tiny 1B")])
-    view.set_coming({("owner/tiny-GGUF", "tiny-Q4_K_M.gguf"): "42 %"})
-    settle()
-    assert not button(view, "Downloading …").isEnabled()
-    view.set_coming({})
-    assert button(view, "Download and chat").isEnabled()
-
-
-def test_a_row_says_how_far_its_download_is(view: ModelsView) -> None:
-    view.set_choices([choice("Other 1B", file="other.gguf"), choice("Tiny 1B")])
-
-    def looks(coming: dict[tuple[str, str], str]) -> tuple[list[str], QImage]:
-        view.set_coming(coming)
-        settle()
-        cells = [view.table.filter.index(row, ACTION) for row in range(2)]
-        spoken = [cell.data(Qt.ItemDataRole.AccessibleTextRole) for cell in cells]
-        return spoken, view.table.viewport().grab(view.table.visualRect(cells[1])).toImage()
-
-    on_its_way = {("owner/tiny-GGUF", "tiny-Q4_K_M.gguf"): "42 %"}
-    looks(on_its_way)  # the columns have their places now
-    spoken, painted = looks({})
-    assert spoken == ["Download and chat", "Download and chat"]
-    assert looks({}) == (spoken, painted)
-    coming, also_painted = looks(on_its_way)
-    assert coming == ["Download and chat", "Downloading: 42 %"]
-    assert also_painted != painted
 
 
 @pytest.mark.parametrize("size", [(844, 572), (1224, 792)])
