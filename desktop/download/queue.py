@@ -62,10 +62,13 @@ class DownloadQueue:
         self._listeners: list[Listener] = []
         self._running: dict[str, asyncio.Task[None]] = {}
         self._ending: set[str] = set()  # stopped, but their task has not ended yet
+        self._discarding: list[Download] = []  # what came of them is being removed
         self._tasks: set[asyncio.Task[Any]] = set()
         self._record = DownloadRecord(library.database)
         self._recording = asyncio.Lock()
+        self._is_saving = False
         self._unsaved: set[str] = set()  # here it is newer than in its row
+        self._unwritten: set[str] = set()  # those of them that may have no row
         self._recorded: set[str] = set()  # those that had a row when it was last looked
         self._closed = False
 
@@ -115,9 +118,12 @@ class DownloadQueue:
         known = self._downloads.get(choice.id)
         if known is not None and known.progress.state in UNDER_WAY:
             return known
-        left = known if known is not None and known.progress.state in _STOPPED else None
+        is_left = known is not None and (known.progress.state in _STOPPED or known.id in self._ending)
+        left = known if is_left else None
+        if left is not None and not choice.file:
+            choice = left.choice  # that knows which files are there of it
         last = max((each.position for each in self._downloads.values()), default=0)
-        self._recorded.discard(choice.id)
+        self._unwritten.add(choice.id)
         self._show(
             Download(
                 id=choice.id,
@@ -175,9 +181,11 @@ class DownloadQueue:
         self._closed = True
         for download in self._under_way():
             self._stop(download.id, "paused", goes_on=download.goes_on)
-        while tasks := [task for task in (*self._running.values(), *self._tasks) if not task.done()]:
+        while tasks := [*self._running.values(), *self._tasks]:
             await asyncio.wait(tasks)
-            await asyncio.sleep(0)  # what follows from their end is begun then
+            await asyncio.sleep(0)  # what follows from their end is begun then, and they are in the lists no more
+        if self._unsaved:
+            await self._save()
 
     def _stop(self, download_id: str, state: DownloadState, *, goes_on: bool) -> None:
         download = self._downloads[download_id]
@@ -190,7 +198,7 @@ class DownloadQueue:
             self._ending.add(download_id)
             self._running[download_id].cancel()
         elif state == "cancelled":
-            self._in_background(self._discard(download))
+            self._discard(download)
 
     def _load(self) -> list[Download]:
         """The rows, each with what really came: after a crash the disk knows more than they do."""
@@ -218,10 +226,11 @@ class DownloadQueue:
             task.add_done_callback(partial(self._on_ended, download.id))
 
     def _next(self) -> Download | None:
-        """The first that is queued, unless another entry is fetching the same file: then it waits for that."""
-        coming = {_file_of(self._downloads[download_id]) for download_id in self._running}
+        """The first that is queued, unless its file is being fetched or removed: then it waits for that."""
+        busy = [*(self._downloads[download_id] for download_id in self._running), *self._discarding]
+        ids, files = {each.id for each in busy}, {_file_of(each) for each in busy if each.choice.file}
         for download in self.downloads():
-            waits = download.id in self._running or (download.choice.file and _file_of(download) in coming)
+            waits = download.id in ids or _file_of(download) in files
             if download.progress.state == "queued" and not waits:
                 return download
         return None
@@ -237,7 +246,7 @@ class DownloadQueue:
         elif error is not None and download.progress.state in UNDER_WAY:
             self._fail(download, error)
         if download.progress.state == "cancelled":
-            self._in_background(self._discard(download))
+            self._discard(download)
         self._fill()
 
     async def _run(self, download: Download) -> None:
@@ -279,15 +288,24 @@ class DownloadQueue:
             source=files,
         )
 
-    async def _discard(self, download: Download) -> None:
-        """Remove what came of a download that was cancelled, unless another entry needs it."""
-        unfinished = [each for each in self._downloads.values() if each.progress.state not in _FINISHED]
-        if any(_file_of(each) == _file_of(download) for each in unfinished):
-            return
+    def _discard(self, download: Download) -> None:
+        """Remove what came of a download that was cancelled, unless another entry needs it: then it is that one's."""
+        for other in self._downloads.values():
+            if other.progress.state not in _FINISHED and _file_of(other) == _file_of(download):
+                brought = dict.fromkeys((*other.brought, *download.brought))
+                self._change(other.id, brought=tuple(brought))
+                return
+        self._discarding.append(download)
+        self._in_background(self._remove(download))
+
+    async def _remove(self, download: Download) -> None:
         try:
             await asyncio.to_thread(self._files.discard, download.choice, download.brought)
         except (AppError, OSError) as error:
             _log.warning("what came of %s could not be removed: %s", download.id, error)
+        finally:
+            self._discarding.remove(download)
+        self._fill()
 
     def _under_way(self) -> list[Download]:
         return [each for each in self.downloads() if each.progress.state in UNDER_WAY]
@@ -324,7 +342,9 @@ class DownloadQueue:
         self._tell(download)
         if before is None or kept_of(before) != kept_of(download):
             self._unsaved.add(download.id)
-            self._in_background(self._save(download.id))
+            if not self._is_saving:
+                self._is_saving = True
+                self._in_background(self._save())
 
     def _tell(self, download: Download) -> None:
         """Have it in the list, and tell everybody, whatever becomes of that there."""
@@ -335,18 +355,31 @@ class DownloadQueue:
             except Exception:  # noqa: BLE001 - a fault of whoever listens is not the download's
                 _log.exception("a listener failed at the download of %s", download.id)
 
-    async def _save(self, download_id: str) -> None:
-        """Write down how it is by then; where that fails it goes on, because the files are what counts."""
-        async with self._recording:
-            if download_id not in self._unsaved:
-                return  # with an earlier change
-            self._unsaved.discard(download_id)
-            new = download_id not in self._recorded
-            try:
-                await asyncio.to_thread(self._record.save, self._downloads[download_id], new=new)
-                self._recorded.add(download_id)
-            except AppError as error:
-                _log.warning("the download of %s could not be noted: %s", download_id, error)
+    async def _save(self) -> None:
+        """Write down what is new. Where that fails it goes on, because the files are what counts.
+
+        It is tried again with the next change, and at the end: the next start must not take up what was cancelled.
+        """
+        try:
+            async with self._recording:
+                while self._unsaved:
+                    await self._save_one(self._unsaved.pop())
+        except AppError as error:
+            _log.warning("the downloads could not be noted: %s", error)
+        finally:
+            self._is_saving = False
+
+    async def _save_one(self, download_id: str) -> None:
+        new = download_id in self._unwritten
+        self._unwritten.discard(download_id)  # before it is written: it may be started once more meanwhile
+        try:
+            await asyncio.to_thread(self._record.save, self._downloads[download_id], new=new)
+        except BaseException:
+            self._unsaved.add(download_id)
+            if new:
+                self._unwritten.add(download_id)
+            raise
+        self._recorded.add(download_id)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

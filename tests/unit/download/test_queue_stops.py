@@ -1,0 +1,92 @@
+"""What is stopped and taken up again at once: its row, and what came of it, follow what was last wished for."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from desktop.database import open_database
+from desktop.library.library import Library
+from desktop.library.migrations import MIGRATIONS
+from tests.support.hub_server import HubServer
+from tests.support.queues import CHOICE, next_run, queue_of, until
+from tests.support.transfers import FILE, REPO
+
+pytestmark = pytest.mark.asyncio
+UNNAMED = msgspec.structs.replace(CHOICE, file="")
+"""The model as a person names it: the Hub tells the file."""
+
+
+def there(library: Library) -> list[str]:
+    return sorted(path.name for path in library.models_folder.rglob("*") if path.is_file())
+
+
+async def test_what_is_started_again_while_its_row_is_removed_has_one(server: HubServer, library: Library) -> None:
+    server.bytes_per_second = 1e6
+    queue = queue_of(server, library)
+    queue.start(CHOICE)
+    await until(queue, CHOICE.id, done=100_000)
+    queue.cancel(CHOICE.id)
+    for _ in range(2):  # its row is being removed now
+        await asyncio.sleep(0)
+    queue.start(CHOICE)
+    await queue.close()
+    kept = await next_run(server, library)
+    assert [each.id for each in kept.interrupted()] == [CHOICE.id]
+    await kept.close()
+
+
+@pytest.mark.allow_log("the downloads could not be noted")
+async def test_what_was_cancelled_while_another_program_held_the_database_does_not_come_back(
+    server: HubServer, library: Library, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.bytes_per_second = 1e6
+    queue = queue_of(server, library)
+    queue.start(CHOICE)
+    await until(queue, CHOICE.id, done=100_000)
+    library.database.connection.set_busy_timeout(0)
+    other = open_database(library.database.path, name="library", migrations=MIGRATIONS)
+    with other.transaction():
+        queue.cancel(CHOICE.id)
+        while "could not be noted" not in caplog.text:
+            await asyncio.sleep(0.01)
+    other.close()
+    await queue.close()
+    kept = await next_run(server, library)
+    assert kept.downloads() == ()
+    await kept.close()
+
+
+async def test_what_is_started_and_cancelled_again_at_once_leaves_nothing(server: HubServer, library: Library) -> None:
+    server.bytes_per_second = 1e6
+    queue = queue_of(server, library)
+    queue.start(UNNAMED)
+    await until(queue, UNNAMED.id, done=300_000)
+    queue.cancel(UNNAMED.id)
+    queue.start(UNNAMED)
+    queue.cancel(UNNAMED.id)
+    await queue.close()
+    assert there(library) == []
+
+
+async def test_what_is_being_removed_is_not_fetched_meanwhile(server: HubServer, library: Library) -> None:
+    """A removal that waits for the database would take the files that come after it."""
+    server.bytes_per_second = 1e6
+    queue = queue_of(server, library)
+    queue.start(CHOICE)
+    await until(queue, CHOICE.id, done=300_000)
+    queue.pause(CHOICE.id)
+    await queue.close()
+    kept = await next_run(server, library)
+    server.requests.clear()
+    with library.database.transaction():  # of this thread: the removal waits
+        kept.cancel(CHOICE.id)
+        await asyncio.sleep(0)
+        kept.start(CHOICE)
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+        assert server.requests == []
+    await kept.wait(CHOICE.id)
+    assert there(library) == [FILE]
+    assert server.of("hub")[-1].path.startswith(f"/{REPO}/resolve/")
+    await kept.close()
