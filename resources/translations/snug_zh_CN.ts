@@ -848,6 +848,10 @@
         <source>One file could not be checked.</source>
         <translation>有一个文件无法检查。</translation>
     </message>
+    <message>
+        <source>No browser could be opened. The page is {address}</source>
+        <translation>无法打开浏览器。该页面的地址是 {address}</translation>
+    </message>
 </context>
 <context>
     <name>HubResults</name>
@@ -1001,6 +1005,14 @@
     <message>
         <source>{size} memory</source>
         <translation>内存 {size}</translation>
+    </message>
+    <message>
+        <source>Open its page</source>
+        <translation>打开其页面</translation>
+    </message>
+    <message>
+        <source>Open the page of {name}</source>
+        <translation>打开 {name} 的页面</translation>
     </message>
     <message>
         <source>about {speed} tok/s</source>

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Slot
+from PySide6.QtGui import QContextMenuEvent, QDesktopServices
 from PySide6.QtWidgets import QApplication, QMenu
 
 from desktop.engine.protocol import EngineInfo
@@ -141,6 +141,25 @@ def test_a_repository_that_asks_for_agreement_says_so_in_its_row(page: PagePerso
     page.until("the refusal", lambda: "The Hub does not let you have" in words(page), timeout=60)
     [label] = [each for each in page.view.hub.findChildren(PlainLabel) if "does not let you" in each.text()]
     assert "Accept the licence on" in label.toolTip()
+    browser = Browser()
+    QDesktopServices.setUrlHandler("http", browser, "open")  # type: ignore[arg-type] # it takes text, whatever its stub says
+    try:
+        press(page, "Open its page")
+    finally:
+        QDesktopServices.unsetUrlHandler("http")
+    assert browser.opened == [f"{hub.endpoint}/{REPO}"]
+
+
+class Browser(QObject):
+    """Takes the system's place when an address is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[str] = []
+
+    @Slot(QUrl)
+    def open(self, address: QUrl) -> None:
+        self.opened.append(address.toString())
 
 
 def test_the_quantizations_of_one_base_model_from_every_publisher(page: PagePerson, hub: HubServer) -> None:

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QUrl
+from PySide6.QtGui import QDesktopServices
 
 from desktop.actions.hub import RepoVerdict, judge_files, judge_repos, list_files, search_hub
 from desktop.catalog.hub_errors import HubFileMissing, OfflineSwitchOn
@@ -17,7 +18,7 @@ from desktop.services import Services, Survey
 from desktop.settings import KvCacheType
 from desktop.ui.bridge import Coalescer, explain, sentences
 from desktop.ui.pages.models.view import ModelsView
-from desktop.ui.shell import Shell
+from desktop.ui.shell import NoticeWish, Shell
 
 if TYPE_CHECKING:
     from desktop.catalog.hub_files import HubListing
@@ -81,6 +82,7 @@ class HubController(QObject):
         self._view.again_requested.connect(self._on_again_requested)
         self._view.repo_chosen.connect(self._open)
         self._view.base_chosen.connect(lambda repo: self._begin("", repo.base_model))
+        self._view.page_requested.connect(self._on_page_requested)
         self._view.back_requested.connect(self._on_back_requested)
         self._view.choice_chosen.connect(self._on_choice_chosen)
         self._view.fitting_chosen.connect(self._look.request)
@@ -279,6 +281,12 @@ class HubController(QObject):
         self._opened = None
         self._stop()
         self._look.request()
+
+    def _on_page_requested(self, repo: "HubRepo") -> None:
+        address = f"{self._services.hub.endpoint}/{repo.repo}"
+        if not QDesktopServices.openUrl(QUrl(address)):
+            text = self.tr("No browser could be opened. The page is {address}").format(address=address)
+            self._shell.notify(NoticeWish(text=text, key="page of a repository"))
 
     def _on_choice_chosen(self, choice: Choice) -> None:
         if choice.installed:

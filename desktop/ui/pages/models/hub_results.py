@@ -22,13 +22,14 @@ if TYPE_CHECKING:  # it brings the network along, which the first paint does not
 class HubResults(Card):
     """A list of repositories, or the files of one.
 
-    `choice_chosen` carries a Choice, `repo_chosen` and `base_chosen` a HubRepo, `sort_chosen` the order's name in
-    catalog/search.py.
+    `choice_chosen` carries a Choice, `repo_chosen`, `base_chosen` and `page_requested` a HubRepo, `sort_chosen` the
+    order's name in catalog/search.py.
     """
 
     choice_chosen = Signal(object)
     repo_chosen = Signal(object)
     base_chosen = Signal(object)
+    page_requested = Signal(object)
     sort_chosen = Signal(str)
     fitting_chosen = Signal(bool)
     more_requested = Signal()
@@ -102,6 +103,7 @@ class HubResults(Card):
         row.download_requested.connect(self.choice_chosen)
         row.files_requested.connect(self.repo_chosen)
         row.base_requested.connect(self.base_chosen)
+        row.page_requested.connect(self.page_requested)
         return row
 
     def _nothing(self) -> str:

@@ -24,6 +24,7 @@ class HubRow(QFrame):
     download_requested = Signal(object)
     files_requested = Signal(object)
     base_requested = Signal(object)
+    page_requested = Signal(object)
 
     def __init__(self, repo: "HubRepo", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,11 +35,8 @@ class HubRow(QFrame):
         self._known = PlainLabel(tone="muted")
         self._verdict = Pill()
         self._figures = ElidedLabel(tone="muted")
-        self._download = IconButton("download", "")
-        room = self._download.sizePolicy()
-        room.setRetainSizeWhenHidden(True)  # rows are of one height, and what stands in them keeps its place
-        self._download.setSizePolicy(room)
-        self._download.clicked.connect(lambda: self.download_requested.emit(self._choice))
+        self._download = self._make_download()
+        self._page = self._make_page()
         files = Button(self.tr("All files"), kind="link")
         files.setAccessibleName(self.tr("All files of {name}").format(name=repo.repo))
         files.clicked.connect(lambda: self.files_requested.emit(repo))
@@ -48,6 +46,7 @@ class HubRow(QFrame):
         names.addWidget(self._known)
         names.addWidget(self._verdict)
         names.addWidget(self._download)
+        names.addWidget(self._page)
         names.addWidget(self._make_others())
         names.addWidget(files)
         about = QHBoxLayout()
@@ -60,6 +59,20 @@ class HubRow(QFrame):
         column.addLayout(names)
         column.addLayout(about)
         self.set_waiting("")
+
+    def _make_download(self) -> IconButton:
+        download = IconButton("download", "")
+        room = download.sizePolicy()
+        room.setRetainSizeWhenHidden(True)  # rows are of one height, and what stands in them keeps its place
+        download.setSizePolicy(room)
+        download.clicked.connect(lambda: self.download_requested.emit(self._choice))
+        return download
+
+    def _make_page(self) -> Button:
+        page = Button(self.tr("Open its page"), kind="link")
+        page.setAccessibleName(self.tr("Open the page of {name}").format(name=self.repo.repo))
+        page.clicked.connect(lambda: self.page_requested.emit(self.repo))
+        return page
 
     def _make_others(self) -> Button:
         base = self.repo.base_model
@@ -104,6 +117,7 @@ class HubRow(QFrame):
         self._choice = None
         self._known.setText("")
         self._verdict.hide()
+        self._page.setVisible(bool(self.repo.gated and hint))  # it was asked for: the agreement is given on that page
         self._download.hide()
         self._figures.setText(words)
         self._figures.set_hint(hint)
@@ -113,6 +127,7 @@ class HubRow(QFrame):
         self._choice = choice
         self._verdict.set_verdict(verdict_text(choice), verdict_kind(choice))
         self._verdict.show()
+        self._page.hide()
         parts = [choice.quantization, gb(choice.download_size)]
         if choice.memory:
             parts.append(self.tr("{size} memory").format(size=gib(choice.memory_total)))
