@@ -158,6 +158,7 @@ class PartFile:
                 discard_part(self.destination)
                 raise ChecksumMismatch(file=self.file.file, detail=(self.file.sha256, digest))
             os.fsync(self._open_descriptor())
+            self._check_is_still()
             self.close(note=False)
             self.path.replace(self.destination)
             sync_folder(self.destination.parent)
@@ -203,12 +204,19 @@ class PartFile:
             raise ValueError("the part is not open")
         return self._descriptor
 
+    def _check_is_still(self) -> None:
+        """Raise OSError unless what is about to get the final name is what was found right."""
+        ours, named = os.fstat(self._open_descriptor()), self.path.lstat()
+        if not os.path.samestat(ours, named) or named.st_size != self.file.size:
+            raise OSError("the unfinished file was changed by somebody else")
+
     def _needed(self) -> int:
         return max(0, self.file.size - self.done) + SPARE
 
     def _explain(self, error: OSError) -> Exception:
         if error.errno in FULL_DISK_ERRORS:
-            return self._no_room(error)
+            with contextlib.suppress(OSError):  # the folder is gone as well
+                return self._no_room(error)
         if error.errno == errno.EFBIG:
             return FileTooLarge(path=str(self.path.parent), size=gb(self.file.size), detail=error)
         return FileNotSaved(path=str(self.destination), reason=error.strerror or str(error), detail=error)

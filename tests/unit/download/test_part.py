@@ -1,6 +1,9 @@
 """What is known of an unfinished file: after a kill nearly everything, after a power cut what is surely on the disk."""
 
 import hashlib
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from desktop.download import sidecar
 from desktop.download.part import PartFile, part_path
 from desktop.download.sidecar import claimed_bytes, read_sidecar, sidecar_path
 from desktop.download.types import ChecksumMismatch
+from desktop.files import FileNotSaved
 
 SIZE = 3_000_000
 CONTENT = bytes(range(251)) * (SIZE // 251 + 1)
@@ -99,6 +103,42 @@ def test_a_damaged_byte_is_found_and_the_part_is_gone(tmp_path: Path) -> None:
     with pytest.raises(ChecksumMismatch):
         part.finish(part.digest())
     assert list(tmp_path.iterdir()) == []
+
+
+def replace(part: Path) -> None:
+    part.unlink()
+    part.write_bytes(b"another file")
+
+
+def grow(part: Path) -> None:
+    with part.open("ab") as longer:
+        longer.write(b"more")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+@pytest.mark.parametrize("change", [replace, grow])
+def test_only_the_file_that_was_found_right_gets_the_name(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    destination = tmp_path / "m.gguf"
+    part = opened(destination)
+    write(part, 0, SIZE)
+    digest = part.digest()
+    change(part_path(destination))
+    with pytest.raises(FileNotSaved, match="changed by somebody else"):
+        part.finish(digest)
+    part.close()
+    assert not destination.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+def test_a_full_disk_whose_folder_is_gone_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    part = opened(tmp_path / "models" / "m.gguf")
+    shutil.rmtree(tmp_path / "models")
+    with Path("/dev/full").open("wb", buffering=0) as full, monkeypatch.context() as patched:
+        patched.setattr(part, "_descriptor", full.fileno())
+        with pytest.raises(FileNotSaved, match="No space left"):
+            part.write(0, b"x")
+    part.close()
 
 
 def test_a_part_of_other_content_or_without_bytes_is_not_kept(tmp_path: Path) -> None:
