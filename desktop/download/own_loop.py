@@ -2,15 +2,37 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
+
+from desktop.daemon_thread import in_daemon_thread
 
 T = TypeVar("T")
 
 _THREADS = 6
-"""For names to be looked up and files to be put on the disk."""
+"""For files to be put on the disk."""
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Looks names up in threads for which the program does not wait at its end: a name server may never answer."""
+
+    async def getaddrinfo(
+        self,
+        host: bytes | str | None,
+        port: bytes | str | int | None,
+        *,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 - the name in the base class
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[Any]:
+        """As the base class does."""
+        look_up = partial(socket.getaddrinfo, host, port, family, type, proto, flags)
+        return await in_daemon_thread(look_up, name=f"name {host!r}")
 
 
 async def in_own_loop(work: Callable[[], Coroutine[Any, Any, T]], *, name: str) -> T:
@@ -21,7 +43,7 @@ async def in_own_loop(work: Callable[[], Coroutine[Any, Any, T]], *, name: str) 
     here = asyncio.get_running_loop()
     outcome: asyncio.Future[T] = here.create_future()
     # Not new_event_loop(): under the window that is Qt's.
-    loop = asyncio.SelectorEventLoop()
+    loop = _Loop()
     task = loop.create_task(work())
 
     def run() -> None:
@@ -41,14 +63,14 @@ async def in_own_loop(work: Callable[[], Coroutine[Any, Any, T]], *, name: str) 
         raise
 
 
-def _run(loop: asyncio.SelectorEventLoop, task: "asyncio.Task[Any]") -> None:
+def _run(loop: _Loop, task: "asyncio.Task[Any]") -> None:
     executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="download")
     loop.set_default_executor(executor)
     try:
         loop.run_until_complete(asyncio.wait([task]))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
-        executor.shutdown(wait=False)  # a name that is being looked up has no time-out
+        executor.shutdown(wait=False)
         loop.close()
 
 
