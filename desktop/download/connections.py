@@ -88,6 +88,8 @@ class Connections:
             try:
                 await self._run()
             except _StartOver:
+                if (this := asyncio.current_task()) is not None and this.cancelling():
+                    raise asyncio.CancelledError from None  # that came at the same time, and the group hides it
                 self._report.resumed_from = 0
                 self._report.say("downloading", 0, Phrase.of(STARTING_OVER))
                 await in_thread(self._part.restart)
