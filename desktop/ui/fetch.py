@@ -44,16 +44,16 @@ class Fetch(QObject):
         """Fetch a file of a repository on the Hub."""
         self._start(hub_file_choice(self._services, listing, file), then_chat=then_chat)
 
-    def resume(self, download: Download) -> None:
+    def resume(self, download_id: str) -> None:
         """Go on with a download that was stopped or has failed, also one of an earlier run."""
-        self._resume(download.id, then_chat=False)
+        self._resume(download_id, then_chat=False)
 
     async def go_on(self) -> None:
         """Go on with what was queued or under way when the program ended. Raises the errors of the database."""
         downloads = await asyncio.to_thread(lambda: self._services.downloads)
         await downloads.read()
         for download in downloads.interrupted():
-            self.resume(download)
+            self.resume(download.id)
 
     def _on_offline_changed(self, is_offline: bool) -> None:
         if not is_offline:

@@ -82,8 +82,8 @@ class Fetcher(Protocol):
     def start_file(self, listing: "HubListing", file: "HubModelFile", *, then_chat: bool) -> None:
         """Fetch a file of a repository on the Hub."""
 
-    def resume(self, download: "Download") -> None:
-        """Go on with a download that was stopped or has failed."""
+    def resume(self, download_id: str) -> None:
+        """Go on with a download that was stopped or has failed, also one of an earlier run."""
 
     def words(self, download: "Download") -> tuple[str, str, float | None]:
         """Return title, figures and fraction (0 to 1, None while unknown) of a download."""

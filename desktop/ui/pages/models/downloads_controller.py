@@ -1,6 +1,6 @@
 """The downloads on the models page: a card each, in the order of the queue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from desktop.download.record import Download
 from desktop.download.types import UNDER_WAY
@@ -18,7 +18,7 @@ class DownloadsController:
         self._fetch = fetch
         self._unsubscribe: Callable[[], None] | None = None
         view.stop_requested.connect(self._on_stop_requested)
-        view.resume_requested.connect(self._on_resume_requested)
+        view.resume_requested.connect(fetch.resume)
         view.discard_requested.connect(self._on_discard_requested)
         view.next_requested.connect(self._on_next_requested)
         view.all_stopped.connect(self._on_all_stopped)
@@ -47,9 +47,6 @@ class DownloadsController:
     def _on_discard_requested(self, download_id: str) -> None:
         self._services.downloads.cancel(download_id)
 
-    def _on_resume_requested(self, download_id: str) -> None:
-        self._fetch.resume(next(each for each in self._services.downloads.downloads() if each.id == download_id))
-
     def _on_next_requested(self, download_id: str) -> None:
         self._services.downloads.move_to_front(download_id)
 
@@ -59,7 +56,7 @@ class DownloadsController:
     def _on_all_resumed(self) -> None:
         for download in self._services.downloads.downloads():
             if download.progress.state == "paused":
-                self._fetch.resume(download)
+                self._fetch.resume(download.id)
 
     def _on_download_changed(self, download: Download) -> None:
         if download.progress.state in ("done", "cancelled"):
@@ -67,16 +64,16 @@ class DownloadsController:
         else:
             stopped = download.progress.state not in UNDER_WAY
             self._view.show_download(download.id, *self._fetch.words(download), stopped=stopped)
-        queue = self._services.downloads.downloads()
-        busy = [each.id for each in queue if each.progress.state in UNDER_WAY]
-        paused = [each.id for each in queue if each.progress.state == "paused"]
-        self._view.set_coming(
-            {(each.choice.repo, each.choice.file): _share(each) for each in queue if each.progress.state in UNDER_WAY}
-        )
-        self._view.order_downloads(
-            [each.id for each in queue], [each.id for each in queue if each.progress.state == "queued"]
-        )
-        self._view.offer_for_all(stop=len(busy) > 1, resume=len(paused) > 1)
+        self._show_queue(self._services.downloads.downloads())
+
+    def _show_queue(self, downloads: Sequence[Download]) -> None:
+        """Show what concerns all of them: their order, which files are on their way, what may be done at once."""
+        under_way = [each for each in downloads if each.progress.state in UNDER_WAY]
+        queued = [each.id for each in downloads if each.progress.state == "queued"]
+        paused = [each.id for each in downloads if each.progress.state == "paused"]
+        self._view.set_coming({(each.choice.repo, each.choice.file): _share(each) for each in under_way})
+        self._view.order_downloads([each.id for each in downloads], queued)
+        self._view.offer_for_all(stop=len(under_way) > 1, resume=len(paused) > 1)
 
 
 def _share(download: Download) -> str:

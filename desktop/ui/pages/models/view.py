@@ -310,20 +310,20 @@ class ModelsView(Page):
         return self if body is None else body
 
     def _show_whether_empty(self) -> None:
-        text = self._search.text().strip()
-        searched = bool(text)
-        short = text if len(text) <= _SHOWN_OF_SEARCH else f"{text[:_SHOWN_OF_SEARCH]}…"
-        empty = self.table.filter.rowCount() == 0
-        found_none = self.tr("No model of the catalog has this in its name.")
-        words = self.tr("Search the Hub for “{text}”").format(text=short.replace("&", "&&"))
-        self._ask_hub.setText(words if searched else self.tr("Look what else the Hub has"))
+        searched = self._search.text().strip()
+        short = searched if len(searched) <= _SHOWN_OF_SEARCH else f"{searched[:_SHOWN_OF_SEARCH]}…"
+        ask = self.tr("Search the Hub for “{text}”").format(text=short.replace("&", "&&"))
+        self._ask_hub.setText(ask if searched else self.tr("Look what else the Hub has"))
         if self._is_failed:
-            text = self.tr("What fits is not known until this machine can be looked at.")
+            why = self.tr("What fits is not known until this machine can be looked at.")
+        elif searched:
+            why = self.tr("No model of the catalog has this in its name.")
         else:
-            text = self.tr("The models are listed here in a moment.")
-        self._empty.setText(found_none if searched and not self._is_failed else text)
-        self._empty.setVisible(empty)
-        self.table.setVisible(not empty)
+            why = self.tr("The models are listed here in a moment.")
+        self._empty.setText(why)
+        is_empty = self.table.filter.rowCount() == 0
+        self._empty.setVisible(is_empty)
+        self.table.setVisible(not is_empty)
 
 
 def _paths(data: QMimeData) -> list[str]:
