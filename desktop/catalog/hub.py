@@ -59,6 +59,12 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 """A commit of a repository."""
 
 _SENDABLE = re.compile(r"[\x21-\x7e]+")  # what a token in a header may be made of
+_NOT_THE_HUBS = (ValueError, KeyError, TypeError, RecursionError)
+"""What reading an answer that is not the Hub's raises, for example a log-in page of a wireless network."""
+
+_MOST_BYTES = 1 << 45
+"""Of a file: 35 TB; SQLite can still count those of 99,999 shards."""
+
 _TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its own variables
 _log = logging.getLogger(__name__)
 
@@ -298,13 +304,14 @@ class Hub:
 
         hub_session(self.endpoint)
         try:
-            return self._api().model_info(repo, revision=revision, files_metadata=True, timeout=ANSWER_TIMEOUT)
+            info = self._api().model_info(repo, revision=revision, files_metadata=True, timeout=ANSWER_TIMEOUT)
+            _check_types(info)
+            return info
         except HfHubHTTPError as error:
             raise self.refusal(error.response.status_code, error.response.headers, what=repo) from error
         except OfflineModeIsEnabled as error:
             raise OfflineSwitchOn(detail=error) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, KeyError, TypeError) as error:
-            # The last three: an answer that is not the Hub's, for example a log-in page of a wireless network.
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, *_NOT_THE_HUBS) as error:
             raise unreachable(self.endpoint, error) from error
 
     def _api(self) -> "HfApi":
@@ -317,8 +324,20 @@ class Hub:
     def _pinned(self, info: "ModelInfo", repo: str, sibling: "RepoSibling") -> HubFile:
         file = check_file(sibling.rfilename)
         commit, digest = info.sha or "", sibling.lfs.sha256 if sibling.lfs else ""
-        size = sibling.lfs.size if sibling.lfs else sibling.size
-        if not COMMIT.fullmatch(commit) or not SHA256.fullmatch(digest) or not size or size < 0:
+        size = (sibling.lfs.size if sibling.lfs else sibling.size) or 0
+        if not COMMIT.fullmatch(commit) or not SHA256.fullmatch(digest) or not 0 < size < _MOST_BYTES:
             raise HubFileUnverifiable(file=f"{repo}/{file}", detail=sibling)
         url = f"{self.endpoint}/{repo}/resolve/{commit}/{quote(file)}"
         return HubFile(repo=repo, file=file, revision=commit, size=size, sha256=digest, url=url)
+
+
+def _check_types(info: "ModelInfo") -> None:
+    """Raise TypeError where something is not of the type that huggingface_hub says: it hands on what came."""
+    facts: list[tuple[object, type]] = [(info.sha or "", str)]
+    for sibling in info.siblings or ():
+        facts += [(sibling.rfilename, str), (sibling.size or 0, int)]
+        if sibling.lfs:
+            facts += [(sibling.lfs.sha256, str), (sibling.lfs.size, int)]
+    for value, wanted in facts:
+        if not isinstance(value, wanted):
+            raise TypeError(f"{value!r} cannot be")

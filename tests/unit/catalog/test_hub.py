@@ -61,6 +61,32 @@ def test_a_file_is_pinned_to_its_commit_with_the_sha256_of_its_content(server: H
     assert found.url == f"{server.endpoint}/{REPO}/resolve/{DEFAULT_COMMIT}/{FILE}"
 
 
+@pytest.mark.parametrize("facts", [{"sha": 7}, {"siblings": [{"rfilename": None}, {"rfilename": 5}]}])
+def test_a_listing_with_names_that_are_none_is_not_the_hubs(server: HubServer, facts: dict[str, object]) -> None:
+    server.repositories[REPO].facts = facts
+    with pytest.raises(HubUnreachable):
+        ask(Hub(server.endpoint, environment=NOTHING))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("size", "5004", HubUnreachable),
+        ("size", 5004.5, HubUnreachable),
+        ("size", 10**30, HubFileUnverifiable),
+        ("size", -1, HubFileUnverifiable),
+        ("sha256", 7, HubUnreachable),
+        ("sha256", "../x", HubFileUnverifiable),
+    ],
+)
+def test_a_file_with_figures_that_cannot_be_is_not_fetched(
+    server: HubServer, field: str, value: object, error: type[AppError]
+) -> None:
+    setattr(server.repositories[REPO].files[FILE], field, value)
+    with pytest.raises(error):
+        ask(Hub(server.endpoint, environment=NOTHING))
+
+
 NAMES = (
     "m-Q4_K_M.gguf",
     "m-UD-Q4_K_XL.gguf",
