@@ -52,13 +52,13 @@ def advice_for(profile: HardwareProfile) -> Recommendation:
     return recommend(profile=profile, catalog=load_catalog(catalog_file()))
 
 
-def show_models(view: ModelsView, profile: HardwareProfile, *, may_fetch: bool = False) -> None:
+def show_models(view: ModelsView, profile: HardwareProfile, *, may_ask: bool = False) -> None:
     """The page for a machine, by arithmetic."""
     advice = advice_for(profile)
     view.set_pricing(8192, "f16")
     view.set_installed([STARTER], STARTER.id)
     least = MINIMUM_SPEED.default
-    view.set_choices(advice.choices, advice.rejected, notes=advice.notes, minimum_speed=least, may_fetch=may_fetch)
+    view.set_choices(advice.choices, advice.rejected, notes=advice.notes, minimum_speed=least, may_ask=may_ask)
 
 
 def models_two_cards(view: ModelsView) -> None:
@@ -72,7 +72,7 @@ def models_exact(view: ModelsView) -> None:
     rows = [msgspec.structs.replace(choice, exact=index != 6) for index, choice in enumerate(advice.choices)]
     rows[2] = msgspec.structs.replace(rows[2], verdict="does_not_fit", missing=int(0.31 * 2**30))
     show_models(view, TWO_CARDS)
-    view.set_choices(rows, advice.rejected, notes=advice.notes, minimum_speed=MINIMUM_SPEED.default, may_fetch=True)
+    view.set_choices(rows, advice.rejected, notes=advice.notes, minimum_speed=MINIMUM_SPEED.default, may_ask=True)
 
 
 def models_no_card(view: ModelsView) -> None:

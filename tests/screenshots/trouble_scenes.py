@@ -50,7 +50,7 @@ def models_engine_missing(view: ModelsView) -> None:
 
 def models_hub_unreachable(view: ModelsView) -> None:
     """Exact figures were asked for, and nothing answers."""
-    show_models(view, TWO_CARDS, may_fetch=True)
+    show_models(view, TWO_CARDS, may_ask=True)
     tell_rows_left(_shell(view), 38, [HubUnreachable(endpoint="https://huggingface.co", reason="timed out")], _nothing)
 
 
@@ -61,7 +61,7 @@ def models_damaged_header(view: ModelsView) -> None:
     error = CorruptGguf(path=rows[1].file, reason="tensor blk.3.ffn_up.weight begins behind the end of the file")
     rows[1] = msgspec.structs.replace(rows[1], reasons=(Phrase(error.message, error.arguments), *rows[1].reasons))
     show_models(view, TWO_CARDS)
-    view.set_choices(rows, (), notes=advice.notes, minimum_speed=MINIMUM_SPEED.default, may_fetch=True)
+    view.set_choices(rows, (), notes=advice.notes, minimum_speed=MINIMUM_SPEED.default, may_ask=True)
     tell_rows_left(_shell(view), 1, [error], _nothing)
 
 

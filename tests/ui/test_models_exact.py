@@ -72,8 +72,8 @@ def open_and_rest(page: PagePerson) -> ModelsView:
 
 
 def check_the_rest(page: PagePerson, view: ModelsView) -> None:
-    assert view._fetch.isVisible()
-    view._fetch.click()
+    assert view._rest.isVisible()
+    view._rest.click()
     page.until("exact figures", lambda: set(sources(view)) == {"exact"}, timeout=60)
 
 
@@ -90,7 +90,7 @@ def test_a_click_makes_the_rows_exact_in_their_places(page: PagePerson, hub: Hub
     check_the_rest(page, view)
     assert names(view) == before
     page.until("the remark", lambda: remark(view).startswith("Memory is exact for this machine"))
-    assert not view._fetch.isVisible()
+    assert not view._rest.isVisible()
     assert view.answer._choice is not None
     assert view.answer._choice.exact
     assert all(view.table.filter.index(row, MEMORY).data(CHOICE_ROLE).exact for row in range(2))
@@ -120,7 +120,7 @@ def test_a_moved_slider_estimates_at_once_and_is_exact_without_a_network(page: P
 def test_without_a_network_there_is_no_offer(page: PagePerson, hub: HubServer) -> None:
     page.settings.set(OFFLINE, True)
     view = open_and_rest(page)
-    assert not view._fetch.isVisible()
+    assert not view._rest.isVisible()
     assert sources(view) == ["estimate", "estimate"]
     assert hub.requests == []
 
@@ -129,7 +129,7 @@ def test_without_a_network_there_is_no_offer(page: PagePerson, hub: HubServer) -
 def test_what_the_hub_does_not_have_is_said_and_can_be_tried_again(page: PagePerson, hub: HubServer) -> None:
     file = hub.repositories[REPO].files.pop("tiny-Q8_0.gguf")
     view = open_and_rest(page)
-    view._fetch.click()
+    view._rest.click()
     page.until("a word on what is left", lambda: page.notices, timeout=60)
     assert page.notices[0].text == "One row could not be checked; its memory stays an estimate."
     assert "The Hub does not have" in page.notices[0].hint, "the reason is told, with its next step"
@@ -148,7 +148,7 @@ def test_a_hub_that_does_not_answer_is_told_once_with_what_to_do(
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the port of "discard": nobody listens
     view = open_and_rest(page)
-    view._fetch.click()
+    view._rest.click()
     page.until("a word on what is left", lambda: page.notices, timeout=60)
     assert page.notices[0].text == "2 rows could not be checked; their memory stays an estimate."
     assert "cannot be reached" in page.notices[0].hint
@@ -166,11 +166,11 @@ def test_several_reasons_are_not_all_told_in_the_banner(page: PagePerson) -> Non
 def test_fetching_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
     hub.bytes_per_second = 2000
     view = open_and_rest(page)
-    view._fetch.click()
-    page.until("the way to stop", lambda: view._fetch.text() == "Stop")
+    view._rest.click()
+    page.until("the way to stop", lambda: view._rest.text() == "Stop")
     page.live(0.3)
-    view._fetch.click()
-    page.until("the offer again", lambda: view._fetch.text() == "Check the rest" and view._fetch.isVisible())
+    view._rest.click()
+    page.until("the offer again", lambda: view._rest.text() == "Check the rest" and view._rest.isVisible())
     assert "estimate" in sources(view)
     assert page.notices == []
 
@@ -190,7 +190,7 @@ def test_checking_the_rest_goes_on_when_the_page_is_shown_again(
                 yield answer
 
     monkeypatch.setattr(exact, "verify_choices", verify_slowly)
-    view._fetch.click()
+    view._rest.click()
     page.until("the questions", lambda: begun)
     page.open()
     page.until("exact figures", lambda: set(sources(view)) == {"exact"}, timeout=20)
@@ -215,13 +215,13 @@ def test_a_page_that_is_hidden_asks_no_more(page: PagePerson, hub: HubServer) ->
 def test_checking_the_rest_can_be_stopped_while_prices_are_renewed(page: PagePerson, hub: HubServer) -> None:
     hub.bytes_per_second = 2000
     view = open_and_rest(page)
-    view._fetch.click()
-    page.until("the way to stop", lambda: view._fetch.text() == "Stop")
+    view._rest.click()
+    page.until("the way to stop", lambda: view._rest.text() == "Stop")
     seen = set[str]()
     page.open()  # prices anew
     for _ in range(30):
         page.live(0.02)
-        seen.add(view._fetch.text() if view._fetch.isVisible() else "")
+        seen.add(view._rest.text() if view._rest.isVisible() else "")
     assert seen == {"Stop"}
-    view._fetch.click()
-    page.until("the offer again", lambda: view._fetch.text() == "Check the rest" and view._fetch.isVisible())
+    view._rest.click()
+    page.until("the offer again", lambda: view._rest.text() == "Check the rest" and view._rest.isVisible())

@@ -158,16 +158,16 @@ def test_what_the_engine_found_not_to_fit_keeps_its_row_but_is_no_answer(view: M
 
 def test_the_hub_is_asked_only_by_a_click_and_the_asking_can_be_stopped(view: ModelsView) -> None:
     said: list[str] = []
-    view.fetch_requested.connect(lambda: said.append("fetch"))
-    view.fetch_stopped.connect(lambda: said.append("stop"))
-    view.set_choices([LONG], checking=True, may_fetch=True)
+    view.rest_requested.connect(lambda: said.append("ask"))
+    view.rest_stopped.connect(lambda: said.append("stop"))
+    view.set_choices([LONG], checking=True, may_ask=True)
     assert "Check the rest" not in words(view), "what is known already is asked first"
-    view.set_choices([LONG], may_fetch=True)
+    view.set_choices([LONG], may_ask=True)
     button(view, "Check the rest").click()
-    view.set_choices([LONG], checking=True, may_fetch=True)
+    view.set_choices([LONG], checking=True, may_ask=True)
     button(view, "Stop").click()
-    view.set_choices([LONG], may_fetch=True)
-    assert said == ["fetch", "stop"]
+    view.set_choices([LONG], may_ask=True)
+    assert said == ["ask", "stop"]
     view.set_choices([other(LONG, exact=True)])
     assert "Check the rest" not in words(view)
 

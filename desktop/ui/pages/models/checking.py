@@ -61,7 +61,7 @@ class ExactRows:
         if self.are_left:
             self._ask(fetch=self._is_rest_wanted, after=REST)
 
-    def fetch(self) -> None:
+    def ask_rest(self) -> None:
         """Ask about the rest too, with what the Hub says of their files."""
         self._is_rest_wanted = True
         self._ask(fetch=True, after=0)
@@ -115,7 +115,7 @@ class ExactRows:
             if fetch:
                 self._is_rest_wanted = False
                 left = sum(not self._answers.get(_key(row), row).exact for row in self._rows)
-                tell_rows_left(self._shell, left, failures, self.fetch)
+                tell_rows_left(self._shell, left, failures, self.ask_rest)
         except AppError as error:
             self._is_rest_wanted = False
             self._shell.report(error)

@@ -52,8 +52,8 @@ class ModelsController:
             pricing=lambda: (self._context, self._kv),
         )
         view.pricing_changed.connect(self._on_pricing_changed)
-        view.fetch_requested.connect(self._on_fetch_requested)
-        view.fetch_stopped.connect(self._exact.stop)
+        view.rest_requested.connect(self._on_rest_requested)
+        view.rest_stopped.connect(self._exact.stop)
         shell.models_changed.connect(self._on_models_changed)
 
     def activate(self) -> None:
@@ -132,11 +132,11 @@ class ModelsController:
             minimum_speed=self._services.settings.get(MINIMUM_SPEED),
             found_to_fit=self._exact.found_to_fit(self._advice),
             checking=self._exact.is_asking,
-            may_fetch=self._exact.are_left and not self._services.settings.get(OFFLINE),
+            may_ask=self._exact.are_left and not self._services.settings.get(OFFLINE),
         )
 
-    def _on_fetch_requested(self) -> None:
-        self._exact.fetch()
+    def _on_rest_requested(self) -> None:
+        self._exact.ask_rest()
         self._show_advice()
 
     def _on_pricing_changed(self, context: int, kv: str) -> None:

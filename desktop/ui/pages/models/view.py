@@ -46,8 +46,9 @@ class ModelsView(Page):
     all_stopped = Signal()
     all_resumed = Signal()
     pricing_changed = Signal(int, str)
-    fetch_requested = Signal()
-    fetch_stopped = Signal()
+    rest_requested = Signal()
+    """The rows that are still estimates shall be checked, too, with what the Hub says of their files."""
+    rest_stopped = Signal()
     hub_search_requested = Signal(str)
     files_dropped = Signal(list)
     """Paths of files and folders that were dropped on the page."""
@@ -57,8 +58,8 @@ class ModelsView(Page):
         self._is_failed = False
         super().__init__("", parent=parent)
         self.header.set_title(self.tr("Models"))
-        self._fetch = self._make_fetch()
-        self.header.row.addWidget(self._fetch)
+        self._rest = self._make_rest()
+        self.header.row.addWidget(self._rest)
         self.answer = AnswerCard()
         self.answer.chosen.connect(self.choice_chosen)
         self.downloads: dict[str, ProgressCard] = {}
@@ -110,17 +111,17 @@ class ModelsView(Page):
         row.addStretch(1)
         return row
 
-    def _make_fetch(self) -> Button:
-        fetch = Button(kind="link")
+    def _make_rest(self) -> Button:
+        rest = Button(kind="link")
         help_text = self.tr(
             "Fetches the beginning of each file from the Hub, some megabytes each and kept for later, so that the "
             "engine can say exactly what it needs here. No model is downloaded."
         )
-        fetch.setToolTip(plain_tooltip(help_text))
-        fetch.clicked.connect(self._on_fetch_clicked)
-        fetch.hide()
-        self._is_fetching = False
-        return fetch
+        rest.setToolTip(plain_tooltip(help_text))
+        rest.clicked.connect(self._on_rest_clicked)
+        rest.hide()
+        self._is_rest_asked = False
+        return rest
 
     def _make_controls(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -167,17 +168,17 @@ class ModelsView(Page):
         minimum_speed: float = 0.0,
         found_to_fit: Collection[tuple[str, str]] = (),
         checking: bool = False,
-        may_fetch: bool = False,
+        may_ask: bool = False,
     ) -> None:
         """Show the answer and the rows, best first; `rejected` below them.
 
         What the engine found not to fit keeps its row, but is no answer. found_to_fit: see ChoiceTable. checking: the
-        engine is being asked. may_fetch: the Hub could be asked about what is left.
+        engine is being asked. may_ask: the Hub could be asked about what is left.
         """
         self.table.choices.set_choices(choices, rejected, minimum_speed=minimum_speed, found_to_fit=found_to_fit)
         self._show_whether_empty()
         self._show_source([*choices, *rejected], checking=checking)
-        self._show_fetch(checking=checking, may_fetch=may_fetch)
+        self._show_rest(checking=checking, may_ask=may_ask)
         answer = next((choice for choice in choices if choice.fits), None)
         if answer is not None:
             self.answer.set_choice(answer, notes)
@@ -207,14 +208,14 @@ class ModelsView(Page):
             remark = self.tr("Estimates for this machine; the Hardware page can measure its speed")
         self.header.set_remark(remark)
 
-    def _show_fetch(self, *, checking: bool, may_fetch: bool) -> None:
-        self._is_fetching = self._is_fetching and checking
-        self._fetch.setText(self.tr("Stop") if self._is_fetching else self.tr("Check the rest"))
-        self._fetch.setVisible(self._is_fetching or (may_fetch and not checking))
+    def _show_rest(self, *, checking: bool, may_ask: bool) -> None:
+        self._is_rest_asked = self._is_rest_asked and checking
+        self._rest.setText(self.tr("Stop") if self._is_rest_asked else self.tr("Check the rest"))
+        self._rest.setVisible(self._is_rest_asked or (may_ask and not checking))
 
-    def _on_fetch_clicked(self) -> None:
-        self._is_fetching = not self._is_fetching
-        (self.fetch_requested if self._is_fetching else self.fetch_stopped).emit()
+    def _on_rest_clicked(self) -> None:
+        self._is_rest_asked = not self._is_rest_asked
+        (self.rest_requested if self._is_rest_asked else self.rest_stopped).emit()
 
     def set_installed(self, models: Sequence[InstalledModel], loaded: str) -> None:
         """Show what is on the disk; `loaded` is the id of the model in use."""
