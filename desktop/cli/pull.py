@@ -1,6 +1,7 @@
 """`snug pull MODEL`: download a model, go on with one that was interrupted, verify it."""
 
 import argparse
+import contextlib
 import shutil
 import sys
 from types import TracebackType
@@ -102,8 +103,7 @@ class _Shown:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._person and self._last is not None:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+            self._write("\r\x1b[K")
 
     def __call__(self, download: "Download") -> None:
         progress = download.progress
@@ -112,12 +112,17 @@ class _Shown:
         percent = 100 * progress.done // progress.total if progress.total else 0
         if self._person:
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"\r{visible(bar(progress))[:width]}\x1b[K")
+            self._write(f"\r{visible(bar(progress))[:width]}\x1b[K")
         elif (key := (_words(progress), percent // _STEP)) != self._last:
             self._last = key
-            self._stream.write(visible(line(progress)) + "\n")
+            self._write(visible(line(progress)) + "\n")
         self._last = self._last or ("", 0)
-        self._stream.flush()
+
+    def _write(self, text: str) -> None:
+        """Where nobody reads any more, it is shown to nobody: the download goes on."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def bar(progress: "DownloadProgress") -> str:

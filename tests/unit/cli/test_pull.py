@@ -131,6 +131,21 @@ def test_what_is_not_there_and_what_is_damaged_are_explained(project_root: Path,
     assert "Traceback" not in errors
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no closed pipe to write to")
+def test_when_nobody_reads_how_far_it_is_it_comes_all_the_same(
+    project_root: Path, server: HubServer, source: Path, snug_home: Path
+) -> None:
+    child = start(project_root, server, f"{REPO}:Q4_K_M", "--json")
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stderr.close()
+    with child.stdout:
+        answer = json.loads(child.stdout.read())
+    assert child.wait(60) == 0
+    assert Path(answer["path"]).read_bytes() == source.read_bytes()
+    assert [path for path in snug_home.rglob("*.log") if "Traceback" in path.read_text()] == []
+
+
 def test_a_person_reads_how_far_it_is() -> None:
     progress = DownloadProgress(state="downloading", done=25_000_000, total=100_000_000, speed=5e6, seconds_left=3725)
     assert bar(progress) == " 25% [######..................] 25.0 MB of 0.10 GB  5.0 MB/s  1:02:05 left"
