@@ -291,7 +291,8 @@ class DownloadQueue:
     def _discard(self, download: Download) -> None:
         """Remove what came of a download that was cancelled, unless another entry needs it: then it is that one's."""
         for other in self._downloads.values():
-            if other.progress.state not in _FINISHED and _file_of(other) == _file_of(download):
+            is_at_it = other.progress.state not in _FINISHED or other.id in self._running  # it still ends
+            if is_at_it and _file_of(other) == _file_of(download):
                 brought = dict.fromkeys((*other.brought, *download.brought))
                 self._change(other.id, brought=tuple(brought))
                 return

@@ -4,6 +4,7 @@ import filecmp
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from desktop.library.library import Library
@@ -105,3 +106,21 @@ async def test_what_another_process_is_fetching_stays(server: HubServer, library
     await window.close()
     await pull.close()
     assert there(library) == list(PARTS)
+
+
+@pytest.mark.asyncio
+async def test_two_entries_of_one_model_that_are_cancelled_together_leave_nothing(
+    server: HubServer, library: Library, first: Path
+) -> None:
+    server.bytes_per_second = 1e6
+    queue = queue_of(server, library)
+    again = msgspec.structs.replace(SPLIT, model_id="same")
+    queue.start(SPLIT)
+    await until(queue, SPLIT.id, done=FIRST + 300_000)
+    queue.pause(SPLIT.id)
+    queue.start(again)
+    await until(queue, again.id, done=FIRST + 600_000)
+    queue.cancel(again.id)
+    queue.cancel(SPLIT.id)
+    await queue.close()
+    assert there(library) == []
