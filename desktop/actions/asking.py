@@ -31,6 +31,9 @@ LOOKED_AT_ONCE = 3
 """Models that are known and looked at side by side: one more than the dry runs have children, so that none waits."""
 
 KEPT_FOR_THE_SESSION = 4096
+"""Answers that are remembered until the program ends."""
+
+OnFailure = Callable[[AppError], None]
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -51,7 +54,10 @@ class _Subject(NamedTuple):
 
 
 class Asking:
-    """One round of questions; the machine is the same for all of them. budgets: what answers are compared with."""
+    """One round of questions; the machine is the same for all of them. budgets: what answers are compared with.
+
+    on_failure is told of each model that the engine refuses, or of which nothing can be said.
+    """
 
     def __init__(
         self,
@@ -60,6 +66,7 @@ class Asking:
         defaults: "FitDefaults",
         devices: "tuple[EngineDevice, ...]",
         imagined: "Sequence[ImaginedDevice]",
+        on_failure: OnFailure,
     ) -> None:
         from desktop.fit.advice.exact_choice import budgets_for
 
@@ -70,21 +77,26 @@ class Asking:
         self._imagined = imagined
         self.budgets: tuple[DeviceBudget, ...] = budgets_for(found.profile, self._devices, defaults)
         self._measured = hash(defaults.probes.mark) if defaults.probes else 0
-        self.on_failure: Callable[[AppError], None] | None = None
+        self._on_failure = on_failure
 
     @classmethod
     async def begin(
-        cls, services: Services, found: Survey, imagined: "Sequence[ImaginedDevice] | None" = None
+        cls,
+        services: Services,
+        found: Survey,
+        imagined: "Sequence[ImaginedDevice] | None" = None,
+        *,
+        on_failure: OnFailure | None = None,
     ) -> "Asking | None":
         """None where there is no engine to ask. imagined: cards instead of those at hand."""
         from desktop.fit.cards.what_if import as_engine_device
 
         if found.engine is None:
             return None
-        defaults = await learned_defaults(services, found)
+        defaults, told = await learned_defaults(services, found), on_failure or _tell_nobody
         if imagined is None:
-            return cls(services, found, defaults, found.engine.devices, ())
-        return cls(services, found, defaults.for_imagined(), tuple(map(as_engine_device, imagined)), imagined)
+            return cls(services, found, defaults, found.engine.devices, (), told)
+        return cls(services, found, defaults.for_imagined(), tuple(map(as_engine_device, imagined)), imagined, told)
 
     async def answers(self, questions: "Sequence[Question]", *, fetch: bool) -> "AsyncGenerator[Choice, None]":
         """Yield each choice with the engine's own figures (`exact`), as soon as they are there.
@@ -128,10 +140,12 @@ class Asking:
         reasons = renewed_reasons(choice, kept, self.budgets, disk_free=self._found.profile.disk.free)
         return msgspec.structs.replace(kept, reasons=reasons)
 
-    async def answer(
-        self, question: Question, headers: "RemoteHeaders", *, on_failure: Callable[[AppError], None]
-    ) -> "Choice | None":
-        """What the engine says of one model; its header is fetched unless it is known. None where that failed."""
+    async def answer(self, question: Question, headers: "RemoteHeaders") -> "Choice":
+        """What the engine says of one model; its header is fetched unless it is known.
+
+        One that the engine refuses comes back with its reason and is not exact. Raises the AppError that keeps
+        anybody from saying something of it.
+        """
         try:
             if exact := self.remembered(question):
                 return exact
@@ -140,8 +154,10 @@ class Asking:
                 subject = await self._fetched(question, headers)
             return await self._ask(question, subject)
         except AppError as error:
-            on_failure(error)
-            return self._without_figures(question.choice, error)
+            refused = self._without_figures(question.choice, error)
+            if refused is None:
+                raise
+            return refused
 
     def _about_known(
         self, questions: Sequence[Question], unknown: list[Question]
@@ -224,8 +240,7 @@ class Asking:
     def _without_figures(self, choice: "Choice", error: AppError) -> "Choice | None":
         """What is left of a choice that could not be asked about: its reason, where the model is at fault."""
         _log.warning("no exact figures for %s in %s: %s", choice.model_name, choice.quantization, error)
-        if self.on_failure is not None:
-            self.on_failure(error)
+        self._on_failure(error)
         about_the_model = isinstance(error, GgufError) or (
             isinstance(error, EngineError) and error.failure is not None and error.failure.kind in ABOUT_THE_MODEL
         )
@@ -237,6 +252,10 @@ class Asking:
         choice, parallel = question.choice, self._defaults.parallel
         file = choice.repo, choice.file, question.source.revision, question.installed is not None
         return file, choice.context, choice.kv, parallel, self.budgets, self._measured
+
+
+def _tell_nobody(_error: AppError) -> None:
+    """What kept the engine from an answer is in the log."""
 
 
 async def as_they_come(tasks: "Sequence[asyncio.Task[T | None]]") -> "AsyncGenerator[T, None]":

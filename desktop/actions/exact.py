@@ -1,12 +1,11 @@
 """What the engine itself says of choices of the catalog, at once where a header is known, else once it was fetched."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from desktop.actions.asking import Asking, Question
-from desktop.errors import AppError
+from desktop.actions.asking import Asking, OnFailure, Question
 from desktop.services import Services, Survey
 
 if TYPE_CHECKING:
@@ -22,17 +21,16 @@ async def verify_choices(
     *,
     fetch: bool,
     imagined: "Sequence[ImaginedDevice] | None" = None,
-    on_failure: Callable[[AppError], None] | None = None,
+    on_failure: OnFailure | None = None,
 ) -> "AsyncGenerator[Choice, None]":
     """Yield each choice again with the engine's own figures (`exact`), as soon as they are there (Asking.answers).
 
     `on_failure` hears of what cannot be had and of what the engine refuses. imagined: cards instead of those at hand,
     for the profile in `found`. Close it when it is left early (aclosing).
     """
-    asking = await Asking.begin(services, found, imagined)
+    asking = await Asking.begin(services, found, imagined, on_failure=on_failure)
     if asking is None:
         return
-    asking.on_failure = on_failure
     questions = await asyncio.to_thread(_questions, services, choices)
     async with aclosing(asking.answers(questions, fetch=fetch)) as answers:
         async for exact in answers:

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from desktop.actions.asking import Asking, Question, as_they_come
+from desktop.actions.asking import Asking, OnFailure, Question, as_they_come
 from desktop.catalog.catalog import CatalogUnreadable
 from desktop.catalog.hub_errors import HubFileMissing
 from desktop.errors import AppError
@@ -85,7 +85,7 @@ async def judge_files(
     *,
     context: int | None = None,
     kv: "KvType | None" = None,
-    on_failure: Callable[[AppError], None] | None = None,
+    on_failure: OnFailure | None = None,
 ) -> "AsyncGenerator[Choice, None]":
     """Yield for each model of the listing what the engine says of it, known by its `file`, as soon as it is there.
 
@@ -93,10 +93,9 @@ async def judge_files(
     fetched. A model that the engine refuses comes with its reason, not exact; on_failure is told of it, and of what
     cannot be had. Close it when it is left early (aclosing).
     """
-    asking = await Asking.begin(services, found)
+    asking = await Asking.begin(services, found, on_failure=on_failure)
     if asking is None:
         return
-    asking.on_failure = on_failure
     installed = await asyncio.to_thread(_installed_files, services)
     questions = _questions(services, listing, listing.models, context, kv, installed)
     async with aclosing(asking.answers(questions, fetch=True)) as answers:
@@ -219,20 +218,24 @@ class _Judge:
             return await self._judged(repo, listing)
 
     async def _judged(self, repo: "HubRepo", listing: "HubListing") -> RepoVerdict:
-        failures = list[AppError]()
-        best = await self._best(listing, failures)
-        failure = failures[0] if failures and best is None else None
-        return RepoVerdict(repo=repo, choice=best, failure=failure)
+        try:
+            return RepoVerdict(repo=repo, choice=await self._best(listing))
+        except AppError as error:
+            return RepoVerdict(repo=repo, failure=error)
 
-    async def _best(self, listing: "HubListing", failures: list[AppError]) -> "Choice | None":
+    async def _best(self, listing: "HubListing") -> "Choice | None":
+        """The best file, as far as they could be judged; None where there is none. Raises why nothing could be."""
         best: Choice | None = None
         candidates = self._candidates(listing.models)
         if not candidates and listing.models:
             return self._too_large(listing)
         for file in candidates:
             question = self._question(listing, file)
-            choice = await self._asking.answer(question, self._headers, on_failure=failures.append)
-            if choice is None:
+            try:
+                choice = await self._asking.answer(question, self._headers)
+            except AppError:
+                if best is None:
+                    raise
                 break
             if choice.exact:
                 choice = _explained(choice, self._asking, self._found)
