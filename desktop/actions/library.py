@@ -128,7 +128,7 @@ async def verify_model(
 async def remove_model(services: Services, model: "InstalledModel", *, permanently: bool = False) -> "RemovedModel":
     """Move a model of ours to the trash, or delete it for good; of any other only the entry goes.
 
-    Raises NotOursToRemove, NoTrash (nothing was removed: ask, then `permanently`), FileNotSaved.
+    Raises what library.removal.remove_model raises; after NoTrash ask, then `permanently`.
     """
     from desktop.library.removal import remove_model as work_on
 

@@ -24,8 +24,7 @@ def find_model(services: Services, reference: str | None) -> "InstalledModel":
     """Return the installed model that `reference` names; None is the person's default. Blocking.
 
     The default: what the setting names, else what was used last and is still there, else the starter.
-    Raises UnknownModel and its kin (with the nearest names), NotInstalled, ModelFileGone, StarterModelMissing, and the
-    errors of gguf.header for a path.
+    Raises what resolve_model raises, NotInstalled and StarterModelMissing.
     """
     from desktop.library.starter import starter_model
     from desktop.library.types import InstalledModel
@@ -42,9 +41,10 @@ def find_model(services: Services, reference: str | None) -> "InstalledModel":
 
 
 def resolve_model(services: Services, reference: str, *, renew: bool = False) -> "InstalledModel | CatalogChoice":
-    """Return what `reference` names, on this disk or to be had. Blocking; raises what Library.resolve raises.
+    """Return what `reference` names, on this disk or to be had. Blocking.
 
-    renew: whether one whose file is not right is to be had again.
+    renew: whether one whose file is not right is to be had again. Raises what Library.resolve raises, and
+    CatalogUnreadable for what is not on this disk.
     """
     from desktop.library.errors import UnknownModel
 
@@ -59,7 +59,10 @@ def resolve_model(services: Services, reference: str, *, renew: bool = False) ->
 
 
 def choice_in_catalog(services: Services, *, model_id: str, quantization: str) -> "CatalogChoice":
-    """Return what to download for one quantization of a catalog model. Raises UnknownModel and UnknownQuantization."""
+    """Return what to download for one quantization of a catalog model.
+
+    Raises UnknownModel, UnknownQuantization and CatalogUnreadable.
+    """
     from desktop.library.references import catalog_choice, unknown_model
 
     catalog = services.catalog

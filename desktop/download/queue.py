@@ -285,7 +285,7 @@ class DownloadQueue:
             quantization=choice.quantization,
             name=choice.name,
             licence=choice.licence,
-            source=files,
+            files=files,
         )
 
     def _discard(self, download: Download) -> None:

@@ -91,11 +91,11 @@ class Library:
         quantization: str,
         name: str = "",
         licence: str = "",
-        source: Sequence[HubFile] = (),
+        files: Sequence[HubFile] = (),
     ) -> InstalledModel:
         """Add a model of the models folder, or replace the entry of the same id.
 
-        path: of a split model the first shard. source: where its files came from, in order. Raises FileUnreadable.
+        path: of a split model the first shard. files: what the Hub says of its files, in order. Raises FileUnreadable.
         """
         model = InstalledModel(
             id=catalog_key(model_id, quantization),
@@ -108,11 +108,11 @@ class Library:
             licence=licence,
             source="snug" if self.is_ours(path) else "folder",
         )
-        if source:
-            first = source[0]
+        if files:
+            first = files[0]
             origin = {"sha256": first.sha256, "repo": first.repo, "file": first.file, "revision": first.revision}
             model = msgspec.structs.replace(model, **origin)
-        shards = zip(all_shards(path)[1:], source[1:], strict=False)
+        shards = zip(all_shards(path)[1:], files[1:], strict=False)
         self.found.promise({str(shard): file.sha256 for shard, file in shards})
         return self.save(model)
 

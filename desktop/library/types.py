@@ -16,17 +16,17 @@ than when it was looked at last; shorter than its tensors need or than it was; i
 
 
 class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
-    """One model file on this disk.
+    """One model on this disk: a file, or all shards of a split one.
 
     id: how a person names it, `model_id:QUANTIZATION`, or the path of a file that is not in the library.
     model_id: the catalog's id, or owner/repo on the Hub; "" for a plain path.
     quantization: as files name it, for example "Q4_K_M"; "" when it is not known.
     path: the GGUF; of a split file the first shard.
-    size: bytes of the file.
+    size: bytes of all shards.
     added: when it was installed, seconds since 1970; 0 for what came with the set-up or was named by path.
     bundled: came with the set-up, so it is not ours to remove.
     licence: SPDX name where it is known.
-    sha256: hexadecimal, "" when nobody computed it.
+    sha256: of the file, or of the first shard, as the Hub or a store names it; hexadecimal, "" when nobody does.
     repo, file, revision: where it came from on the Hub, "" when it did not.
     source: whose the file is. Only what is "snug" and not bundled is ours to remove.
     condition: what is known of its file.

@@ -54,7 +54,9 @@ class Place(NamedTuple):
 class Origin(NamedTuple):
     """What the place of a file tells. short: a name nobody else has, as its program calls it; "" where it does not.
 
-    name: for people. model_id: owner/repo where it is known. sha256: what the store says of the content, "" if nothing.
+    name: for people. model_id: owner/repo where it is known. repo, file, revision: where on the Hub it comes from, as
+    far as the place tells. sha256: what the store says of the content, "" if nothing. file_name: what the file is
+    called where its own name says nothing, such as a checksum.
     """
 
     short: str = ""

@@ -159,7 +159,7 @@ async def test_a_file_on_this_disk_is_judged_from_there(
     listing = await list_files(services, REPO)
     [file] = [model for model in listing.models if model.quantization == "Q8_0"]
     [source] = await services.hub.files(repo=REPO, file=file.file)
-    services.library.register(path=tmp_path / "q8.gguf", model_id=REPO, quantization="Q8_0", source=(source,))
+    services.library.register(path=tmp_path / "q8.gguf", model_id=REPO, quantization="Q8_0", files=(source,))
     choices = [choice async for choice in judge_files(services, found, listing)]
     assert {choice.file: choice.installed for choice in choices} == {"tiny-Q8_0.gguf": True, "tiny-Q4_K_M.gguf": False}
     assert all(choice.exact for choice in choices)
@@ -172,7 +172,7 @@ async def test_another_version_of_a_file_on_this_disk_is_not_taken_for_it(
 ) -> None:
     [source] = await services.hub.files(repo=REPO, file="tiny-Q8_0.gguf")
     old = msgspec.structs.replace(source, revision="0" * 40, sha256="0" * 64)
-    services.library.register(path=tmp_path / "q4.gguf", model_id=REPO, quantization="Q8_0", source=(old,))
+    services.library.register(path=tmp_path / "q4.gguf", model_id=REPO, quantization="Q8_0", files=(old,))
     assert not (await judged(services, found))["tiny-Q8_0.gguf"].installed
 
 

@@ -218,7 +218,7 @@ def test_another_file_of_the_same_quantization_is_another_model(library: Library
     repo = "owner/several-GGUF"
     path = small_model(library.destination(repo=repo, file="a-Q6_K.gguf"))
     source = HubFile(repo=repo, file="a-Q6_K.gguf", revision="c" * 40, size=1, sha256="0" * 64, url="")
-    here = library.register(path=path, model_id=repo, quantization="Q6_K", source=(source,))
+    here = library.register(path=path, model_id=repo, quantization="Q6_K", files=(source,))
     catalog = tiny_catalog()
     assert library.resolve(f"{repo}/a-Q6_K.gguf", catalog) == here
     assert isinstance(library.resolve(f"{repo}/b-Q6_K.gguf", catalog), CatalogChoice)

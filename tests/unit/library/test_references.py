@@ -91,7 +91,7 @@ def test_paths_are_told_from_names() -> None:
 def test_a_model_whose_file_is_not_right_can_be_had_again_as_it_was(library: Library, catalog: Catalog) -> None:
     path = small_model(library.destination(repo="owner/tiny-GGUF", file="tiny-Q8_0.gguf"))
     source = HubFile(repo="owner/tiny-GGUF", file=path.name, revision="c" * 40, size=1, sha256="0" * 64, url="")
-    here = library.register(path=path, model_id="tiny-1b", quantization="Q8_0", source=(source,))
+    here = library.register(path=path, model_id="tiny-1b", quantization="Q8_0", files=(source,))
     assert library.resolve("tiny-1b", catalog, renew=True) == here
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ModelFileTruncated):

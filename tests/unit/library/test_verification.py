@@ -83,7 +83,7 @@ def test_every_shard_of_a_downloaded_model_is_what_the_hub_says(library: Library
     folder = library.destination(repo="owner/large-GGUF", file="large-Q8_0-00001-of-00003.gguf").parent
     shards = split_model(folder)
     files = [hub_file(shard) for shard in shards]
-    model = library.register(path=shards[0], model_id="large", quantization="Q8_0", source=files)
+    model = library.register(path=shards[0], model_id="large", quantization="Q8_0", files=files)
     told: list[tuple[int, int]] = []
     verified = verify_model(library, model, Work(on_progress=lambda done, total: told.append((done, total))))
     assert (verified.proof, verified.sha256) == ("sha256", files[0].sha256)
