@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import stat
 import sys
@@ -30,9 +31,9 @@ class FileNotSaved(AppError):
 def open_regular(path: Path) -> BinaryIO:
     """Open a file to read, unbuffered. A pipe or a device, which may never end or never begin, is refused.
 
-    Raises OSError.
+    Raises OSError; so does a read from what only looks like a file and has nothing to say now (/proc/kmsg).
     """
-    stream = open(path, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115 - Path.open has no opener
+    stream = _AtOnce(path, "rb", opener=_open_at_once)
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
@@ -150,6 +151,16 @@ def try_hold(path: Path) -> int | None:
         return descriptor
     os.close(descriptor)
     return None
+
+
+class _AtOnce(io.FileIO):
+    """A file whose `read` raises BlockingIOError where FileIO's own returns None."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        piece = super().read(size)
+        if piece is None:
+            raise BlockingIOError(errno.EAGAIN, "it is a device, not a file")
+        return piece
 
 
 def _open_at_once(path: str, flags: int) -> int:

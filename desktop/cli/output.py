@@ -13,6 +13,7 @@ from desktop.errors import AppError
 _JSON = msgspec.json.Encoder()
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_LINES = re.compile("[\t\n]")  # what would end a row, or move its columns
 
 
 def print_json(value: object) -> None:
@@ -46,12 +47,12 @@ def print_text(text: str = "") -> None:
 
 def visible(text: str) -> str:
     """Return `text` with what would steer the terminal, or turn the direction of writing, in its escaped form."""
-    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _STEERING.sub(_escaped, text)
 
 
 def print_table(rows: list[tuple[str, ...]], *, right: tuple[int, ...] = ()) -> None:
     """Print rows in columns; the first row is the heading. `right` are the columns that are aligned right."""
-    rows = [tuple(visible(cell) for cell in row) for row in rows]
+    rows = [tuple(_LINES.sub(_escaped, visible(cell)) for cell in row) for row in rows]
     widths = [max(display_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (_padded(cell, widths[i], right=i in right) for i, cell in enumerate(row))
@@ -80,6 +81,10 @@ def close_stdout_quietly() -> None:
 def is_terminal(stream: TextIO | None) -> bool:
     """Tell whether a person looks at `stream`; it may be missing in a windowed build."""
     return stream is not None and stream.isatty()
+
+
+def _escaped(found: "re.Match[str]") -> str:
+    return ascii(found[0])[1:-1]
 
 
 def _padded(text: str, width: int, *, right: bool) -> str:

@@ -12,6 +12,8 @@ from desktop.library.work import Work
 
 SUFFIX = ".gguf"
 
+_KERNEL_FOLDERS = ("/proc", "/sys", "/dev") if os.name == "posix" else ()
+
 
 class Bounds(NamedTuple):
     """How far a scan goes in one folder. depth: folders below it; entries: names looked at; seconds: of time."""
@@ -57,7 +59,7 @@ class Walk:
         self._root = os.path.realpath(root)
         self._left = self.bounds.entries
         self._deadline = time.monotonic() + self.bounds.seconds
-        self._entered = set()
+        self._entered = _kernel_folders()
         yield from self._below(str(root), 0, suffix, hidden)
 
     def _below(self, folder: str, depth: int, suffix: str, hidden: bool) -> Iterator[Path]:
@@ -126,6 +128,12 @@ def stamp_of(first: Path) -> FileStamp:
         # Of one file its time; of several each counts, and their order.
         stamp = (stamp * 31 + status.st_mtime_ns) % 2**62
     return FileStamp(size, stamp)
+
+
+def _kernel_folders() -> set[tuple[int, int]]:
+    """Where a kernel shows processes and devices: below a process lies the whole disk again, while it runs."""
+    places = [os.stat(path) for path in _KERNEL_FOLDERS if os.path.isdir(path)]  # noqa: PTH112, PTH116
+    return {(place.st_dev, place.st_ino) for place in places}
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -84,6 +84,19 @@ def test_a_pipe_or_a_device_is_refused_instead_of_read_for_ever(tmp_path: Path) 
             read_bounded(path, most=1000)
 
 
+def test_what_looks_like_a_file_and_has_nothing_to_say_now_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kmsg").touch()
+    reader, writer = os.pipe()  # in place of /proc/kmsg, which only root may read
+    os.set_blocking(reader, False)
+    monkeypatch.setattr("stat.S_ISREG", lambda _mode: True)
+    monkeypatch.setattr(files, "_open_at_once", lambda _path, _flags: reader)
+    with pytest.raises(BlockingIOError, match="not a file"):
+        read_bounded(tmp_path / "kmsg")
+    os.close(writer)
+
+
 def test_a_file_is_read_up_to_its_limit_and_refused_beyond(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * 2**20)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from desktop.database import clean_text
 from desktop.library.stores.place import Candidate, Place, Store, distinct, folder_named, read_text
 from desktop.library.walk import Walk
 
@@ -30,7 +31,8 @@ class Gpt4All(Store):
         elif place.system != "darwin":
             settings = place.folder("XDG_CONFIG_HOME") or settings
         match = _SETTING.search(read_text(settings / "nomic.ai" / "GPT4All.ini"))
-        chosen = folder_named(_ESCAPED.sub(_unescaped, match["path"].strip().strip('"'))) if match else None
+        text = _ESCAPED.sub(_unescaped, match["path"].strip().strip('"')) if match else ""
+        chosen = folder_named(clean_text(text))  # escaped are the units of UTF-16, of an emoji two
         return distinct(chosen, place.local_data / "nomic.ai" / "GPT4All", place.home / ".cache" / "gpt4all")
 
     def candidates(self, root: Path, walk: Walk) -> Iterator[Candidate]:

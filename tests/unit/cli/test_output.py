@@ -25,6 +25,11 @@ def test_a_table_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str])
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_a_name_of_several_lines_stays_in_its_row(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table([("MODEL", "SIZE"), ("a\nb\tc", "1")])
+    assert capsys.readouterr().out.splitlines() == ["MODEL    SIZE", r"a\nb\tc  1"]
+
+
 def test_text_of_every_language_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     print_error(FileUnreadable(path="/模型/ж é 😀\u3000x.gguf", reason="it is gone"))
     assert "/模型/ж é 😀\u3000x.gguf" in capsys.readouterr().err

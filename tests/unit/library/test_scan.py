@@ -12,7 +12,7 @@ from desktop.library.removal import remove_model
 from desktop.library.scan import ScanProgress, ScanReport
 from desktop.library.stores.place import Place
 from desktop.library.types import InstalledModel
-from desktop.library.walk import Bounds
+from desktop.library.walk import Bounds, Walk
 from desktop.library.work import Stopped, Work
 from tests.support.model_files import projector, small_model, split_model, truncated_model
 
@@ -150,6 +150,11 @@ def test_a_link_to_what_is_above_is_not_followed_and_says_so(
         assert str(link) in problem.render()
     (folder / "m.gguf").unlink()
     assert library.scan(place=place).gone == 1, "everything else was seen"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="shows no processes in a folder")
+def test_what_a_kernel_shows_of_its_processes_is_no_place_for_models() -> None:
+    assert list(Walk(Bounds(depth=1)).files(Path("/proc"), suffix="status")) == []
 
 
 def test_a_scan_is_bounded_and_then_forgets_nothing(library: Library, place: Place, tmp_path: Path) -> None:

@@ -128,6 +128,20 @@ def test_gpt4all(library: Library, home: Path, tmp_path: Path, system: str, fold
     assert {name: model.source for name, model in found.items()} == {"tiny.Q4_0": "gpt4all", "far.Q4_0": "gpt4all"}
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [(r"\xd83d\xde00 far", "\U0001f600 far"), (r"lone \xd800", "lone \ufffd"), (r"no \xdcff text", "no \ufffd text")],
+)
+def test_the_settings_of_gpt4all_name_a_folder_in_units_of_utf_16(
+    library: Library, home: Path, tmp_path: Path, written: str, meant: str
+) -> None:
+    small_model(tmp_path / meant / "far.Q4_0.gguf")
+    ini = home / ".config" / "nomic.ai" / "GPT4All.ini"
+    ini.parent.mkdir(parents=True)
+    ini.write_text(f"[General]\nmodelPath={tmp_path}/{written}\n")
+    assert list(listed(library, Place(home, {}, "linux"))) == ["far.Q4_0"]
+
+
 def test_ollama_names_a_blob_as_ollama_does(library: Library, home: Path, tmp_path: Path) -> None:
     models = home / ".ollama" / "models"
     usual = "registry.ollama.ai/library/llama3/8b"
