@@ -33,10 +33,6 @@ LOOK_AGAIN = 0.5
 STARTING_OVER = QT_TRANSLATE_NOOP("core", "The server cannot go on from the middle: starting again from the beginning.")
 
 
-class _StartOver(Exception):
-    """What is there is of no use."""
-
-
 class Connections:
     """Fetches what `part` misses. Used once, from one event loop."""
 
@@ -75,6 +71,7 @@ class Connections:
         self._alive = 0
         self._lone: tuple[float, int] | None = None
         self._receiving = 0
+        self._is_useless = False  # what is there: all of it must come once more
         self._over = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -85,11 +82,8 @@ class Connections:
         FileNotSaved.
         """
         while self._part.missing():
-            try:
-                await self._run()
-            except _StartOver:
-                if (this := asyncio.current_task()) is not None and this.cancelling():
-                    raise asyncio.CancelledError from None  # that came at the same time, and the group hides it
+            await self._run()
+            if self._is_useless:
                 self._report.resumed_from = 0
                 self._report.say("downloading", 0, Phrase.of(STARTING_OVER))
                 await in_thread(self._part.restart)
@@ -102,8 +96,7 @@ class Connections:
                 group.create_task(self._keep_notes())
                 self._add_connection()
         except BaseExceptionGroup as errors:
-            worst = next((each for each in errors.exceptions if not isinstance(each, _StartOver)), errors.exceptions[0])
-            raise worst from None  # the others were cancelled, or say the same
+            raise errors.exceptions[0] from None  # the others were cancelled, or say the same
 
     def _add_connection(self) -> None:
         self._alive += 1
@@ -142,8 +135,12 @@ class Connections:
                 self._retire(failure)
                 return
             await self._prepare_again(failure, failures)
+            if failure.restart:
+                # Not by an exception: a TaskGroup that is cancelled at the same time would tell of that alone.
+                self._is_useless = True
+                break
         self._over.set()
-        for task in self._tasks:  # those that still wait for bytes that others have brought
+        for task in self._tasks:  # those that still wait for bytes that others have brought, or begin again
             if task is not asyncio.current_task():
                 task.cancel()
 
@@ -184,8 +181,6 @@ class Connections:
             message = failure.announce(wait=wait, attempt=failures + 1, attempts=options.attempts)
             self._report.say("downloading", self._part.done, message)
         await asyncio.sleep(wait)
-        if failure.restart:
-            raise _StartOver
 
     async def _attempt(self, source: Source, piece: Piece) -> None:
         """One request. Raises TryAgain when the piece is not whole afterwards."""
