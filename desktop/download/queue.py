@@ -20,14 +20,12 @@ from desktop.download.limiter import BandwidthLimiter
 from desktop.download.model_files import ModelFiles
 from desktop.download.record import Download, DownloadRecord, kept_of
 from desktop.download.threads import in_thread
-from desktop.download.types import UNDER_WAY, DownloadProgress, DownloadState, DownloadStopped, TransferOptions
+from desktop.download.types import DownloadProgress, DownloadState, DownloadStopped, TransferOptions
 from desktop.errors import AppError
 from desktop.library.library import Library
 from desktop.library.types import CatalogChoice, InstalledModel
 
 Listener = Callable[[Download], None]
-_FINISHED: tuple[DownloadState, ...] = ("done", "cancelled")
-_STOPPED: tuple[DownloadState, ...] = ("paused", "failed")
 _NO_WAY_TO_THE_HUB = (OfflineSwitchOn, HubUnreachable)
 _log = logging.getLogger(__name__)
 
@@ -84,14 +82,14 @@ class DownloadQueue:
             if row.id in self._unsaved:
                 continue
             self._recorded.add(row.id)
-            if known is None or known.progress.state in _FINISHED:
+            if known is None or known.progress.is_finished:
                 self._tell(row)
-            elif known.progress.state in _STOPPED:  # another process may have brought more of it
+            elif known.progress.is_stopped:  # another process may have brought more of it
                 progress = msgspec.structs.replace(known.progress, done=row.progress.done, total=row.progress.total)
                 self._tell(msgspec.structs.replace(known, progress=progress, brought=row.brought))
         for download in self.downloads():
             gone = download.id in self._recorded - rows.keys() - self._unsaved
-            if gone and download.progress.state in _STOPPED:
+            if gone and download.progress.is_stopped:
                 self._tell(msgspec.structs.replace(download, progress=_halted(download, "cancelled")))
 
     def downloads(self) -> tuple[Download, ...]:
@@ -116,9 +114,9 @@ class DownloadQueue:
         goes_on: whether the window shall go on with it by itself when the program ends before it is done.
         """
         known = self._downloads.get(choice.id)
-        if known is not None and known.progress.state in UNDER_WAY:
+        if known is not None and known.progress.is_under_way:
             return known
-        is_left = known is not None and (known.progress.state in _STOPPED or known.id in self._ending)
+        is_left = known is not None and (known.progress.is_stopped or known.id in self._ending)
         left = known if is_left else None
         if left is not None and not choice.file:
             choice = left.choice  # that knows which files are there of it
@@ -165,7 +163,7 @@ class DownloadQueue:
         changed = asyncio.Event()
         end = self.subscribe(lambda each: changed.set() if each.id == download_id else None)
         try:
-            while (download := self._downloads[download_id]).progress.state in UNDER_WAY:
+            while (download := self._downloads[download_id]).progress.is_under_way:
                 changed.clear()
                 await changed.wait()
         finally:
@@ -189,7 +187,7 @@ class DownloadQueue:
 
     def _stop(self, download_id: str, state: DownloadState, *, goes_on: bool) -> None:
         download = self._downloads[download_id]
-        if download.progress.state in _FINISHED:
+        if download.progress.is_finished:
             return
         self._change(download_id, progress=_halted(download, state), goes_on=goes_on, error=None)
         if download_id in self._ending:
@@ -243,7 +241,7 @@ class DownloadQueue:
         download = self._downloads[download_id]
         if error is not None and stopped:
             _log.info("download of %s, which was stopped, ended with: %s", download_id, error)
-        elif error is not None and download.progress.state in UNDER_WAY:
+        elif error is not None and download.progress.is_under_way:
             self._fail(download, error)
         if download.progress.state == "cancelled":
             self._discard(download)
@@ -291,7 +289,7 @@ class DownloadQueue:
     def _discard(self, download: Download) -> None:
         """Remove what came of a download that was cancelled, unless another entry needs it: then it is that one's."""
         for other in self._downloads.values():
-            is_at_it = other.progress.state not in _FINISHED or other.id in self._running  # it still ends
+            is_at_it = not other.progress.is_finished or other.id in self._running  # it still ends
             if is_at_it and _file_of(other) == _file_of(download):
                 brought = dict.fromkeys((*other.brought, *download.brought))
                 self._change(other.id, brought=tuple(brought))
@@ -309,7 +307,7 @@ class DownloadQueue:
         self._fill()
 
     def _under_way(self) -> list[Download]:
-        return [each for each in self.downloads() if each.progress.state in UNDER_WAY]
+        return [each for each in self.downloads() if each.progress.is_under_way]
 
     def _fail(self, download: Download, error: BaseException) -> None:
         """Say why it ended. Without a way to the Hub it is only paused, and goes on when there is one again."""
@@ -331,7 +329,7 @@ class DownloadQueue:
 
     def _progress(self, download_id: str, progress: DownloadProgress) -> None:
         """Show how far it is, unless somebody has stopped it in the meantime, be it that it was resumed since."""
-        if self._downloads[download_id].progress.state in UNDER_WAY and download_id not in self._ending:
+        if self._downloads[download_id].progress.is_under_way and download_id not in self._ending:
             self._change(download_id, progress=progress)
             self._fill()
 

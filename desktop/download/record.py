@@ -10,10 +10,8 @@ from desktop.errors import AppError
 from desktop.library.types import CatalogChoice, InstalledModel
 
 _SELECT = "SELECT id, choice, position, state, total, brought FROM downloads ORDER BY position"
-_INSERT = (
-    "INSERT OR REPLACE INTO downloads (position, choice, state, total, brought, done, id) VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
-_UPDATE = "UPDATE downloads SET position = ?, choice = ?, state = ?, total = ?, brought = ?, done = ? WHERE id = ?"
+_INSERT = "INSERT OR REPLACE INTO downloads (position, choice, state, total, brought, id) VALUES (?, ?, ?, ?, ?, ?)"
+_UPDATE = "UPDATE downloads SET position = ?, choice = ?, state = ?, total = ?, brought = ? WHERE id = ?"
 _log = logging.getLogger(__name__)
 
 
@@ -21,8 +19,8 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
     """One download as it is now. `installed` is there when it is done, `error` when it has failed.
 
     position: orders the queue; nanoseconds since 1970 when it was queued.
-    goes_on: whether the window takes it up by itself the next time it opens: not what somebody paused, nor what only
-        `snug pull` was at.
+    goes_on: whether the window takes it up by itself the next time it opens: not what somebody paused or what failed,
+        nor what only `snug pull` was at.
     brought: files in the repository that came by this download and have their name already; not those that were there.
     """
 
@@ -60,7 +58,7 @@ class DownloadRecord:
                     choice=decoded,
                     progress=progress,
                     position=position,
-                    goes_on=state not in ("failed", "paused"),
+                    goes_on=state == "queued",
                     brought=files,
                 )
             )
@@ -76,21 +74,21 @@ class DownloadRecord:
             self._database.execute("DELETE FROM downloads WHERE id = ?", (download.id,))
             return
         sql = _INSERT if new else _UPDATE
-        self._database.execute(sql, (*kept, download.progress.done, download.id))
+        self._database.execute(sql, (*kept, download.id))
 
 
 def kept_of(download: Download) -> tuple[int, str, str, int | None, str] | None:
     """Return what the row must hold: position, choice, state, total, files brought. None: it needs no row.
 
-    How much came is missing here, because it changes all the time and the files tell it.
+    state: "failed"; "queued" for what the window goes on with, and "paused" for what it does not. How much came is
+    missing, because it changes all the time and the files tell it.
     """
-    state = download.progress.state
-    if state in ("done", "cancelled"):
+    if download.progress.is_finished:
         return None
     return (
         download.position,
         msgspec.json.encode(download.choice).decode(),
-        "failed" if state == "failed" else "queued" if download.goes_on else "paused",
+        "failed" if download.progress.state == "failed" else "queued" if download.goes_on else "paused",
         download.progress.total,
         msgspec.json.encode(download.brought).decode(),
     )

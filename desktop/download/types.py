@@ -7,7 +7,6 @@ import msgspec
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, Explanation, Phrase, Translate, untranslated
 
 DownloadState = Literal["queued", "resolving", "downloading", "verifying", "done", "failed", "paused", "cancelled"]
-UNDER_WAY: tuple[DownloadState, ...] = ("queued", "resolving", "downloading", "verifying")
 
 
 class DownloadProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +24,21 @@ class DownloadProgress(msgspec.Struct, frozen=True, kw_only=True):
     seconds_left: float | None = None
     message: Phrase | None = None
     resumed_from: int = 0
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it comes, or will as soon as it is its turn."""
+        return not (self.is_stopped or self.is_finished)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it ended too early: what came is kept, and a person can go on with it."""
+        return self.state in ("paused", "failed")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do or to show."""
+        return self.state in ("done", "cancelled")
 
 
 class TransferOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -107,10 +107,15 @@ def _content_of_shards(connection: apsw.Connection) -> None:
     )
 
 
+def _downloads_without_bytes(connection: apsw.Connection) -> None:
+    connection.execute("ALTER TABLE downloads DROP COLUMN done")  # the files tell it, and nobody read it here
+
+
 MIGRATIONS = (
     Migration(1, "models and downloads", _models_and_downloads),
     Migration(2, "what is found in folders and other programs", _what_is_found),
     Migration(3, "what is wrong with a model", _problems_of_models),
     Migration(4, "what a download has brought", _what_a_download_has_brought),
     Migration(5, "what the shards of a split model should be", _content_of_shards),
+    Migration(6, "downloads do not say how much came", _downloads_without_bytes),
 )

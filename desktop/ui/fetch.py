@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject
 from desktop.actions.hub import hub_file_choice
 from desktop.actions.models import choice_in_catalog
 from desktop.download.record import Download
-from desktop.download.types import UNDER_WAY, DownloadStopped
+from desktop.download.types import DownloadStopped
 from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.library.types import CatalogChoice, InstalledModel
@@ -95,7 +95,7 @@ class Fetch(QObject):
 
     def _is_under_way(self, download_id: str) -> bool:
         downloads = self._services.downloads.downloads()
-        return any(each.id == download_id and each.progress.state in UNDER_WAY for each in downloads)
+        return any(each.id == download_id and each.progress.is_under_way for each in downloads)
 
     def _offer_again(self, download_id: str, error: AppError, *, then_chat: bool) -> None:
         words = explain(error)
@@ -129,7 +129,7 @@ class Fetch(QObject):
         progress = download.progress
         name = f"{download.choice.name} · {download.choice.quantization}"
         fraction = progress.done / progress.total if progress.total else None
-        if progress.state in ("paused", "failed"):
+        if progress.is_stopped:
             title = self.tr("{name}: not finished").format(name=name)
             why = "" if download.error is None else explain(download.error).message
             return title, " · ".join(part for part in (self._amount(download), why) if part), fraction or 0.0

@@ -3,13 +3,16 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from desktop.catalog.hub import Hub, HubFile
 from desktop.catalog.hub_errors import HubFileMissing, HubUnreachable, OfflineSwitchOn
+from desktop.database import open_database
 from desktop.download.part import PartFile
 from desktop.download.queue import DownloadQueue
 from desktop.library.library import Library
+from desktop.library.migrations import MIGRATIONS
 from desktop.library.types import CatalogChoice
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
 from tests.support.queues import CHOICE, assert_same, leave, next_run, others, queue_of, until
@@ -123,6 +126,21 @@ async def test_a_row_that_nobody_can_use_costs_the_others_nothing(server: HubSer
         leave(library, choice, position=position)
     library.database.execute("UPDATE downloads SET choice = '{}' WHERE id = ?", (newer.id,))
     assert interrupted(await next_run(server, library)) == [CHOICE.id]
+
+
+@pytest.mark.asyncio
+async def test_a_download_that_an_older_version_left_goes_on(server: HubServer, tmp_path: Path) -> None:
+    path = tmp_path / "older.sqlite3"
+    database = open_database(path, name="library", migrations=MIGRATIONS[:5])
+    row = (CHOICE.id, msgspec.json.encode(CHOICE).decode(), 1, "queued", 600_000, 1_500_000)
+    database.execute("INSERT INTO downloads (id, choice, position, state, done, total) VALUES (?, ?, ?, ?, ?, ?)", row)
+    database.close()
+    library = Library.open(path, tmp_path / "models")
+    queue = await next_run(server, library)
+    assert interrupted(queue) == [CHOICE.id]
+    assert queue.downloads()[0].progress.done == 0, "the disk says how much came"
+    await queue.close()
+    library.close()
 
 
 @pytest.mark.asyncio

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from desktop.download.record import Download
-from desktop.download.types import UNDER_WAY
 from desktop.services import Services
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import Fetcher
@@ -59,16 +58,16 @@ class DownloadsController:
                 self._fetch.resume(download.id)
 
     def _on_download_changed(self, download: Download) -> None:
-        if download.progress.state in ("done", "cancelled"):
+        if download.progress.is_finished:
             self._view.remove_download(download.id)
         else:
-            stopped = download.progress.state not in UNDER_WAY
+            stopped = not download.progress.is_under_way
             self._view.show_download(download.id, *self._fetch.words(download), stopped=stopped)
         self._show_queue(self._services.downloads.downloads())
 
     def _show_queue(self, downloads: Sequence[Download]) -> None:
         """Show what concerns all of them: their order, which files are on their way, what may be done at once."""
-        under_way = [each for each in downloads if each.progress.state in UNDER_WAY]
+        under_way = [each for each in downloads if each.progress.is_under_way]
         queued = [each.id for each in downloads if each.progress.state == "queued"]
         paused = [each.id for each in downloads if each.progress.state == "paused"]
         self._view.set_coming({(each.choice.repo, each.choice.file): _share(each) for each in under_way})
