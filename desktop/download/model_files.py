@@ -63,7 +63,17 @@ class ModelFiles:
             resumed = await self._fetch_one(file, whole, on_progress, on_brought)
             resumed += whole.resumed_from
             whole = msgspec.structs.replace(whole, done=whole.done + file.size, resumed_from=resumed)
+        # Another process had brought those, and has thrown them away while this one waited for it at the next.
+        for file in await in_thread(partial(self._gone, files)):
+            before = msgspec.structs.replace(
+                whole, done=whole.done - file.size, resumed_from=max(0, whole.resumed_from - file.size)
+            )
+            await self._fetch_one(file, before, on_progress, on_brought)
+            whole = msgspec.structs.replace(whole, resumed_from=before.resumed_from)
         return whole
+
+    def _gone(self, files: Sequence[HubFile]) -> list[HubFile]:
+        return [file for file in files if not self._library.destination(repo=file.repo, file=file.file).is_file()]
 
     async def _fetch_one(
         self, file: HubFile, before: DownloadProgress, on_progress: Report, on_brought: Callable[[str], None]

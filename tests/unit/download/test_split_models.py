@@ -124,3 +124,17 @@ async def test_two_entries_of_one_model_that_are_cancelled_together_leave_nothin
     queue.cancel(SPLIT.id)
     await queue.close()
     assert there(library) == []
+
+
+@pytest.mark.asyncio
+async def test_a_part_that_another_process_throws_away_meanwhile_comes_again(
+    server: HubServer, library: Library, source: Path, first: Path
+) -> None:
+    server.bytes_per_second = 2e6
+    queue = queue_of(server, library)
+    queue.start(SPLIT)
+    await until(queue, SPLIT.id, done=FIRST + 300_000)
+    places(library)[0].unlink()
+    await queue.wait(SPLIT.id)
+    assert all(map(filecmp.cmp, places(library), (first, source)))
+    await queue.close()
