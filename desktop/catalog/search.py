@@ -6,7 +6,7 @@ that cannot be is left out and counted; the others stay.
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -180,7 +180,13 @@ def _read(row: msgspec.Raw) -> HubRepo | None:
 
 
 def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None or moment.tzinfo is None else moment.timestamp()
+    """None also for a date that no calendar has at Greenwich, where it is shown."""
+    if moment is None or moment.tzinfo is None:
+        return None
+    try:
+        return moment.astimezone(UTC).timestamp()
+    except OverflowError:
+        return None
 
 
 def _tagged(tags: Iterable[str], beginning: str) -> str:

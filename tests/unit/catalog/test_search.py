@@ -171,6 +171,13 @@ def test_a_hostile_row_costs_only_itself(server: HubServer, row: object) -> None
     assert page.left_out == 1
 
 
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_a_date_outside_of_the_calendar_is_not_told(server: HubServer, moment: str) -> None:
+    server.search.hostile = [{"id": "a/b", "lastModified": moment, "createdAt": moment}]
+    repo = asyncio.run(search(Hub(server.endpoint), "")).repos[0]
+    assert (repo.repo, repo.updated, repo.created) == ("a/b", None, None)
+
+
 def test_what_is_shown_of_a_stranger_is_printable(server: HubServer) -> None:
     server.search.hostile = [
         {
