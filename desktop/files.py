@@ -18,6 +18,9 @@ FULL_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 LOCK_TIMEOUT = 5.0
 """Seconds to wait for another process that writes the same file."""
 
+SPARE = 8 << 20
+"""Bytes that are left free beside a model that is written to a disk, for everything else on it."""
+
 _BINARY: int = getattr(os, "O_BINARY", 0)
 
 

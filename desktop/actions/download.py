@@ -29,8 +29,8 @@ async def pull_model(services: Services, reference: str, *, on_change: OnChange)
     what came; the window shows it as paused, and goes on by itself only with what it was at itself.
     `on_change` is called with the download each time it changes.
 
-    Raises what resolve_model raises; OfflineSwitchOn, HubAccessDenied, HubFileMissing and its kin, HubBusy,
-    HubUnreachable, TransferGaveUp, ChecksumMismatch, NoRoomForDownload, FileTooLarge, FileNotSaved; DownloadStopped.
+    Raises what resolve_model, Hub.files and download.transfer.download raise; HubFileChanged, FileUnreadable, and
+    DownloadStopped.
     """
     found = await asyncio.to_thread(resolve_model, services, reference, renew=True)
     if isinstance(found, InstalledModel):

@@ -61,8 +61,8 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """Fetch it and say where it is. Raises what actions.download.pull_model raises."""
     from desktop.actions.download import pull_model
 
-    with _Shown() as shown:
-        pulled = await pull_model(services, arguments.model, on_change=shown)
+    with _Progress() as progress:
+        pulled = await pull_model(services, arguments.model, on_change=progress)
     model = pulled.model
     result = PulledModel(
         id=model.id,
@@ -89,11 +89,12 @@ def in_words(result: PulledModel) -> str:
     return f"verified: {result.id} ({gb(result.size)}{resumed}{speed}): {result.path}"
 
 
-class _Shown:
+class _Progress:
     """Tells on stderr how far it is: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self) -> None:
         self._stream, self._person = sys.stderr, is_terminal(sys.stderr)
+        self._has_bar = False
         self._last: tuple[str, int] | None = None
 
     def __enter__(self) -> Self:
@@ -102,7 +103,7 @@ class _Shown:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._person and self._last is not None:
+        if self._has_bar:
             self._write("\r\x1b[K")
 
     def __call__(self, download: "Download") -> None:
@@ -113,10 +114,10 @@ class _Shown:
         if self._person:
             width = shutil.get_terminal_size().columns - 1
             self._write(f"\r{visible(bar(progress))[:width]}\x1b[K")
+            self._has_bar = True
         elif (key := (_words(progress), percent // _STEP)) != self._last:
             self._last = key
             self._write(visible(line(progress)) + "\n")
-        self._last = self._last or ("", 0)
 
     def _write(self, text: str) -> None:
         """Where nobody reads any more, it is shown to nobody: the download goes on."""

@@ -19,11 +19,8 @@ from desktop.download.ranges import Range, RangeSet
 from desktop.download.sidecar import Sidecar, SidecarFile, read_sidecar, this_boot
 from desktop.download.types import ChecksumMismatch, FileTooLarge, NoRoomForDownload
 from desktop.errors import AppError
-from desktop.files import FULL_DISK_ERRORS, FileNotSaved, sync_folder
+from desktop.files import FULL_DISK_ERRORS, SPARE, FileNotSaved, sync_folder
 from desktop.sizes import gb
-
-SPARE = 8 << 20
-"""Bytes that are left free beside a download, for everything else on the disk."""
 
 _log = logging.getLogger(__name__)
 

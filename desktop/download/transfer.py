@@ -54,7 +54,7 @@ async def download(
     shared with other transfers, None for no limit.
 
     Raises OfflineSwitchOn, HubAccessDenied, HubFileMissing, HubBusy, HubUnreachable, TransferGaveUp, ChecksumMismatch,
-    NoRoomForDownload, FileTooLarge, FileNotSaved.
+    DiskFull (NoRoomForDownload), FileTooLarge, FileNotSaved, and what catalog.hub_client.make_client raises.
     """
     await hub.prepare()
     here = asyncio.get_running_loop()
@@ -108,7 +108,7 @@ class _Transfer:
         self._report.say("downloading", claimed_bytes(self._destination), Phrase.of(WAITING_FOR_LOCK))
 
     async def _is_there(self) -> bool:
-        """Whether the right file already has its name; an other one stays until the new one is whole."""
+        """Whether the right file already has its name; another one stays until the new one is whole."""
         path, size = self._destination, self._file.size
         if not await in_thread(lambda: path.is_file() and path.stat().st_size == size):
             return False

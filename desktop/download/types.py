@@ -51,7 +51,7 @@ class TransferOptions(msgspec.Struct, frozen=True, kw_only=True):
     patience: seconds that the slowest piece may still take when nothing else is left; else it is shared.
     note_bytes, note_seconds: after so much what came is put on the disk for certain; less of it is lost when the
         machine goes down. When only the program is killed, next to nothing is.
-    stall: seconds without a byte before the connection is given up.
+    stall: seconds without a byte before the connection is given up. connect: seconds that it may take to be there.
     attempts: failures in a row, without `enough_progress` bytes between them, before the transfer is given up.
     first_wait, longest_wait: back-off between attempts, doubled each time.
     longest_retry_after: seconds that a server may ask to wait; more than that ends the transfer, which can be resumed.

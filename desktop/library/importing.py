@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from desktop.catalog.file_names import check_file, printable, quantization_of
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, FileUnreadable
-from desktop.files import explained_read, explained_write, locked, sync_folder, try_hold
+from desktop.files import SPARE, explained_read, explained_write, locked, sync_folder, try_hold
 from desktop.gguf.header import GgufHeader, read_header
 from desktop.gguf.shards import all_shards
 from desktop.library.content import known_sha256, pieces, sample_of, sha256_of
@@ -27,9 +27,6 @@ from desktop.sizes import gb
 
 Import = Literal["added", "copied", "already_there"]
 """Used where it is; copied into the models folder; the library had this file, or one of the same content."""
-
-SPARE = 8 << 20
-"""Bytes that are left free beside a copy."""
 
 _MOST_NAMES = 1000
 _LOCK = ".copying"
