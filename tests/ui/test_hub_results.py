@@ -1,27 +1,23 @@
-"""What a person sees of a search on the Hub, and of what is on the disk."""
+"""What a person sees of a search on the Hub."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import msgspec
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
 from desktop.catalog.search import HubRepo
 from desktop.errors import Phrase
 from desktop.fit.types import Choice
-from desktop.library.types import Condition, InstalledModel, Source
 from desktop.ui.figures import count
 from desktop.ui.item_models.choices import MEMORY, VERDICT
-from desktop.ui.pages.models.installed import SHOWN
 from desktop.ui.pages.models.view import ModelsView
-from desktop.ui.widgets.buttons import Button, IconButton
-from desktop.ui.widgets.labels import PlainLabel
+from desktop.ui.widgets.buttons import IconButton
 from tests.support.looks import clipped, guessing, nameless, shown
 from tests.support.page_values import choice
+from tests.support.screen import press, settle, words
 
 LONG = "a-very-long-name-of-a-repository-that-somebody-thought-of-on-a-long-evening-30B-A3B-Instruct-2507-GGUF"
 REPOS = (
@@ -35,23 +31,6 @@ def view(styled: QApplication) -> Iterator[ModelsView]:
     with shown(ModelsView()) as made:
         made.hub.show()
         yield made
-
-
-def settle() -> None:
-    for _ in range(3):
-        QApplication.processEvents()
-
-
-def words(view: ModelsView) -> str:
-    settle()
-    labels = [each.text() for each in view.findChildren(PlainLabel) if each.isVisible()]
-    return "\n".join(labels + [each.text() for each in view.findChildren(Button) if each.isVisible()])
-
-
-def press(view: ModelsView, name: str) -> None:
-    """Click what a screen reader, or a reader, calls `name`."""
-    buttons = [*view.findChildren(Button), *view.findChildren(IconButton)]
-    next(each for each in buttons if each.isVisible() and name in (each.text(), each.accessibleName())).click()
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0"), (999, "999"), (34_100, "34.1k"), (1_230_000, "1.2M")])
@@ -175,100 +154,11 @@ def test_nothing_is_clipped_nameless_or_read_as_markup(view: ModelsView, size: t
     marked = msgspec.structs.replace(REPOS[0], name="<b>bold</b>", licence="<a href='x'>free</a>")
     view.hub.set_repos((marked, REPOS[1]), more=True)
     view.hub.set_verdict(REPOS[1].repo, choice(LONG))
-    view.set_installed([_model(number) for number in range(SHOWN + 4)], "x")
     settle()
     assert "<b>bold</b>" in words(view)
     assert clipped(view) == []
     assert nameless(view) == []
     assert guessing(view) == []
-
-
-def _model(number: int = 1, **fields: Any) -> InstalledModel:
-    values: dict[str, Any] = {
-        "id": f"m{number}", "model_id": f"m{number}", "name": f"Model {number}", "quantization": "Q4", "size": 10**9,
-        "path": f"/m{number}",
-    }  # fmt: skip
-    return InstalledModel(**(values | fields))
-
-
-def test_a_long_library_is_opened_with_a_click_and_the_model_in_use_is_always_there(view: ModelsView) -> None:
-    models = [_model(number) for number in range(SHOWN + 5)]
-    view.set_installed(models, models[-1].id)
-    text = words(view)
-    assert f"Model {SHOWN + 4}" in text
-    assert f"Model {SHOWN}" not in text
-    press(view, f"Show all {SHOWN + 5}")
-    assert f"Model {SHOWN}" in words(view)
-    press(view, "Show fewer")
-    assert f"Model {SHOWN}" not in words(view)
-
-
-@pytest.mark.parametrize(
-    ("fields", "actions"),
-    [
-        ({"bundled": True}, ["Check the file", "Show in its folder"]),
-        ({"source": "snug"}, ["Check the file", "Show in its folder", "Move to the trash"]),
-        ({"source": "ollama"}, ["Check the file", "Show in its folder", "Take off the list"]),
-        ({"condition": "gone"}, ["Take off the list"]),
-    ],
-)
-def test_what_may_be_done_with_a_model_depends_on_whose_it_is(
-    view: ModelsView, fields: dict[str, Any], actions: list[str]
-) -> None:
-    model = _model(**fields)
-    said: list[tuple[str, object]] = []
-    for name in ("verify_requested", "reveal_requested", "remove_requested"):
-        getattr(view.installed, name).connect(lambda value, name=name: said.append((name, value)))
-    menu = view.installed.menu_of(model)
-    assert [action.text() for action in menu.actions()] == actions
-    for action in menu.actions():
-        action.trigger()
-    assert [value for _, value in said] == [model] * len(actions)
-    menu.deleteLater()
-
-
-@pytest.mark.parametrize(
-    ("condition", "text"),
-    [
-        ("gone", "The file is gone: /m1"),
-        ("folder", "A folder is in its place: /m1"),
-        ("changed", "The file has changed since it was added; check it"),
-        ("truncated", "The file is cut off; download or copy it again"),
-        ("damaged", "The file is damaged; download or copy it again"),
-    ],
-)
-def test_a_model_that_cannot_be_loaded_says_why(view: ModelsView, condition: Condition, text: str) -> None:
-    view.set_installed([_model(condition=condition)], "")
-    assert text in words(view)
-    chat = next(each for each in view.installed.findChildren(Button) if each.accessibleName() == "Chat with Model 1")
-    assert not chat.isEnabled()
-
-
-@pytest.mark.parametrize(
-    ("source", "text"), [("ollama", "From Ollama"), ("lm-studio", "From LM Studio"), ("jan", "From Jan")]
-)
-def test_a_model_of_another_program_says_whose_it_is(view: ModelsView, source: Source, text: str) -> None:
-    view.set_installed([_model(source=source, licence="MIT")], "")
-    assert f"{text} · MIT" in words(view)
-
-
-def test_what_is_done_with_a_model_is_shown_in_its_row(view: ModelsView) -> None:
-    view.set_installed([_model(licence="MIT")], "")
-    view.installed.set_progress("m1", "Checking … 42 %")
-    assert "Checking … 42 %" in words(view)
-    view.installed.set_progress("m1", "")
-    assert "MIT" in words(view)
-
-
-def test_files_can_be_dropped_on_the_page(view: ModelsView) -> None:
-    dropped: list[list[str]] = []
-    view.files_dropped.connect(dropped.append)
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile("/models/a.gguf"), QUrl("https://example.com/b.gguf")])
-    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, buttons, keys)
-    view.dropEvent(event)
-    assert dropped == [["/models/a.gguf"]]
 
 
 def test_what_the_engine_refuses_says_why_and_no_figures(view: ModelsView) -> None:
@@ -306,12 +196,3 @@ def wait_until(condition: Callable[[], bool]) -> None:
         if condition():
             return
     raise AssertionError("waited in vain")
-
-
-def test_a_long_path_in_the_menu_is_one_short_line(view: ModelsView) -> None:
-    menu = view.installed.menu_of_card(["/a/\nb\tc & d/" + "z" * 3000])
-    text = menu.actions()[-1].text()
-    assert len(text) < 150
-    assert "\t" not in text
-    assert text.endswith("zzz")
-    menu.deleteLater()

@@ -10,26 +10,15 @@ from PySide6.QtWidgets import QApplication
 from desktop.ui.item_models.choices import ACTION
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.widgets.buttons import Button
-from desktop.ui.widgets.labels import PlainLabel
 from tests.support.looks import shown
 from tests.support.page_values import choice
+from tests.support.screen import settle, words
 
 
 @pytest.fixture
 def view(styled: QApplication) -> Iterator[ModelsView]:
     with shown(ModelsView()) as made:
         yield made
-
-
-def settle() -> None:
-    for _ in range(3):
-        QApplication.processEvents()
-
-
-def words(view: ModelsView) -> str:
-    """Every word of the page that is on the screen."""
-    labels = [each.text() for each in view.findChildren(PlainLabel) if each.isVisible()]
-    return "\n".join(labels + [each.text() for each in view.findChildren(Button) if each.isVisible()])
 
 
 def button(view: ModelsView, text: str) -> Button:

@@ -16,11 +16,11 @@ from desktop.ui.theme import DARK, apply_colours
 from desktop.ui.verdicts import verdict_text
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.context_choice import CONTEXTS
-from desktop.ui.widgets.labels import PlainLabel
 from desktop.ui.widgets.pill import Pill
 from desktop.ui.widgets.table import VERDICT_ROLE
 from tests.support.looks import clipped, guessing, nameless, shown
 from tests.support.page_values import GIB, choice, other
+from tests.support.screen import settle, words
 
 LONG = choice(
     "A Model With a Remarkably Long Name and a Date 30B-A3B Instruct 2507",
@@ -38,19 +38,8 @@ def view(styled: QApplication) -> Iterator[ModelsView]:
         yield made
 
 
-def settle() -> None:
-    for _ in range(3):
-        QApplication.processEvents()
-
-
 def column(view: ModelsView, number: int) -> list[str]:
     return [view.table.filter.index(row, number).data() for row in range(view.table.filter.rowCount())]
-
-
-def words(view: ModelsView) -> str:
-    """Every word of the page that is on the screen."""
-    labels = [each.text() for each in view.findChildren(PlainLabel) if each.isVisible()]
-    return "\n".join(labels + [each.text() for each in view.findChildren(Button) if each.isVisible()])
 
 
 def button(view: ModelsView, text: str) -> Button:

@@ -1,0 +1,130 @@
+"""What a person sees of the models on the disk."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QApplication
+
+from desktop.library.types import Condition, InstalledModel, Source
+from desktop.ui.pages.models.installed import SHOWN
+from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.widgets.buttons import Button
+from tests.support.looks import clipped, guessing, nameless, shown
+from tests.support.screen import press, words
+
+
+@pytest.fixture
+def view(styled: QApplication) -> Iterator[ModelsView]:
+    with shown(ModelsView()) as made:
+        yield made
+
+
+def _model(number: int = 1, **fields: Any) -> InstalledModel:
+    values: dict[str, Any] = {
+        "id": f"m{number}", "model_id": f"m{number}", "name": f"Model {number}", "quantization": "Q4", "size": 10**9,
+        "path": f"/m{number}",
+    }  # fmt: skip
+    return InstalledModel(**(values | fields))
+
+
+def test_a_long_library_is_opened_with_a_click_and_the_model_in_use_is_always_there(view: ModelsView) -> None:
+    models = [_model(number) for number in range(SHOWN + 5)]
+    view.set_installed(models, models[-1].id)
+    text = words(view)
+    assert f"Model {SHOWN + 4}" in text
+    assert f"Model {SHOWN}" not in text
+    press(view, f"Show all {SHOWN + 5}")
+    assert f"Model {SHOWN}" in words(view)
+    press(view, "Show fewer")
+    assert f"Model {SHOWN}" not in words(view)
+
+
+@pytest.mark.parametrize("size", [(844, 572), (1224, 792)])
+def test_nothing_is_clipped_nameless_or_read_as_markup(view: ModelsView, size: tuple[int, int]) -> None:
+    view.resize(*size)
+    marked = _model(name="<b>bold</b>", licence="<a href='x'>free</a>")
+    view.set_installed([marked, *(_model(number) for number in range(2, SHOWN + 4))], "m2")
+    assert "<b>bold</b>" in words(view)
+    assert clipped(view) == []
+    assert nameless(view) == []
+    assert guessing(view) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "actions"),
+    [
+        ({"bundled": True}, ["Check the file", "Show in its folder"]),
+        ({"source": "snug"}, ["Check the file", "Show in its folder", "Move to the trash"]),
+        ({"source": "ollama"}, ["Check the file", "Show in its folder", "Take off the list"]),
+        ({"condition": "gone"}, ["Take off the list"]),
+    ],
+)
+def test_what_may_be_done_with_a_model_depends_on_whose_it_is(
+    view: ModelsView, fields: dict[str, Any], actions: list[str]
+) -> None:
+    model = _model(**fields)
+    said: list[tuple[str, object]] = []
+    for name in ("verify_requested", "reveal_requested", "remove_requested"):
+        getattr(view.installed, name).connect(lambda value, name=name: said.append((name, value)))
+    menu = view.installed.menu_of(model)
+    assert [action.text() for action in menu.actions()] == actions
+    for action in menu.actions():
+        action.trigger()
+    assert [value for _, value in said] == [model] * len(actions)
+    menu.deleteLater()
+
+
+@pytest.mark.parametrize(
+    ("condition", "text"),
+    [
+        ("gone", "The file is gone: /m1"),
+        ("folder", "A folder is in its place: /m1"),
+        ("changed", "The file has changed since it was added; check it"),
+        ("truncated", "The file is cut off; download or copy it again"),
+        ("damaged", "The file is damaged; download or copy it again"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_says_why(view: ModelsView, condition: Condition, text: str) -> None:
+    view.set_installed([_model(condition=condition)], "")
+    assert text in words(view)
+    chat = next(each for each in view.installed.findChildren(Button) if each.accessibleName() == "Chat with Model 1")
+    assert not chat.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("source", "text"), [("ollama", "From Ollama"), ("lm-studio", "From LM Studio"), ("jan", "From Jan")]
+)
+def test_a_model_of_another_program_says_whose_it_is(view: ModelsView, source: Source, text: str) -> None:
+    view.set_installed([_model(source=source, licence="MIT")], "")
+    assert f"{text} · MIT" in words(view)
+
+
+def test_what_is_done_with_a_model_is_shown_in_its_row(view: ModelsView) -> None:
+    view.set_installed([_model(licence="MIT")], "")
+    view.installed.set_progress("m1", "Checking … 42 %")
+    assert "Checking … 42 %" in words(view)
+    view.installed.set_progress("m1", "")
+    assert "MIT" in words(view)
+
+
+def test_files_can_be_dropped_on_the_page(view: ModelsView) -> None:
+    dropped: list[list[str]] = []
+    view.files_dropped.connect(dropped.append)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile("/models/a.gguf"), QUrl("https://example.com/b.gguf")])
+    buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    event = QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, buttons, keys)
+    view.dropEvent(event)
+    assert dropped == [["/models/a.gguf"]]
+
+
+def test_a_long_path_in_the_menu_is_one_short_line(view: ModelsView) -> None:
+    menu = view.installed.menu_of_card(["/a/\nb\tc & d/" + "z" * 3000])
+    text = menu.actions()[-1].text()
+    assert len(text) < 150
+    assert "\t" not in text
+    assert text.endswith("zzz")
+    menu.deleteLater()
