@@ -1,5 +1,6 @@
 """Finding GGUF files below a folder, within bounds, so that no folder a person adds can keep the scan for ever."""
 
+import errno
 import os
 import stat
 import time
@@ -118,12 +119,14 @@ class Walk:
 
 
 def stamp_of(first: Path) -> FileStamp:
-    """Look at all shards of a model. Raises FileNotFoundError, IsADirectoryError and other OSErrors."""
+    """Look at all shards of a model. Raises FileNotFoundError, IsADirectoryError and other OSErrors, as for a pipe."""
     size = stamp = 0
     for shard in all_shards(first):
         status = os.stat(shard)  # noqa: PTH116 - five hundred of them in a list
-        if not stat.S_ISREG(status.st_mode):
+        if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(f"{shard} is no file")
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
         size += status.st_size
         # Of one file its time; of several each counts, and their order.
         stamp = (stamp * 31 + status.st_mtime_ns) % 2**62

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from desktop.library.errors import ModelFileChanged, ModelFileDamaged, ModelFileIsFolder, ModelFileTruncated
+from desktop.library.errors import (
+    ModelFileChanged,
+    ModelFileDamaged,
+    ModelFileGone,
+    ModelFileIsFolder,
+    ModelFileTruncated,
+)
 from desktop.library.library import Library
 from desktop.library.removal import remove_model
 from desktop.library.scan import ScanProgress, ScanReport
@@ -285,6 +291,17 @@ def test_a_file_that_is_not_what_it_was_says_so_before_a_load(library: Library, 
         assert library.entry(name) == models[name]
     library.scan(place=place)
     assert found(library)["touched"].condition == found(library)["longer"].condition == "ready"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no pipes in folders")
+def test_a_model_in_whose_place_a_pipe_is_is_gone(library: Library, place: Place, tmp_path: Path) -> None:
+    path = small_model(add(library, tmp_path / "mine") / "tiny.gguf")
+    library.scan(place=place)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ModelFileGone):
+        library.find("tiny")
+    assert remove_model(library, library.entry("tiny")).outcome == "forgotten"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="such names cannot be there")
