@@ -9,16 +9,17 @@ from PySide6.QtCore import QObject, QPoint, Qt, QUrl, Slot
 from PySide6.QtGui import QContextMenuEvent, QDesktopServices
 from PySide6.QtWidgets import QApplication, QMenu
 
+from desktop.catalog.hub import HubFile
 from desktop.engine.protocol import EngineInfo
 from desktop.services import Survey
-from desktop.settings import MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
+from desktop.settings import KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
 from desktop.ui.item_models.choices import MODEL, QUANTIZATION
 from desktop.ui.pages.models.controller import ModelsController
 from desktop.ui.pages.models.hub_row import HubRow
 from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.labels import PlainLabel
 from tests.support.catalogs import tiny_catalog
-from tests.support.hub_server import Fault, HubServer
+from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
 from tests.support.page_person import PagePerson
 from tests.support.page_values import machine
 from tests.support.tiny_hub import REPO, tiny_hub
@@ -99,7 +100,7 @@ def test_the_row_is_downloaded_and_chatted_with(page: PagePerson, hub: HubServer
     page.until("the row to know", lambda: "Chat with Tiny 1B Q8_0" in names(page), timeout=60)
     assert "on this computer" in words(page)
     press(page, "Chat with Tiny 1B Q8_0")
-    assert page.models == ["tiny-1b:Q8_0", f"{REPO}/tiny-Q8_0.gguf"]
+    page.until("the chat", lambda: page.models == ["tiny-1b:Q8_0", f"{REPO}/tiny-Q8_0.gguf"])
     assert page.services.library.resolve(page.models[1], page.services.catalog) == page.services.library.find(
         page.models[0]
     )
@@ -115,6 +116,27 @@ def test_another_context_is_judged_anew(page: PagePerson) -> None:
     before = words(page)
     page.view.pricing_changed.emit(131072, "f16")
     page.until("another figure", lambda: "Fits" in words(page) and words(page) != before, timeout=60)
+
+
+@pytest.mark.parametrize("button", ["Download Tiny 1B Q8_0", "Chat with Tiny 1B Q8_0"])
+def test_what_a_row_was_priced_for_is_what_its_model_is_loaded_with(
+    page: PagePerson, hub: HubServer, button: str
+) -> None:
+    if button.startswith("Chat"):
+        source = hub.repositories[REPO].files["tiny-Q8_0.gguf"]
+        path = page.services.library.destination(repo=REPO, file="tiny-Q8_0.gguf")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(source.path.read_bytes())
+        file = HubFile(
+            repo=REPO, file=path.name, revision=DEFAULT_COMMIT, size=source.size, sha256=source.sha256, url=""
+        )
+        page.services.library.register(path=path, model_id="tiny-1b", quantization="Q8_0", files=(file,))
+    page.view.pricing_changed.emit(2048, "q8_0")
+    search(page, "tiny")
+    page.until("the verdict", lambda: button in names(page), timeout=60)
+    press(page, button)
+    page.until("the model", lambda: page.models, timeout=60)
+    assert (page.settings.get(WANTED_CONTEXT), page.settings.get(KV_TYPE)) == (2048, "q8_0")
 
 
 def test_with_the_network_switched_off_nothing_is_asked_and_the_page_says_so(page: PagePerson, hub: HubServer) -> None:

@@ -50,6 +50,7 @@ class ModelsController:
             shell=shell,
             found=lambda: self._found,
             pricing=lambda: (self._context, self._kv),
+            keep_pricing=self._keep_pricing,
         )
         view.pricing_changed.connect(self._on_pricing_changed)
         view.rest_requested.connect(self._on_rest_requested)

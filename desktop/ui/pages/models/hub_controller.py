@@ -35,7 +35,8 @@ _TOGETHER = 120
 class HubController(QObject):
     """Newest wins: a new search, or other files, give up what was being asked.
 
-    found: the machine as it was looked at, None before that. pricing: context in tokens and KV type of the sliders.
+    found: the machine as it was looked at, None before that. pricing: context in tokens and KV type of the sliders;
+    keep_pricing: has what is loaded from now on be loaded with them.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class HubController(QObject):
         shell: Shell,
         found: Callable[[], Survey | None],
         pricing: Callable[[], tuple[int, KvCacheType]],
+        keep_pricing: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         super().__init__(view)
         self._view = view.hub
@@ -53,6 +55,7 @@ class HubController(QObject):
         self._shell = shell
         self._found = found
         self._pricing = pricing
+        self._keep_pricing = keep_pricing
         self._text = self._base = ""
         self._sort: HubSort = "trending"
         self._repos: tuple[HubRepo, ...] = ()
@@ -290,12 +293,17 @@ class HubController(QObject):
 
     def _on_choice_chosen(self, choice: Choice) -> None:
         if choice.installed:
-            # Not by an id: it may have come from the catalog, or lie in another program's folder.
-            self._shell.model_wanted.emit(f"{choice.repo}/{choice.file}")
+            self._shell.tasks.start(self._chat_with(choice), name="chat with")
         else:
             self._shell.tasks.start(self._download(choice), name="download from the Hub")
 
+    async def _chat_with(self, choice: Choice) -> None:
+        await self._keep_pricing()
+        # Not by an id: it may have come from the catalog, or lie in another program's folder.
+        self._shell.model_wanted.emit(f"{choice.repo}/{choice.file}")
+
     async def _download(self, choice: Choice) -> None:
+        await self._keep_pricing()
         try:  # a newer search may have found that the repository has changed
             listing = self._listings.get(choice.repo) or await list_files(self._services, choice.repo)
         except AppError as error:
