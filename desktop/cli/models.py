@@ -78,7 +78,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
         return await hub.run(arguments, services)
     if not arguments.no_scan:
         await _look_for_new_ones(services)
-    rows = await asyncio.to_thread(lambda: list_models(services.library.installed(), services.catalog))
+    rows = await asyncio.to_thread(lambda: as_rows(services.library.installed(), services.catalog))
     if arguments.json:
         print_json({"models": rows})
     else:
@@ -100,7 +100,7 @@ async def _look_for_new_ones(services: "Services") -> None:
         print_note(f"note: {problem.render()}")
 
 
-def list_models(installed: "tuple[InstalledModel, ...]", catalog: "Catalog") -> list[ListedModel]:
+def as_rows(installed: "tuple[InstalledModel, ...]", catalog: "Catalog") -> list[ListedModel]:
     """Return what is on this disk first, then what the catalog offers beside it, in the catalog's order."""
     rows = [_installed(model, catalog.find(model.model_id)) for model in installed]
     taken = {(row.model, row.quantization) for row in rows} | loadable_keys(installed, catalog)
