@@ -16,6 +16,7 @@ import msgspec
 from desktop.catalog.file_names import UnsafeName
 from desktop.catalog.hub import Hub, HubFile
 from desktop.catalog.hub_errors import HubFileChanged, HubUnreachable, OfflineSwitchOn
+from desktop.download.ledger import Ledger
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.model_files import ModelFiles
 from desktop.download.record import Download, DownloadRecord, kept_of
@@ -63,11 +64,7 @@ class DownloadQueue:
         self._discarding: list[Download] = []  # what came of them is being removed
         self._tasks: set[asyncio.Task[Any]] = set()
         self._record = DownloadRecord(library.database)
-        self._recording = asyncio.Lock()
-        self._is_saving = False
-        self._unsaved: set[str] = set()  # here it is newer than in its row
-        self._unwritten: set[str] = set()  # those of them that may have no row
-        self._recorded: set[str] = set()  # those that had a row when it was last looked
+        self._ledger = Ledger(self._record, self._downloads.__getitem__)
         self._closed = False
 
     async def read(self) -> None:
@@ -75,21 +72,16 @@ class DownloadQueue:
 
         Raises the errors of the database.
         """
-        async with self._recording:
-            rows = {row.id: row for row in await asyncio.to_thread(self._load)}
-        for row in rows.values():
+        rows, gone = await self._ledger.read(self._load)
+        for row in rows:
             known = self._downloads.get(row.id)
-            if row.id in self._unsaved:
-                continue
-            self._recorded.add(row.id)
             if known is None or known.progress.is_finished:
                 self._tell(row)
             elif known.progress.is_stopped:  # another process may have brought more of it
                 progress = msgspec.structs.replace(known.progress, done=row.progress.done, total=row.progress.total)
                 self._tell(msgspec.structs.replace(known, progress=progress, brought=row.brought))
         for download in self.downloads():
-            gone = download.id in self._recorded - rows.keys() - self._unsaved
-            if gone and download.progress.is_stopped:
+            if download.id in gone and download.progress.is_stopped:
                 self._tell(msgspec.structs.replace(download, progress=_halted(download, "cancelled")))
 
     def downloads(self) -> tuple[Download, ...]:
@@ -121,7 +113,7 @@ class DownloadQueue:
         if left is not None and not choice.file:
             choice = left.choice  # that knows which files are there of it
         last = max((each.position for each in self._downloads.values()), default=0)
-        self._unwritten.add(choice.id)
+        self._ledger.begin(choice.id)
         self._show(
             Download(
                 id=choice.id,
@@ -182,8 +174,7 @@ class DownloadQueue:
         while tasks := [*self._running.values(), *self._tasks]:
             await asyncio.wait(tasks)
             await asyncio.sleep(0)  # what follows from their end is begun then, and they are in the lists no more
-        if self._unsaved:
-            await self._save()
+        await self._ledger.save()
 
     def _stop(self, download_id: str, state: DownloadState, *, goes_on: bool) -> None:
         download = self._downloads[download_id]
@@ -339,11 +330,9 @@ class DownloadQueue:
     def _show(self, download: Download) -> None:
         before = self._downloads.get(download.id)
         self._tell(download)
-        if before is None or kept_of(before) != kept_of(download):
-            self._unsaved.add(download.id)
-            if not self._is_saving:
-                self._is_saving = True
-                self._in_background(self._save())
+        is_new = before is None or kept_of(before) != kept_of(download)
+        if is_new and self._ledger.note(download.id):
+            self._in_background(self._ledger.save())
 
     def _tell(self, download: Download) -> None:
         """Have it in the list, and tell everybody, whatever becomes of that there."""
@@ -353,32 +342,6 @@ class DownloadQueue:
                 listener(download)
             except Exception:  # noqa: BLE001 - a fault of whoever listens is not the download's
                 _log.exception("a listener failed at the download of %s", download.id)
-
-    async def _save(self) -> None:
-        """Write down what is new. Where that fails it goes on, because the files are what counts.
-
-        It is tried again with the next change, and at the end: the next start must not take up what was cancelled.
-        """
-        try:
-            async with self._recording:
-                while self._unsaved:
-                    await self._save_one(self._unsaved.pop())
-        except AppError as error:
-            _log.warning("the downloads could not be noted: %s", error)
-        finally:
-            self._is_saving = False
-
-    async def _save_one(self, download_id: str) -> None:
-        new = download_id in self._unwritten
-        self._unwritten.discard(download_id)  # before it is written: it may be started once more meanwhile
-        try:
-            await asyncio.to_thread(self._record.save, self._downloads[download_id], new=new)
-        except BaseException:
-            self._unsaved.add(download_id)
-            if new:
-                self._unwritten.add(download_id)
-            raise
-        self._recorded.add(download_id)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
