@@ -49,7 +49,7 @@ def read_facts(path: Path, *, file_name: str = "") -> FileFacts | None:
     """
     file_name = file_name or path.name
     try:
-        header, *_ = [read_header(shard) for shard in all_shards(path)]
+        header = read_whole_header(path)
     except NotAGguf:
         return None
     except TruncatedGguf as error:
@@ -64,6 +64,22 @@ def read_facts(path: Path, *, file_name: str = "") -> FileFacts | None:
         context=max(0, min(header.context_length, 2**53)),
         licence=line_of(header.text("general.license")),
     )
+
+
+def read_whole_header(path: Path) -> GgufHeader:
+    """Read the header of a model whose first file is `path`, with the tensors of all its files.
+
+    Raises as read_header; CorruptGguf also where a file of several is the part of another, as its own header says.
+    """
+    shards = all_shards(path)
+    headers = [read_header(shard) for shard in shards]
+    tensors = tuple(tensor for header in headers for tensor in header.tensors)
+    # Written by llama-gguf-split; llama.cpp loads nothing that differs.
+    for index, (shard, header) in enumerate(zip(shards, headers, strict=True) if len(shards) > 1 else ()):
+        for key, found in (("split.no", index), ("split.count", len(shards)), ("split.tensors.count", len(tensors))):
+            if (stated := header.metadata.get(key, found)) != found:
+                raise CorruptGguf(path=str(shard), reason=f"its {key} is {stated}, beside its other files {found}")
+    return msgspec.structs.replace(headers[0], tensors=tensors)
 
 
 def kind_of(header: GgufHeader, file_name: str) -> FileKind:

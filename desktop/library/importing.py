@@ -13,11 +13,11 @@ from typing import Literal, NamedTuple
 from desktop.catalog.file_names import check_file, printable, quantization_of
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, FileUnreadable
 from desktop.files import SPARE, explained_read, explained_write, locked, sync_folder, try_hold
-from desktop.gguf.header import GgufHeader, read_header
+from desktop.gguf.header import GgufHeader
 from desktop.gguf.shards import all_shards
 from desktop.library.content import known_sha256, pieces, sample_of, sha256_of
 from desktop.library.errors import UnnameableFile
-from desktop.library.facts import kind_of, line_of
+from desktop.library.facts import kind_of, line_of, read_whole_header
 from desktop.library.library import Library
 from desktop.library.scan import title_of
 from desktop.library.types import InstalledModel
@@ -111,7 +111,7 @@ def _first_file(path: Path) -> Path:
 
 
 def _readable_header(first: Path) -> GgufHeader:
-    header, *_ = [read_header(shard) for shard in all_shards(first)]
+    header = read_whole_header(first)
     if kind_of(header, first.name) != "model":
         raise NotAModelToChatWith(path=str(first))
     return header

@@ -10,11 +10,11 @@ from typing import Literal, NamedTuple
 from desktop.errors import QT_TRANSLATE_NOOP
 from desktop.files import explained_read
 from desktop.gguf.errors import GgufError, TruncatedGguf
-from desktop.gguf.header import read_header
 from desktop.gguf.shards import all_shards
 from desktop.library.condition import check_there
 from desktop.library.content import sha256_of
 from desktop.library.errors import ModelFileDamaged
+from desktop.library.facts import read_whole_header
 from desktop.library.library import Library
 from desktop.library.stores.huggingface import blob_sha256
 from desktop.library.types import InstalledModel
@@ -54,8 +54,7 @@ def verify_model(library: Library, model: InstalledModel, work: Work | None = No
     shards = all_shards(path)
     named = [_named(library, model, shard) for shard in shards]
     try:
-        for shard in shards:
-            read_header(shard)
+        read_whole_header(path)
         _compare(model, [(shard, sha256) for shard, sha256 in zip(shards, named, strict=True) if sha256], work)
     except (GgufError, ContentWrong) as error:
         library.judge(model, stamp, "truncated" if isinstance(error, TruncatedGguf) else "damaged")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from desktop.catalog.hub import HubFile
-from desktop.gguf.errors import TruncatedGguf
+from desktop.gguf.errors import CorruptGguf, TruncatedGguf
 from desktop.library.duplicates import find_duplicates
 from desktop.library.errors import ModelFileDamaged, ModelFileGone, ModelFileTruncated
 from desktop.library.importing import import_model
@@ -19,6 +19,7 @@ from desktop.library.stores.place import Place
 from desktop.library.types import InstalledModel
 from desktop.library.verification import ContentWrong, verify_model
 from desktop.library.work import Stopped, Work
+from tests.support.gguf_writer import Metadata, write_filled_gguf
 from tests.support.model_files import small_model, split_model
 
 
@@ -70,6 +71,40 @@ def test_without_a_checksum_the_structure_is_checked(library: Library, tmp_path:
         verify_model(library, model)
     with pytest.raises(ModelFileTruncated):
         library.find(model.id)
+
+
+def part(path: Path, number: int, count: int, tensors: int) -> None:
+    small_model(path, split__no=number, split__count=count, split__tensors__count=tensors)
+
+
+@pytest.mark.parametrize(("number", "count", "tensors"), [(0, 2, 2), (1, 3, 2), (1, 2, 5)])
+def test_a_file_of_another_model_among_the_parts_is_found(
+    library: Library, tmp_path: Path, number: int, count: int, tensors: int
+) -> None:
+    first, second = (tmp_path / f"large-Q8_0-{one:05d}-of-00002.gguf" for one in (1, 2))
+    part(first, 0, 2, 2)
+    part(second, 1, 2, 2)
+    model = import_model(library, first).model
+    assert verify_model(library, model).proof == "structure"
+    part(second, number, count, tensors)
+    with pytest.raises(CorruptGguf):
+        verify_model(library, library.entry(model.id))
+    assert library.entry(model.id).condition == "damaged"
+
+
+def test_a_split_model_may_have_no_tensors_in_its_first_file(library: Library, place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    architecture: Metadata = {
+        "general.architecture": "llama",
+        "llama.block_count": 1,
+    }  # llama-gguf-split --no-tensor-first-split
+    write_filled_gguf(folder / "large-00001-of-00002.gguf", architecture, [], [])
+    small_model(folder / "large-00002-of-00002.gguf")
+    library.found.add_folder(folder)
+    library.scan(place=place)
+    assert library.find("large-00001-of-00002").is_ready
+    assert import_model(library, folder / "large-00002-of-00002.gguf").outcome == "already_there"
 
 
 def test_the_starter_and_a_file_named_by_its_path_can_be_checked(library: Library, tmp_path: Path) -> None:
