@@ -1152,6 +1152,10 @@
         <translation>此磁盘上模型的更多操作</translation>
     </message>
     <message>
+        <source>No model is on this disk yet.</source>
+        <translation>此磁盘上还没有模型。</translation>
+    </message>
+    <message>
         <source>Check the file</source>
         <translation>检查文件</translation>
     </message>

@@ -30,6 +30,18 @@ def _model(number: int = 1, **fields: Any) -> InstalledModel:
     return InstalledModel(**(values | fields))
 
 
+def test_a_file_can_be_added_where_no_model_is_yet(view: ModelsView) -> None:
+    wanted: list[str] = []
+    view.installed.file_wanted.connect(lambda: wanted.append("file"))
+    assert not view.installed.isVisible(), "nobody has looked yet"
+    view.set_installed([], "")
+    assert "No model is on this disk yet." in words(view)
+    press(view, "Add a file …")
+    assert wanted == ["file"]
+    view.set_installed([_model()], "")
+    assert "No model is on this disk yet." not in words(view)
+
+
 def test_a_long_library_is_opened_with_a_click_and_the_model_in_use_is_always_there(view: ModelsView) -> None:
     models = [_model(number) for number in range(SHOWN + 5)]
     view.set_installed(models, models[-1].id)

@@ -92,6 +92,8 @@ class InstalledCard(Card):
         self.add_aside(self._more)
         self._models: tuple[InstalledModel, ...] = ()
         self._loaded = ""
+        self._none = PlainLabel(self.tr("No model is on this disk yet."), tone="muted")
+        self.body.addWidget(self._none)
         self.rows: GradualRows[tuple[InstalledModel, bool], InstalledRow] = GradualRows(self.body, self._make_row, self)
         self._all_shown = False
         self._all = Button(kind="link")
@@ -147,6 +149,7 @@ class InstalledCard(Card):
         few = len(self._models) <= SHOWN + 1 or self._all_shown
         shown = self._models if few else self._first()
         self.rows.show([(model, model.id == self._loaded) for model in shown])
+        self._none.setVisible(not shown)
         self._all.setVisible(len(self._models) > SHOWN + 1)
         everything = self.tr("Show all {count}").format(count=len(self._models))
         self._all.setText(self.tr("Show fewer") if self._all_shown else everything)

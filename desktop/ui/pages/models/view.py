@@ -220,7 +220,7 @@ class ModelsView(Page):
     def set_installed(self, models: Sequence[InstalledModel], loaded: str) -> None:
         """Show what is on the disk; `loaded` is the id of the model in use."""
         self.installed.set_models(models, loaded)
-        self.installed.setVisible(bool(models))
+        self.installed.show()
 
     def set_coming(self, coming: Mapping[tuple[str, str], str]) -> None:
         """Tell which files are on their way, by repository and file, and how far each is ("42 %")."""
