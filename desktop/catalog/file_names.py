@@ -1,7 +1,8 @@
 """Names that come from outside (the Hub, a catalog, a person) and must never lead out of the models folder.
 
 Refused on every system, so that a folder can be moved from one to another: `..`, absolute paths, drive letters, UNC,
-device names of Windows (with or without an extension), control characters, and names that Windows changes silently.
+device names of Windows (with or without an extension), control characters, also those that turn the direction of
+writing, and names that Windows changes silently.
 """
 
 import re
@@ -16,7 +17,8 @@ _REVISION = re.compile(r"[A-Za-z0-9][\w./-]*", re.ASCII)
 # Microsoft, "Naming Files, Paths, and Namespaces": reserved also with an extension.
 _PORTS = tuple(f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³")
 _DEVICES = frozenset(["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS])
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')
+# The last ones turn the direction of writing, so that a name is read as another.
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"\\|?*\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]')
 
 _FILE_ENDING = re.compile(r"(?:-\d{5}-of-\d{5})?\.gguf$|-\d{5}-of-\d{5}$", re.IGNORECASE)
 # The name of a quantization at the end of a file's name: model-Q4_K_M.gguf, model.IQ2_XXS.gguf, model-UD-Q4_K_XL.gguf.

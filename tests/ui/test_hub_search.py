@@ -110,6 +110,13 @@ def names(page: PagePerson) -> list[str]:
     return [each.accessibleName() for each in page.view.hub.findChildren(IconButton) if each.isVisible()]
 
 
+def test_a_repository_that_an_answer_names_twice_has_one_row(page: PagePerson, hub: HubServer) -> None:
+    hub.search.hostile = [{"id": REPO, "likes": likes} for likes in (5, 6)]
+    search(page, "tiny")
+    page.until("the row", lambda: page.view.hub.findChildren(HubRow))
+    assert len(page.view.hub.findChildren(HubRow)) == 1
+
+
 def test_another_context_is_judged_anew(page: PagePerson) -> None:
     search(page, "tiny")
     page.until("the verdict", lambda: "Fits" in words(page), timeout=60)

@@ -315,7 +315,10 @@ def test_every_model_has_a_label_that_no_other_has(server: HubServer) -> None:
     assert {model.file: model.label for model in listed(server).models} == labels
 
 
-@pytest.mark.parametrize("name", ["../x.gguf", "C:\\x.gguf", "NUL.gguf", "a//b.gguf", "/etc/x.gguf", "a\nb.gguf"])
+@pytest.mark.parametrize(
+    "name",
+    ["../x.gguf", "C:\\x.gguf", "NUL.gguf", "a//b.gguf", "/etc/x.gguf", "a\nb.gguf", "\u202efugg.gguf", "a\x9b1m.gguf"],
+)
 def test_a_file_with_a_name_that_leads_elsewhere_is_left_out(server: HubServer, name: str) -> None:
     server.add_served("ann/Tiny-1B-GGUF", name, server.repositories["ann/Tiny-1B-GGUF"].files["tiny-Q4_K_M.gguf"])
     listing = listed(server)

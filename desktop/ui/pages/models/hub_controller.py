@@ -152,9 +152,10 @@ class HubController(QObject):
         if not more:
             self._asked.clear()
         self._forget_old_listings(page.repos)
-        self._repos = (*self._repos, *page.repos) if more else page.repos
+        repos = (*self._repos, *page.repos) if more else page.repos
+        self._repos = tuple({each.repo: each for each in repos}.values())  # pages shift, and likes grow between two
         self._cursor = page.cursor
-        self._view.set_repos(tuple(dict.fromkeys(self._repos)), more=bool(page.cursor))
+        self._view.set_repos(self._repos, more=bool(page.cursor))
         self._look.request()
 
     def _forget_old_listings(self, repos: "Iterable[HubRepo]") -> None:
