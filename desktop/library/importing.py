@@ -279,14 +279,25 @@ def _made(models_folder: Path, name: str) -> Path:
 
 def _remove_if_abandoned(folder: Path) -> None:
     """Remove what a copy that was killed has left: nothing but unfinished files, and nobody holds the lock."""
+    if not _is_unfinished(folder):
+        return
     try:
-        names = [path.name for path in folder.iterdir()]
-    except OSError:  # nothing is there, or it is a file: somebody else's
+        lock = try_hold(folder / _LOCK)
+    except FileNotSaved:  # it was removed meanwhile, or may not be written: then the next name is taken
         return
-    if _LOCK not in names or not all(name == _LOCK or name.endswith(".part") for name in names):
+    if lock is None:
         return
-    lock = try_hold(folder / _LOCK)
-    if lock is not None:
+    if _is_unfinished(folder):
         _log.info("removed an unfinished copy: %s", folder)
         os.close(lock)
         shutil.rmtree(folder)
+    else:  # it was finished between the look and the lock
+        _release(folder, lock)
+
+
+def _is_unfinished(folder: Path) -> bool:
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:  # nothing is there, or it is a file: somebody else's
+        return False
+    return _LOCK in names and all(name == _LOCK or name.endswith(".part") for name in names)

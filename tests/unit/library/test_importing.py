@@ -11,6 +11,7 @@ import pytest
 
 from desktop.catalog.file_names import UnsafeName
 from desktop.errors import AppError, FileUnreadable
+from desktop.files import try_hold
 from desktop.gguf.errors import NotAGguf, TruncatedGguf
 from desktop.library import importing
 from desktop.library.importing import (
@@ -219,6 +220,24 @@ def test_what_was_replaced_and_is_imported_again_can_be_used(library: Library, t
     model, outcome = import_model(library, path)
     assert (outcome, model.condition) == ("already_there", "ready")
     assert library.find("m") == model
+
+
+def test_a_copy_that_is_finished_while_another_looks_at_it_stays(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = library.models_folder / "same"
+    part = small_model(folder / "same.gguf.part")
+    (folder / ".copying").touch()
+
+    def hold_what_is_finished_now(path: Path) -> int | None:
+        if path.parent == folder and part.exists():
+            part.rename(folder / "same.gguf")
+            path.unlink()
+        return try_hold(path)
+
+    monkeypatch.setattr(importing, "try_hold", hold_what_is_finished_now)
+    import_model(library, small_model(tmp_path / "same.gguf", fill=1), copy=True)
+    assert everything_below(library.models_folder) == ["same", "same-2", "same-2/same.gguf", "same/same.gguf"]
 
 
 def test_two_copies_at_once_take_two_folders(library: Library, tmp_path: Path) -> None:
