@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from desktop.catalog.file_names import check_file, printable, quantization_of
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull, FileUnreadable
-from desktop.files import SPARE, explained_read, explained_write, locked, sync_folder, try_hold
+from desktop.files import SPARE, FileNotSaved, explained_read, explained_write, locked, sync_folder, try_hold
 from desktop.gguf.header import GgufHeader
 from desktop.gguf.shards import all_shards
 from desktop.library.content import known_sha256, pieces, sample_of, sha256_of
