@@ -240,6 +240,24 @@ def test_a_copy_that_is_finished_while_another_looks_at_it_stays(
     assert everything_below(library.models_folder) == ["same", "same-2", "same-2/same.gguf", "same/same.gguf"]
 
 
+def test_a_copy_that_gives_up_while_another_looks_at_it_is_no_hindrance(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = library.models_folder / "same"
+    folder.mkdir(parents=True)
+    (folder / ".copying").touch()
+
+    def hold_what_is_gone_now(path: Path) -> int | None:
+        if path.parent == folder and path.exists():
+            path.unlink()
+            folder.rmdir()
+        return try_hold(path)
+
+    monkeypatch.setattr(importing, "try_hold", hold_what_is_gone_now)
+    assert import_model(library, small_model(tmp_path / "same.gguf"), copy=True).outcome == "copied"
+    assert everything_below(library.models_folder) == ["same", "same/same.gguf"]
+
+
 def test_two_copies_at_once_take_two_folders(library: Library, tmp_path: Path) -> None:
     paths = [small_model(tmp_path / str(number) / "same.gguf", fill=number) for number in range(4)]
     outcomes: list[str] = []
