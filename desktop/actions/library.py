@@ -56,6 +56,11 @@ async def list_models(services: Services) -> "tuple[InstalledModel, ...]":
     return await asyncio.to_thread(lambda: services.library.installed())  # noqa: PLW0108 - opening it blocks, too
 
 
+async def find_entry(services: Services, reference: str) -> "InstalledModel":
+    """Return what `reference` names, in whatever condition it is. Raises what Library.entry raises."""
+    return await asyncio.to_thread(lambda: services.library.entry(reference))
+
+
 async def scan_library(
     services: Services, *, on_progress: "Callable[[ScanProgress], None] | None" = None
 ) -> "ScanReport":

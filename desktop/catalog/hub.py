@@ -26,8 +26,8 @@ from desktop.catalog.hub_errors import (
     HubFileMissing,
     HubFileMissingWithoutToken,
     HubFileUnverifiable,
-    HubUnreachable,
     KeyringSilent,
+    NotTheHubsAnswer,
     OfflineSwitchOn,
     TokenNotEncrypted,
     TokenNotTold,
@@ -286,7 +286,7 @@ class Hub:
         names = {sibling.rfilename for sibling in info.siblings or ()}
         first = meant_files(repo, names, file=file, quantization=quantization)[0]
         if not COMMIT.fullmatch(info.sha or ""):
-            raise HubUnreachable(endpoint=self.endpoint, reason="it names no commit", detail=info.sha)
+            raise NotTheHubsAnswer(endpoint=self.endpoint, detail=("commit", info.sha))
         return HubModel(repo=repo, commit=info.sha or "", file=first)
 
     async def _model_info(self, repo: str, revision: str) -> "ModelInfo":
@@ -311,8 +311,10 @@ class Hub:
             raise self.refusal(error.response.status_code, error.response.headers, what=repo) from error
         except OfflineModeIsEnabled as error:
             raise OfflineSwitchOn(detail=error) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, *_NOT_THE_HUBS) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise unreachable(self.endpoint, error) from error
+        except _NOT_THE_HUBS as error:
+            raise NotTheHubsAnswer(endpoint=self.endpoint, detail=error) from error
 
     def _api(self) -> "HfApi":
         from huggingface_hub import HfApi

@@ -29,6 +29,17 @@ class HubUnreachable(AppError):
     hint = QT_TRANSLATE_NOOP("core", "Check the network connection, then try again; the settings can name a mirror.")
 
 
+class NotTheHubsAnswer(HubUnreachable):
+    """What answered is not the Hub: often the log-in page of a wireless network."""
+
+    message = QT_TRANSLATE_NOOP("core", "{endpoint} answered, but not as the Hub does.")
+    hint = QT_TRANSLATE_NOOP(
+        "core",
+        "A network may want you to log in first: open any page in a browser, then try again. "
+        "If a mirror is set, check its address in the settings.",
+    )
+
+
 class HubFault(HubUnreachable):
     """The Hub, or a mirror, answered that something is wrong with itself (5xx), or with a status nobody expects."""
 

@@ -11,10 +11,10 @@ import msgspec
 from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check_revision, quantization_of
 from desktop.catalog.hub import COMMIT, SHA256, Hub
 from desktop.catalog.hub_answers import ask_hub
-from desktop.catalog.hub_errors import HubUnreachable
+from desktop.catalog.hub_errors import NotTheHubsAnswer
 from desktop.catalog.meant_files import kind_of
 from desktop.catalog.remote_header import MOST_SHARDS
-from desktop.catalog.search import BAD_JSON, HubRepo, RepoRow, not_the_hub, repo_of
+from desktop.catalog.search import BAD_JSON, HubRepo, RepoRow, repo_of
 from desktop.gguf.shards import all_shards, parse_shard_name
 
 MOST_FILES = 5000
@@ -97,9 +97,9 @@ async def files(hub: Hub, repo: str, *, revision: str = "main") -> HubListing:
         found = _repository.decode(answer.body)
         named = repo_of(found)
     except (*BAD_JSON, UnsafeName) as error:
-        raise not_the_hub(hub, error) from error
+        raise NotTheHubsAnswer(endpoint=hub.endpoint, detail=error) from error
     if not COMMIT.fullmatch(found.sha):
-        raise HubUnreachable(endpoint=hub.endpoint, reason="it names no commit", detail=found.sha)
+        raise NotTheHubsAnswer(endpoint=hub.endpoint, detail=("commit", found.sha))
     entries = [entry for row in found.siblings[:MOST_FILES] if (entry := _read(row)) is not None]
     by_name = {entry.file: entry for entry in entries if entry.file.lower().endswith(_IMATRIX_ENDINGS)}
     kinds = {name: kind_of(name) for name in by_name}

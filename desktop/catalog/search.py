@@ -14,7 +14,7 @@ import msgspec
 from desktop.catalog.file_names import UnsafeName, check_repo, printable
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_answers import Parameters, ask_hub
-from desktop.catalog.hub_errors import HubUnreachable
+from desktop.catalog.hub_errors import NotTheHubsAnswer
 
 HubSort = Literal["trending", "downloads", "likes", "updated", "created"]
 HUB_SORTS: dict[HubSort, str] = {
@@ -43,7 +43,6 @@ Gate = Literal["", "auto", "manual"]
 """Whether files are for those only who accepted terms: at once ("auto"), or when the publisher agreed ("manual")."""
 
 BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-_NOT_THE_HUB = "its answer is not the Hub's"
 
 
 class HubRepo(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,14 +136,9 @@ async def search(
     try:
         rows = _list.decode(answer.body)
     except BAD_JSON as error:
-        raise not_the_hub(hub, error) from error
+        raise NotTheHubsAnswer(endpoint=hub.endpoint, detail=error) from error
     repos = [repo for row in rows[:limit] if (repo := _read(row)) is not None]
     return HubPage(repos=tuple(repos), cursor=answer.cursor, left_out=len(rows) - len(repos))
-
-
-def not_the_hub(hub: Hub, error: Exception) -> HubUnreachable:
-    """The error for an answer that is no JSON of the Hub's, for example a log-in page of a wireless network."""
-    return HubUnreachable(endpoint=hub.endpoint, reason=_NOT_THE_HUB, detail=error)
 
 
 def repo_of(row: RepoRow) -> HubRepo:

@@ -13,7 +13,7 @@ from desktop.errors import WrongUsage
 from desktop.sizes import gb, gib
 
 if TYPE_CHECKING:
-    from desktop.actions.hub import RepoVerdict
+    from desktop.actions.hub_verdicts import RepoVerdict
     from desktop.catalog.hub_files import HubListing
     from desktop.catalog.search import HubPage, HubRepo, HubSort
     from desktop.errors import AppError
@@ -109,7 +109,7 @@ async def _print_repos(arguments: argparse.Namespace, services: "Services") -> N
 
 async def _judged_repos(services: "Services", page: "HubPage") -> "dict[str, RepoVerdict]":
     """Those of which something fits; what could not be judged is told on stderr."""
-    from desktop.actions.hub import judge_repos
+    from desktop.actions.hub_verdicts import judge_repos
 
     found, fitting, done = await _survey(services), {}, 0
     async with aclosing(judge_repos(services, found, page.repos)) as verdicts:
@@ -137,7 +137,7 @@ async def _print_files(arguments: argparse.Namespace, services: "Services") -> N
 
 
 async def _judged_files(services: "Services", listing: "HubListing") -> "dict[str, Choice]":
-    from desktop.actions.hub import judge_files
+    from desktop.actions.hub_verdicts import judge_files
 
     found = await _survey(services)
     rows = judge_files(services, found, listing, on_failure=lambda error: _tell(listing.repo.repo, error))

@@ -1,7 +1,6 @@
 """`snug rm`: remove a model, or a folder of the library."""
 
 import argparse
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,11 +45,11 @@ def add_parser(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """Remove it, and say what became of it."""
-    from desktop.actions.library import remove_model
+    from desktop.actions.library import find_entry, remove_model
 
     result = await _remove_folder(services, arguments.model)
     if result is None:
-        model = await asyncio.to_thread(lambda: services.library.entry(arguments.model))
+        model = await find_entry(services, arguments.model)
         removed = await remove_model(services, model, permanently=arguments.permanently)
         result = Removed(id=model.id, path=model.path, outcome=removed.outcome, paths=removed.paths)
     if arguments.json:

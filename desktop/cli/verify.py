@@ -1,7 +1,6 @@
 """`snug verify`: check the files of a model."""
 
 import argparse
-import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -42,9 +41,9 @@ def add_parser(verbs: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
 async def run(arguments: argparse.Namespace, services: "Services") -> int:
     """Check it; a model that is not right is an error, with exit code 1."""
-    from desktop.actions.library import verify_model
+    from desktop.actions.library import find_entry, verify_model
 
-    model = await asyncio.to_thread(lambda: services.library.entry(arguments.model))
+    model = await find_entry(services, arguments.model)
     with ByteProgress("Reading") as progress:
         checked = await verify_model(services, model, on_progress=progress)
     if arguments.json:

@@ -1,7 +1,8 @@
 """The downloads, some at once and the others in their order: plain states, and a row each that a restart finds.
 
 Used from one event loop. Nothing is read from the disk before `read`, and nothing of an earlier run begins by itself:
-the window goes on with what is `interrupted`.
+the window goes on with what is `interrupted`. To stop is to pause or to cancel; on the page they are called Stop and
+Remove.
 """
 
 import asyncio

@@ -2241,6 +2241,14 @@ Log: {log}</source>
         <translation>请检查名称。如果是私有仓库，请在设置或 HF_TOKEN 中提供令牌。</translation>
     </message>
     <message>
+        <source>{endpoint} answered, but not as the Hub does.</source>
+        <translation>{endpoint} 有应答，但不是 Hub 的应答。</translation>
+    </message>
+    <message>
+        <source>A network may want you to log in first: open any page in a browser, then try again. If a mirror is set, check its address in the settings.</source>
+        <translation>网络可能要求先登录：请在浏览器中打开任意网页，然后重试。如果设置了镜像，请检查设置中的地址。</translation>
+    </message>
+    <message>
         <source>{endpoint} answered with an error (HTTP {status}).</source>
         <translation>{endpoint} 返回了错误（HTTP {status}）。</translation>
     </message>

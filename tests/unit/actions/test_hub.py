@@ -9,15 +9,8 @@ import pytest
 import pytest_asyncio
 
 from desktop.actions.fit import fit_model
-from desktop.actions.hub import (
-    TRIED_OF_A_REPOSITORY,
-    RepoVerdict,
-    hub_file_choice,
-    judge_files,
-    judge_repos,
-    list_files,
-    search_hub,
-)
+from desktop.actions.hub import hub_file_choice, list_files, search_hub
+from desktop.actions.hub_verdicts import TRIED_OF_A_REPOSITORY, RepoVerdict, judge_files, judge_repos
 from desktop.actions.models import choice_in_catalog
 from desktop.catalog.hub_errors import HubFileMissing
 from desktop.catalog.hub_files import HubListing

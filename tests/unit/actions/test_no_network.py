@@ -14,7 +14,8 @@ import pytest
 import pytest_asyncio
 
 from desktop.actions.fit import subject_of
-from desktop.actions.hub import hub_file_choice, judge_files, judge_repos, list_files, search_hub
+from desktop.actions.hub import hub_file_choice, list_files, search_hub
+from desktop.actions.hub_verdicts import judge_files, judge_repos
 from desktop.catalog.hub import HubFile
 from desktop.catalog.hub_errors import OfflineSwitchOn
 from desktop.catalog.hub_files import HubListing

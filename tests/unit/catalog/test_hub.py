@@ -28,6 +28,7 @@ from desktop.catalog.hub_errors import (
     HubFileUnverifiable,
     HubQuantizationMissing,
     HubUnreachable,
+    NotTheHubsAnswer,
     OfflineSwitchOn,
     explain_status,
     retry_after,
@@ -185,7 +186,7 @@ def test_a_file_without_a_sha256_is_refused(server: HubServer, tmp_path: Path) -
         (Fault("status", status=429, seconds=7), HubBusy),
         (Fault("status", status=403), HubAccessDenied),
         (Fault("status", status=500), HubFault),
-        (Fault("page"), HubUnreachable),
+        (Fault("page"), NotTheHubsAnswer),
     ],
 )
 def test_an_odd_answer_of_the_hub_is_explained(server: HubServer, fault: Fault, error: type[AppError]) -> None:

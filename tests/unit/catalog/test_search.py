@@ -18,6 +18,7 @@ from desktop.catalog.hub_errors import (
     HubBusy,
     HubFileMissing,
     HubUnreachable,
+    NotTheHubsAnswer,
     OfflineSwitchOn,
 )
 from desktop.catalog.hub_files import HubListing, files
@@ -201,7 +202,8 @@ def test_an_answer_that_is_not_the_hubs_is_explained(server: HubServer, body: by
     server.search.body = body
     with pytest.raises(HubUnreachable) as raised:
         found(server)
-    assert raised.value.arguments["reason"] == "its answer is not the Hub's"
+    assert type(raised.value) is NotTheHubsAnswer
+    assert "log in" in raised.value.explain().hint
 
 
 def test_no_more_rows_are_taken_than_were_asked_for(server: HubServer) -> None:

@@ -10,7 +10,8 @@ import msgspec
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 
-from desktop.actions.hub import RepoVerdict, judge_files, judge_repos, list_files, search_hub
+from desktop.actions.hub import list_files, search_hub
+from desktop.actions.hub_verdicts import RepoVerdict, judge_files, judge_repos
 from desktop.catalog.hub_errors import HubFileMissing, OfflineSwitchOn
 from desktop.errors import AppError
 from desktop.fit.types import Choice
