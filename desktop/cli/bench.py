@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from desktop.cli.output import is_terminal, print_json, print_note, print_table, print_text
+from desktop.cli.output import is_terminal, print_json, print_note, print_table, print_text, write_stderr
 from desktop.cli.recommend import check_context
 from desktop.errors import WrongUsage
 from desktop.sizes import gib
@@ -78,7 +78,7 @@ class _Stages:
     """
 
     def __init__(self) -> None:
-        self._stream, self._person = sys.stderr, is_terminal(sys.stderr)
+        self._person = is_terminal(sys.stderr)
         self._last = ""
 
     def __enter__(self) -> Self:
@@ -86,8 +86,7 @@ class _Stages:
 
     def __exit__(self, *_exception: object) -> None:
         if self._person and self._last:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+            write_stderr("\r\x1b[K")
 
     def tell(self, stage: str, fraction: float) -> None:
         """Say how far it is."""
@@ -95,8 +94,7 @@ class _Stages:
         text = f"{words} {fraction:.0%}" if self._person else words
         if text != self._last:
             self._last = text
-            self._stream.write(f"\r{text}\x1b[K" if self._person else f"{text}\n")
-            self._stream.flush()
+            write_stderr(f"\r{text}\x1b[K" if self._person else f"{text}\n")
 
 
 def _parse_depths(text: str | None) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from desktop.cli.output import is_terminal, print_error, print_json, print_note
+from desktop.cli.output import is_terminal, print_error, print_json, print_note, write_stderr
 from desktop.cli.recommend import check_context
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase, WrongUsage
 
@@ -165,13 +165,11 @@ class _Progress:
     def show(self, fraction: float) -> None:
         """Show how far it came, 0 to 1."""
         if self._visible:
-            sys.stderr.write(f"\r{self._title} {fraction:.0%} ")
-            sys.stderr.flush()
+            write_stderr(f"\r{self._title} {fraction:.0%} ")
 
     def __exit__(self, *_: object) -> None:
         if self._visible:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            write_stderr("\r\x1b[K")
 
 
 class _Chat:
@@ -236,8 +234,7 @@ class _Chat:
 
     def _think(self, text: str) -> None:
         if self._person:
-            sys.stderr.write(text.translate(_NO_CONTROLS))
-            sys.stderr.flush()
+            write_stderr(text.translate(_NO_CONTROLS))
 
     def _tell(self, done: "Done") -> None:
         if done.finish_reason == "context_full":

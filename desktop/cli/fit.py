@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from desktop.cli.output import is_terminal, print_json, print_table, print_text
+from desktop.cli.output import is_terminal, print_json, print_table, print_text, write_stderr
 from desktop.cli.recommend import check_context, parse_size
 from desktop.errors import WrongUsage
 from desktop.sizes import gb, gib
@@ -122,8 +122,7 @@ class _Progress:
 
     def _write(self, text: str) -> None:
         self._text = text
-        sys.stderr.write(f"\r\x1b[K{text}")
-        sys.stderr.flush()
+        write_stderr(f"\r\x1b[K{text}")
 
 
 def _source(subject: "FitSubject") -> dict[str, str]:

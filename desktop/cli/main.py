@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from desktop import __version__
 from desktop.cli import bench, chat, doctor, fit, import_, models, probe, pull, recommend, rm, verify
-from desktop.cli.output import close_stdout_quietly, print_error, print_note, replace_closed_streams
+from desktop.cli.output import close_quietly, print_error, print_note, replace_closed_streams
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.paths import user_paths
 
@@ -48,7 +48,7 @@ def _outcome(parsed: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        close_stdout_quietly()
+        close_quietly(sys.stdout)
         return 0
     except AppError as error:
         print_error(error)
@@ -69,9 +69,9 @@ def _all_written(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        close_stdout_quietly()
+        close_quietly(sys.stdout)
     except OSError as error:
-        close_stdout_quietly()
+        close_quietly(sys.stdout)
         if code == 0:  # else something was explained, often just this
             print_error(SystemRefused(reason=str(error), detail=error))
         return code or 1

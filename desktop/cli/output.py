@@ -35,8 +35,16 @@ def print_error(error: AppError) -> None:
 
 def print_note(text: str) -> None:
     """Print a line for people, on stderr."""
-    sys.stderr.write(visible(text) + "\n")
-    sys.stderr.flush()
+    write_stderr(visible(text) + "\n")
+
+
+def write_stderr(text: str) -> None:
+    """Write to stderr at once. Where nobody reads it any more, it goes nowhere, and the work goes on."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        close_quietly(sys.stderr)
 
 
 def print_text(text: str = "") -> None:
@@ -73,9 +81,9 @@ def replace_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end
 
 
-def close_stdout_quietly() -> None:
+def close_quietly(stream: TextIO) -> None:
     """After the reader of a pipe went away: keep the interpreter's own flush at exit from failing on it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def is_terminal(stream: TextIO | None) -> bool:

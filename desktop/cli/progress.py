@@ -4,7 +4,7 @@ import sys
 from types import TracebackType
 from typing import Self
 
-from desktop.cli.output import is_terminal
+from desktop.cli.output import is_terminal, write_stderr
 from desktop.sizes import gb
 
 
@@ -22,13 +22,11 @@ class ByteProgress:
         """Show it; bytes."""
         if is_terminal(sys.stderr):
             share = 100 * done // max(total, 1)
-            sys.stderr.write(f"\r{self._doing}: {share} % of {gb(total)}\x1b[K")
-            sys.stderr.flush()
+            write_stderr(f"\r{self._doing}: {share} % of {gb(total)}\x1b[K")
             self._shown = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            write_stderr("\r\x1b[K")

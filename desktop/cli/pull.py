@@ -1,7 +1,6 @@
 """`snug pull MODEL`: download a model, go on with one that was interrupted, verify it."""
 
 import argparse
-import contextlib
 import shutil
 import sys
 from types import TracebackType
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from desktop.cli.output import is_terminal, print_json, print_text, visible
+from desktop.cli.output import is_terminal, print_json, print_text, visible, write_stderr
 from desktop.sizes import gb
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class _Progress:
     """Tells on stderr how far it is: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self) -> None:
-        self._stream, self._person = sys.stderr, is_terminal(sys.stderr)
+        self._person = is_terminal(sys.stderr)
         self._has_bar = False
         self._last: tuple[str, int] | None = None
 
@@ -104,7 +103,7 @@ class _Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._has_bar:
-            self._write("\r\x1b[K")
+            write_stderr("\r\x1b[K")
 
     def __call__(self, download: "Download") -> None:
         progress = download.progress
@@ -113,17 +112,11 @@ class _Progress:
         percent = 100 * progress.done // progress.total if progress.total else 0
         if self._person:
             width = shutil.get_terminal_size().columns - 1
-            self._write(f"\r{visible(bar(progress))[:width]}\x1b[K")
+            write_stderr(f"\r{visible(bar(progress))[:width]}\x1b[K")
             self._has_bar = True
         elif (key := (_words(progress), percent // _STEP)) != self._last:
             self._last = key
-            self._write(visible(line(progress)) + "\n")
-
-    def _write(self, text: str) -> None:
-        """Where nobody reads any more, it is shown to nobody: the download goes on."""
-        with contextlib.suppress(OSError):
-            self._stream.write(text)
-            self._stream.flush()
+            write_stderr(visible(line(progress)) + "\n")
 
 
 def bar(progress: "DownloadProgress") -> str:

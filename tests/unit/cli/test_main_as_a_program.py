@@ -17,9 +17,8 @@ pytestmark = [
 def _start(root: Path, *words: str, **streams: Any) -> "subprocess.Popen[bytes]":
     # With PYTHONUNBUFFERED nothing would be left to write at the end, which is what this is about.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "desktop", *words], cwd=root, env=environment, stderr=subprocess.PIPE, **streams
-    )
+    streams = {"stderr": subprocess.PIPE, **streams}
+    return subprocess.Popen([sys.executable, "-m", "desktop", *words], cwd=root, env=environment, **streams)
 
 
 VERBS = pytest.mark.parametrize("words", [["--help"], ["models"], ["probe", "--json"]], ids=" ".join)
@@ -34,6 +33,15 @@ def test_a_reader_that_left_before_the_first_word_is_no_error(project_root: Path
     _, errors = child.communicate(timeout=120)
     assert b"ignored" not in errors
     assert child.returncode == 0
+
+
+def test_where_nobody_reads_the_error_its_code_stays(project_root: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    child = _start(project_root, "verify", "nobody-has-this", stdout=subprocess.PIPE, stderr=writing)
+    os.close(writing)
+    out, _ = child.communicate(timeout=120)
+    assert (child.returncode, out) == (1, b"")
 
 
 @VERBS

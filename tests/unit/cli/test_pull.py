@@ -34,11 +34,12 @@ def server(source: Path) -> Iterator[HubServer]:
         yield hub
 
 
-def start(root: Path, server: HubServer, *words: str) -> "subprocess.Popen[str]":
+def start(root: Path, server: HubServer, *words: str, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
     environment = dict(os.environ, HF_ENDPOINT=server.endpoint, NO_PROXY="127.0.0.1")
+    environment.pop("PYTHONUNBUFFERED", None)  # as people have it
     return subprocess.Popen(
         [sys.executable, "-m", "desktop", "pull", *words],
-        cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=root, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True,
     )  # fmt: skip
 
 
@@ -135,10 +136,11 @@ def test_what_is_not_there_and_what_is_damaged_are_explained(project_root: Path,
 def test_when_nobody_reads_how_far_it_is_it_comes_all_the_same(
     project_root: Path, server: HubServer, source: Path, snug_home: Path
 ) -> None:
-    child = start(project_root, server, f"{REPO}:Q4_K_M", "--json")
+    reading, writing = os.pipe()
+    os.close(reading)
+    child = start(project_root, server, f"{REPO}:Q4_K_M", "--json", stderr=writing)
+    os.close(writing)
     assert child.stdout is not None
-    assert child.stderr is not None
-    child.stderr.close()
     with child.stdout:
         answer = json.loads(child.stdout.read())
     assert child.wait(60) == 0
