@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +19,26 @@ _THREADS = 6
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Looks names up in threads for which the program does not wait at its end: a name server may never answer."""
+    """Looks names up in threads for which the program does not wait at its end: a name server may never answer.
+
+    It remembers its connections, for one that came about just when its work was cancelled is closed by nobody else.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connections: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
+
+    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+        """As the base class does."""
+        transport, protocol = await super().create_connection(*arguments, **options)
+        self._connections.add(transport)
+        return transport, protocol
+
+    async def close_connections(self) -> None:
+        """Close those that are still open."""
+        for transport in self._connections:
+            transport.close()
+        await asyncio.sleep(0)  # so that they end before the loop does
 
     async def getaddrinfo(
         self,
@@ -69,6 +89,7 @@ def _run(loop: _Loop, task: "asyncio.Task[Any]") -> None:
     try:
         loop.run_until_complete(asyncio.wait([task]))
         loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.close_connections())
     finally:
         executor.shutdown(wait=False)
         loop.close()
