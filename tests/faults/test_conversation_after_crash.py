@@ -17,16 +17,18 @@ from desktop.chat.store import ChatStore
 from desktop.engine.client import EngineClient
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import PromptProgress, Sampling, TextDelta
-from tests.support.engine_replies import GREEDY, loaded_client, reply_of, user
+from tests.support.engine_replies import loaded_client, reply_of, user
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
-QUESTION = "What is the capital of France? Answer in three sentences."
+QUESTION = "Write a long story about a lighthouse."
+LONG = Sampling(temperature=0.0, max_length=300)
+"""Some seconds of a reply: it is still coming when the engine is killed, however slow this process is."""
 
 
 async def _send_and_kill(session: ChatSession, engine: EngineClient, after: int) -> None:
     """Ask, and kill the engine when `after` pieces of text came."""
     seen = 0
-    async with aclosing(session.send(text=QUESTION, sampling=GREEDY)) as events:
+    async with aclosing(session.send(text=QUESTION, sampling=LONG)) as events:
         async for event in events:
             seen += isinstance(event, TextDelta)
             if seen == after and isinstance(event, TextDelta):
@@ -45,7 +47,7 @@ async def test_a_reply_that_was_cut_by_a_crash_goes_on_where_it_was(starter_mode
         cut = store.messages(conversation.id)[-1]
         assert cut.state == MessageState.INTERRUPTED
         assert cut.text
-        async for _event in session.continue_reply(message_id=cut.id, sampling=GREEDY):
+        async for _event in session.continue_reply(message_id=cut.id, sampling=LONG):
             pass
         whole = store.messages(conversation.id)[-1]
     store.close()
