@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from desktop.catalog.hub_errors import HubBusy, HubUnreachable
+from desktop.catalog.hub_errors import HubAccessDenied, HubBusy, HubUnreachable
 from desktop.catalog.search import HubRepo
 from desktop.fit.types import Choice
 from desktop.library.types import InstalledModel, Source
@@ -17,7 +17,7 @@ _PUBLISHERS = ("example-lab", "quantizers-of-the-world", "someone")
 
 
 def hub_results(view: ModelsView) -> None:
-    """A search of which most rows have their verdict; one is of the catalog too, and on this computer."""
+    """A search of which most rows have their verdict; one is on this computer, one on its way, one is not to be had."""
     show_models(view, TWO_CARDS)
     choices = _choices()
     repos = [_repo(index, choice) for index, choice in enumerate(choices)]
@@ -29,7 +29,9 @@ def hub_results(view: ModelsView) -> None:
         if index != 1:
             judged = msgspec.structs.replace(judged, model_id=repo.repo, model_name=repo.name)
         view.hub.set_verdict(repo.repo, judged)
-    view.hub.set_verdict(repos[5].repo, None, "Its files need your agreement first")
+    refused = HubAccessDenied(what=repos[5].repo, page=f"https://huggingface.co/{repos[5].repo}")
+    view.hub.set_verdict(repos[5].repo, None, *explain(refused))
+    view.set_coming({(choices[2].repo, choices[2].file): "42 %"})
     scroll_to(view, view.hub)
 
 
