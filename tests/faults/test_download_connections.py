@@ -98,7 +98,7 @@ def test_a_connection_that_hangs_does_not_hold_the_rest(server: HubServer, sourc
 def test_an_address_that_expires_in_the_middle_is_asked_for_anew(
     server: HubServer, source: Path, destination: Path
 ) -> None:
-    server.faults.extend([GOOD] * 6 + [Fault("status", status=403)])
+    server.uses_of_an_address = 1
     seen: list[DownloadProgress] = []
     fetch_now(server, destination, options=MANY, seen=seen)
     assert destination.read_bytes() == source.read_bytes()

@@ -38,7 +38,7 @@ class HubServer:
     """See the module. `bytes_per_second` limits each connection to the CDN; `hub_faults` are for API and /resolve/.
 
     ranges: whether the CDN answers them. send_buffer: bytes that the system may hold for a connection to the CDN: with
-    few of them, what was handed out is nearly what went over the line.
+    few of them, what was handed out is nearly what went over the line. uses_of_an_address: then a signed one expires.
     """
 
     def __init__(self) -> None:
@@ -51,6 +51,7 @@ class HubServer:
         self.ranges = True
         self.search = SearchDesk()
         self.send_buffer: int | None = None
+        self.uses_of_an_address: int | None = None
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._answering = 0
@@ -255,7 +256,7 @@ class _HubHandler(_Handler):
         elif found.gated_token and self.recorded.authorization != f"Bearer {found.gated_token}":
             self.refuse(403 if self.recorded.authorization else 401, "GatedRepo")
         else:
-            signed = f"{self.hub.cdn}/{repo}/{quote(name)}?Signature=abc"
+            signed = f"{self.hub.cdn}/{repo}/{quote(name)}?Signature={id(self.recorded):x}"  # no other request's
             self.answer(
                 302, b"Found", Location=signed, X_Repo_Commit=found.commit, X_Linked_Size=str(file.size),
                 X_Linked_Etag=f'"{file.sha256}"', ETag=f'"{file.sha256}"', Accept_Ranges="bytes",
@@ -288,8 +289,9 @@ class _CdnHandler(_Handler):
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         repository = self.hub.repositories.get("/".join(parts[:2]))
         file = repository.files.get("/".join(parts[2:])) if repository else None
-        if file is None:
-            self.answer(404)
+        most = self.hub.uses_of_an_address
+        if file is None or (most is not None and [each.path for each in self.hub.of("cdn")].count(self.path) > most):
+            self.answer(404 if file is None else 403)
             return
         self.recorded.fault = fault = self.hub.next_fault(self.hub.faults)
         if fault is not None and fault.kind == "status":
