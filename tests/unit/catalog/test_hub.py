@@ -36,18 +36,12 @@ from desktop.catalog.hub_errors import (
 from desktop.errors import AppError
 from desktop.paths import catalog_file
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
-from tests.support.hubs import hub_at
-
-REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
-NOTHING: dict[str, str] = {}
+from tests.support.hubs import FILE, NOTHING, REPO, hub_at, one_file_served
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[HubServer]:
-    source = tmp_path / "source.gguf"
-    source.write_bytes(b"GGUF" + bytes(5000))
-    with HubServer() as hub:
-        hub.add(REPO, FILE, source)
+    with one_file_served(tmp_path) as hub:
         yield hub
 
 
