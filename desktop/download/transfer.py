@@ -60,16 +60,12 @@ async def download(
     here = asyncio.get_running_loop()
     options = options or TransferOptions()
 
-    def report(progress: DownloadProgress) -> None:
+    def tell(listener: Callable[..., None], *what: DownloadProgress) -> None:
         with contextlib.suppress(RuntimeError):  # the caller's loop has ended: nobody listens
-            here.call_soon_threadsafe(on_progress, progress)
+            here.call_soon_threadsafe(listener, *what)
 
-    def brought() -> None:
-        if on_brought is not None:
-            with contextlib.suppress(RuntimeError):
-                here.call_soon_threadsafe(on_brought)
-
-    reporter = Reporter(file.size, report, options.progress_interval)
+    brought = partial(tell, on_brought or (lambda: None))
+    reporter = Reporter(file.size, partial(tell, on_progress), options.progress_interval)
     transfer = _Transfer(file, destination, hub, reporter, brought, options, limiter or BandwidthLimiter())
     await in_own_loop(transfer.run, name=f"download {destination.name}")
     return destination

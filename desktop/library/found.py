@@ -129,8 +129,9 @@ class FoundFiles:
 
     def promise(self, shards: dict[str, str]) -> None:
         """Remember the SHA-256 that a publisher names of files of a split model after its first, by their paths."""
-        for path, sha256 in shards.items():
-            self._database.execute("INSERT OR REPLACE INTO shards VALUES (?, ?)", (path, sha256))
+        with self._database.transaction():
+            for path, sha256 in shards.items():
+                self._database.execute("INSERT OR REPLACE INTO shards VALUES (?, ?)", (path, sha256))
 
     def promised(self, path: str) -> str:
         """Return what `promise` was told of a shard, "" for nothing."""

@@ -165,7 +165,7 @@ class ChoicesView(DataTable):
         self.clicked.connect(self._on_clicked)
         for changed in (self.filter.rowsInserted, self.filter.rowsRemoved, self.filter.modelReset):
             changed.connect(self._fit)
-        self.filter.dataChanged.connect(self._fit_columns)
+        self.filter.dataChanged.connect(self._on_data_changed)
         self.selectionModel().currentRowChanged.connect(self._on_row_changed)
 
     def _set_up_header(self) -> None:
@@ -272,6 +272,10 @@ class ChoicesView(DataTable):
             else:
                 self._widths[key] = self.fontMetrics().horizontalAdvance(text)
         return self._widths[key]
+
+    def _on_data_changed(self, first: QModelIndex) -> None:
+        if first.column() != ACTION:  # whose width is fixed: a download that goes on moves nothing
+            self._fit_columns()
 
     def _on_row_changed(self, current: QModelIndex) -> None:
         if current.isValid():
