@@ -16,6 +16,7 @@ from desktop.engine.client import EngineClient
 from desktop.engine.failure import BadGrammar, BadRequest, ContextFull, QueueFull
 from desktop.engine.protocol import Done, LogitBias, LoraAdapter, PromptProgress, Queued, Sampling, TextDelta
 from desktop.errors import AppError
+from desktop.runtime.batching.request_queue import LIMIT
 from tests.support.bare_engine import Bare, bare_engine
 from tests.support.engine_talk import NO_CACHE, Said, check_reply, exact_plan, greedy, listen, say
 from tests.support.models.adapters import write_lora
@@ -138,15 +139,16 @@ async def test_who_waits_behind_others_can_be_cancelled_at_once(client: EngineCl
 
 
 async def test_more_than_can_wait_are_refused_at_once(client: EngineClient) -> None:
-    long = [asyncio.create_task(say(client, f"{n} and", greedy(110))) for n in range(8)]
-    await asyncio.sleep(0)
-    many = [asyncio.create_task(say(client, "x", greedy(1))) for n in range(1030)]
-    done, _ = await asyncio.wait(many, return_when=asyncio.FIRST_EXCEPTION, timeout=30)
-    assert any(isinstance(task.exception(), QueueFull) for task in done)
+    # long and by far more than can wait: a fast engine must not have ended enough of them before the last one comes
+    many = [asyncio.create_task(say(client, f"{n} and", greedy(110))) for n in range(LIMIT + 500)]
+    done, waiting = await asyncio.wait(many, return_when=asyncio.FIRST_EXCEPTION, timeout=30)
+    refused = [task for task in done if task.exception() is not None]
+    assert refused
+    assert all(isinstance(task.exception(), QueueFull) for task in refused)
+    assert len(waiting) > LIMIT / 2
     for task in many:
         task.cancel()
     await asyncio.gather(*many, return_exceptions=True)
-    await asyncio.gather(*long)
     await nothing_is_left(client)
 
 
