@@ -829,6 +829,13 @@
         <translation>其中没有可以判断的文件</translation>
     </message>
     <message>
+        <source>No browser could be opened. The page is {address}</source>
+        <translation>无法打开浏览器。该页面的地址是 {address}</translation>
+    </message>
+</context>
+<context>
+    <name>HubFilesController</name>
+    <message>
         <source>It has no model files (GGUF).</source>
         <translation>其中没有模型文件（GGUF）。</translation>
     </message>
@@ -841,16 +848,12 @@
         <translation>已检查 {done} / {count} 个文件…</translation>
     </message>
     <message>
-        <source>{count} files could not be checked.</source>
-        <translation>有 {count} 个文件无法检查。</translation>
-    </message>
-    <message>
         <source>One file could not be checked.</source>
         <translation>有一个文件无法检查。</translation>
     </message>
     <message>
-        <source>No browser could be opened. The page is {address}</source>
-        <translation>无法打开浏览器。该页面的地址是 {address}</translation>
+        <source>{count} files could not be checked.</source>
+        <translation>有 {count} 个文件无法检查。</translation>
     </message>
 </context>
 <context>

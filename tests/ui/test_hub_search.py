@@ -287,7 +287,7 @@ def test_a_repository_that_changed_is_listed_anew_by_the_next_search(page: PageP
 def test_a_row_whose_repository_was_forgotten_meanwhile_is_listed_again_and_downloaded(page: PagePerson) -> None:
     search(page, "tiny")
     page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
-    cast("ModelsController", page.controller)._hub._listings.clear()
+    cast("ModelsController", page.controller)._hub._listings.known.clear()
     press(page, "Download Tiny 1B Q8_0")
     page.until("the download", lambda: page.models == ["tiny-1b:Q8_0"], timeout=60)
 
@@ -296,7 +296,7 @@ def test_a_row_whose_repository_was_forgotten_meanwhile_is_listed_again_and_down
 def test_a_row_whose_file_is_gone_says_so(page: PagePerson, hub: HubServer) -> None:
     search(page, "tiny")
     page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
-    cast("ModelsController", page.controller)._hub._listings.clear()
+    cast("ModelsController", page.controller)._hub._listings.known.clear()
     del hub.repositories[REPO].files["tiny-Q8_0.gguf"]
     press(page, "Download Tiny 1B Q8_0")
     page.until("the words", lambda: any("does not have" in wish.text for wish in page.notices))

@@ -1,40 +1,37 @@
 """Searches the Hub, and has the engine judge what is on the screen before anything is downloaded."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 
-from desktop.actions.hub import list_files, search_hub
-from desktop.actions.hub_verdicts import RepoVerdict, judge_files, judge_repos
-from desktop.catalog.hub_errors import HubFileMissing, OfflineSwitchOn
+from desktop.actions.hub import search_hub
+from desktop.actions.hub_verdicts import RepoVerdict, judge_repos
+from desktop.catalog.hub_errors import HubFileMissing
 from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.services import Services, Survey
 from desktop.settings import KvCacheType
-from desktop.ui.bridge import Coalescer, explain, sentences
+from desktop.ui.bridge import Coalescer, explain
+from desktop.ui.pages.models.hub_files_controller import HubFilesController
+from desktop.ui.pages.models.hub_listings import HubListings
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import NoticeWish, Shell
 
 if TYPE_CHECKING:
-    from desktop.catalog.hub_files import HubListing
     from desktop.catalog.search import HubRepo, HubSort
 
 _REST = 250
 """Milliseconds without scrolling after which rows that came into sight are judged."""
 _HURRY = 0.25
 """Seconds that a search waits when it took the place of one that had no answer yet: who holds Enter asks once."""
-_TOGETHER = 120
-"""Milliseconds in which verdicts on files are shown together."""
 
 
 class HubController(QObject):
-    """Newest wins: a new search, or other files, give up what was being asked.
+    """Newest wins: a new search, or the files of a repository, give up what was being asked.
 
     found: the machine as it was looked at, None before that. pricing: context in tokens and KV type of the sliders;
     keep_pricing: has what is loaded from now on be loaded with them.
@@ -65,17 +62,15 @@ class HubController(QObject):
         self._asked: set[str] = set()
         self._waiting: set[str] = set()
         """Those among the asked whose verdict is not there yet."""
-        self._listings: dict[str, HubListing] = {}
-        self._opened: HubRepo | None = None
-        self._files: dict[str, Choice] = {}
-        self._failures: Sequence[AppError] | None = None
-        """What kept files of the opened repository from being judged, None while they are."""
+        self._listings = HubListings(services)
+        self._files = HubFilesController(
+            view=view.hub, services=services, shell=shell, listings=self._listings, found=found, pricing=pricing
+        )
         self._working: asyncio.Task[None] | None = None
         self._is_hurried = False
         self._judging: asyncio.Task[None] | None = None
         self._look = Coalescer(self._judge_in_sight, view, milliseconds=_REST)
         self._again = Coalescer(self._price_again, view, milliseconds=_REST)
-        self._show = Coalescer(self._show_files, view, milliseconds=_TOGETHER)
         self._connect(view)
 
     def _connect(self, view: ModelsView) -> None:
@@ -91,7 +86,7 @@ class HubController(QObject):
         self._view.choice_chosen.connect(self._on_choice_chosen)
         self._view.fitting_chosen.connect(self._look.request)
         self._view.rows.added.connect(self._look.request)
-        self._view.closed.connect(self._stop)
+        self._view.closed.connect(self._on_closed)
 
     def search(self, text: str) -> None:
         """Search for `text`; "" is what the Hub puts first."""
@@ -99,7 +94,7 @@ class HubController(QObject):
 
     def _begin(self, text: str, base_model: str) -> None:
         self._text, self._base = text, base_model
-        self._opened = None
+        self._files.close()
         self._view.set_searched(text, base_model=base_model)
         self._start(self._search(more=False))
 
@@ -112,8 +107,8 @@ class HubController(QObject):
         if self._view.isHidden():
             return  # closed: nothing is asked for what nobody sees
         self._asked.clear()
-        if self._opened is not None:
-            self._start(self._list_files(self._opened))
+        if self._files.opened is not None:
+            self._files.price_again()
         else:
             self._stop_judging()
             self._look.request()
@@ -122,6 +117,10 @@ class HubController(QObject):
         self._is_hurried = self._working is not None and not self._working.done()
         self._stop()
         self._working = self._shell.tasks.start(work, name="search of the Hub")
+
+    def _on_closed(self) -> None:
+        self._stop()
+        self._files.stop()
 
     def _stop(self) -> None:
         self._stop_judging()
@@ -152,26 +151,19 @@ class HubController(QObject):
             return
         if not more:
             self._asked.clear()
-        self._forget_old_listings(page.repos)
+        self._listings.forget_changed(page.repos)
         repos = (*self._repos, *page.repos) if more else page.repos
         self._repos = tuple({each.repo: each for each in repos}.values())  # pages shift, and likes grow between two
         self._cursor = page.cursor
         self._view.set_repos(self._repos, more=bool(page.cursor))
         self._look.request()
 
-    def _forget_old_listings(self, repos: "Iterable[HubRepo]") -> None:
-        """A repository that changed may have lost the commit that was listed before."""
-        for repo in repos:
-            known = self._listings.get(repo.repo)
-            if known is not None and known.repo.updated != repo.updated:
-                del self._listings[repo.repo]
-
     def _judge_in_sight(self) -> None:
         """Have the rows judged that are on the screen; those that come into sight meanwhile are judged after them."""
         found = self._found()
         busy = self._judging is not None and not self._judging.done()
         repos = [repo for repo in self._view.repos_in_sight() if repo.repo not in self._asked]
-        if found is not None and found.engine is not None and repos and not busy and self._opened is None:
+        if found is not None and found.engine is not None and repos and not busy and self._files.opened is None:
             self._judging = self._shell.tasks.start(self._judge(found, repos), name="verdicts of the Hub")
 
     async def _judge(self, found: Survey, repos: "list[HubRepo]") -> None:
@@ -182,7 +174,7 @@ class HubController(QObject):
         self._asked |= self._waiting
         try:
             async with aclosing(
-                judge_repos(self._services, found, repos, context=context, kv=kv, listings=self._listings)
+                judge_repos(self._services, found, repos, context=context, kv=kv, listings=self._listings.known)
             ) as verdicts:
                 async for verdict in verdicts:
                     self._show_verdict(verdict)
@@ -205,67 +197,8 @@ class HubController(QObject):
             self._view.set_verdict(repo, None, self.tr("No file of it can be judged"))
 
     def _open(self, repo: "HubRepo") -> None:
-        self._opened = repo
-        self._files.clear()
-        self._failures = None
-        self._view.show_files(repo)
-        self._start(self._list_files(repo))
-
-    async def _list_files(self, repo: "HubRepo") -> None:
-        try:
-            listing = self._listings.get(repo.repo) or await list_files(self._services, repo.repo)
-        except AppError as error:
-            self._view.set_failed(*explain(error))
-            return
-        self._listings[repo.repo] = listing
-        self._view.set_digests({model.file: model.sha256 for model in listing.models})
-        found = self._found()
-        if not listing.models:
-            self._view.set_files((), self.tr("It has no model files (GGUF)."))
-        elif found is None or found.engine is None:  # why, the page says above
-            self._view.set_files((), self.tr("The engine cannot be asked which of its files fit."))
-        else:
-            await self._judge_files(found, listing)
-
-    async def _judge_files(self, found: Survey, listing: "HubListing") -> None:
-        context, kv = self._pricing()
-        self._failures = None
-        self._show_files()
-        of_before, failures = set(self._files), list[AppError]()
-        try:
-            async with aclosing(
-                judge_files(self._services, found, listing, context=context, kv=kv, on_failure=failures.append)
-            ) as answers:
-                async for choice in answers:
-                    # All of one repository: what tells them apart is the file.
-                    name = PurePosixPath(choice.file).stem
-                    of_before.discard(choice.file)
-                    self._files[choice.file] = msgspec.structs.replace(choice, model_name=name)
-                    self._show.request()
-        except AppError as error:
-            failures.append(error)
-        for file in of_before:  # priced for another context, and nobody could do it again
-            del self._files[file]
-        self._failures = failures
-        self._show_files()
-
-    def _show_files(self) -> None:
-        """Those that were judged so far, in the order of the repository, and what of the others is to be said."""
-        listing = self._listings.get(self._opened.repo) if self._opened is not None else None
-        if listing is None:
-            return
-        shown = [self._files[model.file] for model in listing.models if model.file in self._files]
-        left = len(listing.models) - len(shown)
-        if self._failures is None:
-            words = self.tr("{done} of {count} files checked …").format(done=len(shown), count=len(listing.models))
-            self._view.set_files(shown, words if left else "")
-        elif not left:
-            self._view.set_files(shown)
-        else:
-            one, several = self.tr("One file could not be checked."), self.tr("{count} files could not be checked.")
-            reasons = [*self._failures, *([OfflineSwitchOn()] if self._services.hub.offline else [])]
-            hint = sentences(explain(reasons[0])) if reasons else ""
-            self._view.set_files_left(shown, one if left == 1 else several.format(count=left), hint)
+        self._stop()
+        self._files.open(repo)
 
     def _on_sort_chosen(self, sort: "HubSort") -> None:
         self._sort = sort
@@ -274,17 +207,15 @@ class HubController(QObject):
     def _on_again_requested(self) -> None:
         """Nothing of before counts: neither what a repository had, nor that the keyring was silent."""
         self._services.hub.ask_keyring_again()
-        if self._opened is not None:
-            self._listings.pop(self._opened.repo, None)
-            self._open(self._opened)
+        if self._files.opened is not None:
+            self._files.ask_again()
         elif self._is_more_wanted:
             self._start(self._search(more=True))
         else:
             self._begin(self._text, self._base)
 
     def _on_back_requested(self) -> None:
-        self._opened = None
-        self._stop()
+        self._files.close()
         self._look.request()
 
     def _on_page_requested(self, repo: "HubRepo") -> None:
@@ -307,11 +238,10 @@ class HubController(QObject):
     async def _download(self, choice: Choice) -> None:
         await self._keep_pricing()
         try:  # a newer search may have found that the repository has changed
-            listing = self._listings.get(choice.repo) or await list_files(self._services, choice.repo)
+            listing = await self._listings.listing_of(choice.repo)
         except AppError as error:
             self._shell.report(error)
             return
-        self._listings[choice.repo] = listing
         file = next((each for each in listing.models if each.file == choice.file), None)
         if file is None:
             self._shell.report(HubFileMissing(what=f"{choice.repo}/{choice.file}"))
