@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from desktop.fit.plans.wish import FitDefaults
     from desktop.fit.subject import FitSubject
     from desktop.fit.types import Choice, DeviceBudget
-    from desktop.library.types import CatalogChoice, InstalledModel
+    from desktop.library.types import InstalledModel, WantedModel
 
 FETCHED_AT_ONCE = 3
 """Headers that are fetched side by side for a page; each has a megabyte or ten."""
@@ -42,7 +42,7 @@ class Question(NamedTuple):
     """What is asked about. source: where the file comes from; installed: where it is on this disk."""
 
     choice: "Choice"
-    source: "CatalogChoice"
+    source: "WantedModel"
     installed: "InstalledModel | None" = None
 
 

@@ -11,7 +11,7 @@ from desktop.services import Services, Survey
 if TYPE_CHECKING:
     from desktop.engine.protocol import ImaginedDevice
     from desktop.fit.types import Choice
-    from desktop.library.types import CatalogChoice
+    from desktop.library.types import WantedModel
 
 
 async def verify_choices(
@@ -61,16 +61,16 @@ def _questions(services: Services, choices: "Sequence[Choice]") -> list[Question
     ]
 
 
-def _source(services: Services, choice: "Choice") -> "CatalogChoice":
+def _source(services: Services, choice: "Choice") -> "WantedModel":
     """Where the file of a choice comes from, pinned where the catalog pins it."""
-    from desktop.library.references import choice_of
-    from desktop.library.types import CatalogChoice
+    from desktop.library.references import wanted_of
+    from desktop.library.types import WantedModel
 
     model = services.catalog.find(choice.model_id)
     entry = model.quantization(choice.quantization) if model is not None else None
     if model is not None and entry is not None:
-        return choice_of(model, entry)
-    return CatalogChoice(
+        return wanted_of(model, entry)
+    return WantedModel(
         model_id=choice.model_id,
         name=choice.model_name,
         quantization=choice.quantization,

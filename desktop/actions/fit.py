@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from desktop.fit.plans.wish import FitDefaults, FitWish
     from desktop.fit.report import FitReport
     from desktop.fit.subject import FitSubject
-    from desktop.library.types import CatalogChoice, InstalledModel
+    from desktop.library.types import InstalledModel, WantedModel
 
 
 async def fit_model(
@@ -105,15 +105,15 @@ def installed_subject(model: "InstalledModel") -> "FitSubject":
     )
 
 
-def known_subject(choice: "CatalogChoice", known: "KnownModel", remarks: tuple[Phrase, ...] = ()) -> "FitSubject":
+def known_subject(wanted: "WantedModel", known: "KnownModel", remarks: tuple[Phrase, ...] = ()) -> "FitSubject":
     """A model on the Hub of which the header is known, as what a question is about."""
     from desktop.catalog.file_names import quantization_of
     from desktop.fit.subject import FitSubject
 
     return FitSubject(
         path=Path(known.repo, known.file),
-        name=choice.name,
-        quantization=choice.quantization or quantization_of(known.file),
+        name=wanted.name,
+        quantization=wanted.quantization or quantization_of(known.file),
         header=known.header,
         stub=known.stub,
         repo=known.repo,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from desktop.catalog.hub_files import HubListing, HubModelFile
     from desktop.catalog.search import HubPage, HubSort
     from desktop.catalog.types import CatalogModel, CatalogQuantization
-    from desktop.library.types import CatalogChoice
+    from desktop.library.types import WantedModel
 
 
 async def search_hub(
@@ -37,20 +37,20 @@ async def list_files(services: Services, repo: str) -> "HubListing":
     return await files(services.hub, repo)
 
 
-def hub_file_choice(services: Services, listing: "HubListing", file: "HubModelFile") -> "CatalogChoice":
+def wanted_file(services: Services, listing: "HubListing", file: "HubModelFile") -> "WantedModel":
     """What to download for a file of a repository, pinned to the commit of the listing.
 
     A file that the catalog names is the catalog's model, so that it is one download and one model. Blocking where the
     catalog was not read yet.
     """
-    from desktop.library.references import choice_of
-    from desktop.library.types import CatalogChoice
+    from desktop.library.references import wanted_of
+    from desktop.library.types import WantedModel
 
     known = _in_catalog(services, listing.repo.repo, file.file)
-    choice = (
-        choice_of(*known)
+    wanted = (
+        wanted_of(*known)
         if known is not None
-        else CatalogChoice(
+        else WantedModel(
             model_id=listing.repo.repo,
             name=listing.repo.name,
             quantization=file.label,
@@ -59,7 +59,7 @@ def hub_file_choice(services: Services, listing: "HubListing", file: "HubModelFi
             licence=listing.repo.licence,
         )
     )
-    return msgspec.structs.replace(choice, revision=listing.commit, size=file.size, sha256=file.sha256)
+    return msgspec.structs.replace(wanted, revision=listing.commit, size=file.size, sha256=file.sha256)
 
 
 def _in_catalog(services: Services, repo: str, file: str) -> "tuple[CatalogModel, CatalogQuantization] | None":

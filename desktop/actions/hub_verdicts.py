@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from desktop.actions.asking import Asking, OnFailure, Question, as_they_come
-from desktop.actions.hub import hub_file_choice, list_files
+from desktop.actions.hub import list_files, wanted_file
 from desktop.catalog.hub_errors import HubFileMissing
 from desktop.errors import AppError
 from desktop.services import Services, Survey
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from desktop.catalog.search import HubRepo
     from desktop.engine.protocol import KvType
     from desktop.fit.types import Choice, Verdict
-    from desktop.library.types import CatalogChoice, InstalledModel
+    from desktop.library.types import InstalledModel, WantedModel
 
 LISTED_AT_ONCE = 3
 """Repositories that are asked for their files side by side."""
@@ -236,7 +236,7 @@ def _questions(
     for file in files:
         here = installed.get((listing.repo.repo, file.file))
         here = here if here is not None and _same_content(here, file, listing) else None
-        source = hub_file_choice(services, listing, file)
+        source = wanted_file(services, listing, file)
         choice = _unjudged(listing, file, source, context, kv or chosen)
         questions.append(Question(msgspec.structs.replace(choice, installed=here is not None), source, here))
     return questions
@@ -248,7 +248,7 @@ def _same_content(model: "InstalledModel", file: "HubModelFile", listing: "HubLi
 
 
 def _unjudged(
-    listing: "HubListing", file: "HubModelFile", source: "CatalogChoice", context: int, kv: "KvType"
+    listing: "HubListing", file: "HubModelFile", source: "WantedModel", context: int, kv: "KvType"
 ) -> "Choice":
     """A choice of which nobody has said anything yet; never shown as it is."""
     from desktop.engine.protocol import Placement

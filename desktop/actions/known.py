@@ -12,7 +12,7 @@ from desktop.services import Services
 if TYPE_CHECKING:
     from desktop.catalog.remote_header import RemoteHeaders
     from desktop.catalog.stubs import KnownModel
-    from desktop.library.types import CatalogChoice
+    from desktop.library.types import WantedModel
 
 NOT_LOOKED_UP = QT_TRANSLATE_NOOP(
     "core", "The Hub could not be asked whether the file has changed; this is for the file as it was on {date}."
@@ -28,38 +28,38 @@ class Known(NamedTuple):
     remarks: tuple[Phrase, ...] = ()
 
 
-async def known_model(services: Services, choice: "CatalogChoice", headers: "RemoteHeaders") -> Known:
-    """Return what is known of `choice`; at most its header is fetched, and nothing when it was asked for before.
+async def known_model(services: Services, wanted: "WantedModel", headers: "RemoteHeaders") -> Known:
+    """Return what is known of `wanted`; at most its header is fetched, and nothing when it was asked for before.
 
     Where the Hub cannot be asked, what was kept last of the file is taken, and a remark says so.
     Raises what Hub.model and RemoteHeaders.read_model raise.
     """
-    commit, file = choice.revision, choice.file
+    commit, file = wanted.revision, wanted.file
     if len(commit) != _PINNED or not file:
         try:
             found = await services.hub.model(
-                repo=choice.repo, file=file, quantization=choice.quantization, revision=commit
+                repo=wanted.repo, file=file, quantization=wanted.quantization, revision=commit
             )
         except (OfflineSwitchOn, HubUnreachable, HubBusy) as error:
-            kept = await kept_model(services, choice)
+            kept = await kept_model(services, wanted)
             if kept is None:
                 raise
-            _log.warning("the Hub could not be asked about %s: %s", choice.id, error)
+            _log.warning("the Hub could not be asked about %s: %s", wanted.id, error)
             date = datetime.fromtimestamp(kept.learned, UTC).strftime("%Y-%m-%d")
             return Known(kept, (Phrase.of(NOT_LOOKED_UP, date=date),))
         commit, file = found.commit, found.file
-    kept = await asyncio.to_thread(services.stubs.find, repo=choice.repo, file=file, commit=commit)
+    kept = await asyncio.to_thread(services.stubs.find, repo=wanted.repo, file=file, commit=commit)
     if kept is not None:
         return Known(kept)
-    fetched = await headers.read_model(repo=choice.repo, commit=commit, file=file)
-    _log.info("fetched %d bytes for the header of %s/%s", fetched.fetched, choice.repo, file)
+    fetched = await headers.read_model(repo=wanted.repo, commit=commit, file=file)
+    _log.info("fetched %d bytes for the header of %s/%s", fetched.fetched, wanted.repo, file)
     return Known(await asyncio.to_thread(services.stubs.keep, fetched))
 
 
-async def kept_model(services: Services, choice: "CatalogChoice") -> "KnownModel | None":
-    """Return what was kept of `choice`, without a look at the network; without a commit, what was learned last."""
-    commit = choice.revision if len(choice.revision) == _PINNED else ""
-    quantization = "" if choice.file else choice.quantization
+async def kept_model(services: Services, wanted: "WantedModel") -> "KnownModel | None":
+    """Return what was kept of `wanted`, without a look at the network; without a commit, what was learned last."""
+    commit = wanted.revision if len(wanted.revision) == _PINNED else ""
+    quantization = "" if wanted.file else wanted.quantization
     return await asyncio.to_thread(
-        services.stubs.find, repo=choice.repo, file=choice.file, quantization=quantization, commit=commit
+        services.stubs.find, repo=wanted.repo, file=wanted.file, quantization=quantization, commit=commit
     )

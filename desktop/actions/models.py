@@ -8,7 +8,7 @@ from desktop.services import Services
 from desktop.settings import DEFAULT_MODEL, LAST_MODEL
 
 if TYPE_CHECKING:
-    from desktop.library.types import CatalogChoice, InstalledModel
+    from desktop.library.types import InstalledModel, WantedModel
 
 
 class NotInstalled(AppError):
@@ -40,7 +40,7 @@ def find_model(services: Services, reference: str | None) -> "InstalledModel":
     raise NotInstalled(name=found.id)
 
 
-def resolve_model(services: Services, reference: str, *, renew: bool = False) -> "InstalledModel | CatalogChoice":
+def resolve_model(services: Services, reference: str, *, renew: bool = False) -> "InstalledModel | WantedModel":
     """Return what `reference` names, on this disk or to be had. Blocking.
 
     renew: whether one whose file is not right is to be had again. Raises what Library.resolve raises, and
@@ -58,15 +58,15 @@ def resolve_model(services: Services, reference: str, *, renew: bool = False) ->
     return services.library.resolve(reference, catalog, renew=renew)
 
 
-def choice_in_catalog(services: Services, *, model_id: str, quantization: str) -> "CatalogChoice":
+def wanted_in_catalog(services: Services, *, model_id: str, quantization: str) -> "WantedModel":
     """Return what to download for one quantization of a catalog model.
 
     Raises UnknownModel, UnknownQuantization and CatalogUnreadable.
     """
-    from desktop.library.references import catalog_choice, unknown_model
+    from desktop.library.references import named_in_catalog, unknown_model
 
     catalog = services.catalog
-    choice = catalog_choice(f"{model_id}:{quantization}", catalog)
-    if choice is None:
+    wanted = named_in_catalog(f"{model_id}:{quantization}", catalog)
+    if wanted is None:
         raise unknown_model(model_id, [model.id for model in catalog.models])
-    return choice
+    return wanted

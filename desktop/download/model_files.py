@@ -16,7 +16,7 @@ from desktop.download.threads import in_thread
 from desktop.download.types import DownloadProgress, TransferOptions
 from desktop.gguf.shards import all_shards
 from desktop.library.library import Library
-from desktop.library.types import CatalogChoice
+from desktop.library.types import WantedModel
 
 
 class ModelFiles:
@@ -28,26 +28,26 @@ class ModelFiles:
         self._options = options
         self._limiter = limiter
 
-    async def find(self, choice: CatalogChoice) -> tuple[HubFile, ...]:
-        """Ask the Hub which files `choice` means.
+    async def find(self, wanted: WantedModel) -> tuple[HubFile, ...]:
+        """Ask the Hub which files `wanted` means.
 
         A commit that is gone, for its repository was rewritten, makes no difference while the newest has the same
         content. Raises what Hub.files raises, and HubFileChanged.
         """
         try:
-            return await self._files_of(choice, choice.revision)
+            return await self._files_of(wanted, wanted.revision)
         except HubFileMissing:
-            if not COMMIT.fullmatch(choice.revision):
+            if not COMMIT.fullmatch(wanted.revision):
                 raise
-        newest = await self._files_of(choice, "main")
-        same = newest[0].sha256 == choice.sha256 if choice.sha256 else True
-        if not same or sum(file.size for file in newest) != choice.size:
-            raise HubFileChanged(what=f"{choice.repo}/{newest[0].file}")
+        newest = await self._files_of(wanted, "main")
+        same = newest[0].sha256 == wanted.sha256 if wanted.sha256 else True
+        if not same or sum(file.size for file in newest) != wanted.size:
+            raise HubFileChanged(what=f"{wanted.repo}/{newest[0].file}")
         return newest
 
-    async def _files_of(self, choice: CatalogChoice, revision: str) -> tuple[HubFile, ...]:
+    async def _files_of(self, wanted: WantedModel, revision: str) -> tuple[HubFile, ...]:
         return await self._hub.files(
-            repo=choice.repo, file=choice.file, quantization=choice.quantization, revision=revision
+            repo=wanted.repo, file=wanted.file, quantization=wanted.quantization, revision=revision
         )
 
     async def fetch(
@@ -101,28 +101,28 @@ class ModelFiles:
         )
         return there
 
-    def came(self, choice: CatalogChoice) -> int:
-        """Return how many bytes of `choice` are on the disk. Blocking; raises UnsafeName and OSError."""
+    def came(self, wanted: WantedModel) -> int:
+        """Return how many bytes of `wanted` are on the disk. Blocking; raises UnsafeName and OSError."""
         return sum(
-            path.stat().st_size if path.is_file() else claimed_bytes(path) for _, path in self._destinations(choice)
+            path.stat().st_size if path.is_file() else claimed_bytes(path) for _, path in self._destinations(wanted)
         )
 
-    def discard(self, choice: CatalogChoice, brought: Collection[str]) -> None:
-        """Remove what came of `choice`, but nothing that a model of the library has or another process fetches.
+    def discard(self, wanted: WantedModel, brought: Collection[str]) -> None:
+        """Remove what came of `wanted`, but nothing that a model of the library has or another process fetches.
 
         brought: files that the download has brought whole; others that are whole are not ours to remove.
         Blocking; raises UnsafeName, OSError and the errors of the database.
         """
         models = self._library.installed()
         used = {shard.resolve() for model in models for shard in all_shards(Path(model.path))}
-        for name, path in reversed(self._destinations(choice)):  # another process is at the last one it has begun
+        for name, path in reversed(self._destinations(wanted)):  # another process is at the last one it has begun
             if not discard_unless_used(path, whole=name in brought and path.resolve() not in used):
                 return
 
-    def _destinations(self, choice: CatalogChoice) -> list[tuple[str, Path]]:
+    def _destinations(self, wanted: WantedModel) -> list[tuple[str, Path]]:
         """Name in the repository and place on the disk of each file; none before the Hub was asked."""
-        names = map(str, all_shards(PurePosixPath(choice.file))) if choice.file else ()
-        return [(name, self._library.destination(repo=choice.repo, file=name)) for name in names]
+        names = map(str, all_shards(PurePosixPath(wanted.file))) if wanted.file else ()
+        return [(name, self._library.destination(repo=wanted.repo, file=name)) for name in names]
 
 
 def _of_whole(progress: DownloadProgress, before: DownloadProgress) -> DownloadProgress:

@@ -25,7 +25,7 @@ from desktop.download.threads import in_thread
 from desktop.download.types import DownloadProgress, DownloadState, DownloadStopped, TransferOptions
 from desktop.errors import AppError
 from desktop.library.library import Library
-from desktop.library.types import CatalogChoice, InstalledModel
+from desktop.library.types import InstalledModel, WantedModel
 
 Listener = Callable[[Download], None]
 _NO_WAY_TO_THE_HUB = (OfflineSwitchOn, HubUnreachable)
@@ -101,26 +101,26 @@ class DownloadQueue:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def start(self, choice: CatalogChoice, *, goes_on: bool = True) -> Download:
+    def start(self, wanted: WantedModel, *, goes_on: bool = True) -> Download:
         """Queue a model; one that is queued or under way is returned as it is, and one that was left is taken up.
 
         goes_on: whether the window shall go on with it by itself when the program ends before it is done.
         """
-        known = self._downloads.get(choice.id)
+        known = self._downloads.get(wanted.id)
         if known is not None and known.progress.is_under_way:
             return known
         is_left = known is not None and (known.progress.is_stopped or known.id in self._ending)
         left = known if is_left else None
-        if left is not None and not choice.file:
-            choice = left.choice  # that knows which files are there of it
+        if left is not None and not wanted.file:
+            wanted = left.wanted  # that knows which files are there of it
         last = max((each.position for each in self._downloads.values()), default=0)
-        self._ledger.begin(choice.id)
+        self._ledger.begin(wanted.id)
         self._show(
             Download(
-                id=choice.id,
-                choice=choice,
+                id=wanted.id,
+                wanted=wanted,
                 progress=DownloadProgress(
-                    state="queued", done=0 if left is None else left.progress.done, total=choice.size
+                    state="queued", done=0 if left is None else left.progress.done, total=wanted.size
                 ),
                 position=max(time.time_ns(), last + 1),
                 goes_on=goes_on or (left is not None and left.goes_on),
@@ -128,7 +128,7 @@ class DownloadQueue:
             )
         )
         self._fill()
-        return self._downloads[choice.id]
+        return self._downloads[wanted.id]
 
     def pause(self, download_id: str) -> None:
         """Stop a download and keep what came."""
@@ -140,7 +140,7 @@ class DownloadQueue:
 
     def resume(self, download_id: str) -> Download:
         """Go on with a download that was paused or has failed."""
-        return self.start(self._downloads[download_id].choice)
+        return self.start(self._downloads[download_id].wanted)
 
     def pause_all(self) -> None:
         """Stop everything that is queued or under way."""
@@ -164,7 +164,7 @@ class DownloadQueue:
         if download.error is not None:
             raise download.error
         if download.installed is None:
-            raise DownloadStopped(model=download.choice.name)
+            raise DownloadStopped(model=download.wanted.name)
         return download.installed
 
     async def close(self) -> None:
@@ -195,7 +195,7 @@ class DownloadQueue:
         found = []
         for row in self._record.load():
             try:
-                done = self._files.came(row.choice)
+                done = self._files.came(row.wanted)
             except UnsafeName as error:
                 _log.warning("a download that cannot go on is left out: %s: %s", row.id, error)
                 continue
@@ -218,7 +218,7 @@ class DownloadQueue:
     def _next(self) -> Download | None:
         """The first that is queued, unless its file is being fetched or removed: then it waits for that."""
         busy = [*(self._downloads[download_id] for download_id in self._running), *self._discarding]
-        ids, files = {each.id for each in busy}, {_file_of(each) for each in busy if each.choice.file}
+        ids, files = {each.id for each in busy}, {_file_of(each) for each in busy if each.wanted.file}
         for download in self.downloads():
             waits = download.id in ids or _file_of(download) in files
             if download.progress.state == "queued" and not waits:
@@ -241,40 +241,40 @@ class DownloadQueue:
 
     async def _run(self, download: Download) -> None:
         """Resolve, transfer, verify and register one model."""
-        resolving = DownloadProgress(state="resolving", done=download.progress.done, total=download.choice.size)
+        resolving = DownloadProgress(state="resolving", done=download.progress.done, total=download.wanted.size)
         self._progress(download.id, resolving)
         files = await self._find(download)
         # Pinned from here on, over pauses and restarts.
-        choice = msgspec.structs.replace(
-            download.choice,
+        wanted = msgspec.structs.replace(
+            download.wanted,
             file=files[0].file,
             revision=files[0].revision,
             sha256=files[0].sha256,
             size=sum(file.size for file in files),
         )
-        self._change(download.id, choice=choice)
+        self._change(download.id, wanted=wanted)
         whole = await self._files.fetch(
             files, on_progress=partial(self._progress, download.id), on_brought=partial(self._note_brought, download.id)
         )
         # A stop waits for it: else what is thrown away could be registered afterwards.
-        installed = await in_thread(partial(self._register, choice, files))
+        installed = await in_thread(partial(self._register, wanted, files))
         self._change(download.id, progress=whole, installed=installed)
 
     async def _find(self, download: Download) -> tuple[HubFile, ...]:
         try:
-            return await self._files.find(download.choice)
+            return await self._files.find(download.wanted)
         except HubFileChanged:  # the next attempt takes it as it is then
-            newest = msgspec.structs.replace(download.choice, revision="main", sha256="", size=None)
-            self._change(download.id, choice=newest)
+            newest = msgspec.structs.replace(download.wanted, revision="main", sha256="", size=None)
+            self._change(download.id, wanted=newest)
             raise
 
-    def _register(self, choice: CatalogChoice, files: tuple[HubFile, ...]) -> InstalledModel:
+    def _register(self, wanted: WantedModel, files: tuple[HubFile, ...]) -> InstalledModel:
         return self._library.register(
             path=self._library.destination(repo=files[0].repo, file=files[0].file),
-            model_id=choice.model_id,
-            quantization=choice.quantization,
-            name=choice.name,
-            licence=choice.licence,
+            model_id=wanted.model_id,
+            quantization=wanted.quantization,
+            name=wanted.name,
+            licence=wanted.licence,
             files=files,
         )
 
@@ -291,7 +291,7 @@ class DownloadQueue:
 
     async def _remove(self, download: Download) -> None:
         try:
-            await asyncio.to_thread(self._files.discard, download.choice, download.brought)
+            await asyncio.to_thread(self._files.discard, download.wanted, download.brought)
         except (AppError, OSError) as error:
             _log.warning("what came of %s could not be removed: %s", download.id, error)
         finally:
@@ -351,7 +351,7 @@ class DownloadQueue:
 
 
 def _file_of(download: Download) -> tuple[str, str]:
-    return download.choice.repo, download.choice.file
+    return download.wanted.repo, download.wanted.file
 
 
 def _halted(download: Download, state: DownloadState) -> DownloadProgress:

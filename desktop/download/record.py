@@ -7,7 +7,7 @@ import msgspec
 from desktop.database import Database
 from desktop.download.types import DownloadProgress
 from desktop.errors import AppError
-from desktop.library.types import CatalogChoice, InstalledModel
+from desktop.library.types import InstalledModel, WantedModel
 
 _SELECT = "SELECT id, choice, position, state, total, brought FROM downloads ORDER BY position"
 _INSERT = "INSERT OR REPLACE INTO downloads (position, choice, state, total, brought, id) VALUES (?, ?, ?, ?, ?, ?)"
@@ -25,7 +25,7 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    choice: CatalogChoice
+    wanted: WantedModel
     progress: DownloadProgress
     position: int
     goes_on: bool = True
@@ -46,7 +46,7 @@ class DownloadRecord:
         found = []
         for download_id, choice, position, state, total, brought in rows:
             try:
-                decoded = msgspec.json.decode(choice, type=CatalogChoice)
+                decoded = msgspec.json.decode(choice, type=WantedModel)
                 files = msgspec.json.decode(brought, type=tuple[str, ...])
             except msgspec.DecodeError as error:
                 _log.warning("a download of another version is left out: %s: %s", download_id, error)
@@ -55,7 +55,7 @@ class DownloadRecord:
             found.append(
                 Download(
                     id=download_id,
-                    choice=decoded,
+                    wanted=decoded,
                     progress=progress,
                     position=position,
                     goes_on=state == "queued",
@@ -87,7 +87,7 @@ def kept_of(download: Download) -> tuple[int, str, str, int | None, str] | None:
         return None
     return (
         download.position,
-        msgspec.json.encode(download.choice).decode(),
+        msgspec.json.encode(download.wanted).decode(),
         "failed" if download.progress.state == "failed" else "queued" if download.goes_on else "paused",
         download.progress.total,
         msgspec.json.encode(download.brought).decode(),

@@ -27,9 +27,9 @@ from desktop.library.facts import FileProblem
 from desktop.library.found import FoundFiles
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.references import (
-    catalog_choice,
-    hub_choice,
     looks_like_path,
+    named_in_catalog,
+    named_on_hub,
     origin_of,
     split_reference,
     unknown_model,
@@ -37,7 +37,7 @@ from desktop.library.references import (
 from desktop.library.scan import Scan, ScanProgress, ScanReport, roots_to_scan
 from desktop.library.starter import StarterModelMissing, starter_model
 from desktop.library.stores.place import Place
-from desktop.library.types import CatalogChoice, InstalledModel, Source, catalog_key
+from desktop.library.types import InstalledModel, Source, WantedModel, catalog_key
 from desktop.library.walk import Bounds, FileStamp, Walk
 from desktop.library.work import Work
 
@@ -175,7 +175,7 @@ class Library:
             raise unknown_model(reference, {model.id for model in self.installed()})
         return found
 
-    def resolve(self, reference: str, catalog: Catalog, *, renew: bool = False) -> InstalledModel | CatalogChoice:
+    def resolve(self, reference: str, catalog: Catalog, *, renew: bool = False) -> InstalledModel | WantedModel:
         """Return what `reference` names, on this disk or to be had: what `find` knows, a catalog id, or a Hub name.
 
         renew: whether what is here with a file that is not right (`condition`) is to be had again, like what is gone.
@@ -184,10 +184,10 @@ class Library:
         found = self._match(reference) or self._by_path(reference)
         if found is not None and (found.is_ready if renew else not found.missing):
             return check_ready(found)
-        choice = origin_of(found) if renew and found is not None else None  # in this quantization, of this commit
-        choice = choice or catalog_choice(reference, catalog) or hub_choice(reference)
-        if choice is not None:
-            return self._installed_as(choice) or choice
+        wanted = origin_of(found) if renew and found is not None else None  # in this quantization, of this commit
+        wanted = wanted or named_in_catalog(reference, catalog) or named_on_hub(reference)
+        if wanted is not None:
+            return self._installed_as(wanted) or wanted
         if found is not None:
             return check_ready(found)
         known = {model.id for model in catalog.models} | {model.model_id for model in self.installed()}
@@ -237,11 +237,11 @@ class Library:
         ]
         return max(fitting, key=_fitness, default=None)
 
-    def _installed_as(self, choice: CatalogChoice) -> InstalledModel | None:
+    def _installed_as(self, wanted: WantedModel) -> InstalledModel | None:
         """By the file where both name one: a repository may have several of one quantization."""
         for model in self.installed():
-            known = bool(choice.file and model.repo)
-            same = (model.repo, model.file) == (choice.repo, choice.file) if known else model.id == choice.id
+            known = bool(wanted.file and model.repo)
+            same = (model.repo, model.file) == (wanted.repo, wanted.file) if known else model.id == wanted.id
             if model.is_ready and same:
                 return model
         return None

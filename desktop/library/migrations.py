@@ -25,7 +25,7 @@ def _models_and_downloads(connection: apsw.Connection) -> None:
         CREATE TABLE downloads (
             id TEXT PRIMARY KEY,
             position INTEGER NOT NULL,      -- order in the queue
-            choice TEXT NOT NULL,           -- CatalogChoice as JSON
+            choice TEXT NOT NULL,           -- WantedModel as JSON
             state TEXT NOT NULL,
             done INTEGER NOT NULL,          -- bytes
             total INTEGER                   -- bytes, NULL until the Hub was asked

@@ -9,7 +9,7 @@ from desktop.catalog.file_names import check_file, check_repo, printable, quanti
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
 from desktop.gguf.shards import all_shards
 from desktop.library.errors import UnknownModel, UnknownModelButSimilar, UnknownQuantization
-from desktop.library.types import CatalogChoice, InstalledModel
+from desktop.library.types import InstalledModel, WantedModel
 
 PREFERRED = ("Q4_K_M", "Q4_K_S", "Q5_K_M", "Q4_0", "Q8_0")
 """What is taken when a model is named without a quantization and without a look at the machine."""
@@ -34,7 +34,7 @@ def split_reference(reference: str) -> tuple[str, str]:
     return model, quantization.upper()
 
 
-def hub_choice(reference: str) -> CatalogChoice | None:
+def named_on_hub(reference: str) -> WantedModel | None:
     """Read `owner/repo:QUANT` or `owner/repo/file.gguf`; None when it is neither. Raises UnsafeName."""
     if match := _HUB_QUANTIZATION.fullmatch(reference):
         repo, file, quantization = check_repo(match["repo"]), "", match["quantization"].upper()
@@ -44,10 +44,10 @@ def hub_choice(reference: str) -> CatalogChoice | None:
         quantization = quantization_of(file)
     else:
         return None
-    return CatalogChoice(model_id=repo, name=repo.split("/")[1], quantization=quantization, repo=repo, file=file)
+    return WantedModel(model_id=repo, name=repo.split("/")[1], quantization=quantization, repo=repo, file=file)
 
 
-def catalog_choice(reference: str, catalog: Catalog) -> CatalogChoice | None:
+def named_in_catalog(reference: str, catalog: Catalog) -> WantedModel | None:
     """Read a catalog id `qwen3-8b[:Q5_K_M]`; None when the catalog has no such model. Raises UnknownQuantization."""
     model_id, wanted = split_reference(reference)
     model = catalog.find(model_id.lower())
@@ -57,12 +57,12 @@ def catalog_choice(reference: str, catalog: Catalog) -> CatalogChoice | None:
     if quantization is None:
         known = ", ".join(each.name for each in model.quantizations)
         raise UnknownQuantization(model=model.name, quantization=wanted, known=known)
-    return choice_of(model, quantization)
+    return wanted_of(model, quantization)
 
 
-def choice_of(model: CatalogModel, quantization: CatalogQuantization) -> CatalogChoice:
+def wanted_of(model: CatalogModel, quantization: CatalogQuantization) -> WantedModel:
     """Return what to download for one quantization of a catalog model."""
-    return CatalogChoice(
+    return WantedModel(
         model_id=model.id,
         name=model.name,
         quantization=quantization.name,
@@ -74,11 +74,11 @@ def choice_of(model: CatalogModel, quantization: CatalogQuantization) -> Catalog
     )
 
 
-def origin_of(model: InstalledModel) -> CatalogChoice | None:
+def origin_of(model: InstalledModel) -> WantedModel | None:
     """Return where on the Hub an installed model came from, to fetch it from there again; None for another one."""
     if not (model.model_id and model.repo and model.file):
         return None
-    return CatalogChoice(
+    return WantedModel(
         model_id=model.model_id,
         name=model.name,
         quantization=model.quantization,

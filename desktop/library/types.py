@@ -77,8 +77,8 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
         return self.model_id or self.id
 
 
-class CatalogChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that is not on this disk yet, and where it comes from.
+class WantedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that is not on this disk yet, and where it comes from: one of the catalog, or any other of the Hub.
 
     model_id: the catalog's id, or owner/repo for a Hub name.
     file: path in the repository, of a split file the first shard; "" until the Hub was asked which file carries

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
-from desktop.actions.hub import hub_file_choice
-from desktop.actions.models import choice_in_catalog
+from desktop.actions.hub import wanted_file
+from desktop.actions.models import wanted_in_catalog
 from desktop.download.record import Download
 from desktop.download.types import DownloadStopped
 from desktop.errors import AppError
 from desktop.fit.types import Choice
-from desktop.library.types import CatalogChoice, InstalledModel
+from desktop.library.types import InstalledModel, WantedModel
 from desktop.services import Services
 from desktop.ui.bridge import explain, render
 from desktop.ui.figures import gb
@@ -37,12 +37,12 @@ class Fetch(QObject):
 
     def start(self, choice: Choice, *, then_chat: bool) -> None:
         """Fetch a model of the catalog; when it is there, chat with it at once or only offer to."""
-        wanted = choice_in_catalog(self._services, model_id=choice.model_id, quantization=choice.quantization)
+        wanted = wanted_in_catalog(self._services, model_id=choice.model_id, quantization=choice.quantization)
         self._start(wanted, then_chat=then_chat)
 
     def start_file(self, listing: "HubListing", file: "HubModelFile", *, then_chat: bool) -> None:
         """Fetch a file of a repository on the Hub."""
-        self._start(hub_file_choice(self._services, listing, file), then_chat=then_chat)
+        self._start(wanted_file(self._services, listing, file), then_chat=then_chat)
 
     def resume(self, download_id: str) -> None:
         """Go on with a download that was stopped or has failed, also one of an earlier run."""
@@ -59,8 +59,8 @@ class Fetch(QObject):
         if not is_offline:
             self._shell.tasks.start(self.go_on(), name="interrupted downloads")
 
-    def _start(self, choice: CatalogChoice, *, then_chat: bool) -> None:
-        self._follow(self._services.downloads.start(choice).id, then_chat=then_chat)
+    def _start(self, wanted: WantedModel, *, then_chat: bool) -> None:
+        self._follow(self._services.downloads.start(wanted).id, then_chat=then_chat)
 
     def _resume(self, download_id: str, *, then_chat: bool) -> None:
         self._follow(self._services.downloads.resume(download_id).id, then_chat=then_chat)
@@ -127,7 +127,7 @@ class Fetch(QObject):
     def words(self, download: Download) -> tuple[str, str, float | None]:
         """Return title, figures and fraction (0 to 1, None while unknown) of a download."""
         progress = download.progress
-        name = f"{download.choice.name} · {download.choice.quantization}"
+        name = f"{download.wanted.name} · {download.wanted.quantization}"
         fraction = progress.done / progress.total if progress.total else None
         if progress.is_stopped:
             title = self.tr("{name}: not finished").format(name=name)

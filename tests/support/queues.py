@@ -9,11 +9,11 @@ from desktop.download.queue import DownloadQueue
 from desktop.download.record import Download, DownloadRecord
 from desktop.download.types import DownloadProgress
 from desktop.library.library import Library
-from desktop.library.types import CatalogChoice, InstalledModel
+from desktop.library.types import InstalledModel, WantedModel
 from tests.support.hub_server import HubServer
-from tests.support.transfers import FILE, IMPATIENT, REPO
+from tests.support.transfers import FILE, PATIENT, REPO
 
-CHOICE = CatalogChoice(
+WANTED = WantedModel(
     model_id="tiny-1b", name="Tiny 1B", quantization="Q4_K_M", repo=REPO, file=FILE, licence="Apache-2.0"
 )
 
@@ -23,7 +23,7 @@ def queue_of(
 ) -> DownloadQueue:
     """A queue of `at_once` downloads at a time, or as many as `asked` says."""
     hub = Hub(server.endpoint, environment={})
-    return DownloadQueue(hub=hub, library=library, options=IMPATIENT, at_once=asked or (lambda: at_once))
+    return DownloadQueue(hub=hub, library=library, options=PATIENT, at_once=asked or (lambda: at_once))
 
 
 async def next_run(server: HubServer, library: Library, at_once: int = 1) -> DownloadQueue:
@@ -33,10 +33,10 @@ async def next_run(server: HubServer, library: Library, at_once: int = 1) -> Dow
     return queue
 
 
-def leave(library: Library, choice: CatalogChoice, *, goes_on: bool = True, position: int = 1) -> None:
+def leave(library: Library, wanted: WantedModel, *, goes_on: bool = True, position: int = 1) -> None:
     """Write the row of a download that was under way when the program was killed."""
     progress = DownloadProgress(state="downloading", total=1_500_000)
-    row = Download(id=choice.id, choice=choice, progress=progress, position=position, goes_on=goes_on)
+    row = Download(id=wanted.id, wanted=wanted, progress=progress, position=position, goes_on=goes_on)
     DownloadRecord(library.database).save(row, new=True)
 
 
@@ -45,20 +45,27 @@ def assert_same(model: InstalledModel, source: Path) -> None:
 
 
 async def until(queue: DownloadQueue, download_id: str, *, done: int) -> None:
-    """Wait until `done` bytes have come."""
+    """Wait until `done` bytes have come. What came last is known late: hold the file 100,000 bytes later, or more."""
     came = asyncio.Event()
-    end = queue.subscribe(lambda each: came.set() if each.id == download_id and each.progress.done >= done else None)
-    await asyncio.wait_for(came.wait(), 30)
+
+    def look(each: Download) -> None:
+        if each.id == download_id and each.progress.done >= done:
+            came.set()
+
+    end = queue.subscribe(look)
+    for each in queue.downloads():
+        look(each)
+    await asyncio.wait_for(came.wait(), 60)
     end()
 
 
-def others(server: HubServer, count: int) -> list[CatalogChoice]:
+def others(server: HubServer, count: int) -> list[WantedModel]:
     """Models of repositories of their own, with the same content."""
     found = []
     for number in range(count):
         repo, file = f"other/tiny{number}", f"other{number}-Q8_0.gguf"
         server.add_served(repo, file, server.repositories[REPO].files[FILE])
-        found.append(CatalogChoice(model_id=f"other{number}", name="", quantization="Q8_0", repo=repo, file=file))
+        found.append(WantedModel(model_id=f"other{number}", name="", quantization="Q8_0", repo=repo, file=file))
     return found
 
 

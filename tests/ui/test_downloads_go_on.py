@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from desktop.library.library import Library
-from desktop.library.types import CatalogChoice
+from desktop.library.types import WantedModel
 from tests.support.hub_server import HubServer
-from tests.support.queues import CHOICE, leave
+from tests.support.queues import WANTED, leave
 from tests.support.transfers import FILE, REPO, make_source
 from tests.support.window_process import closed_after, run_window, start_window
 
@@ -50,10 +50,8 @@ def server(source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]
 def left(snug_home: Path) -> Path:
     """Where the model comes to that was under way when the window ended; another one was only `snug pull`'s."""
     library = Library.open(snug_home / "data" / "library.sqlite3", snug_home / "data" / "models")
-    leave(library, CHOICE)
-    leave(
-        library, CatalogChoice(model_id="other", name="Other", quantization="Q8_0", repo="other/pulled"), goes_on=False
-    )
+    leave(library, WANTED)
+    leave(library, WantedModel(model_id="other", name="Other", quantization="Q8_0", repo="other/pulled"), goes_on=False)
     destination = library.destination(repo=REPO, file=FILE)
     library.close()
     return destination

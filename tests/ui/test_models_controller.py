@@ -12,7 +12,7 @@ from desktop import services
 from desktop.actions.recommend import recommend_models
 from desktop.fit.types import Choice
 from desktop.hardware.types import HardwareProfile
-from desktop.library.types import CatalogChoice
+from desktop.library.types import WantedModel
 from desktop.services import Survey
 from desktop.settings import DOWNLOADS_AT_ONCE, HF_ENDPOINT, KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
 from desktop.ui.item_models.choices import ACTION, CHOICE_ROLE, COMING_ROLE, MODEL, SPEED
@@ -357,7 +357,7 @@ def test_a_download_that_waits_can_be_made_the_next_and_all_can_be_stopped(page:
 
     async def start() -> None:
         for model, quantization, repo in files:
-            queue.start(CatalogChoice(model_id=model, name=model, quantization=quantization, repo=repo))
+            queue.start(WantedModel(model_id=model, name=model, quantization=quantization, repo=repo))
 
     page.do(start())
     order = [f"{model}:{quantization}" for model, quantization, _ in files]

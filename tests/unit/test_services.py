@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from desktop import services as root
-from desktop.actions.models import NotInstalled, choice_in_catalog, find_model
+from desktop.actions.models import NotInstalled, find_model, wanted_in_catalog
 from desktop.actions.plan import cache_limits, plan_model
 from desktop.actions.recommend import recommend_models
 from desktop.actions.survey import survey
@@ -186,7 +186,7 @@ def test_the_recommendation_follows_the_persons_settings(services: Services) -> 
 
 def test_a_download_of_something_the_catalog_does_not_have_is_refused(services: Services) -> None:
     with pytest.raises(UnknownModel):
-        choice_in_catalog(services, model_id="no-such-model", quantization="Q4_K_M")
+        wanted_in_catalog(services, model_id="no-such-model", quantization="Q4_K_M")
 
 
 def test_closing_ends_the_engine(services: Services, engine: Engine) -> None:

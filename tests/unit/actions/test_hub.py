@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from desktop.actions.fit import fit_model
-from desktop.actions.hub import hub_file_choice, list_files, search_hub
+from desktop.actions.hub import list_files, search_hub, wanted_file
 from desktop.actions.hub_verdicts import TRIED_OF_A_REPOSITORY, RepoVerdict, judge_files, judge_repos
-from desktop.actions.models import choice_in_catalog
+from desktop.actions.models import wanted_in_catalog
 from desktop.catalog.hub_errors import HubFileMissing
 from desktop.catalog.hub_files import HubListing
 from desktop.engine.protocol import DeviceKind, EngineDevice, EngineInfo
@@ -19,7 +19,7 @@ from desktop.errors import AppError
 from desktop.fit.memory.placement import CPU
 from desktop.fit.plans.wish import FitWish
 from desktop.fit.types import Choice
-from desktop.library.types import CatalogChoice
+from desktop.library.types import WantedModel
 from desktop.paths import user_paths
 from desktop.services import Services, Survey, create_services
 from desktop.settings import MINIMUM_SPEED, OFFLINE
@@ -234,18 +234,18 @@ async def test_a_listing_whose_commit_is_gone_is_made_anew(
 async def test_a_file_that_the_catalog_names_is_the_catalogs_model(services: Services, server: HubServer) -> None:
     services.__dict__["catalog"] = tiny_catalog(REPO)
     listing = await list_files(services, REPO)
-    ids = {file.file: hub_file_choice(services, listing, file) for file in listing.models}
-    choice = ids["tiny-Q8_0.gguf"]
-    assert (choice.id, choice.name, choice.licence) == ("tiny-1b:Q8_0", "Tiny 1B", "Apache-2.0")
-    assert (choice.revision, choice.repo, choice.file) == (listing.commit, REPO, "tiny-Q8_0.gguf")
-    first, second = (services.downloads.start(each) for each in (choice, choice_of_catalog(services)))
+    ids = {file.file: wanted_file(services, listing, file) for file in listing.models}
+    wanted = ids["tiny-Q8_0.gguf"]
+    assert (wanted.id, wanted.name, wanted.licence) == ("tiny-1b:Q8_0", "Tiny 1B", "Apache-2.0")
+    assert (wanted.revision, wanted.repo, wanted.file) == (listing.commit, REPO, "tiny-Q8_0.gguf")
+    first, second = (services.downloads.start(each) for each in (wanted, wanted_of_catalog(services)))
     assert first.id == second.id
     await services.downloads.wait(first.id)
     assert [model.id for model in services.library.installed() if model.repo] == ["tiny-1b:Q8_0"]
 
 
-def choice_of_catalog(services: Services) -> CatalogChoice:
-    return choice_in_catalog(services, model_id="tiny-1b", quantization="Q8_0")
+def wanted_of_catalog(services: Services) -> WantedModel:
+    return wanted_in_catalog(services, model_id="tiny-1b", quantization="Q8_0")
 
 
 async def test_what_was_listed_is_not_asked_for_again(services: Services, server: HubServer, found: Survey) -> None:
@@ -278,11 +278,11 @@ async def test_a_repository_without_models_has_no_choice(services: Services, ser
 async def test_a_row_can_be_downloaded_as_it_was_judged(services: Services, server: HubServer) -> None:
     listing = await list_files(services, REPO)
     [file] = [model for model in listing.models if model.quantization == "Q8_0"]
-    choice = hub_file_choice(services, listing, file)
-    assert (choice.id, choice.revision, choice.size) == (f"{REPO}:Q8_0", listing.commit, file.size)
-    download = services.downloads.start(choice)
+    wanted = wanted_file(services, listing, file)
+    assert (wanted.id, wanted.revision, wanted.size) == (f"{REPO}:Q8_0", listing.commit, file.size)
+    download = services.downloads.start(wanted)
     model = await services.downloads.wait(download.id)
-    assert (model.id, model.file, model.sha256) == (choice.id, file.file, file.sha256)
+    assert (model.id, model.file, model.sha256) == (wanted.id, file.file, file.sha256)
 
 
 async def test_files_of_one_quantization_are_told_apart_by_their_names(services: Services, server: HubServer) -> None:
@@ -290,7 +290,7 @@ async def test_files_of_one_quantization_are_told_apart_by_their_names(services:
     for name in ("other-Q8_0.gguf", "plain.gguf", "split-Q6_K-00001-of-00002.gguf", "split-Q6_K-00002-of-00002.gguf"):
         server.add_served(REPO, name, served)
     listing = await list_files(services, REPO)
-    ids = {hub_file_choice(services, listing, file).id for file in listing.models}
+    ids = {wanted_file(services, listing, file).id for file in listing.models}
     assert ids == {f"{REPO}:{name}" for name in ("tiny-Q8_0", "other-Q8_0", "plain", "Q6_K", "Q4_K_M")}
 
 

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from desktop.actions.fit import subject_of
-from desktop.actions.hub import hub_file_choice, list_files, search_hub
+from desktop.actions.hub import list_files, search_hub, wanted_file
 from desktop.actions.hub_verdicts import judge_files, judge_repos
 from desktop.catalog.hub import HubFile
 from desktop.catalog.hub_errors import OfflineSwitchOn
@@ -90,7 +90,7 @@ async def transfer(services: Services, learned: Learned) -> object:
 
 
 async def queue(services: Services, learned: Learned) -> object:
-    queued = services.downloads.start(hub_file_choice(services, learned.listing, learned.listing.models[0]))
+    queued = services.downloads.start(wanted_file(services, learned.listing, learned.listing.models[0]))
     return await services.downloads.wait(queued.id)
 
 

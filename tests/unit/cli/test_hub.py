@@ -12,7 +12,7 @@ import pytest
 from desktop.catalog.search import HUB_SORTS
 from desktop.cli import hub as cli_hub
 from desktop.cli.main import run_command_line
-from desktop.library.types import CatalogChoice
+from desktop.library.types import WantedModel
 from desktop.paths import user_paths
 from desktop.services import create_services
 from desktop.settings import MINIMUM_SPEED, OFFLINE
@@ -205,7 +205,7 @@ def test_every_name_that_is_listed_is_one_that_pull_takes_for_that_file(
     services = create_services(user_paths())
     for row in rows:
         meant = services.library.resolve(row["id"], services.catalog)
-        assert isinstance(meant, CatalogChoice), row
+        assert isinstance(meant, WantedModel), row
         found = asyncio.run(services.hub.files(repo=meant.repo, file=meant.file, quantization=meant.quantization))
         assert (meant.repo, found[0].file) == (REPO, row["file"])
     run("--files", REPO)

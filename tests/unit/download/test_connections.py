@@ -13,7 +13,7 @@ from desktop.download.reporter import Reporter
 from desktop.download.source import make_client
 from desktop.download.types import DownloadProgress
 from tests.support.hub_server import Fault, HubServer
-from tests.support.transfers import FILE, IMPATIENT, REPO, hub_of
+from tests.support.transfers import FILE, PATIENT, REPO, hub_of
 
 
 @pytest.mark.asyncio
@@ -23,7 +23,7 @@ async def test_what_is_stopped_just_when_it_must_begin_again_does_not_begin_agai
     """A TaskGroup in which something fails while it is cancelled tells of the failure alone."""
     server.faults.append(Fault("status", status=416))
     hub, loop = hub_of(server), asyncio.get_running_loop()
-    options = msgspec.structs.replace(IMPATIENT, first_wait=0.0)
+    options = msgspec.structs.replace(PATIENT, first_wait=0.0)
     [file] = await hub.files(repo=REPO, file=FILE)
     part = PartFile(file, tmp_path / FILE)
     part.open()

@@ -7,9 +7,9 @@ import pytest
 
 from desktop.catalog.hub_errors import HubFileChanged, HubFileMissing
 from desktop.library.library import Library
-from desktop.library.types import CatalogChoice
+from desktop.library.types import WantedModel
 from tests.support.hub_server import DEFAULT_COMMIT, HubServer
-from tests.support.queues import CHOICE, assert_same, next_run, queue_of, until
+from tests.support.queues import WANTED, assert_same, next_run, queue_of, until
 from tests.support.transfers import FILE, REPO
 
 pytestmark = pytest.mark.asyncio
@@ -17,37 +17,37 @@ NEWEST = "e" * 40
 
 
 @pytest.fixture
-def chosen(server: HubServer) -> CatalogChoice:
+def chosen(server: HubServer) -> WantedModel:
     """A file as a list of a repository pins it."""
     served = server.repositories[REPO].files[FILE]
-    return msgspec.structs.replace(CHOICE, revision=DEFAULT_COMMIT, size=served.size, sha256=served.sha256)
+    return msgspec.structs.replace(WANTED, revision=DEFAULT_COMMIT, size=served.size, sha256=served.sha256)
 
 
 @pytest.mark.parametrize("known", ["the SHA-256", "the size"])
 async def test_the_same_content_at_a_newer_commit_is_fetched_without_a_word(
-    server: HubServer, library: Library, source: Path, chosen: CatalogChoice, known: str
+    server: HubServer, library: Library, source: Path, chosen: WantedModel, known: str
 ) -> None:
     server.repositories[REPO].commit = NEWEST
     queue = queue_of(server, library)
-    choice = chosen if known == "the SHA-256" else msgspec.structs.replace(chosen, sha256="")
-    model = await queue.wait(queue.start(choice).id)
+    wanted = chosen if known == "the SHA-256" else msgspec.structs.replace(chosen, sha256="")
+    model = await queue.wait(queue.start(wanted).id)
     assert_same(model, source)
     assert model.revision == NEWEST
     await queue.close()
 
 
 async def test_a_paused_download_goes_on_where_it_was(
-    server: HubServer, library: Library, source: Path, chosen: CatalogChoice
+    server: HubServer, library: Library, source: Path, chosen: WantedModel
 ) -> None:
-    server.bytes_per_second = 1e6
+    server.held_from = 900_000
     first = queue_of(server, library)
-    await until(first, first.start(CHOICE).id, done=600_000)
+    await until(first, first.start(WANTED).id, done=600_000)
     await first.close()
-    server.bytes_per_second = None
+    server.held_from = None
     server.repositories[REPO].commit = NEWEST
     second = await next_run(server, library)
     [left] = second.downloads()
-    assert (left.choice.sha256, left.choice.size) == (chosen.sha256, chosen.size)
+    assert (left.wanted.sha256, left.wanted.size) == (chosen.sha256, chosen.size)
     model = await second.wait(second.resume(left.id).id)
     assert_same(model, source)
     assert second.downloads()[0].progress.resumed_from >= 600_000
@@ -56,7 +56,7 @@ async def test_a_paused_download_goes_on_where_it_was(
 
 @pytest.mark.parametrize("told", ["another SHA-256", "another size"])
 async def test_another_content_is_told_and_fetched_when_the_person_tries_again(
-    server: HubServer, library: Library, source: Path, chosen: CatalogChoice, told: str
+    server: HubServer, library: Library, source: Path, chosen: WantedModel, told: str
 ) -> None:
     server.repositories[REPO].commit = NEWEST
     changes = {"sha256": "0" * 64} if told == "another SHA-256" else {"sha256": "", "size": 7}
@@ -71,7 +71,7 @@ async def test_another_content_is_told_and_fetched_when_the_person_tries_again(
 
 
 async def test_a_file_that_is_gone_with_its_commit_is_missing(
-    server: HubServer, library: Library, chosen: CatalogChoice
+    server: HubServer, library: Library, chosen: WantedModel
 ) -> None:
     server.repositories[REPO].commit = NEWEST
     del server.repositories[REPO].files[FILE]

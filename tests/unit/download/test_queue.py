@@ -10,9 +10,9 @@ from desktop.download.part import part_path
 from desktop.download.record import Download
 from desktop.download.types import DownloadStopped
 from desktop.library.library import Library
-from desktop.library.types import CatalogChoice
+from desktop.library.types import WantedModel
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
-from tests.support.queues import CHOICE, assert_same, leave, next_run, queue_of, until
+from tests.support.queues import WANTED, assert_same, leave, next_run, queue_of, until
 from tests.support.transfers import FILE, REPO
 
 
@@ -20,7 +20,7 @@ from tests.support.transfers import FILE, REPO
 async def test_a_download_ends_in_the_library(server: HubServer, library: Library, source: Path) -> None:
     queue, seen = queue_of(server, library), list[Download]()
     queue.subscribe(seen.append)
-    download = queue.start(CHOICE)
+    download = queue.start(WANTED)
     assert download.progress.state == "queued"
     model = await queue.wait(download.id)
     assert_same(model, source)
@@ -37,21 +37,21 @@ async def test_a_download_ends_in_the_library(server: HubServer, library: Librar
 @pytest.mark.asyncio
 async def test_a_hub_name_with_a_quantization_finds_its_file(server: HubServer, library: Library) -> None:
     queue = queue_of(server, library)
-    choice = CatalogChoice(model_id=REPO, name="tiny-GGUF", quantization="Q4_K_M", repo=REPO)
-    assert (await queue.wait(queue.start(choice).id)).id == f"{REPO}:Q4_K_M"
+    wanted = WantedModel(model_id=REPO, name="tiny-GGUF", quantization="Q4_K_M", repo=REPO)
+    assert (await queue.wait(queue.start(wanted).id)).id == f"{REPO}:Q4_K_M"
     await queue.close()
 
 
 @pytest.mark.asyncio
 async def test_pausing_keeps_what_came_and_resuming_goes_on(server: HubServer, library: Library, source: Path) -> None:
-    server.bytes_per_second = 1e6
+    server.held_from = 900_000
     queue = queue_of(server, library)
-    download = queue.start(CHOICE)
+    download = queue.start(WANTED)
     await until(queue, download.id, done=600_000)
     queue.pause(download.id)
     with pytest.raises(DownloadStopped):
         await queue.wait(download.id)
-    server.bytes_per_second = None
+    server.held_from = None
     queue.resume(download.id)
     model = await queue.wait(download.id)
     assert_same(model, source)
@@ -61,9 +61,9 @@ async def test_pausing_keeps_what_came_and_resuming_goes_on(server: HubServer, l
 
 @pytest.mark.asyncio
 async def test_cancelling_removes_what_came(server: HubServer, library: Library) -> None:
-    server.bytes_per_second = 1e6
+    server.held_from = 900_000
     queue = queue_of(server, library)
-    download = queue.start(CHOICE)
+    download = queue.start(WANTED)
     await until(queue, download.id, done=600_000)
     part = part_path(library.destination(repo=REPO, file=FILE))
     assert part.exists()
@@ -76,8 +76,8 @@ async def test_cancelling_removes_what_came(server: HubServer, library: Library)
 @pytest.mark.asyncio
 async def test_a_failure_is_explained_and_the_next_model_still_comes(server: HubServer, library: Library) -> None:
     queue = queue_of(server, library)
-    missing = CatalogChoice(model_id="none", name="None", quantization="Q8_0", repo=REPO, file="none.gguf")
-    failed, good = queue.start(missing), queue.start(CHOICE)
+    missing = WantedModel(model_id="none", name="None", quantization="Q8_0", repo=REPO, file="none.gguf")
+    failed, good = queue.start(missing), queue.start(WANTED)
     with pytest.raises(HubFileMissing):
         await queue.wait(failed.id)
     assert (await queue.wait(good.id)).model_id == "tiny-1b"
@@ -91,7 +91,7 @@ async def test_a_broken_line_is_told_while_it_is_tried_again(server: HubServer, 
     server.faults.append(Fault("cut", at=500_000))
     queue, messages = queue_of(server, library), list[str]()
     queue.subscribe(lambda each: messages.append(each.progress.message.render()) if each.progress.message else None)
-    await queue.wait(queue.start(CHOICE).id)
+    await queue.wait(queue.start(WANTED).id)
     assert any("attempt 2 of" in message for message in messages)
     await queue.close()
 
@@ -99,9 +99,9 @@ async def test_a_broken_line_is_told_while_it_is_tried_again(server: HubServer, 
 @pytest.mark.asyncio
 async def test_what_is_there_whole_was_on_this_disk(server: HubServer, library: Library) -> None:
     queue = queue_of(server, library)
-    await queue.wait(queue.start(CHOICE).id)
-    queue.start(CHOICE)
-    await queue.wait(CHOICE.id)
+    await queue.wait(queue.start(WANTED).id)
+    queue.start(WANTED)
+    await queue.wait(WANTED.id)
     (done,) = queue.downloads()
     assert done.progress.resumed_from == done.progress.done == 1_500_000
     await queue.close()
@@ -119,16 +119,16 @@ async def test_a_listener_that_fails_harms_neither_the_download_nor_the_others(
 
     queue.subscribe(fail)
     queue.subscribe(lambda each: seen.append(each.progress.state))
-    assert_same(await queue.wait(queue.start(CHOICE).id), source)
+    assert_same(await queue.wait(queue.start(WANTED).id), source)
     assert seen[-1] == "done"
     await queue.close()
 
 
 @pytest.mark.asyncio
 async def test_what_is_thrown_away_while_it_is_being_stopped_is_gone(server: HubServer, library: Library) -> None:
-    server.bytes_per_second = 1e6
+    server.held_from = 900_000
     queue = queue_of(server, library)
-    download = queue.start(CHOICE)
+    download = queue.start(WANTED)
     await until(queue, download.id, done=600_000)
     queue.pause(download.id)
     for _ in range(3):  # the transfer ends in a loop of its own
@@ -143,9 +143,9 @@ async def test_what_is_thrown_away_while_it_is_being_stopped_is_gone(server: Hub
 async def test_what_cannot_be_removed_is_told_in_the_log(
     server: HubServer, library: Library, caplog: pytest.LogCaptureFixture
 ) -> None:
-    leave(library, CHOICE)
+    leave(library, WANTED)
     part_path(library.destination(repo=REPO, file=FILE)).mkdir(parents=True)
     queue = await next_run(server, library)
-    queue.cancel(CHOICE.id)
+    queue.cancel(WANTED.id)
     await queue.close()
     assert "could not be removed" in caplog.text

@@ -9,11 +9,11 @@ from desktop.database import open_database
 from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
 from tests.support.hub_server import HubServer
-from tests.support.queues import CHOICE, next_run, queue_of, until
+from tests.support.queues import WANTED, next_run, queue_of, until
 from tests.support.transfers import FILE, REPO
 
 pytestmark = pytest.mark.asyncio
-UNNAMED = msgspec.structs.replace(CHOICE, file="")
+UNNAMED = msgspec.structs.replace(WANTED, file="")
 """The model as a person names it: the Hub tells the file."""
 
 
@@ -22,17 +22,17 @@ def there(library: Library) -> list[str]:
 
 
 async def test_what_is_started_again_while_its_row_is_removed_has_one(server: HubServer, library: Library) -> None:
-    server.bytes_per_second = 1e6
+    server.held_from = 900_000
     queue = queue_of(server, library)
-    queue.start(CHOICE)
-    await until(queue, CHOICE.id, done=100_000)
-    queue.cancel(CHOICE.id)
+    queue.start(WANTED)
+    await until(queue, WANTED.id, done=100_000)
+    queue.cancel(WANTED.id)
     for _ in range(2):  # its row is being removed now
         await asyncio.sleep(0)
-    queue.start(CHOICE)
+    queue.start(WANTED)
     await queue.close()
     kept = await next_run(server, library)
-    assert [each.id for each in kept.interrupted()] == [CHOICE.id]
+    assert [each.id for each in kept.interrupted()] == [WANTED.id]
     await kept.close()
 
 
@@ -40,14 +40,14 @@ async def test_what_is_started_again_while_its_row_is_removed_has_one(server: Hu
 async def test_what_was_cancelled_while_another_program_held_the_database_does_not_come_back(
     server: HubServer, library: Library, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.bytes_per_second = 1e6
+    server.held_from = 900_000
     queue = queue_of(server, library)
-    queue.start(CHOICE)
-    await until(queue, CHOICE.id, done=100_000)
+    queue.start(WANTED)
+    await until(queue, WANTED.id, done=100_000)
     library.database.connection.set_busy_timeout(0)
     other = open_database(library.database.path, name="library", migrations=MIGRATIONS)
     with other.transaction():
-        queue.cancel(CHOICE.id)
+        queue.cancel(WANTED.id)
         while "could not be noted" not in caplog.text:
             await asyncio.sleep(0.01)
     other.close()
@@ -58,7 +58,7 @@ async def test_what_was_cancelled_while_another_program_held_the_database_does_n
 
 
 async def test_what_is_started_and_cancelled_again_at_once_leaves_nothing(server: HubServer, library: Library) -> None:
-    server.bytes_per_second = 1e6
+    server.held_from = 900_000
     queue = queue_of(server, library)
     queue.start(UNNAMED)
     await until(queue, UNNAMED.id, done=300_000)
@@ -71,22 +71,22 @@ async def test_what_is_started_and_cancelled_again_at_once_leaves_nothing(server
 
 async def test_what_is_being_removed_is_not_fetched_meanwhile(server: HubServer, library: Library) -> None:
     """A removal that waits for the database would take the files that come after it."""
-    server.bytes_per_second = 1e6
+    server.held_from = 900_000
     queue = queue_of(server, library)
-    queue.start(CHOICE)
-    await until(queue, CHOICE.id, done=300_000)
-    queue.pause(CHOICE.id)
+    queue.start(WANTED)
+    await until(queue, WANTED.id, done=300_000)
+    queue.pause(WANTED.id)
     await queue.close()
     kept = await next_run(server, library)
     server.requests.clear()
     with library.database.transaction():  # of this thread: the removal waits
-        kept.cancel(CHOICE.id)
+        kept.cancel(WANTED.id)
         await asyncio.sleep(0)
-        kept.start(CHOICE)
+        kept.start(WANTED)
         for _ in range(5):
             await asyncio.sleep(0.02)
         assert server.requests == []
-    await kept.wait(CHOICE.id)
+    await kept.wait(WANTED.id)
     assert there(library) == [FILE]
     assert server.of("hub")[-1].path.startswith(f"/{REPO}/resolve/")
     await kept.close()

@@ -10,9 +10,9 @@ import pytest
 from desktop.catalog.hub import Hub, HubFile
 from desktop.download.transfer import download
 from desktop.download.types import TransferGaveUp
-from tests.support.transfers import IMPATIENT
+from tests.support.transfers import PATIENT
 
-ONCE = msgspec.structs.replace(IMPATIENT, attempts=1)
+ONCE = msgspec.structs.replace(PATIENT, attempts=1)
 CONTENT = bytes(range(256)) * 1000
 
 

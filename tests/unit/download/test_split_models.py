@@ -8,15 +8,18 @@ import msgspec
 import pytest
 
 from desktop.library.library import Library
-from desktop.library.types import CatalogChoice
+from desktop.library.types import WantedModel
 from tests.support.hub_server import HubServer
 from tests.support.queues import next_run, queue_of, until
 from tests.support.transfers import REPO, make_source
 
 PARTS = tuple(f"tiny-Q8_0-0000{index}-of-00002.gguf" for index in (1, 2))
-SPLIT = CatalogChoice(model_id="tiny-1b", name="Tiny", quantization="Q8_0", repo=REPO, file=PARTS[0])
+SPLIT = WantedModel(model_id="tiny-1b", name="Tiny", quantization="Q8_0", repo=REPO, file=PARTS[0])
 FIRST, SECOND = 500_000, 1_500_000
 """Bytes of the parts."""
+
+HELD = 600_000
+"""The first part comes whole, the second does not."""
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def there(library: Library) -> list[str]:
 
 async def into_the_second(server: HubServer, library: Library, *, then: str) -> None:
     """Fetch until the second part is coming, then cancel it or end the program."""
-    server.bytes_per_second = 1e6
+    server.held_from = HELD
     queue = queue_of(server, library)
     queue.start(SPLIT)
     await until(queue, SPLIT.id, done=FIRST + 300_000)
@@ -99,9 +102,11 @@ async def test_the_parts_of_a_model_of_the_library_stay(server: HubServer, libra
 async def test_what_another_process_is_fetching_stays(server: HubServer, library: Library, first: Path) -> None:
     await into_the_second(server, library, then="end")
     window, pull = await next_run(server, library), await next_run(server, library)
+    server.held_from = 900_000
     pull.start(SPLIT, goes_on=False)
     await until(pull, SPLIT.id, done=FIRST + 600_000)
     window.cancel(SPLIT.id)
+    server.held_from = None
     assert (await pull.wait(SPLIT.id)).size == FIRST + SECOND
     await window.close()
     await pull.close()
@@ -112,12 +117,13 @@ async def test_what_another_process_is_fetching_stays(server: HubServer, library
 async def test_two_entries_of_one_model_that_are_cancelled_together_leave_nothing(
     server: HubServer, library: Library, first: Path
 ) -> None:
-    server.bytes_per_second = 1e6
+    server.held_from = HELD
     queue = queue_of(server, library)
     again = msgspec.structs.replace(SPLIT, model_id="same")
     queue.start(SPLIT)
     await until(queue, SPLIT.id, done=FIRST + 300_000)
     queue.pause(SPLIT.id)
+    server.held_from = 900_000
     queue.start(again)
     await until(queue, again.id, done=FIRST + 600_000)
     queue.cancel(again.id)
@@ -130,11 +136,12 @@ async def test_two_entries_of_one_model_that_are_cancelled_together_leave_nothin
 async def test_a_part_that_another_process_throws_away_meanwhile_comes_again(
     server: HubServer, library: Library, source: Path, first: Path
 ) -> None:
-    server.bytes_per_second = 2e6
+    server.held_from = HELD
     queue = queue_of(server, library)
     queue.start(SPLIT)
     await until(queue, SPLIT.id, done=FIRST + 300_000)
     places(library)[0].unlink()
+    server.held_from = None
     await queue.wait(SPLIT.id)
     assert all(map(filecmp.cmp, places(library), (first, source)))
     await queue.close()

@@ -24,7 +24,7 @@ from desktop.library.importing import import_model
 from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.stores.place import Place
-from desktop.library.types import CatalogChoice, InstalledModel
+from desktop.library.types import InstalledModel, WantedModel
 from tests.support.catalogs import tiny_catalog
 from tests.support.model_files import small_model, truncated_model
 
@@ -63,7 +63,7 @@ def test_a_model_whose_file_is_gone_says_so(library: Library) -> None:
         library.find("tiny-1b")
     assert model.path in raised.value.explain().message
     resolved = library.resolve("tiny-1b:Q4_K_M", tiny_catalog())
-    assert isinstance(resolved, CatalogChoice), "it can be had again"
+    assert isinstance(resolved, WantedModel), "it can be had again"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(library: Library) -> None:
@@ -78,10 +78,10 @@ def test_an_unknown_name_is_answered_with_the_nearest(library: Library) -> None:
 
 def test_what_is_not_installed_is_to_be_had(library: Library) -> None:
     catalog = tiny_catalog()
-    choice = library.resolve("tiny-1b:Q8_0", catalog)
-    assert isinstance(choice, CatalogChoice)
-    assert choice.file == "tiny-Q8_0.gguf"
-    assert isinstance(library.resolve("someone/else:Q4_0", catalog), CatalogChoice)
+    wanted = library.resolve("tiny-1b:Q8_0", catalog)
+    assert isinstance(wanted, WantedModel)
+    assert wanted.file == "tiny-Q8_0.gguf"
+    assert isinstance(library.resolve("someone/else:Q4_0", catalog), WantedModel)
     model = install(library, quantization="Q8_0")
     assert library.resolve("tiny-1b:Q8_0", catalog) == model
 
@@ -221,5 +221,5 @@ def test_another_file_of_the_same_quantization_is_another_model(library: Library
     here = library.register(path=path, model_id=repo, quantization="Q6_K", files=(source,))
     catalog = tiny_catalog()
     assert library.resolve(f"{repo}/a-Q6_K.gguf", catalog) == here
-    assert isinstance(library.resolve(f"{repo}/b-Q6_K.gguf", catalog), CatalogChoice)
+    assert isinstance(library.resolve(f"{repo}/b-Q6_K.gguf", catalog), WantedModel)
     assert library.resolve(f"{repo}:Q6_K", catalog) == here

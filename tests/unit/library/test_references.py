@@ -9,8 +9,8 @@ from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
 from desktop.library.errors import ModelFileTruncated, UnknownModelButSimilar, UnknownQuantization
 from desktop.library.library import Library
-from desktop.library.references import catalog_choice, hub_choice, looks_like_path, unknown_model
-from desktop.library.types import CatalogChoice
+from desktop.library.references import looks_like_path, named_in_catalog, named_on_hub, unknown_model
+from desktop.library.types import WantedModel
 from tests.support.catalogs import tiny_catalog
 from tests.support.model_files import small_model
 
@@ -31,14 +31,14 @@ def catalog() -> Catalog:
     ],
 )
 def test_a_name_on_the_hub_is_read(reference: str, repo: str, file: str, quantization: str) -> None:
-    choice = hub_choice(reference)
-    assert choice is not None
-    assert (choice.repo, choice.file, choice.quantization) == (repo, file, quantization)
+    wanted = named_on_hub(reference)
+    assert wanted is not None
+    assert (wanted.repo, wanted.file, wanted.quantization) == (repo, file, quantization)
 
 
 @pytest.mark.parametrize("reference", ["qwen3-8b", "qwen3-8b:Q4_K_M", "owner/repo", "owner/repo/file.bin", ""])
 def test_other_names_are_no_names_on_the_hub(reference: str) -> None:
-    assert hub_choice(reference) is None
+    assert named_on_hub(reference) is None
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_other_names_are_no_names_on_the_hub(reference: str) -> None:
 )
 def test_a_name_on_the_hub_that_leads_elsewhere_is_refused(reference: str) -> None:
     with pytest.raises(UnsafeName):
-        hub_choice(reference)
+        named_on_hub(reference)
 
 
 def test_a_catalog_name_takes_the_usual_quantization_or_the_one_that_is_named(catalog: Catalog) -> None:
-    usual, named = catalog_choice("tiny-1b", catalog), catalog_choice("Tiny-1B:q8_0", catalog)
+    usual, named = named_in_catalog("tiny-1b", catalog), named_in_catalog("Tiny-1B:q8_0", catalog)
     assert usual is not None
     assert named is not None
     assert (usual.id, named.id) == ("tiny-1b:Q4_K_M", "tiny-1b:Q8_0")
@@ -59,7 +59,7 @@ def test_a_catalog_name_takes_the_usual_quantization_or_the_one_that_is_named(ca
 
 def test_a_quantization_that_does_not_exist_is_answered_with_those_that_do(catalog: Catalog) -> None:
     with pytest.raises(UnknownQuantization) as raised:
-        catalog_choice("tiny-1b:Q5_K_M", catalog)
+        named_in_catalog("tiny-1b:Q5_K_M", catalog)
     assert raised.value.explain().hint == "Choose one of: Q4_K_M, Q8_0."
 
 
@@ -97,5 +97,5 @@ def test_a_model_whose_file_is_not_right_can_be_had_again_as_it_was(library: Lib
     with pytest.raises(ModelFileTruncated):
         library.resolve("tiny-1b", catalog)
     again = library.resolve("tiny-1b", catalog, renew=True)
-    assert isinstance(again, CatalogChoice)
+    assert isinstance(again, WantedModel)
     assert (again.id, again.file, again.revision) == ("tiny-1b:Q8_0", path.name, "c" * 40)

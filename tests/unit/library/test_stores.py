@@ -11,7 +11,7 @@ from desktop.library.library import Library
 from desktop.library.references import loadable_keys
 from desktop.library.stores.all import STORES
 from desktop.library.stores.place import Place
-from desktop.library.types import CatalogChoice, InstalledModel, Source
+from desktop.library.types import InstalledModel, Source, WantedModel
 from tests.support.catalogs import tiny_catalog
 from tests.support.model_files import projector, small_model
 
@@ -237,7 +237,7 @@ def test_a_file_of_the_catalog_that_another_program_has_needs_no_download(librar
     assert model.path == str(path)
     path.write_bytes(b"GGUF")
     assert ("tiny-1b", "Q8_0") not in loadable_keys(library.installed(), catalog)
-    assert isinstance(library.resolve("tiny-1b:Q8_0", catalog), CatalogChoice)
+    assert isinstance(library.resolve("tiny-1b:Q8_0", catalog), WantedModel)
 
 
 def test_a_program_that_is_switched_off_is_not_read(tmp_path: Path, home: Path) -> None:

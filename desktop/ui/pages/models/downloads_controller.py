@@ -70,7 +70,7 @@ class DownloadsController:
         under_way = [each for each in downloads if each.progress.is_under_way]
         queued = [each.id for each in downloads if each.progress.state == "queued"]
         paused = [each.id for each in downloads if each.progress.state == "paused"]
-        self._view.set_coming({(each.choice.repo, each.choice.file): _share(each) for each in under_way})
+        self._view.set_coming({(each.wanted.repo, each.wanted.file): _share(each) for each in under_way})
         self._view.order_downloads([each.id for each in downloads], queued)
         self._view.offer_for_all(stop=len(under_way) > 1, resume=len(paused) > 1)
 
