@@ -554,6 +554,60 @@
     </message>
 </context>
 <context>
+    <name>DownloadList</name>
+    <message>
+        <source>Stop all downloads</source>
+        <translation>停止全部下载</translation>
+    </message>
+    <message>
+        <source>Go on with all downloads</source>
+        <translation>继续全部下载</translation>
+    </message>
+</context>
+<context>
+    <name>DownloadWords</name>
+    <message>
+        <source>{name}: not finished</source>
+        <translation>{name}：未完成</translation>
+    </message>
+    <message>
+        <source>Downloading {name}</source>
+        <translation>正在下载 {name}</translation>
+    </message>
+    <message>
+        <source>Waiting for its turn</source>
+        <translation>正在排队</translation>
+    </message>
+    <message>
+        <source>Asking the Hub …</source>
+        <translation>正在询问 Hub …</translation>
+    </message>
+    <message>
+        <source>Verifying what came …</source>
+        <translation>正在校验文件 …</translation>
+    </message>
+    <message>
+        <source>{done} of {total}</source>
+        <translation>{done} / {total}</translation>
+    </message>
+    <message>
+        <source>{speed} MB/s</source>
+        <translation>{speed} MB/s</translation>
+    </message>
+    <message>
+        <source>{seconds} s left</source>
+        <translation>剩余 {seconds} 秒</translation>
+    </message>
+    <message>
+        <source>{minutes} min left</source>
+        <translation>剩余 {minutes} 分钟</translation>
+    </message>
+    <message>
+        <source>{hours} h {minutes} min left</source>
+        <translation>剩余 {hours} 小时 {minutes} 分钟</translation>
+    </message>
+</context>
+<context>
     <name>Editor</name>
     <message>
         <source>On</source>
@@ -675,46 +729,6 @@
     <message>
         <source>Chat with it</source>
         <translation>用它对话</translation>
-    </message>
-    <message>
-        <source>{name}: not finished</source>
-        <translation>{name}：未完成</translation>
-    </message>
-    <message>
-        <source>Downloading {name}</source>
-        <translation>正在下载 {name}</translation>
-    </message>
-    <message>
-        <source>Waiting for its turn</source>
-        <translation>正在排队</translation>
-    </message>
-    <message>
-        <source>Asking the Hub …</source>
-        <translation>正在询问 Hub …</translation>
-    </message>
-    <message>
-        <source>Verifying what came …</source>
-        <translation>正在校验文件 …</translation>
-    </message>
-    <message>
-        <source>{speed} MB/s</source>
-        <translation>{speed} MB/s</translation>
-    </message>
-    <message>
-        <source>{done} of {total}</source>
-        <translation>{done} / {total}</translation>
-    </message>
-    <message>
-        <source>{seconds} s left</source>
-        <translation>剩余 {seconds} 秒</translation>
-    </message>
-    <message>
-        <source>{minutes} min left</source>
-        <translation>剩余 {minutes} 分钟</translation>
-    </message>
-    <message>
-        <source>{hours} h {minutes} min left</source>
-        <translation>剩余 {hours} 小时 {minutes} 分钟</translation>
     </message>
 </context>
 <context>
@@ -1467,14 +1481,6 @@
     <message>
         <source>Fetches the beginning of each file from the Hub, some megabytes each and kept for later, so that the engine can say exactly what it needs here. No model is downloaded.</source>
         <translation>从 Hub 取得每个文件的开头（每个几 MB，并保存备用），让引擎算出它在这里确切需要多少。不会下载任何模型。</translation>
-    </message>
-    <message>
-        <source>Stop all downloads</source>
-        <translation>停止全部下载</translation>
-    </message>
-    <message>
-        <source>Go on with all downloads</source>
-        <translation>继续全部下载</translation>
     </message>
     <message>
         <source>Search models</source>
@@ -2250,6 +2256,22 @@ Log: {log}</source>
     <message>
         <source>A network may want you to log in first: open any page in a browser, then try again. If a mirror is set, check its address in the settings.</source>
         <translation>网络可能要求先登录：请在浏览器中打开任意网页，然后重试。如果设置了镜像，请检查设置中的地址。</translation>
+    </message>
+    <message>
+        <source>{endpoint} sent a web page instead of what was asked for.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The network here seems to want a log-in: open any page in a browser, log in, then try again. If a mirror is set, check its address in the settings.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>{endpoint} does not answer, but leads to {other}, which was not asked.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The network here may want a log-in: open any page in a browser, log in, then try again. If the mirror has moved, give its new address in the settings or in HF_ENDPOINT.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{endpoint} answered with an error (HTTP {status}).</source>

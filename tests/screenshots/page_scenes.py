@@ -83,8 +83,8 @@ def models_no_card(view: ModelsView) -> None:
 def models_downloading(view: ModelsView) -> None:
     """A download under way, and one that was stopped."""
     show_models(view, TWO_CARDS)
-    view.show_download("a", "Qwen3 8B · Q5_K_M", "2.41 GB / 5.85 GB · 48 MB/s", 0.41, stopped=False)
-    view.show_download("b", "Gemma 3 12B · Q4_K_M", "1.20 GB / 7.30 GB", 0.16, stopped=True)
+    view.downloads.show_download("a", "Qwen3 8B · Q5_K_M", "2.41 GB / 5.85 GB · 48 MB/s", 0.41, stopped=False)
+    view.downloads.show_download("b", "Gemma 3 12B · Q4_K_M", "1.20 GB / 7.30 GB", 0.16, stopped=True)
 
 
 def models_failed(view: ModelsView) -> None:

@@ -45,7 +45,7 @@ def models() -> QWidget:
     view = ModelsView()
     advice = recommend(profile=PROFILE, catalog=load_catalog(catalog_file()))
     view.set_choices(advice.choices, advice.rejected, notes=advice.notes, minimum_speed=10)
-    view.show_download("x", "Downloading", "1 of 2 GB", 0.4, stopped=True)
+    view.downloads.show_download("x", "Downloading", "1 of 2 GB", 0.4, stopped=True)
     return view
 
 

@@ -151,10 +151,10 @@ def test_moving_the_slider_fast_ends_at_its_last_place(page: PagePerson) -> None
 def test_a_download_is_shown_verified_and_then_chatted_with(page: PagePerson, hub: HubServer) -> None:
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
-    page.until("a card", lambda: name in page.view.downloads)
+    page.until("a card", lambda: name in page.view.downloads.cards)
     page.until("the chat", lambda: page.models)
     assert page.models == [name]
-    assert page.view.downloads == {}
+    assert page.view.downloads.cards == {}
     page.until("the new price", lambda: page.view.answer._choice.installed)
     requests = len(hub.requests)
     page.view.choice_chosen.emit(page.view.answer._choice)
@@ -166,16 +166,18 @@ def test_a_download_that_is_stopped_stays_in_sight_and_goes_on(page: PagePerson,
     hub.bytes_per_second = 400_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
-    page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
+    page.until(
+        "figures", lambda: name in page.view.downloads.cards and "MB of" in page.view.downloads.cards[name].text()
+    )
     assert not page.view.answer._button.isEnabled()
     row = page.view.table.filter.index(0, ACTION)
     assert row.data(CHOICE_ROLE).file == choice.file
     page.until("its row to say it", lambda: row.data(COMING_ROLE).endswith(" %"))
-    page.view.stop_requested.emit(name)
-    page.until("the stop", lambda: "not finished" in page.view.downloads[name].title())
+    page.view.downloads.stop_requested.emit(name)
+    page.until("the stop", lambda: "not finished" in page.view.downloads.cards[name].title())
     assert page.notices == [], "stopping is no error"
     hub.bytes_per_second = None
-    page.view.resume_requested.emit(name)
+    page.view.downloads.resume_requested.emit(name)
     page.until("the end", lambda: page.notices)
     assert page.notices[0].text == "Tiny 1B is ready and verified."
     assert page.notices[0].action == "Chat with it"
@@ -186,9 +188,11 @@ def test_a_stopped_download_can_be_thrown_away(page: PagePerson, hub: HubServer)
     hub.bytes_per_second = 400_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
-    page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
-    page.view.discard_requested.emit(name)
-    page.until("the card to go", lambda: page.view.downloads == {})
+    page.until(
+        "figures", lambda: name in page.view.downloads.cards and "MB of" in page.view.downloads.cards[name].text()
+    )
+    page.view.downloads.discard_requested.emit(name)
+    page.until("the card to go", lambda: page.view.downloads.cards == {})
     page.until("an end", lambda: not list(page.services.models_folder.rglob("*.part")))
     assert [one.progress.state for one in page.services.downloads.downloads()] == ["cancelled"]
     assert page.notices == [], "throwing it away is no error"
@@ -204,7 +208,7 @@ def test_a_failed_download_says_why_and_offers_to_try_again(page: PagePerson, hu
     assert banner.hint
     assert banner.action == "Try again"
     assert banner.on_action is not None
-    card = page.view.downloads[f"{choice.model_id}:{choice.quantization}"]
+    card = page.view.downloads.cards[f"{choice.model_id}:{choice.quantization}"]
     assert banner.text in card.text(), "the card says it too once the banner is closed"
     for name in ("tiny-Q4_K_M.gguf", "tiny-Q8_0.gguf"):
         hub.repositories["owner/tiny-GGUF"].files[name] = file
@@ -291,18 +295,20 @@ def earlier(page: PagePerson, styled: QApplication, hub: HubServer) -> str:
     hub.bytes_per_second = 400_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
-    page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
+    page.until(
+        "figures", lambda: name in page.view.downloads.cards and "MB of" in page.view.downloads.cards[name].text()
+    )
     page.close()
     hub.bytes_per_second = None
     page.__init__(styled, "models", profile=machine())  # type: ignore[misc]
     page.open()
-    page.until("the card", lambda: name in page.view.downloads)
-    assert "not finished" in page.view.downloads[name].title()
+    page.until("the card", lambda: name in page.view.downloads.cards)
+    assert "not finished" in page.view.downloads.cards[name].title()
     return name
 
 
 def test_a_download_of_an_earlier_run_is_still_there_to_go_on_with(page: PagePerson, earlier: str) -> None:
-    page.view.resume_requested.emit(earlier)
+    page.view.downloads.resume_requested.emit(earlier)
     page.until("the end", lambda: page.notices)
     assert page.notices[0].text == "Tiny 1B is ready and verified."
 
@@ -324,10 +330,12 @@ def test_a_download_that_the_network_switch_ended_goes_on_when_it_is_back(page: 
     hub.bytes_per_second = 400_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
-    page.until("figures", lambda: name in page.view.downloads and "MB of" in page.view.downloads[name].text())
+    page.until(
+        "figures", lambda: name in page.view.downloads.cards and "MB of" in page.view.downloads.cards[name].text()
+    )
     page.settings.set(OFFLINE, True)
     page.until("a banner", lambda: page.notices)
-    assert "not finished" in page.view.downloads[name].title()
+    assert "not finished" in page.view.downloads.cards[name].title()
     hub.bytes_per_second = None
     page.settings.set(OFFLINE, False)
     page.shell.offline_changed.emit(False)
@@ -339,7 +347,7 @@ def test_a_download_that_the_network_switch_ended_goes_on_when_it_is_back(page: 
 def test_what_snug_pull_did_meanwhile_is_seen_when_the_page_is_shown_again(page: PagePerson, earlier: str) -> None:
     page.services.library.database.execute("DELETE FROM downloads")
     page.open()
-    page.until("the card to go", lambda: page.view.downloads == {})
+    page.until("the card to go", lambda: page.view.downloads.cards == {})
 
 
 def test_a_download_that_waits_can_be_made_the_next_and_all_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
@@ -361,20 +369,16 @@ def test_a_download_that_waits_can_be_made_the_next_and_all_can_be_stopped(page:
 
     page.do(start())
     order = [f"{model}:{quantization}" for model, quantization, _ in files]
-    page.until("the cards", lambda: list(page.view.downloads) == order)
-    page.until("the first", lambda: "MB of" in page.view.downloads[order[0]].text())
-    waiting = [name for name, card in page.view.downloads.items() if card._next.isVisible()]
+    page.until("the cards", lambda: list(page.view.downloads.cards) == order)
+    page.until("the first", lambda: "MB of" in page.view.downloads.cards[order[0]].text())
+    waiting = [name for name, card in page.view.downloads.cards.items() if card._next.isVisible()]
     assert waiting == [order[2]], "the one that is the next already is not offered it"
-    page.view.downloads[order[2]].next_requested.emit()
-    column = page.view._download_column
-    page.until(
-        "its place",
-        lambda: column.indexOf(page.view.downloads[order[2]]) < column.indexOf(page.view.downloads[order[1]]),
-    )
-    page.view._stop_all.click()
+    page.view.downloads.cards[order[2]].next_requested.emit()
+    page.until("its place", lambda: page.view.downloads.order() == [order[2], *order[:2]])
+    page.view.downloads._stop_all.click()
     page.until("the end", lambda: {each.progress.state for each in queue.downloads()} == {"paused"})
-    assert page.view._resume_all.isVisible()
+    assert page.view.downloads._resume_all.isVisible()
     hub.bytes_per_second = None
-    page.view._resume_all.click()
+    page.view.downloads._resume_all.click()
     page.until("all of them", lambda: len(page.services.library.installed()) == 4, timeout=60)
-    page.until("no card", lambda: page.view.downloads == {})
+    page.until("no card", lambda: page.view.downloads.cards == {})

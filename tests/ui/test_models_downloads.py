@@ -27,19 +27,19 @@ def button(view: ModelsView, text: str) -> Button:
 
 def test_a_download_shows_figures_and_can_be_stopped_gone_on_with_and_removed(view: ModelsView) -> None:
     said: list[tuple[str, str]] = []
-    view.stop_requested.connect(lambda name: said.append(("stop", name)))
-    view.resume_requested.connect(lambda name: said.append(("resume", name)))
-    view.discard_requested.connect(lambda name: said.append(("discard", name)))
-    view.show_download("a:Q4", "Downloading A", "1 of 2 GB · 4.0 MB/s", 0.5, stopped=False)
+    view.downloads.stop_requested.connect(lambda name: said.append(("stop", name)))
+    view.downloads.resume_requested.connect(lambda name: said.append(("resume", name)))
+    view.downloads.discard_requested.connect(lambda name: said.append(("discard", name)))
+    view.downloads.show_download("a:Q4", "Downloading A", "1 of 2 GB · 4.0 MB/s", 0.5, stopped=False)
     settle()
     assert "1 of 2 GB · 4.0 MB/s" in words(view)
     button(view, "Stop").click()
-    view.show_download("a:Q4", "A: not finished", "1 of 2 GB", 0.5, stopped=True)
+    view.downloads.show_download("a:Q4", "A: not finished", "1 of 2 GB", 0.5, stopped=True)
     button(view, "Go on").click()
     button(view, "Remove").click()
     assert said == [("stop", "a:Q4"), ("resume", "a:Q4"), ("discard", "a:Q4")]
-    view.remove_download("a:Q4")
-    assert view.downloads == {}
+    view.downloads.remove("a:Q4")
+    assert view.downloads.cards == {}
 
 
 def test_the_answer_is_not_downloaded_twice_at_a_time(view: ModelsView) -> None:

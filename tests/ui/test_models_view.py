@@ -332,9 +332,10 @@ def test_nothing_is_clipped_however_long_the_names_are(view: ModelsView, size: t
     view.resize(*size)
     fill(view)
     view.set_installed([model], "x")
-    view.show_download(
+    view.downloads.show_download(
         "x", f"Downloading {LONG.model_name}", "1.23 of 4.56 GB · 12.3 MB/s · 4 min left", 0.3, stopped=True
     )
+    settle()
     button(view, "Why, and what would change it").click()
     settle()
     assert clipped(view) == []

@@ -42,7 +42,7 @@ class AnswerCard(Card):
         self._button.clicked.connect(lambda: self.chosen.emit(self._choice))
         self._remark = PlainLabel(tone="muted")
         self._lay_out()
-        self.set_waiting(self.tr("Looking at this machine …"))
+        self.set_no_answer(self.tr("Looking at this machine …"))
 
     def _lay_out(self) -> None:
         self._pill_row = FlowLayout(spacing=4)
@@ -66,12 +66,12 @@ class AnswerCard(Card):
         row.addLayout(action)
         self.body.addLayout(row)
 
-    def set_waiting(self, text: str, explanation: str = "") -> None:
-        """No answer yet, or none at all, and why."""
+    def set_no_answer(self, text: str, why: str = "") -> None:
+        """No answer yet, or with `why` none at all."""
         self._choice = None
-        self._caption.setVisible(not explanation)
+        self._caption.setVisible(not why)
         self._name.setText(text)
-        self._set_sentences((explanation,) if explanation else ())
+        self._set_sentences((why,) if why else ())
         for widget in (self._button, self._remark, *self._pills):
             widget.hide()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from desktop.download.record import Download
 from desktop.services import Services
+from desktop.ui.pages.models.download_words import percent_of, words_of
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.shell import Fetcher
 
@@ -16,12 +17,12 @@ class DownloadsController:
         self._services = services
         self._fetch = fetch
         self._unsubscribe: Callable[[], None] | None = None
-        view.stop_requested.connect(self._on_stop_requested)
-        view.resume_requested.connect(fetch.resume)
-        view.discard_requested.connect(self._on_discard_requested)
-        view.next_requested.connect(self._on_next_requested)
-        view.all_stopped.connect(self._on_all_stopped)
-        view.all_resumed.connect(self._on_all_resumed)
+        view.downloads.stop_requested.connect(self._on_stop_requested)
+        view.downloads.resume_requested.connect(fetch.resume)
+        view.downloads.discard_requested.connect(self._on_discard_requested)
+        view.downloads.next_requested.connect(self._on_next_requested)
+        view.downloads.all_stopped.connect(self._on_all_stopped)
+        view.downloads.all_resumed.connect(self._on_all_resumed)
 
     async def follow(self) -> None:
         """Show what is under way or was left unfinished, from now on, and what other processes did in the meantime.
@@ -59,10 +60,10 @@ class DownloadsController:
 
     def _on_download_changed(self, download: Download) -> None:
         if download.progress.is_finished:
-            self._view.remove_download(download.id)
+            self._view.downloads.remove(download.id)
         else:
             stopped = not download.progress.is_under_way
-            self._view.show_download(download.id, *self._fetch.words(download), stopped=stopped)
+            self._view.downloads.show_download(download.id, *words_of(download), stopped=stopped)
         self._show_queue(self._services.downloads.downloads())
 
     def _show_queue(self, downloads: Sequence[Download]) -> None:
@@ -70,11 +71,6 @@ class DownloadsController:
         under_way = [each for each in downloads if each.progress.is_under_way]
         queued = [each.id for each in downloads if each.progress.state == "queued"]
         paused = [each.id for each in downloads if each.progress.state == "paused"]
-        self._view.set_coming({(each.wanted.repo, each.wanted.file): _share(each) for each in under_way})
-        self._view.order_downloads([each.id for each in downloads], queued)
-        self._view.offer_for_all(stop=len(under_way) > 1, resume=len(paused) > 1)
-
-
-def _share(download: Download) -> str:
-    progress = download.progress
-    return f"{100 * progress.done // progress.total} %" if progress.total else "…"
+        self._view.set_coming({(each.wanted.repo, each.wanted.file): percent_of(each) for each in under_way})
+        self._view.downloads.set_order([each.id for each in downloads], queued)
+        self._view.downloads.offer_for_all(stop=len(under_way) > 1, resume=len(paused) > 1)

@@ -169,7 +169,7 @@ class HubController(QObject):
     async def _judge(self, found: Survey, repos: "list[HubRepo]") -> None:
         context, kv = self._pricing()
         for repo in repos:
-            self._view.set_waiting(repo.repo)
+            self._view.set_checking(repo.repo)
         self._waiting = {repo.repo for repo in repos}
         self._asked |= self._waiting
         try:

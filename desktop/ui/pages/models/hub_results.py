@@ -119,7 +119,7 @@ class HubResults(Card):
         """Show what is known of a repository's best file; without a choice only `words`, with what to do about it."""
         for row in self.rows.all:
             if row.repo.repo == repo:
-                row.set_waiting(words, hint) if choice is None else row.set_choice(choice)
+                row.set_unjudged(words, hint) if choice is None else row.set_choice(choice)
                 row.set_coming(self._coming)
         self._filter()
 
@@ -130,11 +130,11 @@ class HubResults(Card):
         for row in self.rows.all:
             row.set_coming(coming)
 
-    def set_waiting(self, repo: str) -> None:
+    def set_checking(self, repo: str) -> None:
         """A repository is being judged; a verdict that it has stays until the new one is there."""
         for row in self.rows.shown:
             if row.repo.repo == repo and not row.is_judged:
-                row.set_waiting(self.tr("Checking …"))
+                row.set_unjudged(self.tr("Checking …"))
 
     def repos_in_sight(self) -> "tuple[HubRepo, ...]":
         """The repositories whose rows are on the screen."""

@@ -58,7 +58,7 @@ class HubRow(QFrame):
         column.setSpacing(4)
         column.addLayout(names)
         column.addLayout(about)
-        self.set_waiting("")
+        self.set_unjudged("")
 
     def _make_download(self) -> IconButton:
         download = IconButton("download", "")
@@ -112,7 +112,7 @@ class HubRow(QFrame):
         """Whether its verdict is that it does not fit, or only without the margins; what has none may fit."""
         return self._choice is not None and not self._choice.fits
 
-    def set_waiting(self, words: str, hint: str = "") -> None:
+    def set_unjudged(self, words: str, hint: str = "") -> None:
         """There is no verdict (yet): say why, or nothing. hint: what to do, in the tooltip."""
         self._choice = None
         self._known.setText("")

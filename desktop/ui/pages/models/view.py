@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 
 from desktop.errors import Phrase
 from desktop.fit.types import Choice
@@ -12,6 +12,7 @@ from desktop.library.types import InstalledModel
 from desktop.ui.bridge import render, sentences
 from desktop.ui.icons import icon
 from desktop.ui.pages.models.answer import AnswerCard
+from desktop.ui.pages.models.downloads import DownloadList
 from desktop.ui.pages.models.hub_results import HubResults
 from desktop.ui.pages.models.installed import InstalledCard
 from desktop.ui.pages.models.table import ChoicesView
@@ -21,7 +22,6 @@ from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.context_choice import ContextChoice
 from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
 from desktop.ui.widgets.page import Page
-from desktop.ui.widgets.progress import ProgressCard
 
 _SEEN_OF_RESULTS = 260
 """Pixels of a search's results that are brought on the screen."""
@@ -32,19 +32,10 @@ _SHOWN_OF_SEARCH = 40
 
 
 class ModelsView(Page):
-    """Setters in, signals out. `choice_chosen` carries a Choice, `installed_chosen` an InstalledModel.
-
-    The signals about downloads carry the id of the download.
-    """
+    """Setters in, signals out. `choice_chosen` carries a Choice, `installed_chosen` an InstalledModel."""
 
     choice_chosen = Signal(object)
     installed_chosen = Signal(object)
-    stop_requested = Signal(str)
-    resume_requested = Signal(str)
-    discard_requested = Signal(str)
-    next_requested = Signal(str)
-    all_stopped = Signal()
-    all_resumed = Signal()
     pricing_changed = Signal(int, str)
     rest_requested = Signal()
     """The rows that are still estimates shall be checked, too, with what the Hub says of their files."""
@@ -62,14 +53,8 @@ class ModelsView(Page):
         self.header.row.addWidget(self._rest)
         self.answer = AnswerCard()
         self.answer.chosen.connect(self.choice_chosen)
-        self.downloads: dict[str, ProgressCard] = {}
+        self.downloads = DownloadList()
         self._coming: Mapping[tuple[str, str], str] = {}
-        self._download_column = QVBoxLayout()
-        self._download_column.setSpacing(16)
-        self._stop_all = Button(self.tr("Stop all downloads"), kind="link")
-        self._stop_all.clicked.connect(self.all_stopped)
-        self._resume_all = Button(self.tr("Go on with all downloads"), kind="link")
-        self._resume_all.clicked.connect(self.all_resumed)
         self.installed = InstalledCard()
         self.installed.chosen.connect(self.installed_chosen)
         self.hub = HubResults()
@@ -93,8 +78,7 @@ class ModelsView(Page):
         self._card.body.addWidget(self._empty)
         self._card.body.addWidget(self._ask_hub, 0, Qt.AlignmentFlag.AlignLeft)
         self.body.addWidget(self.answer)
-        self.body.addLayout(self._download_column)
-        self.body.addLayout(self._make_row_for_all())
+        self.body.addWidget(self.downloads)
         self.body.addWidget(self.installed)
         self.body.addLayout(self._make_controls())
         self.body.addWidget(self.hub)
@@ -102,14 +86,6 @@ class ModelsView(Page):
         self.body.addStretch(1)
         self.installed.hide()
         self.hub.hide()
-
-    def _make_row_for_all(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        for button in (self._stop_all, self._resume_all):
-            row.addWidget(button)
-            button.hide()
-        row.addStretch(1)
-        return row
 
     def _make_rest(self) -> Button:
         rest = Button(kind="link")
@@ -149,13 +125,13 @@ class ModelsView(Page):
     def set_looking(self) -> None:
         """The machine is being looked at."""
         self.header.set_remark("")
-        self.answer.set_waiting(self.tr("Looking at this machine …"))
+        self.answer.set_no_answer(self.tr("Looking at this machine …"))
         self._is_failed = False
         self._show_whether_empty()
 
     def set_failed(self, message: str, hint: str) -> None:
         """The machine could not be looked at."""
-        self.answer.set_waiting(message, hint)
+        self.answer.set_no_answer(message, hint)
         self._is_failed = True
         self._show_whether_empty()
 
@@ -183,7 +159,7 @@ class ModelsView(Page):
         if answer is not None:
             self.answer.set_choice(answer, notes)
         else:
-            self.answer.set_waiting(
+            self.answer.set_no_answer(
                 self.tr("Nothing of the catalog fits with room to spare"),
                 sentences([self.tr("A shorter context or a smaller KV cache may help."), *map(render, notes)]),
             )
@@ -229,44 +205,6 @@ class ModelsView(Page):
             self.answer.set_coming(coming)
             self.table.choices.set_coming(coming)
             self.hub.set_coming(coming)
-
-    def show_download(
-        self, download_id: str, title: str, figures: str, fraction: float | None, *, stopped: bool
-    ) -> None:
-        """Show how far a download is, or that it was stopped before its end."""
-        card = self.downloads.get(download_id)
-        if card is None:
-            card = self.downloads[download_id] = ProgressCard()
-            card.stop_requested.connect(lambda: self.stop_requested.emit(download_id))
-            card.resume_requested.connect(lambda: self.resume_requested.emit(download_id))
-            card.discard_requested.connect(lambda: self.discard_requested.emit(download_id))
-            card.next_requested.connect(lambda: self.next_requested.emit(download_id))
-            self._download_column.addWidget(card)
-        card.show_progress(title, figures, fraction)
-        card.set_stopped(stopped)
-
-    def order_downloads(self, download_ids: Sequence[str], waiting: Collection[str]) -> None:
-        """Show the downloads in this order; those that wait with another before them can be made the next."""
-        shown = [name for name in download_ids if name in self.downloads]
-        for index, name in enumerate(shown):
-            card = self.downloads[name]
-            if self._download_column.indexOf(card) != index:
-                self._download_column.insertWidget(index, card)
-        first = next((name for name in shown if name in waiting), "")
-        for name in shown:
-            self.downloads[name].set_waiting(name in waiting and name != first)
-
-    def offer_for_all(self, *, stop: bool, resume: bool) -> None:
-        """Offer to stop all downloads, or to go on with all."""
-        self._stop_all.setVisible(stop)
-        self._resume_all.setVisible(resume)
-
-    def remove_download(self, download_id: str) -> None:
-        """Show a download no longer: it is done, or was thrown away."""
-        card = self.downloads.pop(download_id, None)
-        if card is not None:
-            card.hide()
-            card.deleteLater()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and folders."""
