@@ -7,14 +7,12 @@ from PySide6.QtCore import QObject
 
 from desktop.actions.hub import wanted_file
 from desktop.actions.models import wanted_in_catalog
-from desktop.download.record import Download
 from desktop.download.types import DownloadStopped
 from desktop.errors import AppError
 from desktop.fit.types import Choice
 from desktop.library.types import InstalledModel, WantedModel
 from desktop.services import Services
-from desktop.ui.bridge import explain, render
-from desktop.ui.figures import gb
+from desktop.ui.bridge import explain
 from desktop.ui.shell import NoticeWish, Shell
 
 if TYPE_CHECKING:
@@ -123,48 +121,6 @@ class Fetch(QObject):
                 key=_key(model_id),
             )
         )
-
-    def words(self, download: Download) -> tuple[str, str, float | None]:
-        """Return title, figures and fraction (0 to 1, None while unknown) of a download."""
-        progress = download.progress
-        name = f"{download.wanted.name} · {download.wanted.quantization}"
-        fraction = progress.done / progress.total if progress.total else None
-        if progress.is_stopped:
-            title = self.tr("{name}: not finished").format(name=name)
-            why = "" if download.error is None else explain(download.error).message
-            return title, " · ".join(part for part in (self._amount(download), why) if part), fraction or 0.0
-        title = self.tr("Downloading {name}").format(name=name)
-        if progress.state in ("queued", "resolving"):
-            waiting = self.tr("Waiting for its turn") if progress.state == "queued" else self.tr("Asking the Hub …")
-            return title, waiting, None
-        if progress.state == "verifying":
-            return title, self.tr("Verifying what came …"), None
-        return title, self._figures(download), fraction
-
-    def _figures(self, download: Download) -> str:
-        progress = download.progress
-        parts = [self._amount(download)]
-        if progress.speed:
-            parts.append(self.tr("{speed} MB/s").format(speed=f"{progress.speed / 1e6:.1f}"))
-        if progress.seconds_left is not None:
-            parts.append(self._time_left(progress.seconds_left))
-        if progress.message is not None:
-            parts.append(render(progress.message))
-        return " · ".join(parts)
-
-    def _amount(self, download: Download) -> str:
-        progress = download.progress
-        if progress.total is None:
-            return gb(progress.done) if progress.done else ""
-        return self.tr("{done} of {total}").format(done=gb(progress.done), total=gb(progress.total))
-
-    def _time_left(self, seconds: float) -> str:
-        if seconds < 90:
-            return self.tr("{seconds} s left").format(seconds=round(seconds))
-        minutes = round(seconds / 60)
-        if minutes < 90:
-            return self.tr("{minutes} min left").format(minutes=minutes)
-        return self.tr("{hours} h {minutes} min left").format(hours=minutes // 60, minutes=minutes % 60)
 
 
 def _key(download_id: str) -> str:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import asyncio
 
     from desktop.catalog.hub_files import HubListing, HubModelFile
-    from desktop.download.record import Download
     from desktop.engine.protocol import LoadedModel
     from desktop.fit.types import Choice
     from desktop.library.types import InstalledModel
@@ -84,9 +83,6 @@ class Fetcher(Protocol):
 
     def resume(self, download_id: str) -> None:
         """Go on with a download that was stopped or has failed, also one of an earlier run."""
-
-    def words(self, download: "Download") -> tuple[str, str, float | None]:
-        """Return title, figures and fraction (0 to 1, None while unknown) of a download."""
 
 
 class Shell(QObject):
