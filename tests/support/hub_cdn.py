@@ -12,6 +12,7 @@ from tests.support.hub_values import Fault, ServedFile
 
 _PIECE = 64 * 1024
 _PAUSE = 0.05  # seconds between two pieces of a limited connection, at most
+_DROP = 0.1  # seconds between two bytes that are held: nobody takes the line for a dead one
 
 
 class CdnHandler(Handler):
@@ -79,7 +80,7 @@ class CdnHandler(Handler):
         kind, at = (fault.kind, fault.at) if fault else (None, 0)
         began = time.monotonic()
         limited = self.hub.bytes_per_second or self.hub.send_buffer  # few bytes on their way: sendfile is slow then
-        if not fault and not limited and hasattr(os, "sendfile"):
+        if not fault and not limited and self.hub.held_from is None and hasattr(os, "sendfile"):
             self._send_fast(opened, declared)
             return
         while self.recorded.sent < declared and not self.hub.stopping.is_set():
@@ -89,7 +90,7 @@ class CdnHandler(Handler):
             piece = self._next_piece(opened, declared, kind, at)
             self.wfile.write(piece)
             self.recorded.sent += len(piece)
-            self._throttle(began, slow=kind == "drip" and self.recorded.sent < at)
+            self._throttle(began, opened.tell(), slow=kind == "drip" and self.recorded.sent < at)
 
     def _send_fast(self, opened: IO[bytes], declared: int) -> None:
         """The kernel copies: a limit of this server is not taken for one of the client's."""
@@ -106,6 +107,8 @@ class CdnHandler(Handler):
         length = min(_PIECE, declared - sent)
         if self.hub.bytes_per_second:  # else all of a small file would be there before the first pause
             length = min(length, max(1, int(self.hub.bytes_per_second * _PAUSE)))
+        if (held_from := self.hub.held_from) is not None:
+            length = min(length, max(1, held_from - opened.tell()))
         if kind in ("cut", "reset", "stall"):
             length = min(length, at - sent)
         elif kind == "drip" and sent < at:
@@ -126,8 +129,11 @@ class CdnHandler(Handler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
 
-    def _throttle(self, began: float, *, slow: bool) -> None:
-        if slow:
+    def _throttle(self, began: float, place: int, *, slow: bool) -> None:
+        held_from = self.hub.held_from
+        if held_from is not None and place >= held_from:
+            self.hub.stopping.wait(_DROP)
+        elif slow:
             self.hub.stopping.wait(0.01)
         elif self.hub.bytes_per_second:
             ahead = self.recorded.sent / self.hub.bytes_per_second - (time.monotonic() - began)

@@ -15,7 +15,8 @@ class HubState:
 
     ranges: whether the CDN answers them. send_buffer: bytes that the system may hold for a connection to the CDN: with
     few of them, what was handed out is nearly what went over the line. uses_of_an_address: then a signed one expires.
-    cdn: where the bytes come from.
+    held_from: the place in a file from which on its bytes come one by one, so slowly that no transfer ends before this
+    is None again. cdn: where the bytes come from.
     """
 
     cdn: str
@@ -26,6 +27,7 @@ class HubState:
         self.faults: deque[Fault] = deque()
         self.hub_faults: deque[Fault] = deque()
         self.bytes_per_second: float | None = None
+        self.held_from: int | None = None
         self.etag_prefix = ""
         self.ranges = True
         self.search = SearchDesk()
@@ -49,7 +51,7 @@ class HubState:
     def settled(self) -> Self:
         """The same once the CDN is at no answer: the last bytes are counted after the client has them."""
         with self._idle:
-            if not self._idle.wait_for(lambda: self._answering == 0, timeout=10):
+            if not self._idle.wait_for(lambda: self._answering == 0, timeout=60):
                 raise TimeoutError("an answer of the CDN does not end")
         return self
 

@@ -59,6 +59,12 @@ async def until(queue: DownloadQueue, download_id: str, *, done: int) -> None:
     end()
 
 
+async def settled(queue: DownloadQueue) -> None:
+    """Let the queue write its rows."""
+    while queue._tasks:
+        await asyncio.gather(*queue._tasks)
+
+
 def others(server: HubServer, count: int) -> list[WantedModel]:
     """Models of repositories of their own, with the same content."""
     found = []

@@ -14,6 +14,7 @@ class StoppableServer(ThreadingHTTPServer):
 
     daemon_threads = False
     block_on_close = True
+    request_queue_size = 128  # a connection that finds no room in the line of 5 waits a second, and longer each time
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)

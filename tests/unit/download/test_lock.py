@@ -17,9 +17,9 @@ def refuse(_descriptor: int) -> bool:
 
 
 def is_open(path: Path) -> bool:
-    descriptors = Path("/proc/self/fd")
-    targets = [os.readlink(descriptors / name) for name in os.listdir(descriptors) if os.path.islink(descriptors / name)]
-    return any(target.startswith(str(path)) for target in targets)
+    """Whether this process has it open; others of its files come and go with what else runs."""
+    names = (str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
+    return any(name.startswith(str(path)) for name in names)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the open files of a process are listed there")

@@ -19,10 +19,13 @@ async def test_so_many_at_once_and_the_same_one_never_twice(server: HubServer, l
     queue = queue_of(server, library, at_once)
     watcher = Watcher(queue)
     first, again = queue.start(WANTED), queue.start(WANTED)
-    rest = [queue.start(wanted) for wanted in others(server, 2)]
+    all_of_them = [first, *(queue.start(wanted) for wanted in others(server, 2))]
     assert first.id == again.id
     assert len(queue.downloads()) == 3
-    for each in (first, *rest):
+    for each in all_of_them[:at_once]:
+        await until(queue, each.id, done=600_000)
+    server.held_from = None
+    for each in all_of_them:
         await queue.wait(each.id)
     assert watcher.most == at_once
     assert server.settled().bytes_sent == 3 * server.repositories[REPO].files[FILE].size
@@ -35,7 +38,10 @@ async def test_two_entries_that_name_one_file_fetch_it_once(server: HubServer, l
     queue = queue_of(server, library, 2)
     by_name = WantedModel(model_id=REPO, name="tiny-GGUF", quantization="Q4_K_M", repo=REPO)  # its file: asked for
     by_file = WantedModel(model_id="same", name="Same", quantization="Q4_K_M", repo=REPO, file=FILE)
-    for each in [queue.start(wanted) for wanted in (WANTED, by_name, by_file)]:
+    entries = [queue.start(wanted) for wanted in (WANTED, by_name, by_file)]
+    await until(queue, WANTED.id, done=600_000)
+    server.held_from = None
+    for each in entries:
         assert_same(await queue.wait(each.id), source)
     assert server.settled().bytes_sent == 1_500_000
     await queue.close()
@@ -57,10 +63,15 @@ async def test_what_another_entry_still_needs_is_not_discarded(server: HubServer
 
 @pytest.mark.asyncio
 async def test_the_order_can_be_changed_and_a_restart_keeps_it(server: HubServer, library: Library) -> None:
-    server.held_from = 900_000
     queue = queue_of(server, library)
     watcher = Watcher(queue)
     ids = [queue.start(wanted).id for wanted in (WANTED, *others(server, 3))]
+
+    def hold_the_next(each: Download) -> None:
+        if each.id == ids[3] and each.progress.state == "verifying":
+            server.held_from = 900_000
+
+    queue.subscribe(hold_the_next)
     queue.move_to_front(ids[3])
     assert [each.id for each in queue.downloads()] == [ids[3], *ids[:3]]
     await queue.wait(ids[3])

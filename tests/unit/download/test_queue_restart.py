@@ -16,7 +16,7 @@ from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.types import WantedModel
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
-from tests.support.queues import WANTED, assert_same, leave, next_run, others, queue_of, until
+from tests.support.queues import WANTED, assert_same, leave, next_run, others, queue_of, settled, until
 from tests.support.transfers import FILE, PATIENT, REPO
 
 
@@ -210,17 +210,19 @@ async def test_two_processes_that_want_one_model_fetch_it_once(
     window, pull = queue_of(server, library), queue_of(server, library)
     window.start(WANTED)
     await until(window, WANTED.id, done=300_000)
-    said = set[str]()
-    pull.subscribe(lambda each: said.add(each.progress.message.render()) if each.progress.message else None)
+    waits = asyncio.Event()
+
+    def listen(each: Download) -> None:
+        if each.progress.message and each.progress.message.render() == "Another download of this file is under way.":
+            waits.set()
+
+    pull.subscribe(listen)
     await pull.read()
     pull.start(WANTED, goes_on=False)
+    await asyncio.wait_for(waits.wait(), 60)
+    server.held_from = None
     for model in await asyncio.gather(window.wait(WANTED.id), pull.wait(WANTED.id)):
         assert_same(model, source)
     assert server.settled().bytes_sent == 1_500_000
     await asyncio.gather(window.close(), pull.close())
     assert states(await next_run(server, library)) == {}
-
-
-async def settled(queue: DownloadQueue) -> None:
-    """Let the queue write its rows."""
-    await asyncio.gather(*queue._tasks)

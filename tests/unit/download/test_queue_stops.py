@@ -9,7 +9,7 @@ from desktop.database import open_database
 from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
 from tests.support.hub_server import HubServer
-from tests.support.queues import WANTED, next_run, queue_of, until
+from tests.support.queues import WANTED, next_run, queue_of, settled, until
 from tests.support.transfers import FILE, REPO
 
 pytestmark = pytest.mark.asyncio
@@ -44,6 +44,7 @@ async def test_what_was_cancelled_while_another_program_held_the_database_does_n
     queue = queue_of(server, library)
     queue.start(WANTED)
     await until(queue, WANTED.id, done=100_000)
+    await settled(queue)
     library.database.connection.set_busy_timeout(0)
     other = open_database(library.database.path, name="library", migrations=MIGRATIONS)
     with other.transaction():
@@ -86,6 +87,7 @@ async def test_what_is_being_removed_is_not_fetched_meanwhile(server: HubServer,
         for _ in range(5):
             await asyncio.sleep(0.02)
         assert server.requests == []
+    server.held_from = None
     await kept.wait(WANTED.id)
     assert there(library) == [FILE]
     assert server.of("hub")[-1].path.startswith(f"/{REPO}/resolve/")

@@ -1,5 +1,7 @@
 """The Hub of our tests is a Hub to the real huggingface_hub."""
 
+import asyncio
+import filecmp
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from huggingface_hub.errors import GatedRepoError, RemoteEntryNotFoundError, Rev
 from huggingface_hub.hf_api import RepoFile
 
 from tests.support.hub_server import DEFAULT_COMMIT, HubServer
-from tests.support.transfers import FILE, REPO, make_source
+from tests.support.transfers import FILE, REPO, fetch, make_source
 
 
 @pytest.fixture
@@ -57,3 +59,14 @@ def test_its_refusals_are_understood(server: HubServer, tmp_path: Path) -> None:
     with pytest.raises(GatedRepoError):
         fetch()
     assert fetch(token="hf_secret")
+
+
+@pytest.mark.asyncio
+async def test_what_it_holds_does_not_end_before_it_is_let_go(server: HubServer, source: Path, tmp_path: Path) -> None:
+    server.held_from = 100_000
+    transfer = asyncio.ensure_future(fetch(server, tmp_path / FILE))
+    await asyncio.wait([transfer], timeout=1)
+    assert not transfer.done()
+    assert 100_000 <= server.bytes_sent < 101_000
+    server.held_from = None
+    assert filecmp.cmp(await transfer, source, shallow=False)
