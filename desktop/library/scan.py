@@ -22,6 +22,7 @@ from desktop.library.stores.all import STORES
 from desktop.library.stores.place import Candidate, Origin, Place, Store
 from desktop.library.types import Source, catalog_key
 from desktop.library.walk import SUFFIX, FileStamp, Walk, stamp_of
+from desktop.library.work import BETWEEN_WORDS
 
 FOLDER_GONE = QT_TRANSLATE_NOOP("core", "The folder {path} is not there. Connect its disk, or remove it from the list.")
 FOLDER_UNREADABLE = QT_TRANSLATE_NOOP("core", "The folder {path} cannot be read: {reason}")
@@ -38,7 +39,6 @@ NO_TEXT = QT_TRANSLATE_NOOP("core", "{path} was left out: its name holds bytes t
 
 _KEPT_AT_ONCE = 32  # files between two commits: what a cancelled scan has read is kept
 _MOST_PROBLEMS = 50
-_BETWEEN_WORDS = 0.05  # seconds
 _log = logging.getLogger(__name__)
 
 
@@ -159,7 +159,7 @@ class Scan:
         return ScanReport(**self._counts, problems=tuple(self._problems.values())[:_MOST_PROBLEMS])
 
     def _say(self, root: Root) -> None:
-        if self._tell is not None and time.monotonic() - self._told > _BETWEEN_WORDS:
+        if self._tell is not None and time.monotonic() - self._told > BETWEEN_WORDS:
             self._told = time.monotonic()
             self._tell(ScanProgress(str(root.path), self._counts["models"]))
 

@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
-_BETWEEN_WORDS = 0.05  # seconds
+BETWEEN_WORDS = 0.05
+"""Seconds between two words about how far work is, at least: nobody reads more of them."""
 
 
 class Stopped(Exception):
@@ -40,6 +41,6 @@ class Work:
         self.check()
         self._done += done
         now = time.monotonic()
-        if self._on_progress is not None and (self._done >= self._total or now - self._told > _BETWEEN_WORDS):
+        if self._on_progress is not None and (self._done >= self._total or now - self._told > BETWEEN_WORDS):
             self._told = now
             self._on_progress(self._done, self._total)
