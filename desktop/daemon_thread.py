@@ -1,4 +1,4 @@
-"""Blocking work in a thread that cannot keep the program from ending.
+"""Blocking work in a thread that cannot keep the program from ending, and word from a thread to an event loop.
 
 asyncio.to_thread can: the interpreter joins the executor's threads, and neither a driver call, nor a name look-up, nor
 a read of the terminal has a time-out.
@@ -29,15 +29,34 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str, timeout: float |
             settle = partial(outcome.set_result, work())
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
             settle = partial(outcome.set_exception, error)
-        _deliver(loop, outcome, settle)
+        tell_loop(loop, lambda: None if outcome.done() else settle())
 
     threading.Thread(target=run, name=name, daemon=True).start()
     async with asyncio.timeout(timeout):
         return await outcome
 
 
-def _deliver(loop: asyncio.AbstractEventLoop, outcome: "asyncio.Future[T]", settle: Callable[[], object]) -> None:
+async def until_ended(
+    work: "asyncio.Future[T]", *, stop: Callable[[], object] = lambda: None, at_most: float | None = None
+) -> T:
+    """Wait for `work` that cannot be cancelled, for it runs in a thread, and return what it returns.
+
+    When this is cancelled, it calls `stop`, which may tell the work to end, and waits until it has, so that nothing is
+    in use any more; at most `at_most` seconds.
+    """
     try:
-        loop.call_soon_threadsafe(lambda: None if outcome.done() else settle())
-    except RuntimeError as error:  # the loop was closed: nobody waits any more
-        _log.debug("an outcome came too late: %s", error)
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop()
+        await asyncio.wait([work], timeout=at_most)
+        if work.done() and not work.cancelled() and (error := work.exception()) is not None:
+            _log.debug("what was cancelled ended with: %r", error)
+        raise
+
+
+def tell_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> None:
+    """Have `function` called in `loop`, from any thread; once the loop is closed, nobody is left to be told."""
+    try:
+        loop.call_soon_threadsafe(function, *arguments)
+    except RuntimeError as error:
+        _log.debug("a loop was told too late: %s", error)

@@ -4,15 +4,14 @@ Everything long runs in a thread, tells how far it is in the caller's loop, and 
 """
 
 import asyncio
-import logging
 import os
 import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from desktop.daemon_thread import in_daemon_thread
+from desktop.daemon_thread import in_daemon_thread, tell_loop, until_ended
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.files import folder_problem
 from desktop.services import Services
@@ -33,7 +32,6 @@ BytesDone = Callable[[int, int], None]
 """Bytes done, bytes in all. Called in the caller's loop, at most twenty times a second."""
 
 _LONGEST_END = 5.0  # seconds that a cancelled work may take to notice
-_log = logging.getLogger(__name__)
 
 
 class NotAFolder(AppError):
@@ -171,17 +169,7 @@ def _checked_folder(folder: Path) -> Path:
 
 def _in_this_loop(tell: Callable[..., None] | None) -> Callable[..., None] | None:
     """A function for another thread that calls `tell` in the running loop."""
-    if tell is None:
-        return None
-    loop = asyncio.get_running_loop()
-
-    def call(*arguments: Any) -> None:
-        try:
-            loop.call_soon_threadsafe(tell, *arguments)
-        except RuntimeError as error:  # the loop was closed: nobody listens any more
-            _log.debug("progress came too late: %s", error)
-
-    return call
+    return None if tell is None else partial(tell_loop, asyncio.get_running_loop(), tell)
 
 
 async def _stoppable(do: "Callable[[Work], T]", on_progress: BytesDone | None) -> T:
@@ -191,12 +179,4 @@ async def _stoppable(do: "Callable[[Work], T]", on_progress: BytesDone | None) -
     stop = threading.Event()
     work = Work(stop=stop, on_progress=_in_this_loop(on_progress))
     running = asyncio.ensure_future(in_daemon_thread(partial(do, work), name="library"))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        stop.set()
-        done, _ = await asyncio.wait([running], timeout=_LONGEST_END)
-        for each in done:
-            if (error := each.exception()) is not None:
-                _log.debug("ended: %r", error)
-        raise
+    return await until_ended(running, stop=stop.set, at_most=_LONGEST_END)

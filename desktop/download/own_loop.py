@@ -1,7 +1,6 @@
 """An event loop in a thread of its own, so that bytes from the network never make the window wait."""
 
 import asyncio
-import contextlib
 import socket
 import threading
 import weakref
@@ -10,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from desktop.daemon_thread import in_daemon_thread
+from desktop.daemon_thread import in_daemon_thread, tell_loop, until_ended
 
 T = TypeVar("T")
 
@@ -68,19 +67,10 @@ async def in_own_loop(work: Callable[[], Coroutine[Any, Any, T]], *, name: str) 
 
     def run() -> None:
         _run(loop, task)
-        with contextlib.suppress(RuntimeError):  # nobody waits any more
-            here.call_soon_threadsafe(_settle, outcome, task)
+        tell_loop(here, _settle, outcome, task)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    try:
-        return await asyncio.shield(outcome)
-    except asyncio.CancelledError:
-        with contextlib.suppress(RuntimeError):  # it has ended already
-            loop.call_soon_threadsafe(task.cancel)
-        await asyncio.wait([outcome])
-        if not outcome.cancelled():
-            outcome.exception()  # seen
-        raise
+    return await until_ended(outcome, stop=partial(tell_loop, loop, task.cancel))
 
 
 def _run(loop: _Loop, task: "asyncio.Task[Any]") -> None:

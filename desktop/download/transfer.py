@@ -6,14 +6,15 @@ loop of its own (own_loop.py).
 """
 
 import asyncio
-import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from desktop.catalog.hub import Hub, HubFile
+from desktop.daemon_thread import tell_loop
 from desktop.download.connections import Connections
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.lock import exclusive
@@ -22,11 +23,11 @@ from desktop.download.part import PartFile, tidy
 from desktop.download.reporter import Report, Reporter, ignore_progress
 from desktop.download.sidecar import claimed_bytes
 from desktop.download.source import make_client
-from desktop.download.threads import in_thread, stoppable
-from desktop.download.types import ChecksumMismatch, DownloadProgress, TransferOptions
+from desktop.download.threads import in_thread
+from desktop.download.types import ChecksumMismatch, TransferOptions
 from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable, Phrase
 from desktop.library.content import sha256_of
-from desktop.library.work import Stopped, Work
+from desktop.library.work import Work
 
 WAITING_FOR_LOCK = QT_TRANSLATE_NOOP("core", "Another download of this file is under way.")
 CHECKING = QT_TRANSLATE_NOOP("core", "Reading what is already there.")
@@ -42,7 +43,7 @@ async def download(
     destination: Path,
     hub: Hub,
     on_progress: Report = ignore_progress,
-    on_brought: Callable[[], None] | None = None,
+    on_brought: Callable[[], None] = lambda: None,
     options: TransferOptions | None = None,
     limiter: BandwidthLimiter | None = None,
 ) -> Path:
@@ -57,116 +58,96 @@ async def download(
     DiskFull (NoRoomForDownload), FileTooLarge, FileNotSaved, and what catalog.hub_client.make_client raises.
     """
     await hub.prepare()
-    here = asyncio.get_running_loop()
     options = options or TransferOptions()
-
-    def tell(listener: Callable[..., None], *what: DownloadProgress) -> None:
-        with contextlib.suppress(RuntimeError):  # the caller's loop has ended: nobody listens
-            here.call_soon_threadsafe(listener, *what)
-
-    brought = partial(tell, on_brought or (lambda: None))
-    reporter = Reporter(file.size, partial(tell, on_progress), options.progress_interval)
-    transfer = _Transfer(file, destination, hub, reporter, brought, options, limiter or BandwidthLimiter())
+    tell = partial(tell_loop, asyncio.get_running_loop())
+    transfer = _Transfer(
+        file=file,
+        destination=destination,
+        hub=hub,
+        report=Reporter(file.size, partial(tell, on_progress), options.progress_interval),
+        brought=partial(tell, on_brought),
+        options=options,
+        limiter=limiter or BandwidthLimiter(),
+    )
     await in_own_loop(transfer.run, name=f"download {destination.name}")
     return destination
 
 
+@dataclass(frozen=True)
 class _Transfer:
-    """One call of `download`, in its own loop."""
+    """One call of `download`, in its own loop. brought: called when the file has got its name."""
 
-    def __init__(
-        self,
-        file: HubFile,
-        destination: Path,
-        hub: Hub,
-        reporter: Reporter,
-        brought: Callable[[], None],
-        options: TransferOptions,
-        limiter: BandwidthLimiter,
-    ) -> None:
-        self._file = file
-        self._destination = destination
-        self._hub = hub
-        self._report = reporter
-        self._brought = brought
-        self._options = options
-        self._limiter = limiter
+    file: HubFile
+    destination: Path
+    hub: Hub
+    report: Reporter
+    brought: Callable[[], None]
+    options: TransferOptions
+    limiter: BandwidthLimiter
 
     async def run(self) -> None:
         """Hold the lock and bring the file, unless it is there."""
-        async with exclusive(self._destination, on_wait=self._say_waiting):
+        async with exclusive(self.destination, on_wait=self._say_waiting):
             if await self._is_there():
-                tidy(self._destination)  # after somebody who was killed in the last moment
+                tidy(self.destination)  # after somebody who was killed in the last moment
             else:
                 await self._bring()
 
     def _say_waiting(self) -> None:
-        self._report.say("downloading", claimed_bytes(self._destination), Phrase.of(WAITING_FOR_LOCK))
+        self.report.say("downloading", claimed_bytes(self.destination), Phrase.of(WAITING_FOR_LOCK))
 
     async def _is_there(self) -> bool:
         """Whether the right file already has its name; another one stays until the new one is whole."""
-        path, size = self._destination, self._file.size
+        path, size = self.destination, self.file.size
         if not await in_thread(lambda: path.is_file() and path.stat().st_size == size):
             return False
-        self._report.say("verifying", size, Phrase.of(CHECKING))
-        if not await stoppable(partial(_is_right, path, self._file.sha256)):
+        self.report.say("verifying", size, Phrase.of(CHECKING))
+        stop = threading.Event()
+        if not await in_thread(partial(_is_right, path, self.file.sha256, Work(stop=stop)), stop=stop.set):
             return False
-        self._report.resumed_from = size
-        self._report.say("verifying", size)
+        self.report.resumed_from = size
+        self.report.say("verifying", size)
         return True
 
     async def _bring(self) -> None:
         """Fetch and verify; what was resumed and turns out wrong is fetched once more, from nothing."""
-        self._hub.require_online()
+        self.hub.require_online()
         try:
             await self._fetch()
         except ChecksumMismatch:
-            if not self._report.resumed_from:
+            if not self.report.resumed_from:
                 raise
-            self._report.resumed_from = 0
-            self._report.say("downloading", 0, Phrase.of(DAMAGED))
+            self.report.resumed_from = 0
+            self.report.say("downloading", 0, Phrase.of(DAMAGED))
             await self._fetch()
 
     async def _fetch(self) -> None:
-        part = PartFile(self._file, self._destination)
+        part = PartFile(self.file, self.destination)
         try:
             await in_thread(part.open)
-            self._report.resumed_from = part.done
+            self.report.resumed_from = part.done
             await in_thread(part.check_space)
             await in_thread(part.begin)
-            async with await asyncio.to_thread(make_client, self._hub, self._options) as client:
+            async with await asyncio.to_thread(make_client, self.hub, self.options) as client:
                 connections = Connections(
-                    part, self._hub, client, report=self._report, options=self._options, limiter=self._limiter
+                    part, self.hub, client, report=self.report, options=self.options, limiter=self.limiter
                 )
                 await connections.fetch()
-            self._report.say("verifying", part.done)
-            digest = await _digest(part)
+            self.report.say("verifying", part.done)
+            digest = await in_thread(part.digest, stop=part.stop_hashing)
             await in_thread(partial(self._finish, part, digest))
         finally:
             await in_thread(part.close)
 
     def _finish(self, part: PartFile, digest: str) -> None:
         part.finish(digest)
-        self._brought()
+        self.brought()
 
 
-def _is_right(path: Path, sha256: str, stop: threading.Event) -> bool:
-    """Whether a file has the content it must have; one that cannot be read is to be fetched again."""
+def _is_right(path: Path, sha256: str, work: Work) -> bool:
+    """Whether a file has the content it must have; one that cannot be read is to be fetched again. Raises Stopped."""
     try:
-        return sha256_of([path], Work(stop=stop)) == sha256
-    except Stopped:
-        return False
+        return sha256_of([path], work) == sha256
     except FileUnreadable as error:
         _log.warning("%s is fetched again: %s", path, error)
         return False
-
-
-async def _digest(part: PartFile) -> str:
-    """The SHA-256 of all bytes; cancelling ends the wait at once."""
-    task = asyncio.ensure_future(asyncio.to_thread(part.digest))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        part.stop_hashing()
-        await asyncio.wait([task])
-        raise

@@ -11,10 +11,11 @@ import contextlib
 import errno
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO
 
 from desktop.childprocess import ChildRole, child_command, child_options
+from desktop.daemon_thread import tell_loop
 
 _KILL_GRACE = 2.0
 """Seconds a killed child may take to be gone; beyond that it is stuck in the kernel and left to it."""
@@ -79,15 +80,11 @@ class LineChild:
         with stdout:
             for line in stdout:
                 if line.endswith(b"\n"):  # else the child died in the middle of it, which its end tells
-                    self._tell(self._lines.put_nowait, line)
+                    tell_loop(self._loop, self._lines.put_nowait, line)
         self._process.wait()
         complaints.join()
-        self._tell(self._lines.put_nowait, None)
-        self._tell(self._ended.set)
-
-    def _tell(self, function: Callable[..., None], *arguments: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
-            self._loop.call_soon_threadsafe(function, *arguments)
+        tell_loop(self._loop, self._lines.put_nowait, None)
+        tell_loop(self._loop, self._ended.set)
 
 
 @contextlib.contextmanager
