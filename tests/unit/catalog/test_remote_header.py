@@ -20,6 +20,7 @@ from desktop.catalog.hub_errors import (
     HubFileMissing,
     HubUnreachable,
     OddAnswer,
+    PageInstead,
     OfflineSwitchOn,
     RangesNotServed,
 )
@@ -67,11 +68,7 @@ async def read_model(server: HubServer, file: str) -> RemoteModel:
 
 async def sent_in_the_end(server: HubServer) -> int:
     """Bytes that the server gave away, once it has noticed that nobody reads any more."""
-    before = -1
-    while before != server.bytes_sent:
-        before = server.bytes_sent
-        await asyncio.sleep(0.3)
-    return before
+    return (await asyncio.to_thread(server.settled)).bytes_sent
 
 
 async def test_hardly_more_than_the_header_is_fetched(server: HubServer, large: tuple[Path, int]) -> None:
@@ -144,7 +141,7 @@ async def test_a_name_that_promises_countless_shards_is_refused(server: HubServe
     ("fault", "error"),
     [
         (Fault("full"), RangesNotServed),
-        (Fault("page"), OddAnswer),
+        (Fault("page"), PageInstead),
         (Fault("wrong_range"), OddAnswer),
         (Fault("truncate"), OddAnswer),
         (Fault("cut", at=2 * MIB), HubUnreachable),
@@ -175,7 +172,7 @@ async def test_an_odd_answer_is_refused_at_once(server: HubServer, fault: Fault,
         (Fault("status", status=401), HubAccessDenied),
         (Fault("status", status=403), HubAccessDenied),
         (Fault("status", status=429, seconds=7), HubBusy),
-        (Fault("page"), OddAnswer),
+        (Fault("page"), PageInstead),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else value.__name__,
 )
@@ -239,7 +236,7 @@ async def test_a_file_that_ends_in_its_header_is_incomplete(server: HubServer, t
 
 
 async def test_giving_up_closes_the_connection(server: HubServer) -> None:
-    server.bytes_per_second = 500_000.0  # the header would take twelve seconds
+    server.held_from = MIB  # in the middle of the header
     reading = asyncio.create_task(read(server))
     while not server.bytes_sent:
         await asyncio.sleep(0.02)
@@ -271,7 +268,7 @@ async def test_when_one_shard_fails_the_others_are_given_up(server: HubServer, t
     broken.write_bytes(b"no model at all" * 10)
     first = serve_split(server, paths)
     server.add(REPO, paths[2].name, broken)
-    server.bytes_per_second = 300_000.0  # the first shard would take twenty seconds
+    server.held_from = MIB  # the first shard does not end
     with pytest.raises(NotAGguf):
         await read_model(server, first)
     assert await sent_in_the_end(server) < 5 * MIB
@@ -328,8 +325,8 @@ async def test_exceptions_from_a_proxy_that_is_not_set_are_no_proxy(
     value: str,
 ) -> None:
     monkeypatch.setenv(variable, value)
-    monkeypatch.setattr(type(server), "cdn", "http://slow.example")
-    monkeypatch.setattr(remote_header, "_CONNECT", 0.5)
+    monkeypatch.setattr(server, "cdn", "http://slow.example")
+    monkeypatch.setattr(remote_header, "_CONNECT", 2.0)
     with pytest.raises(HubUnreachable, match="time-out"):
         await read(server)
     assert [thread.name for thread in silent_names] == ["look-up of slow.example"]
@@ -339,8 +336,8 @@ async def test_exceptions_from_a_proxy_that_is_not_set_are_no_proxy(
 async def test_a_name_server_that_is_silent_does_not_keep_the_program_from_ending(
     server: HubServer, silent_names: list[threading.Thread], monkeypatch: pytest.MonkeyPatch, cancelled: bool
 ) -> None:
-    monkeypatch.setattr(type(server), "cdn", "http://slow.example")
-    monkeypatch.setattr(remote_header, "_CONNECT", 60.0 if cancelled else 0.5)
+    monkeypatch.setattr(server, "cdn", "http://slow.example")
+    monkeypatch.setattr(remote_header, "_CONNECT", 60.0 if cancelled else 2.0)
     reading = asyncio.ensure_future(read(server))
     while not silent_names and not reading.done():
         await asyncio.sleep(0.01)
