@@ -10,6 +10,7 @@ import msgspec
 
 from desktop.actions.asking import Asking, OnFailure, Question, as_they_come
 from desktop.actions.hub import list_files, wanted_file
+from desktop.catalog.catalog import CatalogUnreadable
 from desktop.catalog.hub_errors import HubFileMissing
 from desktop.errors import AppError
 from desktop.services import Services, Survey
@@ -33,7 +34,6 @@ _HEADER_AT_MOST = 64 << 20  # bytes of a file that are no weights
 _CLEARLY_SMALLER = 0.8
 _UNQUANTIZED = ("F32", "F16", "BF16")
 _ORDER: "tuple[Verdict, ...]" = ("does_not_fit", "tight", "partial", "fits")
-_Installed = dict[tuple[str, str], "InstalledModel"]
 _log = logging.getLogger(__name__)
 
 
@@ -71,7 +71,7 @@ async def judge_files(
     asking = await Asking.begin(services, found, on_failure=on_failure)
     if asking is None:
         return
-    installed = await asyncio.to_thread(_installed_files, services)
+    installed = await asyncio.to_thread(_installed, services)
     questions = _questions(services, listing, listing.models, context, kv, installed)
     async with aclosing(asking.answers(questions, fetch=True)) as answers:
         async for choice in answers:
@@ -104,7 +104,7 @@ async def judge_repos(
     async with RemoteHeaders(services.hub) as headers:
         judge = _Judge(services, found, asking, headers, context, kv)
         judge.listings = {} if listings is None else listings
-        judge.installed = await asyncio.to_thread(_installed_files, services)
+        judge.installed = await asyncio.to_thread(_installed, services)
         tasks = [asyncio.ensure_future(judge.verdict(repo, slots)) for repo in repos]
         async with aclosing(as_they_come(tasks)) as verdicts:
             async for verdict in verdicts:
@@ -132,7 +132,7 @@ class _Judge:
         self._minimum = services.settings.get(MINIMUM_SPEED)
         self._room = sum(max(budget.free - budget.overhead, 0) for budget in asking.budgets) + _HEADER_AT_MOST
         self.listings: dict[str, HubListing] = {}
-        self.installed: _Installed = {}
+        self.installed = _Installed()
 
     async def verdict(self, repo: "HubRepo", slots: asyncio.Semaphore) -> RepoVerdict:
         """The answer about one repository; one whose listing is out of date is listed anew."""
@@ -214,10 +214,35 @@ class _Judge:
         return self._rank(choice) == (True, _ORDER.index("fits"))
 
 
-def _installed_files(services: Services) -> "_Installed":
-    """What is on this disk of the Hub, by repository and file. Blocking."""
-    models = services.library.installed()
-    return {(model.repo, model.file): model for model in models if model.repo and model.is_ready}
+class _Installed:
+    """What can be loaded from this disk, by its place on the Hub and by its content."""
+
+    def __init__(self, models: "Sequence[InstalledModel]" = ()) -> None:
+        self._placed = {(model.repo, model.file): model for model in models if model.repo}
+        self._alike = {model.sha256: model for model in models if model.sha256 and not model.is_split}
+
+    def find(self, listing: "HubListing", file: "HubModelFile") -> "InstalledModel | None":
+        """The model with the content of `file`: not an older one of its name; one of Ollama's or the starter, too."""
+        placed = self._placed.get((listing.repo.repo, file.file))
+        if placed is not None and _same_content(placed, file, listing):
+            return placed
+        return self._alike.get(file.sha256) if file.sha256 else None
+
+
+def _installed(services: Services) -> _Installed:
+    """Blocking."""
+    models = (model for model in services.library.installed() if model.is_ready)
+    return _Installed([_as_in_catalog(services, model) if model.bundled else model for model in models])
+
+
+def _as_in_catalog(services: Services, starter: "InstalledModel") -> "InstalledModel":
+    """The starter with the content that the catalog names for it."""
+    try:
+        model = next((each for each in services.catalog.models if each.id == starter.model_id), None)
+    except CatalogUnreadable:  # told where the catalog is shown
+        return starter
+    offered = model.quantization(starter.quantization) if model is not None else None
+    return starter if offered is None else msgspec.structs.replace(starter, sha256=offered.sha256 or "")
 
 
 def _questions(
@@ -226,7 +251,7 @@ def _questions(
     files: "Sequence[HubModelFile]",
     context: int | None,
     kv: "KvType | None",
-    installed: "_Installed",
+    installed: _Installed,
 ) -> list[Question]:
     context = context or services.settings.get(WANTED_CONTEXT)
     if listing.repo.context:
@@ -234,11 +259,12 @@ def _questions(
     chosen = services.settings.get(KV_TYPE)
     questions = []
     for file in files:
-        here = installed.get((listing.repo.repo, file.file))
-        here = here if here is not None and _same_content(here, file, listing) else None
+        here = installed.find(listing, file)
         source = wanted_file(services, listing, file)
         choice = _unjudged(listing, file, source, context, kv or chosen)
-        questions.append(Question(msgspec.structs.replace(choice, installed=here is not None), source, here))
+        if here is not None:
+            choice = msgspec.structs.replace(choice, installed=True, installed_as=here.id)
+        questions.append(Question(choice, source, here))
     return questions
 
 

@@ -82,6 +82,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     missing: bytes that would have to be free in addition (0 unless the verdict is does_not_fit).
     kept: what stays on the CPU of layers that are off it.
     spare: bytes left free after margin on the tightest device. exact: the engine itself answered.
+    installed_as: of a file of the Hub that is on this disk the id of that model; the catalog's go by their own ids.
     """
 
     model_id: str
@@ -107,6 +108,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     quality: Quality
     capability: float
     installed: bool = False
+    installed_as: str = ""
     exact: bool = False
     reasons: tuple[Phrase, ...] = ()
 

@@ -19,6 +19,7 @@ from desktop.errors import AppError
 from desktop.fit.memory.placement import CPU
 from desktop.fit.plans.wish import FitWish
 from desktop.fit.types import Choice
+from desktop.library.starter import starter_model
 from desktop.library.types import WantedModel
 from desktop.paths import user_paths
 from desktop.services import Services, Survey, create_services
@@ -158,6 +159,31 @@ async def test_a_file_on_this_disk_is_judged_from_there(
     assert all(choice.exact for choice in choices)
     [fetched] = server.of("cdn")
     assert "tiny-Q4_K_M.gguf" in fetched.path
+
+
+async def test_the_same_content_of_another_origin_needs_no_download(
+    services: Services, server: HubServer, found: Survey, tmp_path: Path
+) -> None:
+    [source] = await services.hub.files(repo=REPO, file="tiny-Q8_0.gguf")
+    other = msgspec.structs.replace(source, repo="", file="")
+    model = services.library.register(path=tmp_path / "q8.gguf", model_id="mine", quantization="Q8_0", files=(other,))
+    choices = await judged(services, found)
+    assert {file: choice.installed_as for file, choice in choices.items()} == {
+        "tiny-Q8_0.gguf": model.id,
+        "tiny-Q4_K_M.gguf": "",
+    }
+
+
+async def test_the_starter_on_the_hub_needs_no_download(services: Services, server: HubServer, found: Survey) -> None:
+    starter = starter_model()
+    known = services.catalog.find(starter.model_id)
+    offered = known.quantization(starter.quantization) if known else None
+    assert offered is not None
+    server.add(offered.repo, offered.file, Path(starter.path))
+    listing = await list_files(services, offered.repo)
+    [choice] = [choice async for choice in judge_files(services, found, listing)]
+    assert (choice.installed, choice.installed_as) == (True, starter.id)
+    assert not server.of("cdn")
 
 
 async def test_another_version_of_a_file_on_this_disk_is_not_taken_for_it(

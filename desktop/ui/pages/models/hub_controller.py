@@ -232,8 +232,7 @@ class HubController(QObject):
 
     async def _chat_with(self, choice: Choice) -> None:
         await self._keep_pricing()
-        # Not by an id: it may have come from the catalog, or lie in another program's folder.
-        self._shell.model_wanted.emit(f"{choice.repo}/{choice.file}")
+        self._shell.model_wanted.emit(choice.installed_as)  # it may be the starter, or lie in another program's folder
 
     async def _download(self, choice: Choice) -> None:
         await self._keep_pricing()
