@@ -12,9 +12,9 @@ from desktop.database import Database
 from desktop.errors import FileUnreadable
 from desktop.files import explained_read
 from desktop.library.condition import model_of
-from desktop.library.facts import FileFacts, FileProblem, read_facts
+from desktop.library.facts import FileFacts, read_facts
 from desktop.library.types import InstalledModel
-from desktop.library.walk import FileStamp, stamp_of
+from desktop.library.walk import stamp_of
 
 _OF_THE_FILE = ("size", "stamp", "architecture", "context", "problem")
 _COLUMNS = (
@@ -52,11 +52,6 @@ class AddedModels:
                 row["id"] = model.path
             self._write(row)
         return model_of(row)
-
-    def judge(self, path: str, stamp: FileStamp, problem: FileProblem) -> None:
-        """Note what somebody found who has read the whole file when it looked like `stamp`."""
-        values = (stamp.size, stamp.stamp, problem, path)
-        self._database.execute("UPDATE models SET size = ?, stamp = ?, problem = ? WHERE path = ?", values)
 
     def look_again(self) -> None:
         """Bring entries up to date that nothing says must stay as they were.
@@ -111,7 +106,7 @@ def _row_of(model: InstalledModel) -> dict[str, Any]:
     facts = read_facts(path) or FileFacts(problem="damaged")
     return {name: getattr(model, name, None) for name in _COLUMNS} | {
         "size": now.size,
-        "stamp": now.stamp,
+        "stamp": now.times,
         "architecture": facts.architecture or model.architecture,
         "context": facts.context or model.context,
         "problem": facts.problem,

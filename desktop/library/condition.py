@@ -1,9 +1,10 @@
-"""Whether a model's file is still what the library knows, told without reading it."""
+"""Whether a model's file is still what the library knows: told without reading it, noted by whoever has read it."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from desktop.database import Database
 from desktop.errors import AppError
 from desktop.library.errors import (
     ModelFileChanged,
@@ -26,7 +27,7 @@ _ERRORS: Final[dict[Condition, type[AppError]]] = {
 
 
 def condition_of(path: Path, known: FileStamp, problem: FileProblem = "") -> Condition:
-    """Compare the files with what was known of them; a `known.stamp` of 0 says nothing of their times.
+    """Compare the files with what was known of them; `known.times` of 0 says nothing of when they changed.
 
     problem: what was wrong with them when they were read.
     """
@@ -36,7 +37,7 @@ def condition_of(path: Path, known: FileStamp, problem: FileProblem = "") -> Con
         return "folder"
     except OSError:
         return "gone"
-    if now.size == known.size and known.stamp in (0, now.stamp):
+    if now.size == known.size and known.times in (0, now.times):
         return problem or "ready"
     return "truncated" if now.size < known.size else "changed"
 
@@ -46,6 +47,14 @@ def model_of(row: Mapping[str, Any]) -> InstalledModel:
     values = {name: row[name] for name in InstalledModel.__struct_fields__ if name in row}
     known = FileStamp(row["size"], row["stamp"])
     return InstalledModel(**values, condition=condition_of(Path(row["path"]), known, row["problem"]))
+
+
+def judge(database: Database, path: str, stamp: FileStamp, problem: FileProblem) -> None:
+    """Note in each row of a file what somebody found who has read all of it when it looked like `stamp`."""
+    with database.transaction():
+        for table in ("models", "found"):
+            sql = f"UPDATE {table} SET size = ?, stamp = ?, problem = ? WHERE path = ?"  # noqa: S608 - constants
+            database.execute(sql, (stamp.size, stamp.times, problem, path))
 
 
 def check_ready(model: InstalledModel) -> InstalledModel:

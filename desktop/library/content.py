@@ -8,7 +8,7 @@ from pathlib import Path
 from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable
 from desktop.files import explained_read, open_regular
 from desktop.gguf.shards import all_shards
-from desktop.library.found import FoundFiles
+from desktop.library.checksums import Checksums
 from desktop.library.walk import stamp_of
 from desktop.library.work import Work
 
@@ -42,14 +42,14 @@ def sha256_of(paths: Iterable[Path], work: Work) -> str:
     return digest.hexdigest()
 
 
-def known_sha256(files: FoundFiles, path: Path, work: Work) -> str:
+def known_sha256(checksums: Checksums, path: Path, work: Work) -> str:
     """Return the SHA-256 of a model of one or several files, computed unless it was since its files changed.
 
     Raises FileUnreadable and Stopped.
     """
     with explained_read(path):
         before = stamp_of(path)
-    known = files.digest(str(path), before)
+    known = checksums.computed(str(path), before)
     if known:
         work.advance(before.size)
         return known
@@ -57,7 +57,7 @@ def known_sha256(files: FoundFiles, path: Path, work: Work) -> str:
     with explained_read(path):
         if stamp_of(path) != before:
             raise FileBeingWritten(path=str(path))
-    files.keep_digest(str(path), before, sha256)
+    checksums.keep(str(path), before, sha256)
     return sha256
 
 

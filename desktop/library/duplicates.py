@@ -69,7 +69,7 @@ class _Comparison:
         return sample_of(Path(model.path))
 
     def _sha256(self, model: InstalledModel) -> str:
-        return known_sha256(self._library.found, Path(model.path), self._work)
+        return known_sha256(self._library.checksums, Path(model.path), self._work)
 
 
 def _each_once(models: Iterable[InstalledModel]) -> Iterator[InstalledModel]:

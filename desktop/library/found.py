@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from desktop.database import Database
+from desktop.library.checksums import Checksums
 from desktop.library.condition import model_of
 from desktop.library.facts import FileKind, FileProblem
 from desktop.library.types import InstalledModel, Source
-from desktop.library.walk import FileStamp
 
 
 class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +47,11 @@ _MARKS = ", ".join("?" * len(FoundFile.__struct_fields__))
 
 
 class FoundFiles:
-    """What is found, which folders are looked at, what is hidden; checksums, computed here or promised of shards."""
+    """What is found, which folders are looked at, and what is hidden. checksums: forgets with it what is gone."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, checksums: Checksums) -> None:
         self._database = database
+        self._checksums = checksums
 
     def all(self) -> dict[str, FoundFile]:
         """Return everything that was found, by its path."""
@@ -64,11 +65,6 @@ class FoundFiles:
             "AND path NOT IN (SELECT path FROM hidden) ORDER BY added, id"
         )
         return tuple(model_of(dict(zip(FoundFile.__struct_fields__, row, strict=True))) for row in rows)
-
-    def judge(self, path: str, stamp: FileStamp, problem: FileProblem) -> None:
-        """Note what somebody found who has read the whole file when it looked like `stamp`."""
-        values = (stamp.size, stamp.stamp, problem, path)
-        self._database.execute("UPDATE found SET size = ?, stamp = ?, problem = ? WHERE path = ?", values)
 
     def save(self, files: Iterable[FoundFile]) -> None:
         """Add or replace files, all or none. One whose id somebody else has is called by its path.
@@ -88,11 +84,12 @@ class FoundFiles:
                 self._database.execute(sql, msgspec.structs.astuple(msgspec.structs.replace(named, added=added)))
 
     def forget(self, paths: Iterable[str]) -> None:
-        """Remove rows."""
+        """Remove rows, and what is known of the content of their files."""
+        paths = tuple(paths)
         with self._database.transaction():
             for path in paths:
                 self._database.execute("DELETE FROM found WHERE path = ?", (path,))
-                self._database.execute("DELETE FROM digests WHERE path = ?", (path,))
+            self._checksums.forget(paths)
 
     def folders(self) -> tuple[Path, ...]:
         """Return the folders that the person added, oldest first."""
@@ -115,33 +112,6 @@ class FoundFiles:
     def show(self, path: str) -> None:
         """Undo `hide`."""
         self._database.execute("DELETE FROM hidden WHERE path = ?", (path,))
-
-    def digest(self, path: str, stamp: FileStamp) -> str:
-        """Return the SHA-256 that was computed of the model when it looked like `stamp`; "" where nobody did."""
-        sql = "SELECT sha256 FROM digests WHERE path = ? AND size = ? AND stamp = ?"
-        rows = self._database.read(sql, (path, stamp.size, stamp.stamp))
-        return str(rows[0][0]) if rows else ""
-
-    def keep_digest(self, path: str, stamp: FileStamp, sha256: str) -> None:
-        """Remember a computed SHA-256."""
-        values = (path, stamp.size, stamp.stamp, sha256)
-        self._database.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", values)
-
-    def promise(self, shards: dict[str, str]) -> None:
-        """Remember the SHA-256 that a publisher names of files of a split model after its first, by their paths."""
-        with self._database.transaction():
-            for path, sha256 in shards.items():
-                self._database.execute("INSERT OR REPLACE INTO shards VALUES (?, ?)", (path, sha256))
-
-    def promised(self, path: str) -> str:
-        """Return what `promise` was told of a shard, "" for nothing."""
-        rows = self._database.read("SELECT sha256 FROM shards WHERE path = ?", (path,))
-        return str(rows[0][0]) if rows else ""
-
-    def forget_promises(self, paths: Iterable[str]) -> None:
-        """Undo `promise`."""
-        for path in paths:
-            self._database.execute("DELETE FROM shards WHERE path = ?", (path,))
 
 
 def _found(row: tuple[Any, ...]) -> FoundFile:

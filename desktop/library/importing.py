@@ -156,7 +156,7 @@ def _of_the_same_content(
         try:
             if model.size == size and sample_of(path) == sample_of(first):
                 work.expect(2 * size)
-                if known_sha256(library.found, path, work) == known_sha256(library.found, first, work):
+                if known_sha256(library.checksums, path, work) == known_sha256(library.checksums, first, work):
                     return model
         except FileUnreadable as error:  # what cannot be read cannot be used instead
             _log.info("not compared with %s: %s", model.path, error)

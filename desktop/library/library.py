@@ -1,7 +1,8 @@
 """The models on this disk: what came with the set-up, was downloaded, or was found. Everything here blocks.
 
 Async callers use asyncio.to_thread. A model named by its path is used in place and never stored. What was downloaded
-or imported is in added.py, what scans saw (scan.py) in found.py; a list says of each file whether it is as it was.
+or imported is in added.py, what scans saw (scan.py) in found.py, what is known of their content in checksums.py; a list
+says of each file whether it is as it was.
 """
 
 import logging
@@ -21,7 +22,8 @@ from desktop.errors import FileUnreadable
 from desktop.gguf.header import read_header
 from desktop.gguf.shards import all_shards
 from desktop.library.added import AddedModels
-from desktop.library.condition import check_ready
+from desktop.library.checksums import Checksums
+from desktop.library.condition import check_ready, judge
 from desktop.library.errors import UnnameableFile
 from desktop.library.facts import FileProblem
 from desktop.library.found import FoundFiles
@@ -57,7 +59,8 @@ class Library:
         self.database = database
         self.models_folder = models_folder
         self.added = AddedModels(database)
-        self.found = FoundFiles(database)
+        self.checksums = Checksums(database)
+        self.found = FoundFiles(database, self.checksums)
         self._switched_off = switched_off
         self._scanning = threading.Lock()
 
@@ -113,7 +116,7 @@ class Library:
             origin = {"sha256": first.sha256, "repo": first.repo, "file": first.file, "revision": first.revision}
             model = msgspec.structs.replace(model, **origin)
         shards = zip(all_shards(path)[1:], files[1:], strict=False)
-        self.found.promise({str(shard): file.sha256 for shard, file in shards})
+        self.checksums.promise({str(shard): file.sha256 for shard, file in shards})
         return self.save(model)
 
     def add(self, model: InstalledModel) -> InstalledModel:
@@ -126,9 +129,7 @@ class Library:
 
     def judge(self, model: InstalledModel, stamp: FileStamp, problem: FileProblem) -> None:
         """Note what somebody found who has read the whole file when it looked like `stamp`."""
-        with self.database.transaction():
-            self.added.judge(model.path, stamp, problem)
-            self.found.judge(model.path, stamp, problem)
+        judge(self.database, model.path, stamp, problem)
 
     def scan(
         self,
@@ -198,7 +199,7 @@ class Library:
         with self.database.transaction():
             self.added.forget(model)
             self.found.forget([model.path])
-            self.found.forget_promises(str(shard) for shard in all_shards(Path(model.path)))
+            self.checksums.forget(str(shard) for shard in all_shards(Path(model.path)))
             if hide:
                 self.found.hide(model.path)
 

@@ -278,7 +278,7 @@ def _found_file(
         root=str(root.path),
         kind=facts.kind,
         size=stamp.size,
-        stamp=stamp.stamp,
+        stamp=stamp.times,
         model_id=model_id,
         name=line_of(origin.name) or facts.name or title,
         quantization=facts.quantization,

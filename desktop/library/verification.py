@@ -60,7 +60,7 @@ def verify_model(library: Library, model: InstalledModel, work: Work | None = No
         library.judge(model, stamp, "truncated" if isinstance(error, TruncatedGguf) else "damaged")
         raise
     if len(shards) == 1 and named[0]:
-        library.found.keep_digest(model.path, stamp, named[0])
+        library.checksums.keep(model.path, stamp, named[0])
     library.judge(model, stamp, "")
     seconds = time.monotonic() - begun
     if all(named):
@@ -72,7 +72,7 @@ def _named(library: Library, model: InstalledModel, shard: Path) -> str:
     """The SHA-256 that somebody else names of a file of `model`, "" where nobody does."""
     if str(shard) == model.path:
         return model.sha256.lower()
-    return blob_sha256(shard) if model.source == "huggingface" else library.found.promised(str(shard))
+    return blob_sha256(shard) if model.source == "huggingface" else library.checksums.promised(str(shard))
 
 
 def _compare(model: InstalledModel, files: list[tuple[Path, str]], work: Work) -> None:

@@ -25,10 +25,13 @@ class Bounds(NamedTuple):
 
 
 class FileStamp(NamedTuple):
-    """How a model's files were when somebody looked. size: bytes of all shards; stamp: of all their times."""
+    """How a model's files were when somebody looked.
+
+    size: bytes of all shards. times: when each of them was changed last, in one number.
+    """
 
     size: int
-    stamp: int
+    times: int
 
 
 class Walk:
@@ -120,7 +123,7 @@ class Walk:
 
 def stamp_of(first: Path) -> FileStamp:
     """Look at all shards of a model. Raises FileNotFoundError, IsADirectoryError and other OSErrors, as for a pipe."""
-    size = stamp = 0
+    size = times = 0
     for shard in all_shards(first):
         status = os.stat(shard)  # noqa: PTH116 - five hundred of them in a list
         if stat.S_ISDIR(status.st_mode):
@@ -129,8 +132,8 @@ def stamp_of(first: Path) -> FileStamp:
             raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
         size += status.st_size
         # Of one file its time; of several each counts, and their order.
-        stamp = (stamp * 31 + status.st_mtime_ns) % 2**62
-    return FileStamp(size, stamp)
+        times = (times * 31 + status.st_mtime_ns) % 2**62
+    return FileStamp(size, times)
 
 
 def _kernel_folders() -> set[tuple[int, int]]:
