@@ -44,6 +44,10 @@
         <translation>正在下载 …</translation>
     </message>
     <message>
+        <source>Shows how far it is.</source>
+        <translation>显示下载进度。</translation>
+    </message>
+    <message>
         <source>Less</source>
         <translation>收起</translation>
     </message>
@@ -346,6 +350,10 @@
 </context>
 <context>
     <name>ChoicesView</name>
+    <message>
+        <source>Copy this row</source>
+        <translation>复制此行</translation>
+    </message>
     <message>
         <source>Copy SHA-256</source>
         <translation>复制 SHA-256</translation>

@@ -117,7 +117,7 @@ def test_prices_are_for_the_machine_as_it_was_looked_at_last(page: PagePerson, m
 
     def price_slowly(services: Any, profile: HardwareProfile, **wishes: Any) -> Any:
         priced_for.append(profile.gpus[0].name)
-        assert may_go_on.wait(20)
+        assert may_go_on.wait(60)
         return recommend_models(services, profile, **wishes)
 
     monkeypatch.setattr(controller, "recommend_models", price_slowly)
@@ -149,9 +149,11 @@ def test_moving_the_slider_fast_ends_at_its_last_place(page: PagePerson) -> None
 
 
 def test_a_download_is_shown_verified_and_then_chatted_with(page: PagePerson, hub: HubServer) -> None:
+    hub.held_from = 1_000_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
     page.until("a card", lambda: name in page.view.downloads.cards)
+    hub.held_from = None
     page.until("the chat", lambda: page.models)
     assert page.models == [name]
     assert page.view.downloads.cards == {}
@@ -163,20 +165,21 @@ def test_a_download_is_shown_verified_and_then_chatted_with(page: PagePerson, hu
 
 
 def test_a_download_that_is_stopped_stays_in_sight_and_goes_on(page: PagePerson, hub: HubServer) -> None:
-    hub.bytes_per_second = 400_000
+    hub.held_from = 1_000_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
     page.until(
         "figures", lambda: name in page.view.downloads.cards and "MB of" in page.view.downloads.cards[name].text()
     )
-    assert not page.view.answer._button.isEnabled()
+    assert page.view.answer._button.text() == "Downloading …"
+    assert page.view.downloads.card_of((choice.repo, choice.file)) is page.view.downloads.cards[name]
     row = page.view.table.filter.index(0, ACTION)
     assert row.data(CHOICE_ROLE).file == choice.file
     page.until("its row to say it", lambda: row.data(COMING_ROLE).endswith(" %"))
     page.view.downloads.stop_requested.emit(name)
     page.until("the stop", lambda: "not finished" in page.view.downloads.cards[name].title())
     assert page.notices == [], "stopping is no error"
-    hub.bytes_per_second = None
+    hub.held_from = None
     page.view.downloads.resume_requested.emit(name)
     page.until("the end", lambda: page.notices)
     assert page.notices[0].text == "Tiny 1B is ready and verified."
@@ -185,7 +188,7 @@ def test_a_download_that_is_stopped_stays_in_sight_and_goes_on(page: PagePerson,
 
 
 def test_a_stopped_download_can_be_thrown_away(page: PagePerson, hub: HubServer) -> None:
-    hub.bytes_per_second = 400_000
+    hub.held_from = 1_000_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
     page.until(
@@ -292,14 +295,14 @@ def test_a_library_that_cannot_be_read_does_not_take_the_window_along(page: Page
 @pytest.fixture
 def earlier(page: PagePerson, styled: QApplication, hub: HubServer) -> str:
     """A download that was under way when the person closed Snug, which is open again now."""
-    hub.bytes_per_second = 400_000
+    hub.held_from = 1_000_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
     page.until(
         "figures", lambda: name in page.view.downloads.cards and "MB of" in page.view.downloads.cards[name].text()
     )
     page.close()
-    hub.bytes_per_second = None
+    hub.held_from = None
     page.__init__(styled, "models", profile=machine())  # type: ignore[misc]
     page.open()
     page.until("the card", lambda: name in page.view.downloads.cards)
@@ -327,16 +330,16 @@ def test_a_download_of_an_earlier_run_goes_on_as_soon_as_the_network_may_be_used
 
 
 def test_a_download_that_the_network_switch_ended_goes_on_when_it_is_back(page: PagePerson, hub: HubServer) -> None:
-    hub.bytes_per_second = 400_000
+    hub.held_from = 1_000_000
     choice = download(page, hub)
     name = f"{choice.model_id}:{choice.quantization}"
     page.until(
         "figures", lambda: name in page.view.downloads.cards and "MB of" in page.view.downloads.cards[name].text()
     )
     page.settings.set(OFFLINE, True)
+    hub.held_from = None  # the next bytes that come are refused
     page.until("a banner", lambda: page.notices)
     assert "not finished" in page.view.downloads.cards[name].title()
-    hub.bytes_per_second = None
     page.settings.set(OFFLINE, False)
     page.shell.offline_changed.emit(False)
     page.until("the end", lambda: len(page.notices) == 2)
@@ -351,7 +354,7 @@ def test_what_snug_pull_did_meanwhile_is_seen_when_the_page_is_shown_again(page:
 
 
 def test_a_download_that_waits_can_be_made_the_next_and_all_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
-    hub.bytes_per_second = 200_000
+    hub.held_from = 1_000_000
     hub.add("owner/other-GGUF", "other-Q8_0.gguf", next(iter(hub.repositories["owner/tiny-GGUF"].files.values())).path)
     page.settings.set(HF_ENDPOINT, hub.endpoint)
     page.settings.set(DOWNLOADS_AT_ONCE, 1)
@@ -378,7 +381,7 @@ def test_a_download_that_waits_can_be_made_the_next_and_all_can_be_stopped(page:
     page.view.downloads._stop_all.click()
     page.until("the end", lambda: {each.progress.state for each in queue.downloads()} == {"paused"})
     assert page.view.downloads._resume_all.isVisible()
-    hub.bytes_per_second = None
+    hub.held_from = None
     page.view.downloads._resume_all.click()
     page.until("all of them", lambda: len(page.services.library.installed()) == 4, timeout=60)
     page.until("no card", lambda: page.view.downloads.cards == {})

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
+from desktop.fit.types import Choice
 from desktop.ui.item_models.choices import ACTION
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.widgets.buttons import Button
@@ -43,12 +44,16 @@ def test_a_download_shows_figures_and_can_be_stopped_gone_on_with_and_removed(vi
 
 
 def test_the_answer_is_not_downloaded_twice_at_a_time(view: ModelsView) -> None:
+    chosen: list[Choice] = []
+    view.choice_chosen.connect(chosen.append)
     view.set_choices([choice("Tiny 1B")])
     view.set_coming({("owner/tiny-GGUF", "tiny-Q4_K_M.gguf"): "42 %"})
     settle()
-    assert not button(view, "Downloading …").isEnabled()
+    button(view, "Downloading …").click()
+    assert chosen == []
     view.set_coming({})
-    assert button(view, "Download and chat").isEnabled()
+    button(view, "Download and chat").click()
+    assert len(chosen) == 1
 
 
 def test_a_row_says_how_far_its_download_is(view: ModelsView) -> None:

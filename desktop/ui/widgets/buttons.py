@@ -3,8 +3,8 @@
 from typing import Literal
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QEnterEvent, QIcon, QKeySequence
-from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
+from PySide6.QtGui import QEnterEvent, QIcon, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QToolButton, QWidget
 
 from desktop.ui.icons import ICON_SIZE, icon
 from desktop.ui.theme import current_colours
@@ -34,6 +34,19 @@ class Button(QPushButton):
         """Show another icon before the words; "" for none."""
         self._icon_name = name
         self._refresh_icon()
+
+    def set_kind(self, kind: Kind) -> None:
+        """Look like another kind."""
+        if self.property("kind") != kind:
+            self.setProperty("kind", kind)
+            self.style().unpolish(self)
+            self.style().polish(self)
+            self._refresh_icon()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter presses it, as Space does."""
+        if not _pressed_by_enter(self, event):
+            super().keyPressEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
@@ -83,6 +96,11 @@ class IconButton(QToolButton):
         self._accented = accented
         self._refresh_icon()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter presses it, as Space does."""
+        if not _pressed_by_enter(self, event):
+            super().keyPressEvent(event)
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
         super().changeEvent(event)
@@ -109,3 +127,12 @@ class RailButton(IconButton):
         """Show at once what the page is called."""
         super().enterEvent(event)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+
+def _pressed_by_enter(button: QAbstractButton, event: QKeyEvent) -> bool:
+    """Click for Enter, once however long it is held; in a window that is no dialog Qt only knows Space."""
+    if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        return False
+    if not event.isAutoRepeat():
+        button.click()
+    return True

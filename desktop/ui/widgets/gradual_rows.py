@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from desktop.ui.bridge import Coalescer
+from desktop.ui.widgets.focus import pass_focus_on
 
 AT_ONCE = 8
 """Rows that are made before the window may do something else; making one takes some milliseconds."""
@@ -22,12 +23,16 @@ class _Signals(QObject):
 class GradualRows(Generic[K, W]):
     """The first widgets of `layout`, one for each key in order; what is shown again keeps its widget.
 
-    `shown` are those in their place; `added` is told after each few.
+    `shown` are those in their place; `added` is told after each few. leave_row is called before a row goes that the
+    keyboard is in, to focus something else.
     """
 
-    def __init__(self, layout: QVBoxLayout, make: Callable[[K], W], parent: QObject) -> None:
+    def __init__(
+        self, layout: QVBoxLayout, make: Callable[[K], W], parent: QObject, *, leave_row: Callable[[], None]
+    ) -> None:
         self._layout = layout
         self._make = make
+        self._leave_row = leave_row
         self._signals = _Signals(parent)
         self.added = self._signals.added
         self._shown: dict[K, W] = {}
@@ -52,6 +57,7 @@ class GradualRows(Generic[K, W]):
         self._kept = {key: row for key, row in before.items() if key in wanted}
         for key, row in before.items():
             if key not in wanted:
+                pass_focus_on(row, self._leave_row)
                 row.hide()
                 row.deleteLater()
         self._shown, self._to_come = {}, iter(keys)

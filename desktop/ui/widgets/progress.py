@@ -1,10 +1,11 @@
 """Long work: what it is, how far it came with a figure, and a way to stop it."""
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
+from desktop.ui.widgets.focus import pass_focus_on
 from desktop.ui.widgets.labels import ElidedLabel
 
 
@@ -48,7 +49,10 @@ class ProgressCard(Card):
 
     def show_progress(self, title: str, figures: str, fraction: float | None) -> None:
         """Show how far the work came, 0 to 1; None where nobody knows."""
-        self._title.setText(title)
+        if title != self._title.text():
+            self._title.setText(title)
+            for button in (self._next, self._resume, self._discard, self._stop):
+                button.setAccessibleName(f"{button.text()}: {title}")  # there may be several cards
         self._bar.setRange(0, 0 if fraction is None else 1000)
         self._bar.setValue(round(1000 * (fraction or 0)))
         self._bar.setAccessibleName(f"{title}: {figures}")
@@ -56,13 +60,22 @@ class ProgressCard(Card):
 
     def set_stopped(self, stopped: bool) -> None:
         """Offer to go on instead of to stop."""
-        self._stop.setVisible(not stopped)
-        self._resume.setVisible(stopped)
+        coming, leaving = (self._resume, (self._stop,)) if stopped else (self._stop, (self._resume, self._discard))
+        coming.show()
+        for button in leaving:
+            pass_focus_on(button, self.take_focus)
+            button.hide()
         self._discard.setVisible(stopped)
 
     def set_waiting(self, waiting: bool) -> None:
         """Offer to be the next, where there are others before it."""
+        if not waiting:
+            pass_focus_on(self._next, self.take_focus)
         self._next.setVisible(waiting)
+
+    def take_focus(self) -> None:
+        """Bring the keyboard to what stops the work, or goes on with it."""
+        (self._stop if self._resume.isHidden() else self._resume).setFocus(Qt.FocusReason.OtherFocusReason)
 
     def title(self) -> str:
         """What the work is."""

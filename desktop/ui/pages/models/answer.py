@@ -13,7 +13,8 @@ from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.flow import FlowLayout
-from desktop.ui.widgets.labels import PlainLabel
+from desktop.ui.widgets.focus import pass_focus_on
+from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
 from desktop.ui.widgets.pill import Pill, PillKind
 
 _SHORT = 2
@@ -21,9 +22,13 @@ _SHORT = 2
 
 
 class AnswerCard(Card):
-    """Shows one Choice; `chosen` carries it. Before a choice is there it says what is going on."""
+    """Shows one Choice; `chosen` carries it, `coming_chosen` one that is on its way.
+
+    Before a choice is there it says what is going on.
+    """
 
     chosen = Signal(object)
+    coming_chosen = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -39,7 +44,7 @@ class AnswerCard(Card):
         self._sentences: tuple[str, ...] = ()
         self._pills = [Pill() for _ in range(4)]
         self._button = Button(kind="primary", icon_name="download")
-        self._button.clicked.connect(lambda: self.chosen.emit(self._choice))
+        self._button.clicked.connect(self._on_clicked)
         self._remark = PlainLabel(tone="muted")
         self._lay_out()
         self.set_no_answer(self.tr("Looking at this machine …"))
@@ -108,15 +113,33 @@ class AnswerCard(Card):
         self._coming = frozenset(files)
         self._show_action()
 
-    def _show_action(self) -> None:
+    @property
+    def has_answer(self) -> bool:
+        """Whether there is a choice, and a button for it."""
+        return self._choice is not None
+
+    def take_focus(self) -> None:
+        """Bring the keyboard to the button."""
+        self._button.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    @property
+    def _is_coming(self) -> bool:
         choice = self._choice
+        return choice is not None and (choice.repo, choice.file) in self._coming
+
+    def _show_action(self) -> None:
+        """The button stays enabled while the model comes: the keyboard would be thrown off it by its own press."""
+        choice, coming = self._choice, self._is_coming
         if choice is None:
             return
-        busy = (choice.repo, choice.file) in self._coming
         words = self.tr("Chat") if choice.installed else self.tr("Download and chat")
-        self._button.setText(self.tr("Downloading …") if busy else words)
-        self._button.set_icon_name("chat" if choice.installed else "download")
-        self._button.setEnabled(not busy)
+        self._button.setText(self.tr("Downloading …") if coming else words)
+        self._button.set_icon_name("" if coming else "chat" if choice.installed else "download")
+        self._button.set_kind("normal" if coming else "primary")
+        self._button.setToolTip(plain_tooltip(self.tr("Shows how far it is.") if coming else ""))
+
+    def _on_clicked(self) -> None:
+        (self.coming_chosen if self._is_coming else self.chosen).emit(self._choice)
 
     def _set_sentences(self, sentences: tuple[str, ...]) -> None:
         self._sentences = sentences
@@ -126,7 +149,10 @@ class AnswerCard(Card):
         shown = self._sentences if self._all_shown else self._sentences[:_SHORT]
         self._reasons.setText("\n".join(shown) if self._all_shown else sentences(shown))
         self._reasons.setVisible(bool(shown))
-        self._more.setVisible(len(self._sentences) > _SHORT)
+        is_cut = len(self._sentences) > _SHORT
+        if not is_cut:
+            pass_focus_on(self._more, self.take_focus)
+        self._more.setVisible(is_cut)
         self._more.setText(self.tr("Less") if self._all_shown else self.tr("Why, and what would change it"))
 
     def _on_more_clicked(self) -> None:

@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.ui.widgets.buttons import Button
+from desktop.ui.widgets.focus import pass_focus_on
 from desktop.ui.widgets.progress import ProgressCard
 
 
@@ -18,10 +19,13 @@ class DownloadList(QWidget):
     next_requested = Signal(str)
     all_stopped = Signal()
     all_resumed = Signal()
+    focus_left = Signal()
+    """The keyboard was at a card that is gone, and there is no other one."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.cards: dict[str, ProgressCard] = {}
+        self._files: dict[tuple[str, str], str] = {}
         self._column = QVBoxLayout()
         self._column.setSpacing(16)
         self._stop_all = Button(self.tr("Stop all downloads"), kind="link")
@@ -41,9 +45,17 @@ class DownloadList(QWidget):
         self.hide()
 
     def show_download(
-        self, download_id: str, title: str, figures: str, fraction: float | None, *, stopped: bool
+        self,
+        download_id: str,
+        title: str,
+        figures: str,
+        fraction: float | None,
+        *,
+        stopped: bool,
+        file: tuple[str, str] = ("", ""),
     ) -> None:
-        """Show how far a download is, or that it was stopped before its end."""
+        """Show how far a download is, or that it was stopped before its end. file: its repository, its name there."""
+        self._files[file] = download_id
         card = self.cards.get(download_id)
         if card is None:
             card = self.cards[download_id] = ProgressCard()
@@ -68,16 +80,39 @@ class DownloadList(QWidget):
 
     def offer_for_all(self, *, stop: bool, resume: bool) -> None:
         """Offer to stop all downloads, or to go on with all."""
-        self._stop_all.setVisible(stop)
-        self._resume_all.setVisible(resume)
+        for button, offered, other in (
+            (self._resume_all, resume, self._stop_all),
+            (self._stop_all, stop, self._resume_all),
+        ):
+            if not offered:
+                to = other.setFocus if other.isVisible() else self._take_focus
+                pass_focus_on(button, to)
+            button.setVisible(offered)
 
     def remove(self, download_id: str) -> None:
         """Show a download no longer: it is done, or was thrown away."""
-        card = self.cards.pop(download_id, None)
-        if card is not None:
-            card.hide()
-            card.deleteLater()
-            self.setVisible(bool(self.cards))
+        card = self.cards.get(download_id)
+        if card is None:
+            return
+        order = self.order()
+        place = order.index(download_id)
+        beside = (*order[place + 1 :], *order[:place])[:1]
+        del self.cards[download_id]
+        pass_focus_on(card, lambda: self._take_focus(*beside))
+        card.hide()
+        card.deleteLater()
+        self.setVisible(bool(self.cards))
+
+    def card_of(self, file: tuple[str, str]) -> ProgressCard | None:
+        """The card of a file, by its repository and its name there."""
+        return self.cards.get(self._files.get(file, ""))
+
+    def _take_focus(self, beside: str = "") -> None:
+        """To the card called `beside`, else to the first."""
+        if self.cards:
+            self.cards[beside or self.order()[0]].take_focus()
+        else:
+            self.focus_left.emit()
 
     def order(self) -> list[str]:
         """The ids of the downloads as they are shown."""

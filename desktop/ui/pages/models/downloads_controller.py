@@ -63,7 +63,8 @@ class DownloadsController:
             self._view.downloads.remove(download.id)
         else:
             stopped = not download.progress.is_under_way
-            self._view.downloads.show_download(download.id, *words_of(download), stopped=stopped)
+            file = (download.wanted.repo, download.wanted.file)
+            self._view.downloads.show_download(download.id, *words_of(download), stopped=stopped, file=file)
         self._show_queue(self._services.downloads.downloads())
 
     def _show_queue(self, downloads: Sequence[Download]) -> None:

@@ -12,6 +12,7 @@ from desktop.ui.pages.models.table import ChoicesView
 from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.context_choice import CalmCombo
+from desktop.ui.widgets.focus import focus_inside, pass_focus_on
 from desktop.ui.widgets.gradual_rows import GradualRows
 from desktop.ui.widgets.labels import plain_tooltip
 
@@ -40,23 +41,25 @@ class HubResults(Card):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
         self._searched = self._base = ""
-        self._shows_files = False
+        self._opened: HubRepo | None = None
         self._has_more = False
         self._coming: Mapping[tuple[str, str], str] = {}
         self._sort = self._make_sort()
         self.only_fitting = QCheckBox(self.tr("Only what fits here"))
         self.only_fitting.toggled.connect(self._on_fitting_toggled)
-        close = IconButton("cross", self.tr("Close the results"))
-        close.clicked.connect(self.closed)
+        self._close = IconButton("cross", self.tr("Close the results"))
+        self._close.clicked.connect(self.closed)
         self._back = Button(self.tr("Back to the results"), kind="link", icon_name="chevron-left")
         self._back.clicked.connect(self._on_back_clicked)
-        for widget in (self._back, self.only_fitting, self._sort, close):
+        for widget in (self._back, self.only_fitting, self._sort, self._close):
             self.add_aside(widget)
         self._message = Message()
         self._message.action_chosen.connect(self.again_requested)
         self._column = QVBoxLayout()
         self._column.setSpacing(0)
-        self.rows: GradualRows[HubRepo, HubRow] = GradualRows(self._column, self._make_row, self)
+        self.rows: GradualRows[HubRepo, HubRow] = GradualRows(
+            self._column, self._make_row, self, leave_row=self._take_focus
+        )
         self.rows.added.connect(self._filter)
         self._more = Button(self.tr("More results"), kind="link")
         self._more.clicked.connect(self.more_requested)
@@ -87,16 +90,16 @@ class HubResults(Card):
     def set_searched(self, text: str, *, base_model: str = "") -> None:
         """Begin a result: nothing is there yet. "" is what the Hub puts first; base_model: what was quantized."""
         self._searched, self._base = text, base_model
-        self.set_repos((), more=False)
         self.show_results()
-        self._message.show_words(self.tr("Asking the Hub …"))
+        self.set_repos((), more=False)
+        self._say(self.tr("Asking the Hub …"))
 
     def set_repos(self, repos: "Sequence[HubRepo]", *, more: bool) -> None:
         """Show the repositories; those that were shown before keep their verdicts. more: there is another page."""
         self._has_more = more
-        self._message.show_words("" if repos else self._nothing())
+        self._say("" if repos else self._nothing())
         self.rows.show(repos)
-        self._more.setVisible(more and not self._shows_files)
+        self._show_more()
 
     def _make_row(self, repo: "HubRepo") -> HubRow:
         row = HubRow(repo)
@@ -113,7 +116,7 @@ class HubResults(Card):
 
     def set_failed(self, message: str, hint: str) -> None:
         """The Hub, or the repository, could not be asked."""
-        self._message.show_words(message, hint, self.tr("Try again"))
+        self._say(message, hint, self.tr("Try again"))
 
     def set_verdict(self, repo: str, choice: Choice | None, words: str = "", hint: str = "") -> None:
         """Show what is known of a repository's best file; without a choice only `words`, with what to do about it."""
@@ -142,12 +145,12 @@ class HubResults(Card):
 
     def show_files(self, repo: "HubRepo") -> None:
         """Show the files of a repository instead of the list; they are not there yet."""
-        self._shows_files = True
+        self._opened = repo
         self.set_title(repo.repo)
         self.files.choices.set_choices(())
         self.files.choices.set_digests({})
-        self._message.show_words(self.tr("Asking the Hub which files it has …"))
         self._show_parts()
+        self._say(self.tr("Asking the Hub which files it has …"))
 
     def set_digests(self, digests: Mapping[str, str]) -> None:
         """Tell the SHA-256 of the files, by their paths in the repository, as far as the Hub names them."""
@@ -156,45 +159,83 @@ class HubResults(Card):
     def set_files(self, choices: Sequence[Choice], words: str = "") -> None:
         """Show the files, best first or as they come; words: what is to be said of them."""
         self._show_files(choices)
-        self._message.show_words(words)
+        self._say(words)
 
     def set_files_left(self, choices: Sequence[Choice], message: str, hint: str) -> None:
         """Show the files that could be judged, and why others could not."""
         self._show_files(choices)
-        self._message.show_words(message, hint, self.tr("Try again"))
+        self._say(message, hint, self.tr("Try again"))
 
     def _show_files(self, choices: Sequence[Choice]) -> None:
         self.files.choices.set_choices(choices)
         self.files.setVisible(bool(choices) and self._shows_files)
 
     def show_results(self) -> None:
-        """Show the list."""
-        self._shows_files = False
+        """Show the list of repositories."""
+        self._opened = None
         self.set_title(self._words_of_search())
-        self._message.show_words("" if self.rows.shown else self._nothing())
         self._show_parts()
+        self._say("" if self.rows.shown else self._nothing())
 
     def _words_of_search(self) -> str:
         if self._base:
             return self.tr("On the Hub: quantizations of {name}").format(name=self._base)
         return self.tr("On the Hub: “{text}”").format(text=self._searched) if self._searched else self.tr("On the Hub")
 
+    @property
+    def _shows_files(self) -> bool:
+        return self._opened is not None
+
     def _show_parts(self) -> None:
-        for widget in (self.only_fitting, self._sort):
-            widget.setVisible(not self._shows_files)
-        self._back.setVisible(self._shows_files)
-        self._more.setVisible(self._has_more and not self._shows_files)
+        of_list, of_files = (self.only_fitting, self._sort), (self._back,)
+        coming, leaving = (of_files, of_list) if self._shows_files else (of_list, of_files)
+        for widget in coming:
+            widget.show()
+        if focus_inside(self) is not self._close:
+            pass_focus_on(self, self._take_focus)  # nearly all of the others are hidden now
+        for widget in leaving:
+            widget.hide()
         self.files.setVisible(self._shows_files and self.files.filter.rowCount() > 0)
+        self._show_more()
         self._filter()
+
+    def _show_more(self) -> None:
+        shown = self._has_more and not self._shows_files
+        if not shown:
+            pass_focus_on(self._more, self._take_focus)
+        self._more.setVisible(shown)
+
+    def _say(self, text: str, hint: str = "", action: str = "") -> None:
+        if not action:
+            pass_focus_on(self._message, self._take_focus)
+        self._message.show_words(text, hint, action)
 
     def _filter(self) -> None:
         for row in self.rows.shown:
-            row.setVisible(not self._shows_files and not (self.only_fitting.isChecked() and row.is_unfit))
+            shown = not self._shows_files and not (self.only_fitting.isChecked() and row.is_unfit)
+            if not shown:
+                pass_focus_on(row, self._take_focus)
+            row.setVisible(shown)
+
+    def step_back(self) -> None:
+        """From the files to the list, from the list to the page."""
+        if self._shows_files:
+            self._on_back_clicked()
+        else:
+            self.closed.emit()
+
+    def _take_focus(self) -> None:
+        """To the first thing in the card."""
+        (self._back if self._shows_files else self.only_fitting).setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_fitting_toggled(self, checked: bool) -> None:
         self._filter()
         self.fitting_chosen.emit(checked)
 
     def _on_back_clicked(self) -> None:
+        opened = self._opened
         self.show_results()
+        row = next((each for each in self.rows.shown if each.repo == opened and each.isVisible()), None)
+        if row is not None:
+            pass_focus_on(self, row.take_focus)
         self.back_requested.emit()

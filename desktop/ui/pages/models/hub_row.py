@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QDateTime, QLocale, QTimeZone, Signal
+from PySide6.QtCore import QDateTime, QLocale, Qt, QTimeZone, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.fit.types import Choice
@@ -11,6 +11,7 @@ from desktop.ui.bridge import render
 from desktop.ui.figures import count, gb, gib, speed
 from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button, IconButton
+from desktop.ui.widgets.focus import pass_focus_on
 from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 from desktop.ui.widgets.pill import Pill
 
@@ -37,9 +38,9 @@ class HubRow(QFrame):
         self._figures = ElidedLabel(tone="muted")
         self._download = self._make_download()
         self._page = self._make_page()
-        files = Button(self.tr("All files"), kind="link")
-        files.setAccessibleName(self.tr("All files of {name}").format(name=repo.repo))
-        files.clicked.connect(lambda: self.files_requested.emit(repo))
+        self._files = Button(self.tr("All files"), kind="link")
+        self._files.setAccessibleName(self.tr("All files of {name}").format(name=repo.repo))
+        self._files.clicked.connect(lambda: self.files_requested.emit(repo))
         names = QHBoxLayout()
         names.setSpacing(8)
         names.addWidget(ElidedLabel(repo.name, tone="strong"), 1)
@@ -48,7 +49,7 @@ class HubRow(QFrame):
         names.addWidget(self._download)
         names.addWidget(self._page)
         names.addWidget(self._make_others())
-        names.addWidget(files)
+        names.addWidget(self._files)
         about = QHBoxLayout()
         about.setSpacing(12)
         about.addWidget(ElidedLabel(self._about(), tone="muted"), 1)
@@ -117,8 +118,8 @@ class HubRow(QFrame):
         self._choice = None
         self._known.setText("")
         self._verdict.hide()
-        self._page.setVisible(bool(self.repo.gated and hint))  # it was asked for: the agreement is given on that page
-        self._download.hide()
+        self._show_button(self._page, bool(self.repo.gated and hint))  # the agreement is given on that page
+        self._show_button(self._download, False)
         self._figures.setText(words)
         self._figures.set_hint(hint)
 
@@ -127,7 +128,7 @@ class HubRow(QFrame):
         self._choice = choice
         self._verdict.set_verdict(verdict_text(choice), verdict_kind(choice))
         self._verdict.show()
-        self._page.hide()
+        self._show_button(self._page, False)
         parts = [choice.quantization, gb(choice.download_size)]
         if choice.memory:
             parts.append(self.tr("{size} memory").format(size=gib(choice.memory_total)))
@@ -159,7 +160,16 @@ class HubRow(QFrame):
         here = self.tr("on this computer") if choice.installed else ""
         coming = self.tr("Downloading: {share}").format(share=self._coming) if self._coming else ""
         self._known.setText(" · ".join(filter(None, (in_catalog, coming or here))))
-        self._download.setVisible(choice.can_run and not self._coming)
+        self._show_button(self._download, choice.can_run and not self._coming)
+
+    def _show_button(self, button: QWidget, shown: bool) -> None:
+        if not shown:
+            pass_focus_on(button, self.take_focus)
+        button.setVisible(shown)
+
+    def take_focus(self) -> None:
+        """Bring the keyboard to what opens the repository."""
+        self._files.setFocus(Qt.FocusReason.OtherFocusReason)
 
 
 class Message(QWidget):

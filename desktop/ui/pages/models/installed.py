@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from desktop.library.types import Condition, InstalledModel, Source
 from desktop.ui.figures import gb
 from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.card import Card
+from desktop.ui.widgets.focus import focus_inside
 from desktop.ui.widgets.gradual_rows import GradualRows
 from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 from desktop.ui.widgets.pill import Pill
@@ -48,14 +50,25 @@ class InstalledRow(QWidget):
         chat.clicked.connect(lambda: card.chosen.emit(model))
         row.addWidget(chat)
         self._more = IconButton("more", self.tr("More about {name}").format(name=model.name))
-        self._more.clicked.connect(self._on_more_clicked)
+        self._more.clicked.connect(self._show_menu)
         row.addWidget(self._more)
 
     def set_progress(self, words: str) -> None:
         """Show what is being done with the model; "" ends that."""
         self._remark.setText(words or self._usual)
 
-    def _on_more_clicked(self) -> None:
+    def take_focus(self) -> None:
+        """Bring the keyboard to what opens the menu."""
+        self._more.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """The same menu, where the pointer is; for the keyboard's menu key below its button."""
+        if event.reason() == QContextMenuEvent.Reason.Mouse:
+            self._card.menu_of(self.model).popup(event.globalPos())
+        else:
+            self._show_menu()
+
+    def _show_menu(self) -> None:
         menu = self._card.menu_of(self.model)
         menu.popup(self._more.mapToGlobal(QPoint(0, self._more.height())))
 
@@ -94,7 +107,11 @@ class InstalledCard(Card):
         self._loaded = ""
         self._none = PlainLabel(self.tr("No model is on this disk yet."), tone="muted")
         self.body.addWidget(self._none)
-        self.rows: GradualRows[tuple[InstalledModel, bool], InstalledRow] = GradualRows(self.body, self._make_row, self)
+        self.rows: GradualRows[tuple[InstalledModel, bool], InstalledRow] = GradualRows(
+            self.body, self._make_row, self, leave_row=self._on_row_left
+        )
+        self._left = ""
+        """The id of the model whose row goes though the keyboard is in it."""
         self._all_shown = False
         self._all = Button(kind="link")
         self._all.clicked.connect(self._on_all_clicked)
@@ -148,11 +165,20 @@ class InstalledCard(Card):
     def _show_rows(self) -> None:
         few = len(self._models) <= SHOWN + 1 or self._all_shown
         shown = self._models if few else self._first()
+        self._left = ""
         self.rows.show([(model, model.id == self._loaded) for model in shown])
+        again = next((row for row in self.rows.shown if row.model.id == self._left), None)
+        if again is not None:
+            again.take_focus()
         self._none.setVisible(not shown)
         self._all.setVisible(len(self._models) > SHOWN + 1)
         everything = self.tr("Show all {count}").format(count=len(self._models))
         self._all.setText(self.tr("Show fewer") if self._all_shown else everything)
+
+    def _on_row_left(self) -> None:
+        """The row that the keyboard is in goes; what is known of its model may have changed, and it comes again."""
+        self._left = next((row.model.id for row in self.rows.all if focus_inside(row) is not None), "")
+        self._more.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _make_row(self, shown: tuple[InstalledModel, bool]) -> InstalledRow:
         model, in_use = shown

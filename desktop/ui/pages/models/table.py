@@ -1,5 +1,6 @@
 """The table of choices with its last column as a button: fetch it, or chat with it."""
 
+from functools import partial
 from typing import cast
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
@@ -10,6 +11,7 @@ from PySide6.QtGui import (
     QFont,
     QGuiApplication,
     QKeyEvent,
+    QKeySequence,
     QMouseEvent,
     QPainter,
     QResizeEvent,
@@ -177,30 +179,43 @@ class ChoicesView(DataTable):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter starts the chat or the download of the current row."""
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
-            self._choose(self.currentIndex())
+        """Enter starts the chat or the download of the current row; Home and End go to the first and the last one."""
+        key, current = event.key(), self.currentIndex()
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and current.isValid():
+            if not event.isAutoRepeat():
+                self._choose(current)
+        elif event.matches(QKeySequence.StandardKey.Copy) and current.isValid():
+            self._copy(self.text_of(current))
+        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End) and self.filter.rowCount():
+            self.selectRow(0 if key == Qt.Key.Key_Home else self.filter.rowCount() - 1)
         else:
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Offer the SHA-256 of the row's file, where it is known; the keyboard's menu key asks for the current row."""
+        """What else may be done with the row; the keyboard's menu key asks for the current one."""
         by_mouse = event.reason() == QContextMenuEvent.Reason.Mouse
         index = self.indexAt(event.pos()) if by_mouse else self.currentIndex()
-        menu = self.menu_of(index)
-        if menu is not None:
+        if index.isValid():
             below = self.visualRect(index).bottomLeft()
-            menu.popup(event.globalPos() if by_mouse else self.viewport().mapToGlobal(below))
+            self.menu_of(index).popup(event.globalPos() if by_mouse else self.viewport().mapToGlobal(below))
 
-    def menu_of(self, index: QModelIndex) -> QMenu | None:
-        """What else may be done with a row; None where there is nothing."""
-        digest = str(index.data(DIGEST_ROLE) or "")
-        if not digest:
-            return None
+    def menu_of(self, index: QModelIndex) -> QMenu:
+        """What else may be done with a row; the menu deletes itself."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addAction(self.tr("Copy SHA-256")).triggered.connect(lambda: QGuiApplication.clipboard().setText(digest))
+        menu.addAction(self.tr("Copy this row"), partial(self._copy, self.text_of(index)))
+        digest = str(index.data(DIGEST_ROLE) or "")
+        if digest:
+            menu.addAction(self.tr("Copy SHA-256"), partial(self._copy, digest))
         return menu
+
+    def text_of(self, index: QModelIndex) -> str:
+        """All words of a row, for the clipboard: nothing in a table can be selected by its letters."""
+        cells = (index.siblingAtColumn(column).data() for column in range(MODEL, ACTION))
+        return "\t".join(cells)
+
+    def _copy(self, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Show at once where the keyboard is."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 
 from desktop.errors import Phrase
@@ -20,6 +20,7 @@ from desktop.ui.theme import current_colours
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.context_choice import ContextChoice
+from desktop.ui.widgets.focus import order_tabs, pass_focus_on
 from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
 from desktop.ui.widgets.page import Page
 
@@ -53,12 +54,14 @@ class ModelsView(Page):
         self.header.row.addWidget(self._rest)
         self.answer = AnswerCard()
         self.answer.chosen.connect(self.choice_chosen)
+        self.answer.coming_chosen.connect(self._show_its_download)
         self.downloads = DownloadList()
+        self.downloads.focus_left.connect(self._take_focus)
         self._coming: Mapping[tuple[str, str], str] = {}
         self.installed = InstalledCard()
         self.installed.chosen.connect(self.installed_chosen)
         self.hub = HubResults()
-        self.hub.closed.connect(self.hub.hide)
+        self.hub.closed.connect(self._on_hub_closed)
         self.wishes = ContextChoice()
         self.wishes.changed.connect(self.pricing_changed)
         self.table = ChoicesView(self.tr("Models for this machine"))
@@ -187,7 +190,10 @@ class ModelsView(Page):
     def _show_rest(self, *, checking: bool, may_ask: bool) -> None:
         self._is_rest_asked = self._is_rest_asked and checking
         self._rest.setText(self.tr("Stop") if self._is_rest_asked else self.tr("Check the rest"))
-        self._rest.setVisible(self._is_rest_asked or (may_ask and not checking))
+        shown = self._is_rest_asked or (may_ask and not checking)
+        if not shown:
+            pass_focus_on(self._rest, self._take_focus)
+        self._rest.setVisible(shown)
 
     def _on_rest_clicked(self) -> None:
         self._is_rest_asked = not self._is_rest_asked
@@ -216,6 +222,22 @@ class ModelsView(Page):
         event.acceptProposedAction()
         self.files_dropped.emit(_paths(event.mimeData()))
 
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Tab goes on in the order of the page, also where rows and cards have come since."""
+        order_tabs(self)
+        return super().focusNextPrevChild(forward)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape goes back: from the files of a repository, from the results, from a search."""
+        if event.key() != Qt.Key.Key_Escape:
+            super().keyPressEvent(event)
+        elif self.hub.isVisible():
+            self.hub.step_back()
+        elif self._search.text():
+            self._search.clear()
+        else:
+            event.ignore()
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
         super().changeEvent(event)
@@ -234,6 +256,23 @@ class ModelsView(Page):
         self.hub.show()
         QTimer.singleShot(0, self._bring_hub_into_sight)  # once the card has its place
         self.hub_search_requested.emit(self._search.text().strip())
+
+    def _on_hub_closed(self) -> None:
+        pass_focus_on(self.hub, self._search.setFocus)
+        self.hub.hide()
+
+    def _show_its_download(self, choice: Choice) -> None:
+        card = self.downloads.card_of((choice.repo, choice.file))
+        if card is not None:
+            self.scroll_area.ensureWidgetVisible(card)
+            card.take_focus()
+
+    def _take_focus(self) -> None:
+        """To the first thing that can be done here."""
+        if self.answer.has_answer:
+            self.answer.take_focus()
+        else:
+            self._search.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _bring_hub_into_sight(self) -> None:
         self.scroll_area.ensureVisible(0, self.hub.y() + _SEEN_OF_RESULTS, 0, 0)
