@@ -113,9 +113,9 @@ class PagePerson:
 
     def do(self, work: Any) -> Any:
         """Let the event loop run `work` to its end."""
-        return self.loop.run_until_complete(asyncio.wait_for(work, 20))
+        return self.loop.run_until_complete(asyncio.wait_for(work, 60))
 
-    def until(self, what: str, condition: Callable[[], Any], timeout: float = 20.0) -> None:
+    def until(self, what: str, condition: Callable[[], Any], timeout: float = 60.0) -> None:
         """Let the page live until `condition` holds."""
 
         async def wait() -> None:

@@ -66,6 +66,18 @@ def run_window(home: Path, watch: str, *, timeout: float) -> subprocess.Complete
     return subprocess.CompletedProcess(process.args, process.returncode, output, complaints)
 
 
+_CLOSED_AFTER = """
+def look():
+    if window() is not None and window().isVisible():
+        timer.stop()
+        QTimer.singleShot({milliseconds}, close_all)
+
+def begin():
+    global timer
+    timer = every(0, look)
+"""
+
+
 def closed_after(milliseconds: int) -> str:
-    """What to watch: nothing, but the window is closed that long after its process began to make it."""
-    return f"def begin(): QTimer.singleShot({milliseconds}, close_all)"
+    """What to watch: nothing, but the window is closed when it has been there that long."""
+    return _CLOSED_AFTER.replace("{milliseconds}", str(milliseconds))

@@ -85,7 +85,7 @@ class ChatPerson:
 
     def do(self, work: Any) -> Any:
         """Let the event loop run `work` to its end."""
-        return self._run(asyncio.wait_for(work, 20))
+        return self._run(asyncio.wait_for(work, 60))
 
     def _run(self, work: Any) -> Any:
         """Run the loop. In the real window it runs always; here it pauses between two steps of a test, and what Qt
@@ -98,7 +98,7 @@ class ChatPerson:
         asyncio.events._set_running_loop(self.loop)
         return task.result()
 
-    def until(self, what: str, condition: Callable[[], Any], timeout: float = 10.0) -> None:
+    def until(self, what: str, condition: Callable[[], Any], timeout: float = 60.0) -> None:
         """Let the window live until `condition` holds."""
 
         async def wait() -> None:

@@ -184,7 +184,7 @@ def test_reasoning_folds_to_one_line(chat: Chat) -> None:
     person.say("Why?")
     reply = person.reply()
     assert reply.visible_text() == "Blue."
-    assert reply._reasoning._toggle.text() in ("Thoughts", "Thought for 1 s")
+    assert reply._reasoning._toggle.text().startswith("Thought")
     assert reply._reasoning._body.isHidden()
     reply._reasoning._toggle.click()
     assert reply._reasoning._body.text() == "The sky is reflected."

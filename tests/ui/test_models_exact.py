@@ -164,11 +164,11 @@ def test_several_reasons_are_not_all_told_in_the_banner(page: PagePerson) -> Non
 
 
 def test_fetching_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
-    hub.bytes_per_second = 2000
+    hub.held_from = 1000  # in the middle of the header
     view = open_and_rest(page)
     view._rest.click()
     page.until("the way to stop", lambda: view._rest.text() == "Stop")
-    page.live(0.3)
+    page.until("a file on its way", lambda: hub.of("cdn"))
     view._rest.click()
     page.until("the offer again", lambda: view._rest.text() == "Check the rest" and view._rest.isVisible())
     assert "estimate" in sources(view)
@@ -193,7 +193,7 @@ def test_checking_the_rest_goes_on_when_the_page_is_shown_again(
     view._rest.click()
     page.until("the questions", lambda: begun)
     page.open()
-    page.until("exact figures", lambda: set(sources(view)) == {"exact"}, timeout=20)
+    page.until("exact figures", lambda: set(sources(view)) == {"exact"}, timeout=60)
     assert begun == [True, True]
     assert page.notices == []
 
@@ -204,16 +204,15 @@ def test_a_page_that_is_hidden_asks_no_more(page: PagePerson, hub: HubServer) ->
     page.until("the prices", view.table.filter.rowCount)
     view.hide()
     page.shell.models_changed.emit()
-    page.live(0.6)
-    filling = page.controller._filling  # type: ignore[union-attr]
-    assert filling.done()
+    page.until("the end of what it was at", lambda: not page.shell.tasks._running)
+    assert "exact" not in sources(view)
     view.show()
     page.open()
     page.until("the end of the questions", lambda: "being asked" not in remark(view), timeout=60)
 
 
 def test_checking_the_rest_can_be_stopped_while_prices_are_renewed(page: PagePerson, hub: HubServer) -> None:
-    hub.bytes_per_second = 2000
+    hub.held_from = 1000  # in the middle of the header
     view = open_and_rest(page)
     view._rest.click()
     page.until("the way to stop", lambda: view._rest.text() == "Stop")

@@ -38,19 +38,19 @@ def notes(tmp_path: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch) -
     return path
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 def test_a_window_that_is_left_alone_connects_to_nothing(tmp_path: Path, notes: Path) -> None:
-    finished = run_window(tmp_path / "home", closed_after(8000), timeout=60)
+    finished = run_window(tmp_path / "home", closed_after(8000), timeout=150)
     assert finished.returncode == 0, finished.stderr
     assert notes.read_text() == ""
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 def test_no_page_connects_to_anything_while_the_network_is_switched_off(tmp_path: Path, notes: Path) -> None:
     settings = tmp_path / "home" / "config" / "settings.json"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"network.offline": True}))
-    finished = run_window(tmp_path / "home", _EVERY_PAGE, timeout=90)
+    finished = run_window(tmp_path / "home", _EVERY_PAGE, timeout=150)
     assert finished.returncode == 0, finished.stderr
     assert "seen" in finished.stdout
     assert notes.read_text() == ""

@@ -103,7 +103,7 @@ def come_back(page: PagePerson) -> None:
 def test_a_keyring_that_hangs_stops_nothing_but_its_row_and_not_for_ever(
     page: PagePerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_token, "_PATIENCE", 0.5)
+    monkeypatch.setattr(hub_token, "_PATIENCE", 3.0)
     hanging, before = HangingKeyring(), keyring.get_keyring()
     keyring.set_keyring(hanging)
     row = page.view.token
