@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from desktop.library import starter
+from desktop.runtime.bindings import leave_out_the_rest
 from tests.support.leaks import no_leaks, qt_garbage
 from tests.support.loud_log import log_as_before, loud_log
 
@@ -16,6 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Before any Qt is loaded: no test needs a display.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# A test that loads the engine's bindings gets what the engine's children get: the package's own __init__ opens files
+# that it never closes.
+leave_out_the_rest()
 
 # A shell that starts the tests in the background has Ctrl-C ignored, and children would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
