@@ -23,6 +23,7 @@ from desktop.ui.widgets.context_choice import ContextChoice
 from desktop.ui.widgets.focus import order_tabs, pass_focus_on
 from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
 from desktop.ui.widgets.page import Page
+from desktop.ui.widgets.steady_scroll import SteadyScroll
 
 _SEEN_OF_RESULTS = 260
 """Pixels of a search's results that are brought on the screen."""
@@ -71,6 +72,7 @@ class ModelsView(Page):
         self._ask_hub = Button(kind="link", icon_name="search")
         self._ask_hub.clicked.connect(self._on_hub_wanted)
         self._lay_out()
+        self._steady = self._make_steady()
         self.setAcceptDrops(True)
         self._show_whether_empty()
 
@@ -89,6 +91,20 @@ class ModelsView(Page):
         self.body.addStretch(1)
         self.installed.hide()
         self.hub.hide()
+
+    def _make_steady(self) -> SteadyScroll:
+        """The card of a download comes above what was clicked, and goes when it is done: neither moves the page."""
+        sections = (self.answer, self.downloads, self.installed, self.wishes, self.hub, self._card)
+        steady = SteadyScroll(self.scroll_area, sections)
+        for signal, section in (
+            (self.answer.chosen, self.answer),
+            (self.installed.chosen, self.installed),
+            (self.wishes.changed, self.wishes),
+            (self.hub.choice_chosen, self.hub),
+            (self.table.chosen, self._card),
+        ):
+            signal.connect(lambda *_, section=section: steady.hold(section))
+        return steady
 
     def _make_rest(self) -> Button:
         rest = Button(kind="link")
