@@ -20,6 +20,7 @@ _DEVICES = frozenset(["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS])
 # The last ones turn the direction of writing, so that a name is read as another.
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"\\|?*\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]')
 
+_REPO_ENDING = re.compile(r"(?<=.)[-_.]gguf$", re.IGNORECASE)
 _FILE_ENDING = re.compile(r"(?:-\d{5}-of-\d{5})?\.gguf$|-\d{5}-of-\d{5}$", re.IGNORECASE)
 # The name of a quantization at the end of a file's name: model-Q4_K_M.gguf, model.IQ2_XXS.gguf, model-UD-Q4_K_XL.gguf.
 _FILE_QUANTIZATION = re.compile(
@@ -60,6 +61,11 @@ def quantization_of(file_name: str) -> str:
     stem = _FILE_ENDING.sub("", file_name.rsplit("/", 1)[-1])
     match = _FILE_QUANTIZATION.search(stem)
     return match["name"].upper() if match else ""
+
+
+def model_name_of(repo: str) -> str:
+    """Return what people call the model of `repo` ("owner/Qwen3-8B-GGUF" has "Qwen3-8B")."""
+    return _REPO_ENDING.sub("", repo.rsplit("/", 1)[-1])
 
 
 def printable(text: str) -> str:

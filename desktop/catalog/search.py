@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from desktop.catalog.file_names import UnsafeName, check_repo, printable
+from desktop.catalog.file_names import UnsafeName, check_repo, model_name_of, printable
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_answers import Parameters, ask_hub
 from desktop.catalog.hub_errors import NotTheHubsAnswer
@@ -42,16 +42,20 @@ _log = logging.getLogger(__name__)
 Gate = Literal["", "auto", "manual"]
 """Whether files are for those only who accepted terms: at once ("auto"), or when the publisher agreed ("manual")."""
 
+_SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
+"""Most models have one of these, and the catalog spells them so; the Hub writes all in small letters."""
+
 BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class HubRepo(msgspec.Struct, frozen=True, kw_only=True):
     """A repository with GGUF files, as a list names it.
 
-    repo: owner/name. publisher: its owner. updated, created: seconds since 1970, None where the Hub does not tell.
-    gated: "" for what everybody may have. licence: as the Hub names it in its tags ("apache-2.0"), "" without one.
-    base_model: owner/name of what was quantized, "" where nobody said. parameters, architecture, context: of the file
-    that the Hub looked into; None and "" where it did not. task: "text-generation", "" where nobody said.
+    repo: owner/name. publisher: its owner. name: of the model, without "-GGUF". updated, created: seconds since 1970,
+    None where the Hub does not tell. gated: "" for what everybody may have. licence: as the Hub tags it, in SPDX's
+    spelling if that is known, "" without one. base_model: owner/name of what was quantized, "" where nobody said.
+    parameters, architecture, context: of the file that the Hub looked into; None and "" where it did not.
+    task: "text-generation", "" where nobody said.
     """
 
     repo: str
@@ -143,19 +147,19 @@ async def search(
 
 def repo_of(row: RepoRow) -> HubRepo:
     """Check what a row says. Raises UnsafeName."""
-    publisher, name = check_repo(row.id).split("/")
+    publisher = check_repo(row.id).split("/")[0]
     gguf = row.gguf or _Gguf()
     return HubRepo(
         repo=row.id,
         publisher=publisher,
-        name=name,
+        name=model_name_of(row.id),
         likes=row.likes,
         downloads=row.downloads,
         updated=_seconds(row.modified),
         created=_seconds(row.created),
         gated=row.gated if isinstance(row.gated, str) else "manual" if row.gated else "",
         private=bool(row.private),
-        licence=_tagged(row.tags, "license:"),
+        licence=_licence(row.tags),
         base_model=_base_model(row.tags),
         parameters=gguf.total or None,
         architecture=printable(gguf.architecture),
@@ -183,8 +187,9 @@ def _seconds(moment: datetime | None) -> float | None:
         return None
 
 
-def _tagged(tags: Iterable[str], beginning: str) -> str:
-    return next((printable(tag.removeprefix(beginning)) for tag in tags if tag.startswith(beginning)), "")
+def _licence(tags: Iterable[str]) -> str:
+    named = next((printable(tag.removeprefix("license:")) for tag in tags if tag.startswith("license:")), "")
+    return _SPDX.get(named, named)
 
 
 def _base_model(tags: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from desktop.catalog.file_names import check_file, check_repo, printable, quantization_of
+from desktop.catalog.file_names import check_file, check_repo, model_name_of, printable, quantization_of
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
 from desktop.gguf.shards import all_shards
 from desktop.library.errors import UnknownModel, UnknownModelButSimilar, UnknownQuantization
@@ -44,7 +44,7 @@ def named_on_hub(reference: str) -> WantedModel | None:
         quantization = quantization_of(file)
     else:
         return None
-    return WantedModel(model_id=repo, name=repo.split("/")[1], quantization=quantization, repo=repo, file=file)
+    return WantedModel(model_id=repo, name=model_name_of(repo), quantization=quantization, repo=repo, file=file)
 
 
 def named_in_catalog(reference: str, catalog: Catalog) -> WantedModel | None:

@@ -84,7 +84,7 @@ async def test_files_are_judged_before_the_download_as_fit_would(
     for file, choice in choices.items():
         assert choice.exact
         assert choice.download_size == server.repositories[REPO].files[file].size
-        assert (choice.model_id, choice.licence, choice.verdict) == (REPO, "mit", "fits")
+        assert (choice.model_id, choice.licence, choice.verdict) == (REPO, "MIT", "fits")
         assert choice.fits
         services.surveys.latest = found
         report = await fit_model(services, f"{REPO}/{file}", wish=FitWish(context=CONTEXT), exact=True)

@@ -20,6 +20,7 @@ from desktop.catalog.hub_errors import (
     HubUnreachable,
     NotTheHubsAnswer,
     OfflineSwitchOn,
+    PageInstead,
 )
 from desktop.catalog.hub_files import HubListing, files
 from desktop.catalog.search import HUB_SORTS, LONGEST_TEXT, HubPage, HubSort, search
@@ -64,8 +65,8 @@ def listed(server: HubServer, repo: str = "ann/Tiny-1B-GGUF", *, token: str | No
 def test_a_row_carries_what_the_list_says(server: HubServer) -> None:
     page = found(server, sort="downloads")
     first = page.repos[0]
-    assert (first.repo, first.publisher, first.name) == ("ann/Tiny-1B-GGUF", "ann", "Tiny-1B-GGUF")
-    assert (first.likes, first.downloads, first.licence, first.base_model) == (0, 900, "apache-2.0", BASE)
+    assert (first.repo, first.publisher, first.name) == ("ann/Tiny-1B-GGUF", "ann", "Tiny-1B")
+    assert (first.likes, first.downloads, first.licence, first.base_model) == (0, 900, "Apache-2.0", BASE)
     assert (first.parameters, first.architecture, first.context) == (1_100_000_000, "llama", 4096)
     assert first.updated == pytest.approx(1741132800)
     assert (first.gated, first.private, first.task) == ("", False, "text-generation")
@@ -196,13 +197,15 @@ def test_what_is_shown_of_a_stranger_is_printable(server: HubServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[", b"{}", b"null", b"\xff\xfe", b"[" * 200_000, b"<html>Welcome to our hotel</html>"]
+    ("body", "error"),
+    [(body, NotTheHubsAnswer) for body in (b"", b"[", b"{}", b"null", b"\xff\xfe", b"[" * 200_000)]
+    + [(b"\n<!DOCTYPE html>Welcome to our hotel", PageInstead)],
 )
-def test_an_answer_that_is_not_the_hubs_is_explained(server: HubServer, body: bytes) -> None:
+def test_an_answer_that_is_not_the_hubs_is_explained(server: HubServer, body: bytes, error: type[AppError]) -> None:
     server.search.body = body
     with pytest.raises(HubUnreachable) as raised:
         found(server)
-    assert type(raised.value) is NotTheHubsAnswer
+    assert type(raised.value) is error
     assert "log in" in raised.value.explain().hint
 
 
@@ -280,7 +283,7 @@ def test_a_listing_names_models_apart_from_what_lies_beside_them(server: HubServ
     server.add(repo, "plain-Q5_K_M.gguf", small.path, lfs=False)
     listing = listed(server, repo)
     assert listing.commit == DEFAULT_COMMIT
-    assert (listing.repo.licence, listing.repo.base_model, listing.repo.repo) == ("apache-2.0", BASE, repo)
+    assert (listing.repo.licence, listing.repo.base_model, listing.repo.repo) == ("Apache-2.0", BASE, repo)
     models = {model.file: model for model in listing.models}
     assert list(models)[-1] == "Q8_0/tiny-Q8_0-00001-of-00002.gguf"
     assert set(models) == {

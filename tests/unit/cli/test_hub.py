@@ -82,7 +82,7 @@ def test_a_search_is_a_table_for_people(server: HubServer, capsys: pytest.Captur
     assert run("--search", "tiny") == 0
     head, row = capsys.readouterr().out.splitlines()
     assert head.split() == ["REPOSITORY", "PARAMETERS", "DOWNLOADS", "LIKES", "UPDATED", "LICENCE", "ACCESS"]
-    assert re.split(r"\s{2,}", row) == [REPO, "1.5B", "56,789", "1,234", "2025-01-02", "mit", "by terms"]
+    assert re.split(r"\s{2,}", row) == [REPO, "1.5B", "56,789", "1,234", "2025-01-02", "MIT", "by terms"]
 
 
 def test_what_fits_is_listed_with_its_best_file(server: HubServer, capsys: pytest.CaptureFixture[str]) -> None:
