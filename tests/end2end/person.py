@@ -5,6 +5,7 @@ use. Prints one JSON object with what was seen.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -213,8 +214,9 @@ def engine_pid() -> int:
     import psutil
 
     for child in psutil.Process().children():
-        if "engine" in child.cmdline():
-            return child.pid
+        with contextlib.suppress(psutil.Error):  # another, which has just ended
+            if "engine" in child.cmdline():
+                return child.pid
     raise AssertionError("no engine child")
 
 
@@ -243,10 +245,16 @@ def open_window_with(scenario: Callable[[Person], Awaitable[None]]) -> dict[str,
     tasks: list[Any] = []
     make = app.make_application
 
+    def come() -> None:
+        """The person comes once the event loop runs; the first paint handles events, and timers, without it."""
+        if asyncio._get_running_loop() is None:
+            QTimer.singleShot(100, come)
+        else:
+            tasks.append(asyncio.ensure_future(act()))
+
     def make_and_schedule(arguments: Any) -> QApplication:
         application = make(arguments)
-        # Fires inside the running event loop: the person comes after the first paint.
-        QTimer.singleShot(1000, lambda: tasks.append(asyncio.ensure_future(act())))
+        QTimer.singleShot(1000, come)
         return application
 
     app.make_application = make_and_schedule

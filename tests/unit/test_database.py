@@ -268,9 +268,10 @@ def test_a_second_writer_is_told_who_is_in_the_way(path: Path) -> None:
 def test_closing_does_not_wait_for_another_process_that_writes(path: Path) -> None:
     first, second = opened(path), opened(path)
     with first.transaction():
+        second.connection.set_busy_timeout(60_000)  # else it has a few seconds, which a busy machine takes too
         before = time.monotonic()
         second.close()
-        assert time.monotonic() - before < 2.0
+        assert time.monotonic() - before < 30
     first.close()
 
 

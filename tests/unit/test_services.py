@@ -258,11 +258,11 @@ def test_two_threads_open_the_library_once(tmp_path: Path) -> None:
     slow = Slow()
 
     def ask() -> object:
-        both.wait(10)
+        both.wait(60)
         return slow.part
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.submit(ask), pool.submit(ask)
-        assert first.result(10) is second.result(10)
+        assert first.result(60) is second.result(60)
     assert opened == [slow]
     assert isinstance(Slow.part, opened_once)

@@ -24,7 +24,7 @@ async def test_a_disk_that_fills_up_in_mid_reply_is_explained_and_stops_it(
 
     monkeypatch.setattr(session_module, "SAVE_INTERVAL", 0.01)
     monkeypatch.setattr(store, "save_text", full)
-    engine = FakeEngine(["a", *["b"] * 200])
+    engine = FakeEngine(["a", *["b"] * 10_000])
     session = session_with(store, engine)
     taken: list[ReplyEvent] = []
 
@@ -35,7 +35,7 @@ async def test_a_disk_that_fills_up_in_mid_reply_is_explained_and_stops_it(
 
     with pytest.raises(DiskFull):
         await read_slowly()
-    assert len(taken) < 100
+    assert len(taken) < 5000
     assert last(store, session).state is MessageState.FAILED
     assert last(store, session).text.startswith("ab")
     assert engine.cancelled == 1
@@ -58,7 +58,7 @@ async def test_the_word_that_comes_after_a_save_has_failed_is_kept_as_well(
     async def read_after_the_failure() -> None:
         async for event in session.send(text="?", sampling=SAMPLING):
             if isinstance(event, TextDelta):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while still_saving():
                         await asyncio.sleep(0.001)
 
@@ -84,7 +84,7 @@ async def test_a_database_that_is_busy_for_a_while_does_not_end_a_reply(
     monkeypatch.setattr(store, "save_text", busy)
     gate, loop = asyncio.Event(), asyncio.get_running_loop()
     session = session_with(store, FakeEngine(["a", "b", gate, "c"]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await read(session.send(text="?", sampling=SAMPLING))
     assert len(tries) > 1
     assert (last(store, session).text, last(store, session).state) == ("abc", MessageState.COMPLETE)

@@ -74,7 +74,7 @@ def test_it_downloads_verifies_and_does_it_once(project_root: Path, server: HubS
 def test_an_interrupt_keeps_what_came_and_the_next_one_goes_on(
     project_root: Path, server: HubServer, source: Path, snug_home: Path
 ) -> None:
-    server.bytes_per_second = 1e6
+    server.held_from = 1_000_000
     child = start(project_root, server, f"{REPO}:Q4_K_M")
     part = snug_home / "data" / "models" / "owner" / "tiny-GGUF" / f"{FILE}.part"
     deadline = time.monotonic() + 60
@@ -86,7 +86,7 @@ def test_an_interrupt_keeps_what_came_and_the_next_one_goes_on(
     assert (child.returncode, out) == (130, "")
     assert "Traceback" not in errors
     assert rows(snug_home) == [(f"{REPO}:Q4_K_M", "paused")], "the window leaves it to the person"
-    server.bytes_per_second = None
+    server.held_from = None
     code, out, errors = pull(project_root, server, f"{REPO}:Q4_K_M", "--json")
     assert code == 0, errors
     answer = json.loads(out)
@@ -95,15 +95,25 @@ def test_an_interrupt_keeps_what_came_and_the_next_one_goes_on(
     assert rows(snug_home) == []
 
 
-def test_two_at_once_fetch_it_once_and_both_have_it(project_root: Path, server: HubServer, snug_home: Path) -> None:
-    server.bytes_per_second = 400_000  # the second has 7 seconds to come
-    children = [start(project_root, server, f"{REPO}:Q4_K_M", "--json") for _ in range(2)]
-    outcomes = [child.communicate(timeout=100) for child in children]
-    assert [child.returncode for child in children] == [0, 0], outcomes
+def test_two_at_once_fetch_it_once_and_both_have_it(
+    project_root: Path, server: HubServer, snug_home: Path, tmp_path: Path
+) -> None:
+    server.held_from = 1_000_000
+    logs = [tmp_path / f"{number}.txt" for number in range(2)]
+    children = []
+    for log in logs:
+        with log.open("w") as said:
+            children.append(start(project_root, server, f"{REPO}:Q4_K_M", "--json", stderr=said.fileno()))
+    deadline = time.monotonic() + 60
+    while not any("Another download of this file is under way" in log.read_text() for log in logs):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    server.held_from = None
+    outcomes = [child.communicate(timeout=60) for child in children]
+    assert [child.returncode for child in children] == [0, 0], [log.read_text() for log in logs]
     answers = [json.loads(out) for out, _ in outcomes]
     assert answers[0]["path"] == answers[1]["path"]
     assert sorted(answer["resumed_from"] for answer in answers) == [0, 3_000_000]
-    assert "Another download of this file is under way" in "".join(errors for _, errors in outcomes)
     assert server.settled().bytes_sent == 3_000_000
     assert rows(snug_home) == []
 

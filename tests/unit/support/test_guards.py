@@ -16,7 +16,7 @@ import threading
 import pytest
 
 RELEASE = threading.Event()
-SLEEPER = [sys.executable, "-c", "import time; time.sleep(8)"]
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
 def test_child():
@@ -24,7 +24,7 @@ def test_child():
 
 
 def test_thread():
-    threading.Thread(target=RELEASE.wait, args=(1.5,), name="forgotten").start()
+    threading.Thread(target=RELEASE.wait, args=(60,), name="forgotten").start()
 
 
 def test_log():
@@ -38,7 +38,7 @@ def test_expected_log():
 
 @pytest.mark.allow_leaks("shows that the marker works")
 def test_allowed_thread():
-    threading.Thread(target=RELEASE.wait, args=(1.5,)).start()
+    threading.Thread(target=RELEASE.wait, args=(60,)).start()
 
 
 def test_tidy():
@@ -57,6 +57,8 @@ def test_warning():
 """
 
 CONFTEST = """
+import sys
+
 import tests.support.leaks
 from tests.support.leaks import no_leaks, qt_garbage
 from tests.support.loud_log import loud_log
@@ -65,6 +67,7 @@ tests.support.leaks.GRACE = 0.3
 
 
 def pytest_unconfigure():
+    sys.modules["test_guilty"].RELEASE.set()
     for child in tests.support.leaks.live_children().values():
         child.kill()
         child.wait()
@@ -99,7 +102,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> str:
         env={**os.environ, "PYTHONPATH": str(project_root)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     return done.stdout + done.stderr
