@@ -7,18 +7,19 @@ the thread that asks first, never before the window is painted.
 A token goes to the configured endpoint only, and never in clear text to another machine.
 """
 
+import asyncio
 import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from desktop.catalog.file_names import check_file, check_repo, check_revision, printable
-from desktop.catalog.hub_client import hub_session, unreachable
+from desktop.catalog.hub_client import unreachable
 from desktop.catalog.hub_errors import (
     BadEndpoint,
     BadTokenVariable,
@@ -34,6 +35,7 @@ from desktop.catalog.hub_errors import (
     TokenWithheld,
     explain_status,
 )
+from desktop.catalog.hub_session import cut_connections, hub_session
 from desktop.catalog.meant_files import meant_files
 from desktop.daemon_thread import in_daemon_thread
 from desktop.errors import AppError
@@ -48,8 +50,13 @@ TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - its name
 ANSWER_TIMEOUT = 20.0
 """Seconds the Hub may take to say what a repository holds."""
 
+LOOK_AT_SWITCH = 0.25
+"""Seconds between two looks whether the network was switched off while an answer is waited for."""
+
 KEYRING_TIMEOUT = 10.0
 """Seconds a keyring may take; one that is locked waits for the person."""
+
+T = TypeVar("T")
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -166,11 +173,28 @@ class Hub:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadEndpoint(endpoint=printable(self.endpoint))
 
+    async def while_online(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do what asks the Hub, and end it when the network is switched off meanwhile: raises OfflineSwitchOn then."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait([task], timeout=LOOK_AT_SWITCH))[0]:
+                if self.offline:
+                    cut_connections()
+                    raise OfflineSwitchOn
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+                if not task.cancelled():
+                    task.exception()  # seen
+
     async def prepare(self) -> None:
         """Read the token that the person keeps, unless that was done; call it before the first request.
 
         A keyring that does not answer (it may wait for a password) is given up, and the log says so; should it answer
-        later, what it says is used from then on. Several event loops may call this. Raises BadTokenVariable.
+        later, what it says is used from then on. Several event loops may call this. Raises BadTokenVariable, and
+        OfflineSwitchOn when that comes about meanwhile.
         """
         if self.offline:
             return
@@ -180,7 +204,8 @@ class Hub:
             return
         changes = self._token_changes
         try:
-            await in_daemon_thread(self._take_kept_token, name="hub token", timeout=KEYRING_TIMEOUT)
+            reading = in_daemon_thread(self._take_kept_token, name="hub token", timeout=KEYRING_TIMEOUT)
+            await self.while_online(reading)
         except TimeoutError:
             with self._changing:
                 if changes == self._token_changes:
@@ -293,7 +318,8 @@ class Hub:
         await self.prepare()
         self.require_online()
         try:
-            return await in_daemon_thread(lambda: self._ask(repo, revision), name="hub", timeout=ANSWER_TIMEOUT + 10)
+            asking = in_daemon_thread(lambda: self._ask(repo, revision), name="hub", timeout=ANSWER_TIMEOUT + 10)
+            return await self.while_online(asking)
         except TimeoutError as error:
             raise unreachable(self.endpoint, error) from error
 

@@ -1,6 +1,6 @@
 """One JSON answer of the Hub's API: bounded in bytes and in time, from the configured endpoint only.
 
-The request goes through huggingface_hub's own session. Its list_models and model_info are not used
+The request goes through huggingface_hub's own session (hub_session.py). Its list_models and model_info are not used
 for lists: they follow a "next" link to whichever host an answer names, the token included, read an answer of any
 length, and give up the whole of it for one row of a wrong type.
 """
@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from desktop import __version__
 from desktop.catalog.hub import ANSWER_TIMEOUT, Hub
-from desktop.catalog.hub_client import hub_session, unreachable
-from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn
+from desktop.catalog.hub_client import origin, unreachable
+from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn, PageInstead
+from desktop.catalog.hub_session import hub_session
 from desktop.daemon_thread import in_daemon_thread
 
 if TYPE_CHECKING:
@@ -41,9 +42,8 @@ async def ask_hub(hub: Hub, path: str, parameters: Parameters, *, what: str) -> 
     await hub.prepare()
     hub.require_online()
     try:
-        return await in_daemon_thread(
-            lambda: _ask(hub, path, parameters, what), name="hub", timeout=ANSWER_TIMEOUT + 10
-        )
+        asking = in_daemon_thread(lambda: _ask(hub, path, parameters, what), name="hub", timeout=ANSWER_TIMEOUT + 10)
+        return await hub.while_online(asking)
     except TimeoutError as error:
         raise unreachable(hub.endpoint, error) from error
 
@@ -62,7 +62,10 @@ def _ask(hub: Hub, path: str, parameters: Parameters, what: str) -> HubAnswer:
         with session.stream("GET", url, params=parameters, headers=headers, timeout=ANSWER_TIMEOUT) as response:
             if response.status_code != 200:
                 raise hub.refusal(response.status_code, response.headers, what=what)
-            return HubAnswer(_body(hub, response), _cursor(response))
+            body = _body(hub, response)
+            if body.lstrip()[:1] == b"<":  # also where it does not call itself a page; JSON does not begin so
+                raise PageInstead(endpoint=origin(response.url), detail=body[:200])
+            return HubAnswer(body, _cursor(response))
     except OfflineModeIsEnabled as error:
         raise OfflineSwitchOn(detail=error) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:

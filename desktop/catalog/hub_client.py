@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from desktop import __version__
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import httpx2
 
 MOST_REDIRECTS = 5
+_PAGES = ("text/html", "application/xhtml+xml")
 _LAST_PORT = 65535  # httpx2 takes any number for one, and asyncio then fails with an OverflowError
 
 
@@ -34,21 +35,13 @@ def make_client(endpoint: str, *, stall: float, connect: float) -> "httpx2.Async
     timeout = httpx2.Timeout(stall, connect=connect, pool=None)
     # Compressed bytes could be neither resumed nor counted.
     headers = {"User-Agent": f"snug/{__version__}", "Accept-Encoding": "identity"}
-    with _environment_explained(endpoint):
+    with environment_explained(endpoint):
         return httpx2.AsyncClient(timeout=timeout, headers=headers, follow_redirects=False)
 
 
-def hub_session(endpoint: str) -> "httpx2.Client":
-    """Return the one client of huggingface_hub, made at the first call. Blocking. Raises what make_client raises."""
-    from huggingface_hub import get_session
-
-    with _environment_explained(endpoint):
-        return get_session()
-
-
 @contextlib.contextmanager
-def _environment_explained(endpoint: str) -> Iterator[None]:
-    """While a client is made, which reads the environment."""
+def environment_explained(endpoint: str) -> Iterator[None]:
+    """While a client is made, which reads the environment. Raises BadCertificates, BadProxy and SocksProxy."""
     import httpx2
 
     try:
@@ -70,6 +63,16 @@ def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":
     if target.scheme not in ("http", "https") or (address.scheme == "https" and target.scheme != "https"):
         return None
     return target if (target.port or 0) <= _LAST_PORT else None
+
+
+def origin(address: "httpx2.URL") -> str:
+    """Return who is asked at an address, for people: its beginning, without a path."""
+    return f"{address.scheme}://{address.netloc.decode('ascii', 'replace')}"
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Whether an answer calls itself a page of the web, which neither the API nor a file of a model is."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower() in _PAGES
 
 
 def unreachable(endpoint: str, error: Exception) -> HubUnreachable:

@@ -40,6 +40,31 @@ class NotTheHubsAnswer(HubUnreachable):
     )
 
 
+class PageInstead(NotTheHubsAnswer):
+    """A web page came: the log-in of a network (also status 511, RFC 6585), or a mirror that has no such thing.
+
+    endpoint: who sent it, the Hub or the host it led to.
+    """
+
+    message = QT_TRANSLATE_NOOP("core", "{endpoint} sent a web page instead of what was asked for.")
+    hint = QT_TRANSLATE_NOOP(
+        "core",
+        "The network here seems to want a log-in: open any page in a browser, log in, then try again. "
+        "If a mirror is set, check its address in the settings.",
+    )
+
+
+class LedElsewhere(NotTheHubsAnswer):
+    """An answer of the API leads to another host; what a repository holds is believed of the endpoint alone."""
+
+    message = QT_TRANSLATE_NOOP("core", "{endpoint} does not answer, but leads to {other}, which was not asked.")
+    hint = QT_TRANSLATE_NOOP(
+        "core",
+        "The network here may want a log-in: open any page in a browser, log in, then try again. "
+        "If the mirror has moved, give its new address in the settings or in HF_ENDPOINT.",
+    )
+
+
 class HubFault(HubUnreachable):
     """The Hub, or a mirror, answered that something is wrong with itself (5xx), or with a status nobody expects."""
 
@@ -231,6 +256,9 @@ class AddressExpired(AppError):
 DEFAULT_WAIT = 30.0
 """Seconds to name when the Hub is busy and does not say for how long."""
 
+LOG_IN_FIRST = 511
+"""Status of a network that wants a log-in (RFC 6585, 6)."""
+
 LONGEST_WAIT = 86_400.0
 """Seconds; whoever asks to wait longer is understood to mean a day."""
 
@@ -250,6 +278,8 @@ def explain_status(status: int, headers: Mapping[str, str], *, what: str, endpoi
     if status == 429:
         wait = retry_after(headers.get("Retry-After"))
         return HubBusy(seconds=math.ceil(DEFAULT_WAIT if wait is None else wait), detail=detail)
+    if status == LOG_IN_FIRST:
+        return PageInstead(endpoint=endpoint, detail=detail)
     return HubFault(endpoint=endpoint, status=status, detail=detail)
 
 

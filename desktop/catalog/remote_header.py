@@ -28,8 +28,8 @@ import msgspec
 
 from desktop.catalog.file_names import check_file, check_repo, check_revision
 from desktop.catalog.hub import Hub
-from desktop.catalog.hub_client import MOST_REDIRECTS, make_client, next_address, unreachable
-from desktop.catalog.hub_errors import AddressExpired, OddAnswer, RangesNotServed
+from desktop.catalog.hub_client import MOST_REDIRECTS, is_page, make_client, next_address, origin, unreachable
+from desktop.catalog.hub_errors import AddressExpired, OddAnswer, PageInstead, RangesNotServed
 from desktop.catalog.same_words import Layouts, layout_of
 from desktop.daemon_thread import in_daemon_thread
 from desktop.gguf.errors import CorruptGguf
@@ -204,11 +204,11 @@ class RemoteHeaders:
     ) -> T:
         async with self._slots:
             try:
-                return await self._attempt(receive, wanted, asked)
+                return await self._hub.while_online(self._attempt(receive, wanted, asked))
             except _Expired as expired:
                 _log.info("the address of %s has expired (%s) and is asked for again", wanted.name, expired)
             try:
-                return await self._attempt(receive, wanted, asked)
+                return await self._hub.while_online(self._attempt(receive, wanted, asked))
             except _Expired as expired:
                 raise AddressExpired(file=wanted.name, detail=expired) from expired
 
@@ -274,8 +274,8 @@ class RemoteHeaders:
         if status == 206:
             return
         if status == 200:
-            if headers.get("Content-Type", "").startswith("text/html"):
-                raise OddAnswer(file=name, what="it is a web page")
+            if is_page(headers):
+                raise PageInstead(endpoint=origin(response.url), detail=name)
             raise RangesNotServed(host=response.url.host, file=name)
         if status in _EXPIRED and response.url.origin != httpx2.URL(self._hub.endpoint).origin:
             raise _Expired(status)

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from desktop.catalog.hub import HubFile
-from desktop.catalog.hub_errors import retry_after
+from desktop.catalog.hub_client import is_page, origin
+from desktop.catalog.hub_errors import PageInstead, retry_after
 from desktop.download.ranges import Range
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+
+if TYPE_CHECKING:
+    import httpx2
 
 Verdict = Literal["range", "whole"]
 """What the body is: the bytes that were asked for, or the file from its beginning."""
@@ -92,6 +96,17 @@ def check_promise(headers: Mapping[str, str], file: HubFile) -> None:
         raise odd("X-Linked-Size")
     if _SHA256.fullmatch(etag) and etag != file.sha256:
         raise odd("X-Linked-Etag")
+
+
+def is_page_instead(status: int, headers: Mapping[str, str], *, size: int) -> bool:
+    """Whether the answer is a page of the web instead of a file of `size`; that very length speaks for the file."""
+    return status == 200 and is_page(headers) and _length(headers) != size
+
+
+def check_beginning(data: bytes, file: HubFile, address: "httpx2.URL") -> None:
+    """Raise PageInstead where a model begins like a page, also when the answer says nothing of its length or kind."""
+    if data[:1] == b"<" and file.file.lower().endswith(".gguf"):
+        raise PageInstead(endpoint=origin(address), detail=data[:200])
 
 
 def strong_etag(headers: Mapping[str, str]) -> str:

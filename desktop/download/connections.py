@@ -14,7 +14,7 @@ import httpx2
 
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_errors import HubBusy
-from desktop.download.answers import ENDED_EARLY, TryAgain, judge, odd, strong_etag
+from desktop.download.answers import ENDED_EARLY, TryAgain, check_beginning, judge, odd, strong_etag
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.part import PartFile
 from desktop.download.ranges import Piece, Pieces, Range
@@ -103,11 +103,13 @@ class Connections:
         self._tasks.append(self._group.create_task(self._work()))
 
     async def _keep_notes(self) -> None:
-        """Put on the disk from time to time what came, and see whether the rest still fits."""
+        """Put on the disk from time to time what came; see whether the rest still fits, and may still be fetched."""
         options, last = self._options, time.monotonic()
         while not self._over.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), LOOK_AGAIN)
+            if not self._over.is_set():  # else there is nothing to fetch any more
+                self._hub.require_online()
             waited = time.monotonic() - last >= options.note_seconds
             if self._part.unsynced >= options.note_bytes or (waited and self._part.unsynced):
                 await in_thread(self._part.sync)
@@ -238,6 +240,8 @@ class Connections:
             try:
                 # Read to its end where it ends by itself: the connection can be used again then.
                 async for data in body:
+                    if not piece.position and not buffer:
+                        check_beginning(data, self._file, response.url)
                     if piece.rest <= len(buffer):
                         return
                     if not buffer and len(data) >= FLUSH // 2:

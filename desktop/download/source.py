@@ -10,10 +10,10 @@ import httpx2
 from httpcore2._async.http11 import AsyncHTTP11Connection
 
 from desktop.catalog.hub import Hub, HubFile
-from desktop.catalog.hub_client import MOST_REDIRECTS, next_address
+from desktop.catalog.hub_client import MOST_REDIRECTS, next_address, origin
 from desktop.catalog.hub_client import make_client as hub_client
-from desktop.catalog.hub_errors import HubUnreachable
-from desktop.download.answers import CUT, STALLED, TryAgain, check_promise, odd
+from desktop.catalog.hub_errors import LOG_IN_FIRST, HubUnreachable, PageInstead
+from desktop.download.answers import CUT, STALLED, TryAgain, check_promise, is_page_instead, odd
 from desktop.download.ranges import Range
 from desktop.download.types import TransferOptions
 from desktop.errors import Phrase
@@ -48,12 +48,13 @@ class Source:
         """Ask for the bytes `asked` (None: all) and give the answer of the host that has them.
 
         Raises TryAgain, also for what goes wrong while the body is read; what Hub.require_online raises,
-        HubAccessDenied, HubFileMissing, HubUnreachable.
+        HubAccessDenied, HubFileMissing, HubUnreachable, and PageInstead, after which no attempt is better.
         """
         self._hub.require_online()
         try:
             response = await self._find(asked, etag)
             try:
+                self._check_page(response)
                 yield response
             finally:
                 await response.aclose()
@@ -103,6 +104,13 @@ class Source:
         if asked is not None and etag:
             headers["If-Range"] = etag
         return await self._client.send(self._client.build_request("GET", url, headers=headers), stream=True)
+
+    def _check_page(self, response: httpx2.Response) -> None:
+        """Raise for what a network that wants a log-in sends: its bytes would be kept, and found out at the end."""
+        status, headers = response.status_code, response.headers
+        if status == LOG_IN_FIRST or is_page_instead(status, headers, size=self._file.size):
+            self._known = None
+            raise PageInstead(endpoint=origin(response.url), detail=dict(headers))
 
     def _check_refusal(self, response: httpx2.Response) -> None:
         """Raise for a refusal of the Hub itself; another host's is an expired address, which is asked for again."""

@@ -2267,19 +2267,19 @@ Log: {log}</source>
     </message>
     <message>
         <source>{endpoint} sent a web page instead of what was asked for.</source>
-        <translation type="unfinished"></translation>
+        <translation>{endpoint} 返回的是一个网页，而不是所请求的内容。</translation>
     </message>
     <message>
         <source>The network here seems to want a log-in: open any page in a browser, log in, then try again. If a mirror is set, check its address in the settings.</source>
-        <translation type="unfinished"></translation>
+        <translation>当前网络似乎要求先登录：请在浏览器中打开任意网页并登录，然后重试。如果设置了镜像，请检查设置中的地址。</translation>
     </message>
     <message>
         <source>{endpoint} does not answer, but leads to {other}, which was not asked.</source>
-        <translation type="unfinished"></translation>
+        <translation>{endpoint} 没有应答，而是指向 {other}；未向后者发出请求。</translation>
     </message>
     <message>
         <source>The network here may want a log-in: open any page in a browser, log in, then try again. If the mirror has moved, give its new address in the settings or in HF_ENDPOINT.</source>
-        <translation type="unfinished"></translation>
+        <translation>当前网络可能要求先登录：请在浏览器中打开任意网页并登录，然后重试。如果镜像已迁移，请在设置或 HF_ENDPOINT 中填写新地址。</translation>
     </message>
     <message>
         <source>{endpoint} answered with an error (HTTP {status}).</source>

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from desktop.catalog.hub_errors import HubBusy
+from desktop.catalog.hub_errors import HubBusy, PageInstead
 from desktop.download.sidecar import claimed_bytes
 from desktop.download.types import ChecksumMismatch, TransferGaveUp, TransferOptions
 from tests.support.hub_server import Fault, FaultKind, HubServer, Recorded
@@ -28,7 +28,10 @@ CUTS: tuple[FaultKind, ...] = ("cut", "reset", "stall")
 ODD: tuple[FaultKind, ...] = ("truncate", "too_long", "wrong_range", "full", "status", "page")
 """The answer as a whole cannot be right, so none of its bytes is used."""
 
-FAILURES = (TransferGaveUp, ChecksumMismatch, HubBusy)
+ANEW: tuple[FaultKind, ...] = ("flip", "full", "page")
+"""All of it comes once more, or what the other connections had on their way: on loopback nearly all of it."""
+
+FAILURES = (TransferGaveUp, ChecksumMismatch, HubBusy, PageInstead)
 FAULTS: tuple[FaultKind, ...] = (*CUTS, *ODD, "flip", "drip")
 FETCH = """
 import asyncio, sys
@@ -107,7 +110,7 @@ def one_run(server: HubServer, folder: Path, seed: int, content: bytes) -> str:
     assert destination.read_bytes() == content, story
     assert leftovers(destination) == [], story
     cuts = sum(request.fault is not None and request.fault.kind in CUTS for request in server.of("cdn"))
-    anew = any(request.fault is not None and request.fault.kind in ("flip", "full") for request in server.of("cdn"))
+    anew = any(request.fault is not None and request.fault.kind in ANEW for request in server.of("cdn"))
     if not anew:
         assert fetched_twice(server, len(content)) <= (cuts + pauses) * MIB, story
     destination.unlink()

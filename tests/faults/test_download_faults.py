@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import random
+import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from desktop.catalog.hub import Hub
-from desktop.catalog.hub_errors import HubAccessDenied, HubBusy, HubFileMissing, OfflineSwitchOn
+from desktop.catalog.hub_errors import HubAccessDenied, HubBusy, HubFileMissing, OfflineSwitchOn, PageInstead
 from desktop.download import transfer
 from desktop.download.connections import FLUSH
 from desktop.download.part import part_path
@@ -58,13 +60,30 @@ def test_a_line_that_breaks_is_taken_up_where_it_broke(
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault("truncate"), Fault("too_long"), Fault("page"), Fault("drip", at=200_000), Fault("status", status=500)],
+    [Fault("truncate"), Fault("too_long"), Fault("drip", at=200_000), Fault("status", status=500)],
 )
 def test_an_odd_answer_does_no_harm(server: HubServer, source: Path, destination: Path, fault: Fault) -> None:
     server.faults.append(fault)
     fetch_now(server, destination)
     assert destination.read_bytes() == source.read_bytes()
     assert leftovers(destination) == []
+
+
+@pytest.mark.parametrize("came", [0, MIB])
+def test_a_page_instead_of_the_file_ends_the_download_at_once_and_keeps_what_came(
+    server: HubServer, source: Path, destination: Path, came: int
+) -> None:
+    server.faults.extend([Fault("cut", at=came)] * bool(came) + [Fault("page")])
+    with pytest.raises(PageInstead) as raised:
+        fetch_now(server, destination)
+    message, hint = raised.value.explain()
+    assert message == f"{server.cdn} sent a web page instead of what was asked for."
+    assert "log in" in hint
+    asked = 1 + bool(came)
+    assert len(server.of("cdn")) == asked, "no attempt is better while nobody has logged in"
+    fetch_now(server, destination)
+    assert server.of("cdn")[asked].range == (f"bytes={came}-" if came else None)
+    assert destination.read_bytes() == source.read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["wrong_range", "full", "truncate"])
@@ -188,6 +207,30 @@ def test_a_file_that_vanished_is_named(server: HubServer, destination: Path) -> 
         asyncio.run(vanish())
 
 
+@pytest.mark.parametrize("stalls_at", ["the Hub", "the first byte", "the middle"])
+def test_the_network_switch_ends_a_transfer_on_which_nothing_comes(
+    server: HubServer, source: Path, destination: Path, stalls_at: str
+) -> None:
+    options = msgspec.structs.replace(IMPATIENT, stall=3600.0)  # the switch alone can have ended it
+
+    async def switch_off() -> None:
+        switch = threading.Event()
+        hub = Hub(server.endpoint, offline=switch.is_set, environment={})
+        [file] = await hub.files(repo=REPO, file=FILE)
+        faults = server.hub_faults if stalls_at == "the Hub" else server.faults
+        faults.append(Fault("stall", at=MIB if stalls_at == "the middle" else 0, seconds=3600))
+        task = asyncio.ensure_future(download(file=file, destination=destination, hub=hub, options=options))
+        while faults or (stalls_at == "the middle" and server.bytes_sent < MIB):
+            await asyncio.sleep(0.02)
+        switch.set()
+        with pytest.raises(OfflineSwitchOn):
+            await task
+
+    asyncio.run(switch_off())
+    fetch_now(server, destination)
+    assert destination.read_bytes() == source.read_bytes()
+
+
 def test_the_network_switch_ends_a_transfer_at_once(server: HubServer, destination: Path) -> None:
     async def switch_off() -> None:
         came = [0]
@@ -254,7 +297,7 @@ def test_whatever_happens_no_wrong_file_is_accepted(
     for _ in range(6):
         try:
             fetch_now(server, destination)
-        except (TransferGaveUp, ChecksumMismatch):
+        except (TransferGaveUp, ChecksumMismatch, PageInstead):
             assert not destination.exists()
         else:
             break

@@ -87,6 +87,8 @@ class _HubHandler(Handler):
             self.close_connection = True
         elif fault is not None and fault.kind == "loop":
             self.answer(302, b"Found", Location=self.path)
+        elif fault is not None and fault.kind == "redirect":
+            self.answer(307, b"Temporary Redirect", Location=fault.location)
         elif fault is not None:
             self.answer_status(fault)
         else:

@@ -17,6 +17,7 @@ FaultKind = Literal[
     "drip",  # `at` bytes, a little every 10 ms, then the rest
     "status",  # an error status, with Retry-After: `seconds` when it is not None
     "loop",  # of the Hub: a redirect to the address that was asked for
+    "redirect",  # of the Hub: a redirect to `location`
     "page",  # 200 with a page of HTML (a hotel's log-in)
 ]
 
@@ -29,6 +30,7 @@ class Fault:
     at: int = 0
     seconds: float | None = None
     status: int = 503
+    location: str = ""
 
 
 @dataclass

@@ -5,18 +5,23 @@ import contextlib
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import huggingface_hub
 import pytest
 
+from desktop.catalog import hub_session
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_errors import (
     BadTokenVariable,
     HubFileMissing,
+    LedElsewhere,
     OfflineSwitchOn,
+    PageInstead,
     TokenNotEncrypted,
     TokenWithheld,
     UntrustedCertificate,
@@ -35,21 +40,20 @@ def server(tmp_path: Path) -> Iterator[HubServer]:
         yield hub
 
 
-def ask_all(hub: Hub) -> list[AppError]:
-    """What a file, a search, a list of files and a header are refused with."""
+def questions(hub: Hub) -> list[Callable[[], Coroutine[Any, Any, object]]]:
+    """A file, a search, a list of files, which the API is asked, and a header."""
 
-    async def header() -> None:
+    async def header() -> object:
         async with RemoteHeaders(hub) as headers:
-            await headers.read(repo=REPO, commit=DEFAULT_COMMIT, file=FILE)
+            return await headers.read(repo=REPO, commit=DEFAULT_COMMIT, file=FILE)
 
-    questions = (
-        lambda: hub.files(repo=REPO, file=FILE),
-        lambda: search(hub, "tiny"),
-        lambda: files(hub, REPO),
-        header,
-    )
+    return [lambda: hub.files(repo=REPO, file=FILE), lambda: search(hub, "tiny"), lambda: files(hub, REPO), header]
+
+
+def ask_all(hub: Hub) -> list[AppError]:
+    """What each question is refused with."""
     refused = list[AppError]()
-    for question in questions:
+    for question in questions(hub):
         with pytest.raises(AppError) as raised:
             asyncio.run(question())
         refused.append(raised.value)
@@ -113,6 +117,67 @@ def test_what_cannot_be_used_of_the_environment_is_told_in_the_same_words_whatev
     assert words in explained.message
     assert variable in explained.hint
     assert server.requests == []
+
+
+@pytest.mark.parametrize("fault", [Fault("page"), Fault("status", status=511)], ids=["page", "511"])
+def test_the_log_in_page_of_a_network_is_called_one_whatever_is_asked(server: HubServer, fault: Fault) -> None:
+    server.hub_faults.extend([fault] * 4)
+    for error in ask_all(hub_at(server.endpoint)):
+        assert isinstance(error, PageInstead)
+        message, hint = error.explain()
+        assert message == f"{server.endpoint} sent a web page instead of what was asked for."
+        assert "log in" in hint
+    assert len(server.requests) == 4, "nothing is tried again"
+
+
+def test_an_answer_of_the_api_that_leads_to_another_host_is_not_followed_and_says_so(server: HubServer) -> None:
+    with HubServer() as other:
+        server.hub_faults.extend([Fault("redirect", location=f"{other.endpoint}/api/models/x")] * 3)
+        hub = hub_at(server.endpoint, "hf_secret")
+        for question in questions(hub)[:3]:
+            with pytest.raises(LedElsewhere) as raised:
+                asyncio.run(question())
+            message, hint = raised.value.explain()
+            assert message.startswith(f"{server.endpoint} does not answer, but leads to {other.endpoint},")
+            assert "HF_ENDPOINT" in hint
+        assert other.requests == []
+
+
+def test_a_repository_that_was_renamed_is_found_and_the_token_goes_along(server: HubServer) -> None:
+    server.repositories["owner/new-name"] = server.repositories.pop(REPO)
+    api, hub = "/api/models/owner/new-name/revision/main?blobs=True", hub_at(server.endpoint, "hf_secret")
+    found, _, listed, header = questions(hub)
+    for question in (found, listed):
+        server.hub_faults.append(Fault("redirect", location=api))
+        assert asyncio.run(question())
+    server.hub_faults.append(
+        Fault("redirect", location=f"{server.endpoint}/owner/new-name/resolve/{DEFAULT_COMMIT}/{FILE}")
+    )
+    with pytest.raises(AppError, match="GGUF"):  # the file was read; it is no model
+        asyncio.run(header())
+    assert len(server.of("cdn")) == 1
+    assert {request.authorization for request in server.of("hub")} == {"Bearer hf_secret"}
+
+
+@pytest.mark.parametrize(
+    ("address", "location", "followed"),
+    [
+        ("https://hub.example/api", "/api/models", True),
+        ("http://hub.example/api", "https://hub.example/api", True),
+        ("https://hub.example/api", "http://hub.example/api", False),
+        ("http://hub.example:8000/api", "https://hub.example/api", False),
+        ("https://hub.example/api", "https://hub.example:8000/api", False),
+        ("https://hub.example/api", "https://hub.example.evil/api", False),
+        ("https://hub.example/api", "//evil.example/api", False),
+        ("https://hub.example/api", "file:///etc/passwd", False),
+    ],
+)
+def test_an_answer_of_the_api_stays_with_its_host_and_with_encryption(
+    address: str, location: str, followed: bool
+) -> None:
+    answer = httpx2.Response(307, headers={"Location": location}, request=httpx2.Request("GET", address))
+    with contextlib.nullcontext() if followed else pytest.raises(LedElsewhere):
+        hub_session._check(answer)
 
 
 class _ShakesHands(socketserver.BaseRequestHandler):

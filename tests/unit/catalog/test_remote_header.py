@@ -20,8 +20,8 @@ from desktop.catalog.hub_errors import (
     HubFileMissing,
     HubUnreachable,
     OddAnswer,
-    PageInstead,
     OfflineSwitchOn,
+    PageInstead,
     RangesNotServed,
 )
 from desktop.catalog.remote_header import RemoteHeader, RemoteHeaders, RemoteModel

@@ -183,7 +183,7 @@ def test_a_first_file_that_cannot_be_had_leaves_the_others_alone(server: HubServ
         assert_as_its_file(server, file, header)
 
 
-@pytest.mark.parametrize("kind", ["full", "wrong_range", "page"])
+@pytest.mark.parametrize("kind", ["full", "wrong_range"])
 def test_a_host_that_knows_no_such_parts_is_asked_in_the_usual_way(server: HubServer, kind: Any) -> None:
     async def work() -> RemoteHeader:
         async with RemoteHeaders(Hub(server.endpoint, environment={})) as headers:

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from desktop.catalog.hub import Hub, HubFile
+from desktop.catalog.hub_errors import PageInstead
+from desktop.download.sidecar import claimed_bytes
 from desktop.download.transfer import download
 from desktop.download.types import TransferGaveUp
 from tests.support.transfers import PATIENT
@@ -46,6 +48,33 @@ async def test_a_line_that_breaks_after_the_last_byte_is_no_failure(tmp_path: Pa
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"  # and no end of the chunks
     answer = head + b"%x\r\n" % len(CONTENT) + CONTENT + b"\r\n"
     assert await fetch_from(answer, tmp_path / "x.gguf") == 1
+    assert (tmp_path / "x.gguf").read_bytes() == CONTENT
+
+
+PAGE = b"<!DOCTYPE html><html>Welcome to our hotel</html>"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n",
+        b"200 OK\r\nContent-Type: Application/XHTML+xml\r\nContent-Encoding: gzip\r\nConnection: close\r\n",
+        b"200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n" % len(PAGE),
+        b"200 OK\r\nConnection: close\r\n",  # says nothing of itself: known by how it begins
+        b"511 Network Authentication Required\r\nContent-Length: %d\r\n" % len(PAGE),
+    ],
+)
+async def test_a_page_instead_of_the_file_is_refused_at_its_first_bytes(tmp_path: Path, head: bytes) -> None:
+    with pytest.raises(PageInstead):
+        await fetch_from(b"HTTP/1.1 " + head + b"\r\n" + PAGE, tmp_path / "x.gguf")
+    assert claimed_bytes(tmp_path / "x.gguf") == 0, "nothing of it is kept"
+
+
+@pytest.mark.asyncio
+async def test_a_mirror_that_calls_everything_a_page_is_believed_by_the_length(tmp_path: Path) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(CONTENT)
+    assert await fetch_from(head + CONTENT, tmp_path / "x.gguf") == 1
     assert (tmp_path / "x.gguf").read_bytes() == CONTENT
 
 
