@@ -285,6 +285,10 @@
         <translation>较差</translation>
     </message>
     <message>
+        <source>File</source>
+        <translation>文件</translation>
+    </message>
+    <message>
         <source>Mean KL divergence to f16: {kld}</source>
         <translation>相对 f16 的平均 KL 散度：{kld}</translation>
     </message>
@@ -1535,6 +1539,10 @@
         <translation>核对其余</translation>
     </message>
     <message>
+        <source>In Snug&apos;s own list</source>
+        <translation>Snug 自带的列表</translation>
+    </message>
+    <message>
         <source>No model of the catalog has this in its name.</source>
         <translation>目录中没有名称包含此内容的模型。</translation>
     </message>
@@ -2074,6 +2082,26 @@ Log: {log}</source>
     <message>
         <source>Cannot be used</source>
         <translation>无法使用</translation>
+    </message>
+    <message>
+        <source>Partly on the CPU</source>
+        <translation>部分在 CPU 上</translation>
+    </message>
+    <message>
+        <source>Little to spare</source>
+        <translation>余量很小</translation>
+    </message>
+    <message>
+        <source>{size} GiB more needed</source>
+        <translation>还需要 {size} GiB</translation>
+    </message>
+    <message>
+        <source>Slow</source>
+        <translation>较慢</translation>
+    </message>
+    <message>
+        <source>Not this context</source>
+        <translation>不支持此上下文</translation>
     </message>
 </context>
 <context>

@@ -6,13 +6,22 @@ import msgspec
 
 from desktop.catalog.hub_errors import HubAccessDenied, HubBusy, HubUnreachable
 from desktop.catalog.search import HubRepo
-from desktop.fit.types import Choice
+from desktop.fit.types import Choice, Quality, QualityWord, Speed
 from desktop.library.types import InstalledModel, Source
 from desktop.ui.bridge import explain, sentences
 from desktop.ui.pages.models.view import ModelsView
 from tests.screenshots.machines import TWO_CARDS
 from tests.screenshots.page_scenes import STARTER, advice_for, scroll_to, show_models
 
+_FILES: tuple[tuple[str, float, float, QualityWord, int], ...] = (
+    ("Q3_K_M", 13.4, 0.081, "acceptable", 0),
+    ("IQ4_XS", 15.0, 0.025, "good", 0),
+    ("Q4_K_M", 16.8, 0.021, "good", 0),
+    ("Q5_K_M", 19.6, 0.009, "near-lossless", 7),
+    ("Q6_K", 22.5, 0.004, "near-lossless", 19),
+    ("Q8_0", 28.6, 0.001, "lossless in practice", 33),
+)
+"""Quantization, GB, loss, and layers that stay on the processor."""
 _PUBLISHERS = ("example-lab", "quantizers-of-the-world", "someone")
 
 
@@ -22,7 +31,7 @@ def hub_results(view: ModelsView) -> None:
     choices = _choices()
     repos = [_repo(index, choice) for index, choice in enumerate(choices)]
     view.hub.set_searched("qwen")
-    view.hub.show()
+    view.show_hub(True)
     view.hub.set_repos(repos, more=True)
     for index, (repo, choice) in enumerate(zip(repos[:5], choices, strict=False)):
         judged = msgspec.structs.replace(choice, exact=True, installed=index == 1)
@@ -44,27 +53,48 @@ def hub_files(view: ModelsView) -> None:
 def hub_files_left(view: ModelsView) -> None:
     """All files of a repository, of which some could not be judged."""
     view.hub.set_files_left(
-        _show_files(view)[:3], "4 files could not be checked.", sentences(explain(HubBusy(seconds=40)))
+        _show_files(view)[:3], "3 files could not be checked.", sentences(explain(HubBusy(seconds=40)))
     )
     scroll_to(view, view.hub)
 
 
 def _show_files(view: ModelsView) -> list[Choice]:
+    """One model in files of several sizes."""
     show_models(view, TWO_CARDS)
-    choices = _choices()
+    best = _choices()[0]
     view.hub.set_searched("qwen")
-    view.hub.show()
-    view.hub.show_files(_repo(0, choices[0]))
-    return [
-        msgspec.structs.replace(choice, model_name=PurePosixPath(choice.file).stem, exact=True) for choice in choices
-    ]
+    view.show_hub(True)
+    view.hub.show_files(_repo(0, best))
+    return [_file(best, *figures) for figures in _FILES]
+
+
+def _file(best: Choice, quantization: str, size: float, kld: float, word: QualityWord, on_cpu: int) -> Choice:
+    """Another file of the same model, with the figures that follow from its size (GB)."""
+    share = size * 1e9 / best.download_size
+    memory = [msgspec.structs.replace(part, weights=round(part.weights * share)) for part in best.memory]
+    name = best.file.replace(best.quantization, quantization)
+    slower = share * (1 + on_cpu / 4)
+    return msgspec.structs.replace(
+        best,
+        quantization=quantization,
+        file=name,
+        model_name=PurePosixPath(name).stem,
+        download_size=round(size * 1e9),
+        size_is_estimate=False,
+        exact=True,
+        memory=tuple(memory),
+        verdict="partial" if on_cpu else "fits",
+        n_gpu_layers=best.n_layer + 1 - on_cpu,
+        speed=Speed(decode_low=best.speed.decode_low / slower, decode_high=best.speed.decode_high / slower),
+        quality=Quality(kld=kld, word=word),
+    )
 
 
 def hub_fails(view: ModelsView) -> None:
     """The Hub cannot be asked."""
     show_models(view, TWO_CARDS)
     view.hub.set_searched("qwen 3")
-    view.hub.show()
+    view.show_hub(True)
     view.hub.set_failed(*explain(HubUnreachable(endpoint="https://huggingface.co", reason="no route to host")))
     scroll_to(view, view.hub)
 

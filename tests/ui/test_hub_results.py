@@ -29,7 +29,7 @@ REPOS = (
 @pytest.fixture
 def view(styled: QApplication) -> Iterator[ModelsView]:
     with shown(ModelsView()) as made:
-        made.hub.show()
+        made.show_hub(True)
         yield made
 
 
@@ -191,7 +191,7 @@ def test_many_rows_come_a_few_at_a_time_and_keep_their_order(view: ModelsView) -
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(500):
+    for _ in range(6000):
         QTest.qWait(10)
         if condition():
             return

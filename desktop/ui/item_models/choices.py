@@ -17,9 +17,9 @@ from desktop.errors import QT_TRANSLATE_NOOP
 from desktop.fit.types import Choice
 from desktop.ui.bridge import render
 from desktop.ui.figures import speed as speed_figure
-from desktop.ui.verdicts import verdict_kind, verdict_text
+from desktop.ui.verdicts import verdict_in_short, verdict_kind, verdict_text
 from desktop.ui.widgets.labels import plain_tooltip
-from desktop.ui.widgets.table import VERDICT_ROLE
+from desktop.ui.widgets.table import SHORT_ROLE, VERDICT_ROLE
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -61,12 +61,16 @@ class Row(NamedTuple):
 
 
 class ChoiceTable(QAbstractTableModel):
-    """Rows of Choice. SORT_ROLE gives plain numbers, CHOICE_ROLE the value itself."""
+    """Rows of Choice. SORT_ROLE gives plain numbers, CHOICE_ROLE the value itself.
+
+    of_files: all of them are files of one repository, and known by their names there.
+    """
 
     RIGHT: ClassVar[frozenset[int]] = frozenset({DOWNLOAD, MEMORY, SPEED})
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, of_files: bool = False) -> None:
         super().__init__(parent)
+        self._headings = (QT_TRANSLATE_NOOP("ChoiceTable", "File") if of_files else _HEADINGS[MODEL], *_HEADINGS[1:])
         self._rows: tuple[Row, ...] = ()
         self._texts: dict[tuple[int, int], str] = {}
         self._digests: Mapping[str, str] = {}
@@ -123,7 +127,7 @@ class ChoiceTable(QAbstractTableModel):
         if orientation is not Qt.Orientation.Horizontal:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return self.tr(_HEADINGS[section]) if _HEADINGS[section] else ""
+            return self.tr(self._headings[section]) if self._headings[section] else ""
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(right=section in self.RIGHT)
         return None
@@ -231,6 +235,7 @@ _BY_ROLE: dict[int, Callable[[ChoiceTable, Row, int], object]] = {
     COMING_ROLE: lambda table, row, _column: table._how_far(row),
     DIGEST_ROLE: lambda table, row, _column: table._digest(row),
     SORT_ROLE: lambda _table, row, column: _sort_key(row, column),
+    SHORT_ROLE: lambda _table, row, column: verdict_in_short(row.choice, row.left_out) if column == VERDICT else None,
     VERDICT_ROLE: lambda _table, row, _column: verdict_kind(row.choice, row.left_out),
 }
 

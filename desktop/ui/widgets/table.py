@@ -22,6 +22,9 @@ _INSET = 11
 VERDICT_ROLE = Qt.ItemDataRole.UserRole + 1
 """A model gives the kind of a pill (PillKind) under this role, its words under DisplayRole."""
 
+SHORT_ROLE = Qt.ItemDataRole.UserRole + 6
+"""Fewer words for a pill that has too little room for those under DisplayRole; the same where there are none."""
+
 
 class DataTable(QTableView):
     """Rows that are chosen as a whole, without a grid; `name` is read to who cannot see the table."""
@@ -47,7 +50,7 @@ class DataTable(QTableView):
 
 
 class PillDelegate(QStyledItemDelegate):
-    """Paints a cell as a pill: words from DisplayRole, kind from VERDICT_ROLE."""
+    """Paints a cell as a pill: words from DisplayRole or SHORT_ROLE, kind from VERDICT_ROLE."""
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
@@ -61,8 +64,11 @@ class PillDelegate(QStyledItemDelegate):
         if not text:
             return
         kind: PillKind = index.data(VERDICT_ROLE) or "neutral"
+        room = option.rect.width() - _INSET - 4
+        if pill_size(text, kind, option.font).width() > room:
+            text = str(index.data(SHORT_ROLE) or text)
         size = pill_size(text, kind, option.font)
-        width = min(size.width(), option.rect.width() - _INSET - 4)
+        width = min(size.width(), room)
         top = option.rect.center().y() - size.height() / 2 + 0.5
         paint_pill(painter, QRectF(option.rect.left() + _INSET, top, width, size.height()), text, kind)
 

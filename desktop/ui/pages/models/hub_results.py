@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from desktop.fit.types import Choice
 from desktop.ui.pages.models.hub_row import HubRow, Message
 from desktop.ui.pages.models.table import ChoicesView
 from desktop.ui.widgets.buttons import Button, IconButton
-from desktop.ui.widgets.card import Card
+from desktop.ui.widgets.card import REACH, Card
 from desktop.ui.widgets.context_choice import CalmCombo
 from desktop.ui.widgets.focus import focus_inside, pass_focus_on
 from desktop.ui.widgets.gradual_rows import GradualRows
@@ -39,7 +39,7 @@ class HubResults(Card):
     closed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent=parent)
+        super().__init__(wide=True, parent=parent)
         self._searched = self._base = ""
         self._opened: HubRepo | None = None
         self._has_more = False
@@ -62,13 +62,18 @@ class HubResults(Card):
         )
         self.rows.added.connect(self._filter)
         self._more = Button(self.tr("More results"), kind="link")
+        self._more.setStyleSheet("padding-left: 0")  # its words stand below the others
         self._more.clicked.connect(self.more_requested)
-        self.files = ChoicesView(self.tr("Files of this repository"))
+        self.files = ChoicesView(self.tr("Files of this repository"), of_files=True)
         self.files.chosen.connect(self.choice_chosen)
         self.body.addWidget(self._message)
         self.body.addLayout(self._column)
         self.body.addWidget(self.files)
-        self.body.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
+        below = QHBoxLayout()
+        below.setContentsMargins(REACH, 0, REACH, 0)
+        below.addWidget(self._more)
+        below.addStretch(1)
+        self.body.addLayout(below)
         self.set_repos((), more=False)
         self.show_results()
 

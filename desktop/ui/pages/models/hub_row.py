@@ -11,6 +11,7 @@ from desktop.ui.bridge import render
 from desktop.ui.figures import count, gb, gib, speed
 from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button, IconButton
+from desktop.ui.widgets.card import REACH
 from desktop.ui.widgets.focus import pass_focus_on
 from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 from desktop.ui.widgets.pill import Pill
@@ -55,7 +56,7 @@ class HubRow(QFrame):
         about.addWidget(ElidedLabel(self._about(), tone="muted"), 1)
         about.addWidget(self._figures)
         column = QVBoxLayout(self)
-        column.setContentsMargins(8, 10, 8, 10)
+        column.setContentsMargins(REACH, 10, REACH, 10)
         column.setSpacing(4)
         column.addLayout(names)
         column.addLayout(about)
@@ -188,7 +189,7 @@ class Message(QWidget):
         words.addWidget(self._text)
         words.addWidget(self._hint)
         row = QHBoxLayout(self)
-        row.setContentsMargins(8, 4, 8, 4)
+        row.setContentsMargins(REACH, 0, REACH, 8)
         row.setSpacing(12)
         row.addLayout(words, 1)
         row.addWidget(self._action)

@@ -1,5 +1,6 @@
 """The table of choices with its last column as a button: fetch it, or chat with it."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import cast
 
@@ -38,7 +39,7 @@ from desktop.ui.item_models.choices import (
 )
 from desktop.ui.theme import current_colours
 from desktop.ui.widgets.pill import pill_size
-from desktop.ui.widgets.table import ROW_HEIGHT, DataTable, PillDelegate
+from desktop.ui.widgets.table import ROW_HEIGHT, SHORT_ROLE, DataTable, PillDelegate
 
 _ICON = 18
 _ACTION_WIDTH = 48
@@ -54,8 +55,8 @@ _PADDING = 11
 """Pixels from a cell's edge to its text: the padding of snug.qss and the style's own margin."""
 _LEAST_VERDICT = 140
 """Pixels of a verdict that is cut with an ellipsis; the tooltip has all of it."""
-_SHORT_VERDICT = 265
-"""Pixels of a verdict before other columns give way to it: what is missing can be read."""
+_ARROW = 16
+"""Pixels of a heading for the arrow of the column that the rows are sorted by."""
 _KEPT_WIDTHS = 4096
 _RIGHT = Qt.AlignmentFlag.AlignRight
 
@@ -147,10 +148,10 @@ class ChoicesView(DataTable):
     row_reached = Signal(QRect)
     """The keyboard is at a row; its rectangle in this widget, for the page to scroll to."""
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, *, of_files: bool = False, parent: QWidget | None = None) -> None:
         super().__init__(name, parent)
         self._widths: dict[tuple[str, bool], int] = {}
-        self.choices = ChoiceTable(self)
+        self.choices = ChoiceTable(self, of_files=of_files)
         self.filter = ChoiceFilter(self)
         self.filter.setSourceModel(self.choices)
         self.setModel(self.filter)
@@ -252,18 +253,19 @@ class ChoicesView(DataTable):
         room = self.viewport().width()
         wanted = {column: self._wanted_width(column) for column in range(QUANTIZATION, VERDICT + 1)}
         wanted[ACTION] = _ACTION_WIDTH
+        short = self._widest(VERDICT, (self._short_verdict(row) for row in range(self.choices.rowCount())))
         hidden: set[int] = set()
         name = min(self._wanted_width(MODEL), _USUAL_NAME)
         for column in _GIVING_WAY:
             # Memory is worth more than long names and long verdicts, whose tooltips have all of their words.
-            least_name, least_verdict = (_LEAST_NAME, _LEAST_VERDICT) if column == MEMORY else (name, _SHORT_VERDICT)
-            too_long = max(wanted[VERDICT] - least_verdict, 0)
-            if room - sum(wanted.values()) + too_long >= least_name:
+            least_name, least_verdict = (_LEAST_NAME, _LEAST_VERDICT) if column == MEMORY else (name, short)
+            if room - sum(wanted.values()) + wanted[VERDICT] - min(wanted[VERDICT], least_verdict) >= least_name:
                 break
             hidden.add(column)
             del wanted[column]
-        beside = sum(wanted.values()) - wanted[VERDICT]
-        wanted[VERDICT] = min(wanted[VERDICT], max(_LEAST_VERDICT, room - beside - name))
+        left = room - sum(wanted.values()) + wanted[VERDICT]
+        least_verdict = max(_LEAST_VERDICT, min(short, left - _LEAST_NAME))
+        wanted[VERDICT] = min(wanted[VERDICT], max(least_verdict, left - name))
         for column in (QUANTIZATION, DOWNLOAD, MEMORY, SPEED, QUALITY, VERDICT, ACTION):
             self.setColumnHidden(column, column in hidden)
             if column in wanted:
@@ -272,9 +274,15 @@ class ChoicesView(DataTable):
 
     def _wanted_width(self, column: int) -> int:
         """As wide as the widest cell. Measured here: Qt would ask the model ten questions for each cell."""
-        texts = {self.choices.text(row, column) for row in range(self.choices.rowCount())}
-        widest = max((self._width(text, column) for text in texts), default=0) + 2 * _PADDING + _AIR
-        return max(widest, self.horizontalHeader().sectionSizeHint(column))
+        cells = self._widest(column, (self.choices.text(row, column) for row in range(self.choices.rowCount())))
+        heading = str(self.choices.headerData(column, Qt.Orientation.Horizontal) or "")
+        return max(cells, self.fontMetrics().horizontalAdvance(heading) + 2 * _PADDING + _ARROW)
+
+    def _widest(self, column: int, texts: Iterable[str]) -> int:
+        return max((self._width(text, column) for text in set(texts)), default=0) + 2 * _PADDING + _AIR
+
+    def _short_verdict(self, row: int) -> str:
+        return str(self.choices.index(row, VERDICT).data(SHORT_ROLE))
 
     def _width(self, text: str, column: int) -> int:
         """Pixels of a text; measured once, for prices change while a slider moves and most words do not."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from desktop.errors import Phrase
 from desktop.fit.types import Choice
@@ -18,7 +18,7 @@ from desktop.ui.pages.models.installed import InstalledCard
 from desktop.ui.pages.models.table import ChoicesView
 from desktop.ui.theme import current_colours
 from desktop.ui.widgets.buttons import Button
-from desktop.ui.widgets.card import Card
+from desktop.ui.widgets.card import REACH, Card
 from desktop.ui.widgets.context_choice import ContextChoice
 from desktop.ui.widgets.focus import order_tabs, pass_focus_on
 from desktop.ui.widgets.labels import PlainLabel, plain_tooltip
@@ -62,7 +62,7 @@ class ModelsView(Page):
         self.installed = InstalledCard()
         self.installed.chosen.connect(self.installed_chosen)
         self.hub = HubResults()
-        self.hub.closed.connect(self._on_hub_closed)
+        self.hub.closed.connect(lambda: self.show_hub(False))
         self.wishes = ContextChoice()
         self.wishes.changed.connect(self.pricing_changed)
         self.table = ChoicesView(self.tr("Models for this machine"))
@@ -70,6 +70,7 @@ class ModelsView(Page):
         self.table.row_reached.connect(self._on_row_reached)
         self._empty = PlainLabel(tone="muted", wrap=True)
         self._ask_hub = Button(kind="link", icon_name="search")
+        self._ask_hub.setStyleSheet("padding-left: 0")
         self._ask_hub.clicked.connect(self._on_hub_wanted)
         self._lay_out()
         self._steady = self._make_steady()
@@ -77,11 +78,13 @@ class ModelsView(Page):
         self._show_whether_empty()
 
     def _lay_out(self) -> None:
-        self._card = Card()
-        self._card.setContentsMargins(-8, -8, -8, -8)  # rows reach nearly to the card's edge
+        self._card = Card(wide=True)
         self._card.body.addWidget(self.table)
-        self._card.body.addWidget(self._empty)
-        self._card.body.addWidget(self._ask_hub, 0, Qt.AlignmentFlag.AlignLeft)
+        below = QVBoxLayout()
+        below.setContentsMargins(REACH, 0, REACH, 0)
+        below.addWidget(self._empty)
+        below.addWidget(self._ask_hub, 0, Qt.AlignmentFlag.AlignLeft)
+        self._card.body.addLayout(below)
         self.body.addWidget(self.answer)
         self.body.addWidget(self.downloads)
         self.body.addWidget(self.installed)
@@ -268,14 +271,17 @@ class ModelsView(Page):
         self.table.filter.setFilterFixedString(text.strip())
         self._show_whether_empty()
 
+    def show_hub(self, shown: bool) -> None:
+        """Show the results of the Hub, or no longer; the catalog below them is called by its name then."""
+        if not shown:
+            pass_focus_on(self.hub, self._search.setFocus)
+        self.hub.setVisible(shown)
+        self._card.set_title(self.tr("In Snug's own list") if shown else "")
+
     def _on_hub_wanted(self) -> None:
-        self.hub.show()
+        self.show_hub(True)
         QTimer.singleShot(0, self._bring_hub_into_sight)  # once the card has its place
         self.hub_search_requested.emit(self._search.text().strip())
-
-    def _on_hub_closed(self) -> None:
-        pass_focus_on(self.hub, self._search.setFocus)
-        self.hub.hide()
 
     def _show_its_download(self, choice: Choice) -> None:
         card = self.downloads.card_of((choice.repo, choice.file))

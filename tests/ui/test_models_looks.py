@@ -1,0 +1,113 @@
+"""How the models page looks: what stands below what, and what is said where there is little room."""
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QApplication, QWidget
+
+from desktop.catalog.catalog import load_catalog
+from desktop.catalog.search import HubRepo
+from desktop.fit.advice.recommend import recommend
+from desktop.fit.types import Choice
+from desktop.paths import catalog_file
+from desktop.ui.item_models.choices import DOWNLOAD, MEMORY, MODEL, QUALITY, VERDICT
+from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.verdicts import verdict_in_short
+from desktop.ui.widgets.labels import PlainLabel
+from desktop.ui.widgets.pill import pill_size
+from desktop.ui.widgets.table import SHORT_ROLE
+from tests.support.looks import shown
+from tests.support.page_values import GIB, choice, gpu, installed, machine
+from tests.support.screen import settle, words
+
+TOO_LARGE = choice("Large 70B", verdict="does_not_fit", missing=136 * GIB)
+USUAL, SMALLEST = (1224, 792), (844, 572)
+
+
+@pytest.fixture
+def view(styled: QApplication) -> Iterator[ModelsView]:
+    with shown(ModelsView()) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("value", "left_out", "text"),
+    [
+        (choice(), "", "Fits"),
+        (choice(verdict="tight"), "", "Little to spare"),
+        (choice(verdict="partial", n_layer=32, n_gpu_layers=24), "", "Partly on the CPU"),
+        (TOO_LARGE, "unfit", "136.0 GiB more needed"),
+        (choice(), "slow", "Slow"),
+        (choice(), "unfit", "Not this context"),
+    ],
+)
+def test_a_verdict_can_be_said_in_fewer_words(value: Choice, left_out: str, text: str) -> None:
+    assert verdict_in_short(value, left_out) == text
+
+
+def test_what_is_missing_can_be_read_in_the_smallest_window(view: ModelsView) -> None:
+    view.resize(*SMALLEST)
+    view.set_choices([], [TOO_LARGE])
+    settle()
+    cell = view.table.filter.index(0, VERDICT)
+    needed = pill_size(cell.data(SHORT_ROLE), "does_not_fit", view.table.font()).width()
+    assert view.table.columnWidth(VERDICT) >= needed
+    assert not view.table.isColumnHidden(MEMORY)
+
+
+def test_in_the_usual_window_every_column_is_shown(view: ModelsView) -> None:
+    profile = machine(gpu("Card", total=12, backend="CUDA0"), gpu("Other Card", total=8, backend="CUDA1"), ram=64)
+    advice = recommend(profile=profile, catalog=load_catalog(catalog_file()))
+    view.resize(*USUAL)
+    view.set_choices(advice.choices, advice.rejected)
+    settle()
+    assert [column for column in (DOWNLOAD, MEMORY, QUALITY) if view.table.isColumnHidden(column)] == []
+
+
+def left(view: ModelsView, widget: QWidget) -> int:
+    return widget.mapTo(view, QPoint(0, 0)).x()
+
+
+def label(view: QWidget, text: str) -> PlainLabel:
+    return next(each for each in view.findChildren(PlainLabel) if each.isVisible() and each.text() == text)
+
+
+def test_words_of_all_cards_begin_below_one_another(view: ModelsView) -> None:
+    view.resize(*USUAL)
+    view.set_choices([choice()])
+    view.set_installed([installed("Second 2B")], "")
+    view.show_hub(True)
+    view.hub.set_searched("tiny")
+    view.hub.set_repos([HubRepo(repo="ann/Hub-GGUF", publisher="ann", name="Hub-GGUF")], more=True)
+    view.downloads.show_download("a", "Downloading a", "1 of 2 GB", 0.5, stopped=False)
+    settle()
+    edge = left(view, label(view, "Best for this machine"))
+    for text in ("On this disk", "Second 2B", "Downloading a", "1 of 2 GB", "On the Hub: “tiny”", "Hub-GGUF"):
+        assert left(view, label(view, text)) == edge, text
+    cell = view.table.visualRect(view.table.filter.index(0, MODEL))
+    assert left(view, view.table.viewport()) + cell.left() + 11 == edge, "the padding of a cell"
+
+
+def test_two_tables_are_told_apart(view: ModelsView) -> None:
+    view.set_choices([choice()])
+    assert "In Snug's own list" not in words(view)
+    view.show_hub(True)
+    assert "In Snug's own list" in words(view)
+    view.hub.closed.emit()
+    assert "In Snug's own list" not in words(view)
+    heads = [
+        table.choices.headerData(MODEL, view.table.horizontalHeader().orientation())
+        for table in (view.table, view.hub.files)
+    ]
+    assert heads == ["Model", "File"]
+
+
+def test_a_wide_card_without_a_title_leaves_no_gap_above_its_table(view: ModelsView) -> None:
+    view.set_choices([choice()])
+    settle()
+    without = view.table.mapTo(view._card, QPoint(0, 0)).y()
+    assert without == 8
+    view._card.set_title("Title")
+    settle()
+    assert view.table.mapTo(view._card, QPoint(0, 0)).y() > 32
