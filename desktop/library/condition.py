@@ -15,7 +15,7 @@ from desktop.library.errors import (
 )
 from desktop.library.facts import FileProblem
 from desktop.library.types import Condition, InstalledModel
-from desktop.library.walk import FileStamp, stamp_of
+from desktop.library.walk import FileStamp, absent_file, stamp_of
 
 _ERRORS: Final[dict[Condition, type[AppError]]] = {
     "gone": ModelFileGone,
@@ -45,8 +45,10 @@ def condition_of(path: Path, known: FileStamp, problem: FileProblem = "") -> Con
 def model_of(row: Mapping[str, Any]) -> InstalledModel:
     """Return the model that a row of `models` or `found` describes, in the condition in which its file is now."""
     values = {name: row[name] for name in InstalledModel.__struct_fields__ if name in row}
-    known = FileStamp(row["size"], row["stamp"])
-    return InstalledModel(**values, condition=condition_of(Path(row["path"]), known, row["problem"]))
+    path, known = Path(row["path"]), FileStamp(row["size"], row["stamp"])
+    condition = condition_of(path, known, row["problem"])
+    absent = absent_file(path) if condition == "gone" else None
+    return InstalledModel(**values, condition=condition, absent=str(absent or ""))
 
 
 def judge(database: Database, path: str, stamp: FileStamp, problem: FileProblem) -> None:
@@ -63,7 +65,7 @@ def check_ready(model: InstalledModel) -> InstalledModel:
     Raises ModelFileGone (and ModelFileIsFolder), ModelFileChanged, ModelFileTruncated and ModelFileDamaged.
     """
     if not model.is_ready:
-        raise _ERRORS[model.condition](model=model.name, path=model.path)
+        raise _ERRORS[model.condition](model=model.name, path=model.absent or model.path)
     return model
 
 
@@ -78,5 +80,5 @@ def check_there(model: InstalledModel) -> Path:
     except IsADirectoryError as error:
         raise ModelFileIsFolder(model=model.name, path=model.path, detail=error) from error
     except OSError as error:
-        raise ModelFileGone(model=model.name, path=model.path, detail=error) from error
+        raise ModelFileGone(model=model.name, path=str(absent_file(path) or path), detail=error) from error
     return path

@@ -16,12 +16,13 @@ import msgspec
 
 from desktop.catalog.file_names import UnsafeName, check_repo, printable
 from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable, Phrase
+from desktop.gguf.shards import all_shards
 from desktop.library.facts import FileFacts, line_of, read_facts
 from desktop.library.found import FoundFile, FoundFiles
 from desktop.library.stores.all import STORES
 from desktop.library.stores.place import Candidate, Origin, Place, Store
 from desktop.library.types import Source, catalog_key
-from desktop.library.walk import SUFFIX, FileStamp, Walk, stamp_of
+from desktop.library.walk import SUFFIX, FileStamp, Walk, absent_file, stamp_of
 from desktop.library.work import BETWEEN_WORDS
 
 FOLDER_GONE = QT_TRANSLATE_NOOP("core", "The folder {path} is not there. Connect its disk, or remove it from the list.")
@@ -34,7 +35,8 @@ LINK_REFUSED = QT_TRANSLATE_NOOP(
 )
 FILE_UNREADABLE = QT_TRANSLATE_NOOP("core", "{path} was left out: {reason}")
 NOT_A_MODEL = QT_TRANSLATE_NOOP("core", "{path} was left out: it is no GGUF file, or an old one.")
-PART_MISSING = QT_TRANSLATE_NOOP("core", "{path} was left out: a part of it is missing.")
+PART_MISSING = QT_TRANSLATE_NOOP("core", "{path} was left out: its part {part} is missing.")
+PART_LOST = QT_TRANSLATE_NOOP("core", "{path} cannot be loaded any more: its part {part} is missing.")
 NO_TEXT = QT_TRANSLATE_NOOP("core", "{path} was left out: its name holds bytes that are no text.")
 
 _KEPT_AT_ONCE = 32  # files between two commits: what a cancelled scan has read is kept
@@ -151,7 +153,10 @@ class Scan:
         gone = [
             path
             for path, file in self._before.items()
-            if path not in self._paths and (file.root not in configured or (file.root in walked and self._saw(path)))
+            if path not in self._paths
+            and (
+                file.root not in configured or (file.root in walked and self._saw(path) and not self._is_in_part(file))
+            )
         ]
         if gone:
             self._files.forget(gone)
@@ -184,9 +189,9 @@ class Scan:
 
     def _tell_left_out(self, root: Root) -> None:
         for link in self._walk.refused:
-            self._leave_out(root, LINK_REFUSED, str(link))
+            self._leave_out(root.store.source, LINK_REFUSED, str(link))
         for folder, error in self._walk.unreadable:
-            self._leave_out(root, FOLDER_UNREADABLE, str(folder), reason=error.strerror or str(error))
+            self._leave_out(root.store.source, FOLDER_UNREADABLE, str(folder), reason=error.strerror or str(error))
             self._unseen.append(folder)
         self._walk.refused.clear()
         self._walk.unreadable.clear()
@@ -195,8 +200,18 @@ class Scan:
         """Whether nothing above `path` was left out."""
         return not any(Path(path).is_relative_to(folder) for folder in self._unseen)
 
+    def _is_in_part(self, file: FoundFile) -> bool:
+        """Whether some files of a split model are there still: it stays in the list, and what it lacks is told."""
+        shards = all_shards(Path(file.path))
+        absent = [shard for shard in shards if not shard.exists()]
+        if not absent or len(absent) == len(shards):
+            return False
+        self._counts["models"] += file.kind == "model"
+        self._leave_out(file.source, PART_LOST, file.path, part=absent[0].name)
+        return True
+
     def _take(self, root: Root, candidate: Candidate) -> None:
-        path = str(candidate.path)
+        path, source = str(candidate.path), root.store.source
         try:
             path.encode()
         except UnicodeEncodeError:
@@ -208,13 +223,14 @@ class Scan:
                 return
             file = self._described(root, candidate, stamp)
         except FileNotFoundError:
-            self._leave_out(root, PART_MISSING, path)
+            if path not in self._before:  # else see _is_in_part
+                self._leave_out(source, PART_MISSING, path, part=(absent_file(candidate.path) or candidate.path).name)
             return
         except OSError as error:
-            self._leave_out(root, FILE_UNREADABLE, path, reason=error.strerror or str(error))
+            self._leave_out(source, FILE_UNREADABLE, path, reason=error.strerror or str(error))
             return
         except FileUnreadable as error:
-            self._leave_out(root, FILE_UNREADABLE, path, reason=str(error.arguments["reason"]))
+            self._leave_out(source, FILE_UNREADABLE, path, reason=str(error.arguments["reason"]))
             return
         self._seen.add(identity)
         if file is not None:
@@ -231,7 +247,7 @@ class Scan:
         self._counts["read"] += 1
         facts = read_facts(candidate.path, file_name=candidate.origin.file_name)
         if facts is None:
-            self._leave_out(root, NOT_A_MODEL, path)
+            self._leave_out(source, NOT_A_MODEL, path)
             return None
         if facts.kind == "model":
             self._counts["new" if before is None else "changed"] += 1
@@ -250,9 +266,9 @@ class Scan:
             self._files.forget([file.path for file in self._unsaved if not os.path.lexists(file.path)])
         self._unsaved = []
 
-    def _leave_out(self, root: Root, template: str, path: str, **arguments: str) -> None:
+    def _leave_out(self, source: Source, template: str, path: str, **arguments: str) -> None:
         _log.info("not in the library: %s", printable(Phrase.of(template, path=path, **arguments).render()))
-        if root.store.source in ("snug", "folder"):  # what other programs leave about is their business
+        if source in ("snug", "folder"):  # what other programs leave about is their business
             self._problem(template, path, **arguments)
 
     def _problem(self, template: str, path: str, **arguments: str) -> None:

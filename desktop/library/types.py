@@ -29,7 +29,7 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     sha256: of the file, or of the first shard, as the Hub or a store names it; hexadecimal, "" when nobody does.
     repo, file, revision: where it came from on the Hub, "" when it did not.
     source: whose the file is. Only what is "snug" and not bundled is ours to remove.
-    condition: what is known of its file.
+    condition: what is known of its file. absent: of a model that is `gone`, the first of its files that is not there.
     architecture: as the header says, "" when nobody looked. context: tokens it was trained for, 0 likewise.
     """
 
@@ -48,6 +48,7 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
     revision: str = ""
     source: Source = "snug"
     condition: Condition = "ready"
+    absent: str = ""
     architecture: str = ""
     context: int = 0
 

@@ -13,6 +13,7 @@ from desktop.library.work import Work
 
 SUFFIX = ".gguf"
 
+_MOUNT_POINT = 0xA0000003  # stat.IO_REPARSE_TAG_MOUNT_POINT, which Python knows on Windows alone
 _KERNEL_FOLDERS = ("/proc", "/sys", "/dev") if os.name == "posix" else ()
 
 
@@ -95,7 +96,7 @@ class Walk:
                     yield entry
 
     def _may_be_entered(self, folder: str) -> bool:
-        if not os.path.islink(folder):  # noqa: PTH114 - thousands of them
+        if not _is_link(folder):
             return True
         target = os.path.realpath(folder)
         holds_root = target != self._root and Path(self._root).is_relative_to(target)
@@ -134,6 +135,28 @@ def stamp_of(first: Path) -> FileStamp:
         # Of one file its time; of several each counts, and their order.
         times = (times * 31 + status.st_mtime_ns) % 2**62
     return FileStamp(size, times)
+
+
+def absent_file(first: Path) -> Path | None:
+    """Return the first file of a model that is not there; None where all are, whatever they are."""
+    return next((shard for shard in all_shards(first) if not os.path.exists(shard)), None)  # noqa: PTH110 - as above
+
+
+def is_junction(status: os.stat_result) -> bool:
+    """Whether what `lstat` looked at is one of Windows' junctions, which `islink` does not know, or a disk in a folder.
+
+    Other reparse points, such as what OneDrive fetches when it is opened, are what they seem to be.
+    """
+    attributes, tag = getattr(status, "st_file_attributes", 0), getattr(status, "st_reparse_tag", 0)
+    return bool(attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT) and tag == _MOUNT_POINT
+
+
+def _is_link(folder: str) -> bool:
+    try:
+        status = os.lstat(folder)
+    except OSError:  # gone meanwhile, which whoever enters it is told
+        return False
+    return stat.S_ISLNK(status.st_mode) or (is_junction(status) and not os.path.ismount(folder))
 
 
 def _kernel_folders() -> set[tuple[int, int]]:

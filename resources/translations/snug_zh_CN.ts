@@ -1193,12 +1193,20 @@
         <translation>在文件夹中显示</translation>
     </message>
     <message>
+        <source>Download again</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Move to the trash</source>
         <translation>移到回收站</translation>
     </message>
     <message>
         <source>Take off the list</source>
         <translation>从列表中去掉</translation>
+    </message>
+    <message>
+        <source>Chat</source>
+        <translation type="unfinished">对话</translation>
     </message>
     <message>
         <source>Look for new models</source>
@@ -1229,8 +1237,8 @@
         <translation>文件在添加之后变过；请检查</translation>
     </message>
     <message>
-        <source>The file is cut off; download or copy it again</source>
-        <translation>文件不完整；请重新下载或复制</translation>
+        <source>Only a part of the file is here; download or copy it again</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>The file is damaged; download or copy it again</source>
@@ -1274,10 +1282,6 @@
     <message>
         <source>In use</source>
         <translation>使用中</translation>
-    </message>
-    <message>
-        <source>Chat</source>
-        <translation>聊天</translation>
     </message>
     <message>
         <source>Chat with {name}</source>
@@ -2101,7 +2105,7 @@ Log: {log}</source>
     </message>
     <message>
         <source>Not this context</source>
-        <translation>不支持此上下文</translation>
+        <translation>上下文不够</translation>
     </message>
 </context>
 <context>
@@ -4638,8 +4642,12 @@ Log: {log}</source>
         <translation>已跳过 {path}：它不是 GGUF 文件，或是旧格式的文件。</translation>
     </message>
     <message>
-        <source>{path} was left out: a part of it is missing.</source>
-        <translation>已跳过 {path}：它缺少一部分。</translation>
+        <source>{path} was left out: its part {part} is missing.</source>
+        <translation>已跳过 {path}：缺少分片 {part}。</translation>
+    </message>
+    <message>
+        <source>{path} cannot be loaded any more: its part {part} is missing.</source>
+        <translation>无法再加载 {path}：缺少分片 {part}。</translation>
     </message>
     <message>
         <source>{path} was left out: its name holds bytes that are no text.</source>
