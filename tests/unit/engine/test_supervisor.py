@@ -25,7 +25,7 @@ from desktop.engine.failure import (
     VersionMismatch,
 )
 from desktop.engine.inventory import list_devices
-from desktop.engine.protocol import PROTOCOL_VERSION, FailureKind
+from desktop.engine.protocol import PROTOCOL_VERSION, EngineMessage, FailureKind, Pong
 from desktop.engine.state import EnginePhase, EngineState
 from tests.support.engine_replies import plan_for, reply_of, user
 
@@ -38,7 +38,16 @@ HELLO = (
     f"def hello(version={PROTOCOL_VERSION}): "
     'say(type="Hello", version=version, pid=os.getpid(), engine=info)\n'
 )
-SERVE = "hello()\nfor line in sys.stdin: pass\n"
+SERVE = """hello()
+load = 0
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["type"] == "Ping": say(type="Pong", nonce=message["nonce"])
+    if message["type"] == "Load": load = message["load_id"]
+    if message["type"] == "CancelLoad": say(type="LoadFailed", load_id=load, failure=dict(kind="cancelled"))
+"""
+PATIENT = 50
+"""Seconds for what comes in a moment, on a machine that has much else to do."""
 
 Script = Callable[[str], None]
 
@@ -65,22 +74,22 @@ async def _start_fails(kind: type[EngineError]) -> EngineError:
 
 
 async def test_a_child_that_talks_garbage_is_explained(child_does: Script) -> None:
-    child_does("print('Traceback (most recent call last)', flush=True); time.sleep(60)")
+    child_does("print('Traceback (most recent call last)', flush=True); time.sleep(600)")
     assert "not the protocol" in str(await _start_fails(InternalFailure))
 
 
 async def test_a_child_that_sends_a_bottomless_message_is_explained(child_does: Script) -> None:
-    child_does("""os.write(1, b'{"type":"Hello","x":' + b'[' * 60000 + b'\\n'); time.sleep(60)""")
+    child_does("""os.write(1, b'{"type":"Hello","x":' + b'[' * 60000 + b'\\n'); time.sleep(600)""")
     assert "not the protocol" in str(await _start_fails(InternalFailure))
 
 
 async def test_a_child_that_sends_bytes_that_are_no_text_is_explained(child_does: Script) -> None:
-    child_does("os.write(1, b'\\xff\\xfe\\n'); time.sleep(60)")
+    child_does("os.write(1, b'\\xff\\xfe\\n'); time.sleep(600)")
     await _start_fails(InternalFailure)
 
 
 async def test_a_child_of_another_version_is_explained_and_not_tried_again(child_does: Script) -> None:
-    child_does("hello(version=99); time.sleep(60)")
+    child_does("hello(version=99); time.sleep(600)")
     client = EngineClient()
     with pytest.raises(VersionMismatch):
         await client.start()
@@ -111,7 +120,7 @@ async def test_last_words_of_a_dying_child_reach_the_person(child_does: Script) 
 
 async def test_a_child_that_never_says_hello_is_ended(child_does: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "HELLO_TIMEOUT", 0.3)
-    child_does("time.sleep(60)")
+    child_does("time.sleep(600)")
     await _start_fails(EngineUnresponsive)
 
 
@@ -121,7 +130,7 @@ async def test_a_child_that_is_stopped_before_its_hello_is_found(
 ) -> None:
     monkeypatch.setattr(supervisor, "HEARTBEAT_INTERVAL", 0.1)
     child_does("os.kill(os.getpid(), signal.SIGSTOP)")
-    await asyncio.wait_for(_start_fails(EngineUnresponsive), 5)
+    await asyncio.wait_for(_start_fails(EngineUnresponsive), PATIENT)
 
 
 async def test_a_child_that_is_slow_to_load_its_libraries_is_left_alone(
@@ -138,23 +147,23 @@ async def test_a_child_that_is_slow_to_load_its_libraries_is_left_alone(
 async def test_a_child_that_ignores_its_end_is_killed(child_does: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "SHUTDOWN_TIMEOUT", 0.2)
     monkeypatch.setattr(process, "TERMINATE_TIMEOUT", 0.2)
-    child_does("signal.signal(signal.SIGTERM, signal.SIG_IGN); hello(); time.sleep(60)")
+    child_does("signal.signal(signal.SIGTERM, signal.SIG_IGN); hello(); time.sleep(600)")
     client = EngineClient()
     await client.start()
-    started = asyncio.get_running_loop().time()
-    await client.stop()
-    assert asyncio.get_running_loop().time() - started < 3
+    await asyncio.wait_for(client.stop(), PATIENT)
+    assert client.pid is None
 
 
 async def test_a_child_that_stops_answering_is_replaced(child_does: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "HEARTBEAT_INTERVAL", 0.1)
-    child_does("hello(); time.sleep(60)")
+    child_does("hello(); time.sleep(600)")
     client, states = EngineClient(), list[EngineState]()
     client.subscribe(states.append)
     await client.start()
     first = client.pid
-    await asyncio.sleep(1.5)
-    assert client.pid != first
+    async with asyncio.timeout(PATIENT):
+        while client.pid in {first, None}:
+            await _next_state(client)
     await client.stop()
     crashed = [state for state in states if state.phase == EnginePhase.CRASHED]
     assert crashed[0].failure is not None
@@ -162,17 +171,24 @@ async def test_a_child_that_stops_answering_is_replaced(child_does: Script, monk
 
 
 async def test_a_child_that_answers_its_pings_lives(child_does: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "HEARTBEAT_INTERVAL", 0.1)
-    child_does(
-        "hello()\nfor line in sys.stdin:\n"
-        "    message = json.loads(line)\n"
-        "    if message['type'] == 'Ping': say(type='Pong', nonce=message['nonce'])\n"
-    )
-    client = EngineClient()
+    # It may be two seconds late with its answer, and is asked more often than it may miss.
+    monkeypatch.setattr(supervisor, "HEARTBEAT_INTERVAL", 0.02)
+    monkeypatch.setattr(supervisor, "MISSED_HEARTBEATS", 100)
+    child_does(SERVE)
+    client, answered = EngineClient(), 0
     await client.start()
-    first = client.pid
-    await asyncio.sleep(1.0)
-    assert client.pid == first
+    first, hear = client.pid, client._supervisor._on_message
+
+    def count(message: EngineMessage) -> None:
+        nonlocal answered
+        answered += isinstance(message, Pong)
+        hear(message)
+
+    monkeypatch.setattr(client._supervisor._process, "_on_message", count)
+    async with asyncio.timeout(PATIENT):
+        while answered < 150:
+            assert client.pid == first
+            await asyncio.sleep(0.02)
     await client.stop()
 
 
@@ -182,7 +198,7 @@ async def test_the_third_crash_in_a_row_opens_the_breaker_and_a_person_can_close
     client.subscribe(states.append)
     await client.start()
     while not client.state.breaker_open:
-        await asyncio.wait_for(_next_state(client), 10)
+        await asyncio.wait_for(_next_state(client), PATIENT)
     crashes = [state.restart_in for state in states if state.phase == EnginePhase.CRASHED]
     assert crashes == [0, 1, None]
     with pytest.raises(EngineKilled):
@@ -245,7 +261,7 @@ async def test_a_start_that_is_given_up_is_no_crash_and_brings_no_other_child(ch
         await asyncio.sleep(0)
     starting.cancel()
     await asyncio.wait([starting])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT):
         while client.state.phase == EnginePhase.STARTING:
             await asyncio.sleep(0.01)
     there = client.pid is not None
@@ -274,14 +290,14 @@ async def test_a_silent_child_of_a_start_that_was_given_up_is_ended_all_the_same
     child_does: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "HELLO_TIMEOUT", 0.3)
-    child_does("time.sleep(60)")
+    child_does("time.sleep(600)")
     client = EngineClient()
     starting = asyncio.create_task(client.start())
     while client.pid is None:
         await asyncio.sleep(0.01)
     starting.cancel()
     await asyncio.wait([starting])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT):
         while client.state.phase != EnginePhase.CRASHED:
             await asyncio.sleep(0.01)
     assert client.state.failure is not None
@@ -294,20 +310,20 @@ async def test_a_load_that_is_given_up_while_another_brings_the_child_back_leave
     child_does: Script, turns: int
 ) -> None:
     child_does(SERVE)
-    client = EngineClient()
+    client, dead = EngineClient(), asyncio.Event()
+    client.subscribe(lambda state: dead.set() if state.restart_in else None)
     await client.start()
+    client._supervisor.breaker.crashed(asyncio.get_running_loop().time())  # so that the next one is a second away
     assert client.pid is not None
     os.kill(client.pid, signal.SIGKILL)
-    async with asyncio.timeout(10):
-        while client.state.restart_in is None:
-            await asyncio.sleep(0.001)
+    await asyncio.wait_for(dead.wait(), PATIENT)
     started, loading = asyncio.create_task(client.start()), asyncio.create_task(client.load(plan_for(Path("/m.gguf"))))
     for _ in range(turns):
         await asyncio.sleep(0)
     loading.cancel()
     await asyncio.wait([loading])
     await started
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT):
         while client.state.phase != EnginePhase.READY:
             await asyncio.sleep(0.001)
     assert client.pid is not None
@@ -319,7 +335,7 @@ async def test_words_before_anybody_knows_of_the_child_are_heard(
     child_does: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While its pipes are connected, something else takes long."""
-    child_does("hello(version=99); time.sleep(60)")
+    child_does("hello(version=99); time.sleep(600)")
     loop = asyncio.get_running_loop()
     connect, connected = loop.connect_read_pipe, asyncio.Event()
 
@@ -331,7 +347,7 @@ async def test_words_before_anybody_knows_of_the_child_are_heard(
         return await connect(*arguments)
 
     monkeypatch.setattr(loop, "connect_read_pipe", late)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENT):
         await _start_fails(VersionMismatch)
 
 
@@ -340,7 +356,7 @@ async def test_the_real_child_answers_garbage_and_goes_on() -> None:
     bottomless = b'{"type":"Ping","nonce":1,"x":' + b"[" * 200_000 + b"\n"
     child = await asyncio.create_subprocess_exec(*child_command("engine"), stdin=pipe, stdout=pipe, stderr=pipe)
     out, _ = await asyncio.wait_for(
-        child.communicate(b'nonsense\n{"type":"Generate"}\n\xff\n{"type":"Cancel","request_id":"?"}\n' + bottomless), 30
+        child.communicate(b'nonsense\n{"type":"Generate"}\n\xff\n{"type":"Cancel","request_id":"?"}\n' + bottomless), PATIENT
     )
     assert child.returncode == 0
     assert out.count(b"bad_request") == 4
@@ -352,5 +368,5 @@ async def test_the_real_child_refuses_an_app_of_another_version() -> None:
     assert child.stdin is not None
     child.stdin.write(b'{"type":"Open","version":99}\n')
     await child.stdin.drain()
-    assert await asyncio.wait_for(child.wait(), 30) == 64
+    assert await asyncio.wait_for(child.wait(), PATIENT) == 64
     child.stdin.close()
