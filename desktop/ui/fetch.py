@@ -10,6 +10,7 @@ from desktop.actions.models import wanted_in_catalog
 from desktop.download.types import DownloadStopped
 from desktop.errors import AppError
 from desktop.fit.types import Choice
+from desktop.library.references import origin_of
 from desktop.library.types import InstalledModel, WantedModel
 from desktop.services import Services
 from desktop.ui.bridge import explain
@@ -41,6 +42,12 @@ class Fetch(QObject):
     def start_file(self, listing: "HubListing", file: "HubModelFile", *, then_chat: bool) -> None:
         """Fetch a file of a repository on the Hub."""
         self._start(wanted_file(self._services, listing, file), then_chat=then_chat)
+
+    def renew(self, model: InstalledModel) -> None:
+        """Fetch a model again whose file is not right; one that did not come from the Hub is left alone."""
+        wanted = origin_of(model)
+        if wanted is not None:
+            self._start(wanted, then_chat=False)
 
     def resume(self, download_id: str) -> None:
         """Go on with a download that was stopped or has failed, also one of an earlier run."""

@@ -81,6 +81,9 @@ class Fetcher(Protocol):
     def start_file(self, listing: "HubListing", file: "HubModelFile", *, then_chat: bool) -> None:
         """Fetch a file of a repository on the Hub."""
 
+    def renew(self, model: "InstalledModel") -> None:
+        """Fetch a model again whose file is not right; one that did not come from the Hub is left alone."""
+
     def resume(self, download_id: str) -> None:
         """Go on with a download that was stopped or has failed, also one of an earlier run."""
 

@@ -1194,7 +1194,7 @@
     </message>
     <message>
         <source>Download again</source>
-        <translation type="unfinished"></translation>
+        <translation>重新下载</translation>
     </message>
     <message>
         <source>Move to the trash</source>
@@ -1206,7 +1206,7 @@
     </message>
     <message>
         <source>Chat</source>
-        <translation type="unfinished">对话</translation>
+        <translation>对话</translation>
     </message>
     <message>
         <source>Look for new models</source>
@@ -1233,16 +1233,24 @@
         <translation>原来的位置现在是一个文件夹：{path}</translation>
     </message>
     <message>
-        <source>The file has changed since it was added; check it</source>
-        <translation>文件在添加之后变过；请检查</translation>
+        <source>The file has changed</source>
+        <translation>文件变过</translation>
     </message>
     <message>
-        <source>Only a part of the file is here; download or copy it again</source>
-        <translation type="unfinished"></translation>
+        <source>Only a part of it is here</source>
+        <translation>只有一部分在这里</translation>
     </message>
     <message>
-        <source>The file is damaged; download or copy it again</source>
-        <translation>文件已损坏；请重新下载或复制</translation>
+        <source>The file is damaged</source>
+        <translation>文件已损坏</translation>
+    </message>
+    <message>
+        <source>Since it was added or looked at last. Check whether it is whole, then it can be used.</source>
+        <translation>自添加或上次查看以来文件变过。请检查它是否完整，完整就可以使用。</translation>
+    </message>
+    <message>
+        <source>Download it again, or copy it again from where it came.</source>
+        <translation>请重新下载，或从原来的地方重新复制。</translation>
     </message>
     <message>
         <source>In your folder</source>

@@ -3,11 +3,12 @@
 from pathlib import PurePosixPath
 
 import msgspec
+from PySide6.QtCore import QCoreApplication
 
 from desktop.catalog.hub_errors import HubAccessDenied, HubBusy, HubUnreachable
 from desktop.catalog.search import HubRepo
 from desktop.fit.types import Choice, Quality, QualityWord, Speed
-from desktop.library.types import InstalledModel, Source
+from desktop.library.types import Condition, InstalledModel, Source
 from desktop.ui.bridge import explain, sentences
 from desktop.ui.pages.models.view import ModelsView
 from tests.screenshots.machines import TWO_CARDS
@@ -100,14 +101,21 @@ def hub_fails(view: ModelsView) -> None:
 
 
 def library(view: ModelsView) -> None:
-    """Models of other programs, one that is gone, one that changed, one that is being checked."""
+    """Models of other programs, and everything that may be wrong with a file; one is being checked."""
     show_models(view, TWO_CARDS)
-    sources: tuple[Source, ...] = ("snug", "lm-studio", "ollama", "huggingface", "folder")
-    models = [_installed(choice, source) for choice, source in zip(_choices(), sources, strict=False)]
-    models[1] = msgspec.structs.replace(models[1], condition="gone")
-    models[3] = msgspec.structs.replace(models[3], condition="changed")
+    states: tuple[tuple[Source, Condition], ...] = (
+        ("snug", "ready"),
+        ("lm-studio", "gone"),
+        ("ollama", "ready"),
+        ("huggingface", "changed"),
+        ("snug", "truncated"),
+        ("folder", "damaged"),
+    )
+    models = [_installed(choice, *state) for choice, state in zip(_choices(), states, strict=False)]
     view.set_installed([STARTER, *models], STARTER.id)
-    view.installed.set_progress(models[0].id, "Checking … 42 %")
+    view.installed.set_progress(
+        models[0].id, QCoreApplication.translate("LibraryController", "Checking … {share} %").format(share=42)
+    )
 
 
 def _choices() -> list[Choice]:
@@ -130,13 +138,16 @@ def _repo(index: int, choice: Choice) -> HubRepo:
     )
 
 
-def _installed(choice: Choice, source: Source) -> InstalledModel:
+def _installed(choice: Choice, source: Source, condition: Condition) -> InstalledModel:
     return InstalledModel(
         id=f"{choice.model_id}:{choice.quantization}:{source}",
         model_id=choice.model_id,
         name=choice.model_name,
         quantization=choice.quantization,
         path=f"/home/ann/models/{choice.file}",
+        repo=choice.repo,
+        file=choice.file,
+        condition=condition,
         size=choice.download_size,
         licence=choice.licence,
         source=source,

@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QApplication
 from desktop.library.types import Condition, InstalledModel, Source
 from desktop.ui.pages.models.installed import SHOWN
 from desktop.ui.pages.models.view import ModelsView
-from desktop.ui.widgets.buttons import Button
+from desktop.ui.widgets.labels import PlainLabel
 from tests.support.looks import clipped, guessing, nameless, shown
-from tests.support.screen import press, words
+from tests.support.screen import press, settle, words
 
 
 @pytest.fixture
@@ -94,16 +94,74 @@ def test_what_may_be_done_with_a_model_depends_on_whose_it_is(
     [
         ("gone", "The file is gone: /m1"),
         ("folder", "A folder is in its place: /m1"),
-        ("changed", "The file has changed since it was added; check it"),
-        ("truncated", "The file is cut off; download or copy it again"),
-        ("damaged", "The file is damaged; download or copy it again"),
+        ("changed", "The file has changed"),
+        ("truncated", "Only a part of it is here"),
+        ("damaged", "The file is damaged"),
     ],
 )
 def test_a_model_that_cannot_be_loaded_says_why(view: ModelsView, condition: Condition, text: str) -> None:
     view.set_installed([_model(condition=condition)], "")
     assert text in words(view)
-    chat = next(each for each in view.installed.findChildren(Button) if each.accessibleName() == "Chat with Model 1")
-    assert not chat.isEnabled()
+    assert "Chat" not in words(view)
+
+
+FROM_THE_HUB = {"repo": "owner/tiny-GGUF", "file": "tiny.gguf"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "button", "signal"),
+    [
+        ({"condition": "changed"}, "Check the file", "verify_requested"),
+        ({"condition": "damaged", **FROM_THE_HUB}, "Download again", "renew_requested"),
+        ({"condition": "truncated", **FROM_THE_HUB}, "Download again", "renew_requested"),
+        ({"condition": "gone", **FROM_THE_HUB}, "Download again", "renew_requested"),
+        ({"condition": "gone"}, "Take off the list", "remove_requested"),
+        ({"condition": "gone", "source": "ollama", **FROM_THE_HUB}, "Take off the list", "remove_requested"),
+        ({"condition": "damaged"}, "Show in its folder", "reveal_requested"),
+        ({"condition": "damaged", "bundled": True}, "Show in its folder", "reveal_requested"),
+    ],
+)
+def test_the_button_of_a_model_that_cannot_be_loaded_does_what_helps(
+    view: ModelsView, fields: dict[str, Any], button: str, signal: str
+) -> None:
+    model = _model(**fields)
+    asked: list[InstalledModel] = []
+    getattr(view.installed, signal).connect(asked.append)
+    view.set_installed([model], "")
+    press(view, f"{button}: Model 1")
+    assert asked == [model]
+
+
+def test_what_is_wrong_with_a_model_has_a_colour_and_its_check_has_none(view: ModelsView) -> None:
+    view.set_installed([_model(condition="gone"), _model(2, condition="changed"), _model(3, licence="MIT")], "")
+    remarks = ("The file is gone: /m1", "The file has changed", "MIT")
+
+    def tones() -> list[str]:
+        labels = {each.text(): each for each in view.installed.findChildren(PlainLabel)}
+        return [labels[text].property("tone") for text in remarks if text in labels]
+
+    assert tones() == ["bad", "warn", "muted"]
+    view.installed.set_progress("m2", "Checking … 42 %")
+    assert tones() == ["bad", "muted"]
+    label = next(each for each in view.installed.findChildren(PlainLabel) if each.text() == "Checking … 42 %")
+    assert label.property("tone") == "muted"
+
+
+def test_what_stands_in_all_rows_stands_in_columns(view: ModelsView) -> None:
+    models = [_model(), _model(2, name="A much longer name", quantization="IQ4_XS", size=143 * 10**9)]
+    view.set_installed(models, "")
+    settle()
+
+    def columns() -> list[tuple[int, ...]]:
+        rows = view.installed.rows.shown
+        return [tuple(label.x() for label in (*row._columns, row._remark)) for row in rows]
+
+    assert len(set(columns())) == 1
+    view.set_installed([*models, _model(3, name="An even much longer name than that")], "")
+    settle()
+    assert len(set(columns())) == 1
+    right = [row._columns[2].geometry().right() for row in view.installed.rows.shown]
+    assert len(set(right)) == 1
 
 
 @pytest.mark.parametrize(

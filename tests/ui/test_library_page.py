@@ -103,7 +103,7 @@ def test_a_file_that_was_cut_is_told_and_can_not_be_chatted_with(page: PagePerso
     model = model_named(page, "Mine")
     truncated_model(path)
     page.view.installed.verify_requested.emit(model)
-    page.until("the row", lambda: "The file is cut off" in words(page))
+    page.until("the row", lambda: "Only a part of it is here" in words(page))
     assert page.notices[-1].kind == "bad"
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
-from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtCore import QPoint, Qt, Signal, SignalInstance
+from PySide6.QtGui import QContextMenuEvent, QFont, QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from desktop.library.types import Condition, InstalledModel, Source
@@ -13,20 +14,37 @@ from desktop.ui.widgets.buttons import Button, IconButton
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.focus import focus_inside
 from desktop.ui.widgets.gradual_rows import GradualRows
-from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
+from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, Tone, plain_tooltip
 from desktop.ui.widgets.pill import Pill
 
 SHOWN = 6
 """Rows that are always there; the others are a click away."""
 
+_LONGEST_NAME = 260
+"""Pixels of a name; what is longer ends in an ellipsis."""
+_SLACK = 4
+"""Pixels that a label needs beyond its letters."""
 _LONGEST_IN_MENU = 120
 """Characters of a path, which ends in what tells it from others."""
 
 
-class InstalledRow(QWidget):
-    """One model. `remark` is what its row says of it; while it is checked, how far that is."""
+class Remedy(NamedTuple):
+    """What the button of a row does: with a model that can be used, or about one that cannot. None: nothing helps."""
 
-    def __init__(self, card: "InstalledCard", model: InstalledModel, remark: str, *, in_use: bool) -> None:
+    words: str
+    icon: str = ""
+    signal: SignalInstance | None = None
+
+
+class InstalledRow(QWidget):
+    """One model. `remark` is what its row says of it, in a colour of its own where that is `wrong`.
+
+    While it is checked the row says how far that is.
+    """
+
+    def __init__(
+        self, card: "InstalledCard", model: InstalledModel, remark: str, remedy: Remedy, *, in_use: bool
+    ) -> None:
         super().__init__(card)
         self.model = model
         self._card = card
@@ -34,28 +52,47 @@ class InstalledRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(12)
-        self._remark = ElidedLabel(remark, tone="muted")
-        for label in (
+        self._columns = (
             ElidedLabel(model.name, tone="strong"),
             PlainLabel(model.quantization, tone="muted"),
             PlainLabel(gb(model.size), tone="muted"),
-        ):
+        )
+        for label in self._columns:
             row.addWidget(label)
+        self._columns[2].setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._remark = ElidedLabel()
         row.addWidget(self._remark, 1)
         if in_use:
             row.addWidget(Pill(self.tr("In use"), kind="fits"))
-        chat = Button(self.tr("Chat"), icon_name="chat")
-        chat.setAccessibleName(self.tr("Chat with {name}").format(name=model.name))
-        chat.setEnabled(model.is_ready)
-        chat.clicked.connect(lambda: card.chosen.emit(model))
-        row.addWidget(chat)
+        row.addWidget(self._make_action(remedy))
         self._more = IconButton("more", self.tr("More about {name}").format(name=model.name))
         self._more.clicked.connect(self._show_menu)
         row.addWidget(self._more)
+        self.set_progress("")
+
+    def _make_action(self, remedy: Remedy) -> Button:
+        button = Button(remedy.words, icon_name=remedy.icon)
+        about = self.tr("Chat with {name}") if self.model.is_ready else f"{remedy.words}: {{name}}"
+        button.setAccessibleName(about.format(name=self.model.name))
+        button.setEnabled(remedy.signal is not None)
+        if remedy.signal is not None:
+            button.clicked.connect(partial(remedy.signal.emit, self.model))
+        return button
+
+    def set_widths(self, widths: Sequence[int]) -> None:
+        """Give name, quantization and size the room that they have in all rows."""
+        for label, width in zip(self._columns, widths, strict=True):
+            label.setFixedWidth(width)
 
     def set_progress(self, words: str) -> None:
         """Show what is being done with the model; "" ends that."""
+        tone: Tone = "warn" if self.model.condition == "changed" else "bad"
+        self._remark.set_tone("muted" if words or self.model.is_ready else tone)
         self._remark.setText(words or self._usual)
+
+    def set_hint(self, hint: str) -> None:
+        """Explain the remark in its tooltip."""
+        self._remark.set_hint(hint)
 
     def take_focus(self) -> None:
         """Bring the keyboard to what opens the menu."""
@@ -80,6 +117,7 @@ class InstalledCard(Card):
     verify_requested = Signal(object)
     reveal_requested = Signal(object)
     remove_requested = Signal(object)
+    renew_requested = Signal(object)
     file_wanted = Signal()
     folder_wanted = Signal()
     look_requested = Signal()
@@ -110,6 +148,7 @@ class InstalledCard(Card):
         self.rows: GradualRows[tuple[InstalledModel, bool], InstalledRow] = GradualRows(
             self.body, self._make_row, self, leave_row=self._on_row_left
         )
+        self._widths: tuple[int, ...] = ()
         self._left = ""
         """The id of the model whose row goes though the keyboard is in it."""
         self._all_shown = False
@@ -138,12 +177,29 @@ class InstalledCard(Card):
         if not model.missing:
             menu.addAction(self.tr("Check the file"), lambda: self.verify_requested.emit(model))
             menu.addAction(self.tr("Show in its folder"), lambda: self.reveal_requested.emit(model))
+        if _can_be_renewed(model):
+            menu.addAction(self.tr("Download again"), lambda: self.renew_requested.emit(model))
         if not model.bundled:
-            has_files = not model.missing or model.is_split  # of several some may be left
-            trash = model.ours_to_remove and has_files
-            text = self.tr("Move to the trash") if trash else self.tr("Take off the list")
-            menu.addAction(text, lambda: self.remove_requested.emit(model))
+            menu.addAction(self._words_of_removal(model), lambda: self.remove_requested.emit(model))
         return menu
+
+    def _words_of_removal(self, model: InstalledModel) -> str:
+        has_files = not model.missing or model.is_split  # of several some may be left
+        trash = model.ours_to_remove and has_files
+        return self.tr("Move to the trash") if trash else self.tr("Take off the list")
+
+    def _remedy(self, model: InstalledModel) -> Remedy:
+        if model.is_ready:
+            return Remedy(self.tr("Chat"), "chat", self.chosen)
+        if model.condition == "changed":
+            return Remedy(self.tr("Check the file"), signal=self.verify_requested)
+        if _can_be_renewed(model):
+            return Remedy(self.tr("Download again"), "download", self.renew_requested)
+        if not model.missing:
+            return Remedy(self.tr("Show in its folder"), signal=self.reveal_requested)
+        if model.bundled:
+            return Remedy(self.tr("Chat"), "chat")
+        return Remedy(self._words_of_removal(model), signal=self.remove_requested)
 
     def menu_of_card(self, folders: Sequence[str]) -> QMenu:
         """What may be done with the library; folders: those that the person added. The menu deletes itself."""
@@ -166,6 +222,7 @@ class InstalledCard(Card):
         few = len(self._models) <= SHOWN + 1 or self._all_shown
         shown = self._models if few else self._first()
         self._left = ""
+        self._measure(shown)
         self.rows.show([(model, model.id == self._loaded) for model in shown])
         again = next((row for row in self.rows.shown if row.model.id == self._left), None)
         if again is not None:
@@ -182,7 +239,24 @@ class InstalledCard(Card):
 
     def _make_row(self, shown: tuple[InstalledModel, bool]) -> InstalledRow:
         model, in_use = shown
-        return InstalledRow(self, model, self._remark(model), in_use=in_use)
+        row = InstalledRow(self, model, self._remark(model), self._remedy(model), in_use=in_use)
+        row.set_hint(self._what_to_do(model))
+        row.set_widths(self._widths)
+        return row
+
+    def _measure(self, models: Sequence[InstalledModel]) -> None:
+        """What stands in all rows stands in columns, which are as wide as the widest of it; a long name is cut."""
+        bold = QFont(self.font())
+        bold.setWeight(QFont.Weight.DemiBold)
+        usual, strong = QFontMetrics(self.font()), QFontMetrics(bold)
+        name = max((strong.horizontalAdvance(model.name) for model in models), default=0)
+        quantization = max((usual.horizontalAdvance(model.quantization) for model in models), default=0)
+        size = max((usual.horizontalAdvance(gb(model.size)) for model in models), default=0)
+        widths = tuple(width + _SLACK for width in (min(name, _LONGEST_NAME), quantization, size))
+        if widths != self._widths:
+            self._widths = widths
+            for row in self.rows.all:
+                row.set_widths(widths)
 
     def _first(self) -> tuple[InstalledModel, ...]:
         """The one in use among the first."""
@@ -197,7 +271,7 @@ class InstalledCard(Card):
     def _remark(self, model: InstalledModel) -> str:
         wrong = self._what_is_wrong(model)
         if wrong:
-            return wrong.format(path=model.path)
+            return wrong.format(path=model.absent or model.path)
         if model.bundled:
             return self.tr("Comes with Snug, needs no network")
         return " · ".join(part for part in (self._whose(model.source), model.licence) if part)
@@ -207,11 +281,20 @@ class InstalledCard(Card):
             "ready": "",
             "gone": self.tr("The file is gone: {path}"),
             "folder": self.tr("A folder is in its place: {path}"),
-            "changed": self.tr("The file has changed since it was added; check it"),
-            "truncated": self.tr("The file is cut off; download or copy it again"),
-            "damaged": self.tr("The file is damaged; download or copy it again"),
+            "changed": self.tr("The file has changed"),
+            "truncated": self.tr("Only a part of it is here"),
+            "damaged": self.tr("The file is damaged"),
         }
         return words[model.condition]
+
+    def _what_to_do(self, model: InstalledModel) -> str:
+        """In the tooltip; the button of the row does it where it can."""
+        words: dict[Condition, str] = {
+            "changed": self.tr("Since it was added or looked at last. Check whether it is whole, then it can be used."),
+            "truncated": self.tr("Download it again, or copy it again from where it came."),
+            "damaged": self.tr("Download it again, or copy it again from where it came."),
+        }
+        return words.get(model.condition, "")
 
     def _whose(self, source: Source) -> str:
         words: dict[Source, str] = {
@@ -224,6 +307,11 @@ class InstalledCard(Card):
             "huggingface": self.tr("From the Hugging Face cache"),
         }
         return words[source]
+
+
+def _can_be_renewed(model: InstalledModel) -> bool:
+    """Whether its file is not right, and the Hub has it."""
+    return not model.is_ready and model.source == "snug" and bool(model.model_id and model.repo and model.file)
 
 
 def _in_a_menu(path: str) -> str:

@@ -56,6 +56,7 @@ class LibraryController(QObject):
         card.verify_requested.connect(self._on_verify_requested)
         card.reveal_requested.connect(self._on_reveal_requested)
         card.remove_requested.connect(self._on_remove_requested)
+        card.renew_requested.connect(shell.fetch.renew)
         card.file_wanted.connect(self._on_file_wanted)
         card.folder_wanted.connect(self._on_folder_wanted)
         card.look_requested.connect(self.look_for_new)

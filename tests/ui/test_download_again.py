@@ -1,0 +1,59 @@
+"""A model of the Hub whose file is not right is downloaded again from its row."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+
+from desktop.settings import HF_ENDPOINT, MINIMUM_SPEED, WANTED_CONTEXT
+from tests.support.catalogs import tiny_catalog
+from tests.support.hub_server import HubServer
+from tests.support.page_person import PagePerson
+from tests.support.page_values import machine
+from tests.support.screen import press
+from tests.support.tiny_hub import REPO, tiny_hub
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubServer]:
+    with tiny_hub(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def page(styled: QApplication, snug_home: Path, hub: HubServer) -> Iterator[PagePerson]:
+    person = PagePerson(styled, "models", profile=machine())
+    person.services.__dict__["catalog"] = tiny_catalog(REPO)
+    person.settings.set(HF_ENDPOINT, hub.endpoint)
+    person.settings.set(WANTED_CONTEXT, 1024)
+    person.settings.set(MINIMUM_SPEED, 0.0)
+    person.open()
+    person.until("the prices", person.view.table.filter.rowCount)
+    yield person
+    person.close()
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+def cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 5_000)
+
+
+@pytest.mark.parametrize("happens", [gone, cut])
+def test_the_button_of_its_row_brings_the_file_back(page: PagePerson, happens: Callable[[Path], None]) -> None:
+    page.view.choice_chosen.emit(page.view.answer._choice)
+    page.until("the model", lambda: page.models, timeout=60)
+    model = page.services.library.find(page.models[0])
+    content = Path(model.path).read_bytes()
+    happens(Path(model.path))
+    page.open()
+    page.until("the row", lambda: any(not row.model.is_ready for row in page.view.installed.rows.shown))
+    press(page.view, f"Download again: {model.name}")
+    page.until("the file", lambda: all(each.is_ready for each in page.services.library.installed()), timeout=60)
+    page.until("the row", lambda: all(row.model.is_ready for row in page.view.installed.rows.shown))
+    assert Path(model.path).read_bytes() == content
+    assert page.models == [model.id], "nobody asked to chat"
