@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -88,10 +89,14 @@ def test_download_and_chat_fetches_the_recommended_model_and_answers_with_it(tmp
 
 
 def test_a_model_is_found_on_the_hub_fits_before_the_download_and_answers(tmp_path: Path, expected: str) -> None:
+    copy = tmp_path / "copy.gguf"
+    shutil.copy(starter_model().path, copy)
+    with copy.open("ab") as file:
+        file.write(bytes(32))  # of another content than the starter's, which would be known as it is on this disk
     with HubServer() as hub:
-        hub.add("somebody/SmolLM2-copy-GGUF", "SmolLM2-copy-Q4_1.gguf", Path(starter_model().path))
+        hub.add("somebody/SmolLM2-copy-GGUF", "SmolLM2-copy-Q4_1.gguf", copy)
         seen = act("search_the_hub", tmp_path, HF_ENDPOINT=hub.endpoint)
-    assert seen["offered"] == "Download SmolLM2-copy-GGUF Q4_1"
+    assert seen["offered"] == "Download SmolLM2-copy Q4_1"
     assert words(seen["reply"]) == words(expected)
     assert seen["asked offline"]
     searches = [request for request in hub.requests if request.path.startswith("/api/models?")]

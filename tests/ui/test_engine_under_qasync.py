@@ -15,6 +15,8 @@ from desktop.engine.protocol import Sampling, TextDelta
 from tests.support.engine_replies import loaded_client, reply_of, user
 
 SHORT = Sampling(temperature=0.0, max_length=5)
+LONG = Sampling(min_length=400, max_length=400)
+"""Still coming when the engine is killed, however slow this process is."""
 
 
 async def _talk(path: Path) -> None:
@@ -22,7 +24,7 @@ async def _talk(path: Path) -> None:
         assert (await reply_of(client, user("Hi."), SHORT)).text
 
         async def listen() -> None:
-            async for event in client.generate(messages=user("Tell me a story."), sampling=Sampling(max_length=200)):
+            async for event in client.generate(messages=user("Tell me a story."), sampling=LONG):
                 if isinstance(event, TextDelta) and client.pid is not None:
                     os.kill(client.pid, signal.SIGKILL)
 
@@ -35,6 +37,6 @@ async def _talk(path: Path) -> None:
 def test_a_killed_engine_comes_back_under_the_window(qapp: QApplication, starter_model: Path) -> None:
     with qasync.QEventLoop(qapp, already_running=False) as loop:
         try:
-            loop.run_until_complete(asyncio.wait_for(_talk(starter_model), 60))
+            loop.run_until_complete(asyncio.wait_for(_talk(starter_model), 100))
         finally:
             asyncio.set_event_loop(None)

@@ -187,7 +187,7 @@ def test_a_comparison_is_with_the_machine_as_it_was_looked_at_last(
 
     def recommend_slowly(services: Services, profile: HardwareProfile) -> Recommendation:
         memory.append(profile.ram.total // GIB)
-        assert may_go_on.wait(20)
+        assert may_go_on.wait(60)
         return recommend_models(services, profile)
 
     monkeypatch.setattr(planner_controller, "recommend_models", recommend_slowly)

@@ -182,7 +182,7 @@ for number in range(25):
 def test_processes_that_write_at_once_lose_no_value(path: Path, project_root: Path) -> None:
     keys = ["models.context", "memory.margin"]
     writers = [subprocess.Popen([sys.executable, "-c", _WRITER, str(path), key], cwd=project_root) for key in keys]
-    assert [writer.wait(30) for writer in writers] == [0, 0]
+    assert [writer.wait(100) for writer in writers] == [0, 0]
     assert json.loads(path.read_text()) == dict.fromkeys(keys, 536)
 
 
