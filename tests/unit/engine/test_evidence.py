@@ -107,7 +107,9 @@ async def test_a_model_file_that_is_cut_under_a_mapped_model_is_named(
     monkeypatch.setattr(process, "child_command", lambda _role: stand_in_child(script))
     client = EngineClient()
     await client.load(plan_for(path))
-    await asyncio.sleep(0.1)  # the sizes are noted in the background
+    assert client._supervisor._process is not None
+    while not client._supervisor._process.evidence._sizes:  # they are noted in the background
+        await asyncio.sleep(0.01)
     with pytest.raises(CorruptModel, match=r"model\.gguf"):
         await _listen(client)
     assert client.state.failure is not None

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -64,11 +63,10 @@ def _other_architecture(source: Path, target: Path) -> Path:
 
 
 async def _failure_of(path: Path, kind: type[EngineError], **changes: object) -> EngineError:
-    client, started = EngineClient(), time.monotonic()
+    client = EngineClient()
     try:
         with pytest.raises(kind) as caught:
-            await client.load(plan_for(path, **changes))
-        assert time.monotonic() - started < 5
+            await asyncio.wait_for(client.load(plan_for(path, **changes)), 40)  # some ms; nobody may be left waiting
         assert client.state.phase == EnginePhase.READY  # the child lives
         assert client.loaded is None
         assert caught.value.explain().hint
@@ -123,8 +121,8 @@ async def test_a_load_that_was_given_up_makes_room_for_another(starter_model: Pa
     try:
         await client.start()
         load = asyncio.create_task(client.load(plan_for(starter_model, use_mmap=False)))
-        await asyncio.sleep(0.01)
-        assert client.state.phase == EnginePhase.LOADING
+        while client.state.phase != EnginePhase.LOADING:
+            await asyncio.sleep(0)
         load.cancel()
         with pytest.raises(asyncio.CancelledError):
             await load

@@ -131,10 +131,9 @@ async def test_a_model_is_unloaded_when_nobody_used_it_for_a_while(stand_in: Non
         child = psutil.Process(engine.pid)
         await asyncio.sleep(0.5)
         assert names(pool) == ["a"]
-    await asyncio.sleep(0.6)
-    assert names(pool) == []
-    psutil.wait_procs([child], timeout=3)
-    assert not child.is_running()
+    async with asyncio.timeout(50):
+        while names(pool) or child.is_running():
+            await asyncio.sleep(0.02)
     await pool.close()
 
 
@@ -164,7 +163,7 @@ async def test_giving_up_the_wait_makes_way(pool: EnginePool) -> None:
         behind = asyncio.create_task(use(pool, plan("a", 200)))
         await asyncio.sleep(0.05)
         waiting.cancel()
-        await asyncio.wait_for(behind, 5)
+        await asyncio.wait_for(behind, 50)
 
 
 async def test_giving_up_a_load_leaves_nothing_behind(pool: EnginePool, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     """What the children were asked, one after the other."""
     path = tmp_path / "notes"
     monkeypatch.setenv("NOTES", str(path))
-    return lambda: path.read_text(encoding="utf-8").split("\n")[:-1]
+    return lambda: path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
 
 
 @pytest.fixture
@@ -188,23 +188,24 @@ async def test_an_answer_to_something_else_is_a_failure_and_no_wait_without_end(
 
 
 async def test_another_model_does_not_answer_what_the_first_was_asked(child_does: Client) -> None:
-    client = child_does("if text == 'hello': die()")
+    client, crashed = child_does("if text == 'hello': die()"), asyncio.Event()
+    client.subscribe(lambda state: crashed.set() if state.phase == EnginePhase.CRASHED else None)
     await client.load(plan_for(Path("/first")))
     asked = asyncio.create_task(_answer(client, "hello"))
-    while client.state.phase != EnginePhase.CRASHED:
-        await asyncio.sleep(0.01)
+    await crashed.wait()
     await client.load(plan_for(Path("/second")))
     with pytest.raises(EngineKilled):
         await asked
     await client.stop()
 
 
-async def test_stopping_ends_what_waits_as_cancelled(child_does: Client) -> None:
+async def test_stopping_ends_what_waits_as_cancelled(child_does: Client, notes: Callable[[], list[str]]) -> None:
     client = child_does("pass")
     await client.load(plan_for(Path("/m")))
     asked = asyncio.create_task(reply_of(client, user("hello")))
     embedding = asyncio.create_task(client.embed(["a"]))
-    await asyncio.sleep(0.1)
+    while len(notes()) < 2:
+        await asyncio.sleep(0.01)
     assert client.busy
     await client.stop()
     assert (await asked).done.finish_reason == "cancelled"
@@ -219,7 +220,6 @@ async def test_cancel_all_ends_what_runs_and_what_is_held_back(
     client = child_does("if len(notes()) == 2: die()")
     await client.load(plan_for(Path("/m")))
     asked = [asyncio.create_task(reply_of(client, user(text))) for text in ("a", "b")]
-    await asyncio.sleep(0.1)
     while len(notes()) < 3:
         await asyncio.sleep(0.02)
     await client.cancel_all()
@@ -245,9 +245,11 @@ async def test_closing_a_reply_that_is_asked_again_lets_the_others_go_on(
     await client.load(plan_for(Path("/m")))
     first = asyncio.create_task(_answer(client, "a"))
     second = asyncio.create_task(_answer(client, "b"))
-    await asyncio.sleep(1.0)
+    while len(notes()) < 3:
+        await asyncio.sleep(0.02)
+    assert notes()[2] == "a"
     first.cancel()
-    assert await asyncio.wait_for(second, 5) == "fine"
+    assert await asyncio.wait_for(second, 50) == "fine"
     await client.stop()
 
 

@@ -356,7 +356,8 @@ async def test_the_real_child_answers_garbage_and_goes_on() -> None:
     bottomless = b'{"type":"Ping","nonce":1,"x":' + b"[" * 200_000 + b"\n"
     child = await asyncio.create_subprocess_exec(*child_command("engine"), stdin=pipe, stdout=pipe, stderr=pipe)
     out, _ = await asyncio.wait_for(
-        child.communicate(b'nonsense\n{"type":"Generate"}\n\xff\n{"type":"Cancel","request_id":"?"}\n' + bottomless), PATIENT
+        child.communicate(b'nonsense\n{"type":"Generate"}\n\xff\n{"type":"Cancel","request_id":"?"}\n' + bottomless),
+        PATIENT,
     )
     assert child.returncode == 0
     assert out.count(b"bad_request") == 4
