@@ -1,8 +1,11 @@
 """Whole replies with the tokens behind them, and the check that a reply is the one the model gives."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import psutil
 
 from desktop.engine.client import EngineClient
 from desktop.engine.protocol import (
@@ -90,6 +93,17 @@ def listen(client: EngineClient, prompt: str | Sequence[PromptMessage], sampling
     """The parts of a reply as they come."""
     asked: dict[str, Any] = {"prompt": prompt} if isinstance(prompt, str) else {"messages": prompt}
     return client.generate(sampling=sampling, **asked, **options)
+
+
+@contextmanager
+def held(client: EngineClient) -> Iterator[None]:
+    """The child stands still while the block runs: what is sent meanwhile comes to it in one piece, before a step."""
+    child = psutil.Process(client.pid)
+    child.suspend()
+    try:
+        yield
+    finally:
+        child.resume()
 
 
 def tokens_read(bare: Bare, said: Said, text: str, held: Sequence[int]) -> list[int]:

@@ -18,7 +18,7 @@ from desktop.engine.protocol import Done, LogitBias, LoraAdapter, PromptProgress
 from desktop.errors import AppError
 from desktop.runtime.batching.request_queue import LIMIT
 from tests.support.bare_engine import Bare, bare_engine
-from tests.support.engine_talk import NO_CACHE, Said, check_reply, exact_plan, greedy, listen, say
+from tests.support.engine_talk import NO_CACHE, Said, check_reply, exact_plan, greedy, held, listen, say
 from tests.support.models.adapters import write_lora
 from tests.support.models.decoders import write_dense
 
@@ -48,7 +48,7 @@ async def client(model: Path) -> AsyncIterator[EngineClient]:
 
 
 async def nothing_is_left(client: EngineClient) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (status := await client.status()).active or status.waiting:
             await asyncio.sleep(0.02)
     assert status.sequences == status.sequences_idle
@@ -113,7 +113,10 @@ async def test_one_that_is_cancelled_while_its_prompt_is_read_changes_nothing(cl
 
 
 async def test_those_who_wait_are_told_their_place(client: EngineClient) -> None:
-    replies = await asyncio.gather(*(say(client, f"{n} and", greedy(90)) for n in range(14)))
+    with held(client):  # so that none has ended when the last one comes
+        asked = [asyncio.create_task(say(client, f"{n} and", greedy(90))) for n in range(14)]
+        await asyncio.sleep(0)
+    replies = await asyncio.gather(*asked)
     places = [[event.position for event in said.events if isinstance(event, Queued)] for said in replies]
     assert not any(places[:8])
     assert [told[0] for told in places[8:]] == [1, 2, 3, 4, 5, 6]
@@ -121,20 +124,22 @@ async def test_those_who_wait_are_told_their_place(client: EngineClient) -> None
 
 
 async def test_who_waits_behind_others_can_be_cancelled_at_once(client: EngineClient) -> None:
-    running = [asyncio.create_task(say(client, f"{n} and", greedy(100))) for n in range(9)]
+    running = [asyncio.create_task(say(client, f"{n} and", greedy(0), context_shift=True)) for n in range(9)]
     await asyncio.sleep(0)
     waiting = [listen(client, f"{n} or", greedy(100)) for n in range(3)]
     for one in waiting:
         assert isinstance(await anext(one), Queued)
     await waiting[1].aclose()
     await waiting[2].aclose()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (status := await client.status()).waiting > 2:
             await asyncio.sleep(0.01)
     assert status.active == 8
     assert not any(task.done() for task in running)
     await waiting[0].aclose()
-    await asyncio.gather(*running)
+    for task in running:  # they would never end
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
     await nothing_is_left(client)
 
 
@@ -155,24 +160,30 @@ async def test_more_than_can_wait_are_refused_at_once(client: EngineClient) -> N
 # --- priorities -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_batch_request_waits_for_a_person_and_says_the_same(client: EngineClient, bare: Bare) -> None:
-    ended: list[str] = []
+async def test_a_batch_request_waits_for_a_person_and_says_the_same(model: Path, bare: Bare) -> None:
+    client, ended = EngineClient(), list[str]()
 
     async def asked(name: str, prompt: str, length: int, **options: Any) -> Said:
         said = await say(client, prompt, greedy(length), **options)
         ended.append(name)
         return said
 
-    batch = [asyncio.create_task(asked("batch", f"{n} and", 100, priority="batch")) for n in range(8)]
-    while not (await client.status()).active:  # a time instead would be too long on a fast machine
-        await asyncio.sleep(0)
-    people = [asyncio.create_task(asked("person", prompt, 60)) for prompt in PROMPTS]
-    for n, task in enumerate(batch):
-        check_reply(bare, bare.tokenize(f"{n} and"), await task)
-    for prompt, task in zip(PROMPTS, people, strict=True):
-        check_reply(bare, bare.tokenize(prompt), await task)
-    assert ended[:7].count("person") == 7
-    await nothing_is_left(client)
+    try:
+        await client.load(exact_plan(model, cache=NO_CACHE))
+        batch = [asyncio.create_task(asked("batch", f"{n} and", 200, priority="batch")) for n in range(8)]
+        while not (await client.status()).active:  # a time instead would be too long on a fast machine
+            await asyncio.sleep(0)
+        with held(client):
+            people = [asyncio.create_task(asked("person", prompt, 60)) for prompt in PROMPTS]
+            await asyncio.sleep(0)
+        for n, task in enumerate(batch):
+            check_reply(bare, bare.tokenize(f"{n} and"), await task)
+        for prompt, task in zip(PROMPTS, people, strict=True):
+            check_reply(bare, bare.tokenize(prompt), await task)
+        assert ended[:7].count("person") == 7
+        await nothing_is_left(client)
+    finally:
+        await client.stop()
 
 
 async def test_a_person_with_another_adapter_scale_comes_between(tmp_path: Path) -> None:
@@ -185,7 +196,7 @@ async def test_a_person_with_another_adapter_scale_comes_between(tmp_path: Path)
         running = listen(client, "two", greedy(150), priority="batch")
         await begun(running)
         batch = asyncio.create_task(drain(running))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             said = await say(client, "one", greedy(12), adapter_scales=(0.0,))
             done = await batch
         assert said.tokens == alone.tokens

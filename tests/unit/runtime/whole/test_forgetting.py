@@ -12,7 +12,7 @@ from desktop.engine.client import EngineClient
 from desktop.engine.failure import BadRequest, InternalFailure, WrongPurpose
 from desktop.engine.protocol import Done, PromptProgress, ReplyPart, Sampling, TextDelta
 from tests.support.engine_replies import loaded_client
-from tests.support.engine_talk import NO_CACHE, exact_plan, greedy, say
+from tests.support.engine_talk import NO_CACHE, exact_plan, greedy, held, say
 from tests.support.models.decoders import write_dense
 from tests.support.models.encoders import write_embedding
 from tests.unit.runtime.whole.test_disk_cache_engine import limits
@@ -159,15 +159,17 @@ def _text(events: list[ReplyPart]) -> str:
 async def test_searches_that_run_leave_nothing(tmp_path: Path) -> None:
     """Several: now and then the best beam at the end is a branch of another."""
     path, folder = write_dense(tmp_path, kind="f32", layers=1), tmp_path / "cache"
-    search = Sampling(temperature=0.0, max_length=60, beams=3)
+    search = Sampling(temperature=0.0, max_length=150, beams=3)
     async with engine(path, cache=limits(folder), n_seq_max=8, n_outputs_max=8) as client:
         for number in range(6):
             running = client.generate(prompt=prompt(f"{number}"), sampling=search, conversation="ann")
             async for event in running:
                 if isinstance(event, PromptProgress) and event.done == event.total:
                     break
-            await client.forget_conversations(["ann"])
-            assert (await client.status()).active == 1
+            with held(client):  # before it has ended
+                told = asyncio.gather(client.forget_conversations(["ann"]), client.status())
+                await asyncio.sleep(0)
+            assert (await told)[1].active == 1
             assert isinstance([event async for event in running][-1], Done)
         assert (await client.status()).sequences == 0
     assert files(folder) == []
@@ -176,16 +178,18 @@ async def test_searches_that_run_leave_nothing(tmp_path: Path) -> None:
 async def test_a_reply_that_is_paused_leaves_nothing(tmp_path: Path) -> None:
     path, folder = write_dense(tmp_path, kind="f32", layers=1), tmp_path / "cache"
     async with engine(path, cache=limits(folder), n_parallel=1) as client:
-        running = client.generate(prompt=prompt("ann"), sampling=greedy(150), priority="batch", conversation="ann")
+        running = client.generate(prompt=prompt("ann"), sampling=greedy(600), priority="batch", conversation="ann")
         async for event in running:
             if isinstance(event, TextDelta):
                 break
-        person = client.generate(prompt=prompt("bob"), sampling=greedy(40), conversation="bob")
+        person = client.generate(prompt=prompt("bob"), sampling=greedy(300), conversation="bob")
         async for event in person:
             if isinstance(event, TextDelta):
                 break
-        assert (await client.status()).active == 2  # one of them paused: there is room for one
-        await client.forget_conversations(["ann"])
+        with held(client):  # before one of them has ended
+            told = asyncio.gather(client.forget_conversations(["ann"]), client.status())
+            await asyncio.sleep(0)
+        assert (await told)[1].active == 2  # one of them paused: there is room for one
         for stream in (person, running):
             assert isinstance([event async for event in stream][-1], Done)
         status = await client.status()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest_asyncio
 
 from desktop.engine.client import EngineClient
 from desktop.engine.failure import BadRequest, ContextFull, NoModel, WrongPurpose
-from desktop.engine.protocol import Done, PromptMessage, Sampling
+from desktop.engine.protocol import Done, PromptMessage, Sampling, TextDelta
 from tests.support.bare_engine import Bare, bare_engine
 from tests.support.engine_replies import loaded_client
 from tests.support.engine_talk import NO_CACHE, check_reply, exact_plan, greedy, say
@@ -221,20 +222,15 @@ async def test_what_no_answer_can_hold_is_refused(client: EngineClient) -> None:
 
 
 async def test_it_is_answered_while_a_reply_is_made(client: EngineClient) -> None:
-    begun, events = asyncio.Event(), []
-
-    async def listen() -> None:
-        async for event in client.generate(prompt=PROMPT, sampling=greedy(1500)):
-            events.append(event)
-            begun.set()
-
-    reply = asyncio.create_task(listen())
-    await begun.wait()
-    assert await client.detokenize(await tokens_of(client, PROMPT)) == PROMPT
-    assert not any(isinstance(event, Done) for event in events)  # the reply was still being made
-    await reply
-    assert isinstance(events[-1], Done)
-    assert events[-1].stats.completion_tokens == 1500
+    async with aclosing(client.generate(prompt=PROMPT, sampling=greedy(0), context_shift=True)) as reply:
+        await anext(reply)
+        assert await client.detokenize(await tokens_of(client, PROMPT)) == PROMPT
+        assert (await client.status()).active == 1  # the reply is still being made; by itself it never ends
+        said = 0
+        while said < 1500:
+            event = await anext(reply)
+            assert not isinstance(event, Done)
+            said += len(event.tokens) if isinstance(event, TextDelta) else 0
 
 
 async def test_without_a_model_there_is_no_tokenizer() -> None:
