@@ -39,10 +39,10 @@ _log = logging.getLogger(__name__)
 
 
 class Question(NamedTuple):
-    """What is asked about. source: where the file comes from; installed: where it is on this disk."""
+    """What is asked about. wanted: where the file comes from; installed: where it is on this disk."""
 
     choice: "Choice"
-    source: "WantedModel"
+    wanted: "WantedModel"
     installed: "InstalledModel | None" = None
 
 
@@ -227,15 +227,15 @@ class Asking:
         return exact
 
     async def _known(self, question: Question) -> _Subject | None:
-        model, source = question.installed, question.source
+        model, wanted = question.installed, question.wanted
         if model is not None:
             return _Subject(await asyncio.to_thread(installed_subject, model), model.size)
-        kept = await kept_model(self._services, source)
-        return _Subject(known_subject(source, kept), kept.size) if kept is not None else None
+        kept = await kept_model(self._services, wanted)
+        return _Subject(known_subject(wanted, kept), kept.size) if kept is not None else None
 
     async def _fetched(self, question: Question, headers: "RemoteHeaders") -> _Subject:
-        known = await known_model(self._services, question.source, headers)
-        return _Subject(known_subject(question.source, known.model), known.model.size)
+        known = await known_model(self._services, question.wanted, headers)
+        return _Subject(known_subject(question.wanted, known.model), known.model.size)
 
     def _without_figures(self, choice: "Choice", error: AppError) -> "Choice | None":
         """What is left of a choice that could not be asked about: its reason, where the model is at fault."""
@@ -250,7 +250,7 @@ class Asking:
 
     def _key(self, question: Question) -> Hashable:
         choice, parallel = question.choice, self._defaults.parallel
-        file = choice.repo, choice.file, question.source.revision, question.installed is not None
+        file = choice.repo, choice.file, question.wanted.revision, question.installed is not None
         return file, choice.context, choice.kv, parallel, self.budgets, self._measured
 
 

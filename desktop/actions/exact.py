@@ -56,12 +56,12 @@ def _questions(services: Services, choices: "Sequence[Choice]") -> list[Question
     """Where the file of each choice is, or comes from. Blocking: looks into the library."""
     installed = {(each.model_id, each.quantization): each for each in services.library.installed() if each.is_ready}
     return [
-        Question(choice, _source(services, choice), installed.get((choice.model_id, choice.quantization)))
+        Question(choice, _wanted(services, choice), installed.get((choice.model_id, choice.quantization)))
         for choice in choices
     ]
 
 
-def _source(services: Services, choice: "Choice") -> "WantedModel":
+def _wanted(services: Services, choice: "Choice") -> "WantedModel":
     """Where the file of a choice comes from, pinned where the catalog pins it."""
     from desktop.library.references import wanted_of
     from desktop.library.types import WantedModel

@@ -5,6 +5,7 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from desktop.catalog.hub import COMMIT
 from desktop.catalog.hub_errors import HubBusy, HubUnreachable, OfflineSwitchOn
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.services import Services
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 NOT_LOOKED_UP = QT_TRANSLATE_NOOP(
     "core", "The Hub could not be asked whether the file has changed; this is for the file as it was on {date}."
 )
-_PINNED = 40  # digits of a commit
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +35,7 @@ async def known_model(services: Services, wanted: "WantedModel", headers: "Remot
     Raises what Hub.model and RemoteHeaders.read_model raise.
     """
     commit, file = wanted.revision, wanted.file
-    if len(commit) != _PINNED or not file:
+    if not COMMIT.fullmatch(commit) or not file:
         try:
             found = await services.hub.model(
                 repo=wanted.repo, file=file, quantization=wanted.quantization, revision=commit
@@ -58,7 +58,7 @@ async def known_model(services: Services, wanted: "WantedModel", headers: "Remot
 
 async def kept_model(services: Services, wanted: "WantedModel") -> "KnownModel | None":
     """Return what was kept of `wanted`, without a look at the network; without a commit, what was learned last."""
-    commit = wanted.revision if len(wanted.revision) == _PINNED else ""
+    commit = wanted.revision if COMMIT.fullmatch(wanted.revision) else ""
     quantization = "" if wanted.file else wanted.quantization
     return await asyncio.to_thread(
         services.stubs.find, repo=wanted.repo, file=wanted.file, quantization=quantization, commit=commit

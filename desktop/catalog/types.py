@@ -128,11 +128,6 @@ class AttentionShape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             return "full"
         return "sliding" if self.sliding_window else "recurrent"
 
-    @property
-    def n_attention_layers(self) -> int:
-        """Layers that keep a KV cache, full or sliding."""
-        return sum(self.kv_heads(layer) > 0 for layer in range(self.n_layer))
-
     def _is_full(self, layer: int) -> bool:
         if self.full_attention_layers is not None:
             return layer in self.full_attention_layers

@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from desktop.catalog.hub import COMMIT, SHA256
 from desktop.library.stores.place import Candidate, Origin, Place, Store, distinct
 from desktop.library.walk import SUFFIX, Walk
 
 _REPO = re.compile(r"models--(?P<owner>[^/\\]+?)--(?P<name>[^/\\]+)")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class HuggingFace(Store):
@@ -43,7 +42,7 @@ class HuggingFace(Store):
         """Read repository, commit and checksum from the path."""
         folder, _, commit, *file = path.relative_to(root).parts
         match = _REPO.fullmatch(folder)
-        if match is None or not _COMMIT.fullmatch(commit):
+        if match is None or not COMMIT.fullmatch(commit):
             return Origin()
         repo = f"{match['owner']}/{match['name']}"
         return Origin(model_id=repo, repo=repo, file="/".join(file), revision=commit, sha256=blob_sha256(path))
@@ -52,7 +51,7 @@ class HuggingFace(Store):
 def blob_sha256(path: Path) -> str:
     """Return the SHA-256 that the blob behind a file of a snapshot is named after, "" for none."""
     blob = path.resolve().name
-    return blob if _SHA256.fullmatch(blob) else ""
+    return blob if SHA256.fullmatch(blob) else ""
 
 
 def _newest_first(snapshots: Path) -> list[Path]:
