@@ -1499,10 +1499,6 @@
         <translation>正在查看这台电脑 …</translation>
     </message>
     <message>
-        <source>Nothing of the catalog fits with room to spare</source>
-        <translation>目录中没有能宽裕放下的模型</translation>
-    </message>
-    <message>
         <source>Fetches the beginning of each file from the Hub, some megabytes each and kept for later, so that the engine can say exactly what it needs here. No model is downloaded.</source>
         <translation>从 Hub 取得每个文件的开头（每个几 MB，并保存备用），让引擎算出它在这里确切需要多少。不会下载任何模型。</translation>
     </message>
@@ -1513,10 +1509,6 @@
     <message>
         <source>Search models; Enter searches the Hub</source>
         <translation>搜索模型；按 Enter 搜索 Hub</translation>
-    </message>
-    <message>
-        <source>A shorter context or a smaller KV cache may help.</source>
-        <translation>缩短上下文或减小 KV 缓存可能有帮助。</translation>
     </message>
     <message>
         <source>Memory is exact for this machine, checked by the engine just now</source>
@@ -1561,6 +1553,22 @@
     <message>
         <source>Search the Hub for “{text}”</source>
         <translation>在 Hub 上搜索“{text}”</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>重试</translation>
+    </message>
+    <message>
+        <source>A shorter context or a smaller KV cache needs less memory.</source>
+        <translation>更短的上下文或更小的 KV 缓存需要的内存更少。</translation>
+    </message>
+    <message>
+        <source>No model of the catalog fits with room to spare</source>
+        <translation>目录中没有能宽裕放下的模型</translation>
+    </message>
+    <message>
+        <source>Try a shorter context</source>
+        <translation>试试更短的上下文</translation>
     </message>
     <message>
         <source>Look what else the Hub has</source>
@@ -1700,6 +1708,10 @@
     <message>
         <source>Remove</source>
         <translation>移除</translation>
+    </message>
+    <message>
+        <source>Takes it off the list and deletes what has come of it.</source>
+        <translation>从列表中移除，并删除已下载的部分。</translation>
     </message>
     <message>
         <source>Make it the next</source>

@@ -11,7 +11,9 @@ from desktop.actions.hub_token import IN_A_FILE, NOT_TO_MIRROR
 from desktop.catalog.catalog import load_catalog
 from desktop.catalog.hub_errors import KeyringSilent
 from desktop.doctor.run import run_checks
-from desktop.errors import AppError, Phrase
+from desktop.download.record import Download
+from desktop.download.types import DownloadProgress
+from desktop.errors import AppError, DiskFull, Phrase
 from desktop.fit.advice.catalog_shape import shape_of_catalog
 from desktop.fit.advice.recommend import recommend
 from desktop.fit.cards.cards import card_called
@@ -23,12 +25,13 @@ from desktop.fit.rating.quality import quant_figures
 from desktop.fit.speeds.speed import SpeedModel
 from desktop.fit.types import Recommendation
 from desktop.hardware.types import HardwareProfile
-from desktop.library.types import InstalledModel
+from desktop.library.types import InstalledModel, WantedModel
 from desktop.paths import catalog_file
 from desktop.settings import ALL_SETTINGS, MINIMUM_SPEED
 from desktop.ui.bridge import explain, render, sentences
 from desktop.ui.pages.hardware.split import Stage
 from desktop.ui.pages.hardware.view import HardwareView
+from desktop.ui.pages.models.download_words import words_of
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.pages.settings.view import SettingsView
 from desktop.ui.pages.welcome.view import WelcomeView
@@ -81,15 +84,33 @@ def models_no_card(view: ModelsView) -> None:
 
 
 def models_downloading(view: ModelsView) -> None:
-    """A download under way, and one that was stopped."""
+    """Downloads under way, being verified, stopped, failed, and waiting."""
+    advice = advice_for(TWO_CARDS)
     show_models(view, TWO_CARDS)
-    view.downloads.show_download("a", "Qwen3 8B · Q5_K_M", "2.41 GB / 5.85 GB · 48 MB/s", 0.41, stopped=False)
-    view.downloads.show_download("b", "Gemma 3 12B · Q4_K_M", "1.20 GB / 7.30 GB", 0.16, stopped=True)
+    full = DiskFull(path="/home/ann/models")
+    states = (
+        (DownloadProgress(state="downloading", done=6_150_000_000, speed=48e6, seconds_left=184.0), None),
+        (DownloadProgress(state="verifying"), None),
+        (DownloadProgress(state="failed", done=1_220_000_000), full),
+        (DownloadProgress(state="paused", done=4_210_000_000), None),
+        (DownloadProgress(state="queued"), None),
+    )
+    for choice, (state, error) in zip(advice.choices, states, strict=False):
+        wanted = WantedModel(
+            model_id=choice.model_id, name=choice.model_name, quantization=choice.quantization, repo=choice.repo
+        )
+        progress = msgspec.structs.replace(state, total=choice.download_size)
+        download = Download(id=wanted.id, wanted=wanted, progress=progress, position=0, error=error)
+        view.downloads.show_download(wanted.id, *words_of(download), stopped=progress.is_stopped)
+    first = advice.choices[0]
+    view.set_coming({(first.repo, first.file): "41 %"})
 
 
 def models_failed(view: ModelsView) -> None:
     """The machine could not be looked at."""
-    view.set_failed("The look at the hardware did not end within 20 s.", "Look again, or see the log.")
+    view.set_pricing(8192, "f16")
+    view.set_installed([STARTER], STARTER.id)
+    view.set_failed(*explain(AppError(reason="the look at the hardware did not end within 20 s")))
 
 
 def hardware_two_cards(view: HardwareView) -> None:

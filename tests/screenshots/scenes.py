@@ -28,6 +28,7 @@ SCENES: tuple[Scene, ...] = (
     Scene("models", "models", page_scenes.models_two_cards),
     Scene("models-laptop", "models", page_scenes.models_no_card),
     Scene("models-downloading", "models", page_scenes.models_downloading),
+    Scene("models-downloading-small", "models", page_scenes.models_downloading, SMALLEST),
     Scene("models-exact", "models", page_scenes.models_exact),
     Scene("models-failed", "models", page_scenes.models_failed),
     Scene("models-small", "models", page_scenes.models_two_cards, SMALLEST),

@@ -41,10 +41,11 @@ def test_what_was_stopped_says_how_much_is_kept_and_why(styled: QApplication) ->
     stopped = at(msgspec.structs.replace(UNDER_WAY, state="failed"), DownloadStopped(model="Tiny 1B"))
     words = words_of(stopped)
     assert words.title == "Tiny 1B · Q4_K_M: not finished"
-    assert words.figures == "410 MB of 1.00 GB · The download of Tiny 1B was stopped."
+    assert words.figures == "410 MB of 1.00 GB"
+    assert words.problem.startswith("The download of Tiny 1B was stopped. "), "and what to do"
 
 
 def test_nothing_is_claimed_before_the_hub_has_said_how_large_it_is(styled: QApplication) -> None:
     queued = at(DownloadProgress(state="queued"))
-    assert words_of(queued)[1:] == ("Waiting for its turn", None)
+    assert words_of(queued)[1:] == ("Waiting for its turn", None, "")
     assert percent_of(queued) == "…"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QPoint
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.catalog.catalog import load_catalog
@@ -13,13 +14,14 @@ from desktop.fit.types import Choice
 from desktop.paths import catalog_file
 from desktop.ui.item_models.choices import DOWNLOAD, MEMORY, MODEL, QUALITY, VERDICT
 from desktop.ui.pages.models.view import ModelsView
+from desktop.ui.theme import LIGHT
 from desktop.ui.verdicts import verdict_in_short
 from desktop.ui.widgets.labels import PlainLabel
 from desktop.ui.widgets.pill import pill_size
 from desktop.ui.widgets.table import SHORT_ROLE
-from tests.support.looks import shown
+from tests.support.looks import clipped, shown
 from tests.support.page_values import GIB, choice, gpu, installed, machine
-from tests.support.screen import settle, words
+from tests.support.screen import press, settle, words
 
 TOO_LARGE = choice("Large 70B", verdict="does_not_fit", missing=136 * GIB)
 USUAL, SMALLEST = (1224, 792), (844, 572)
@@ -111,3 +113,55 @@ def test_a_wide_card_without_a_title_leaves_no_gap_above_its_table(view: ModelsV
     view._card.set_title("Title")
     settle()
     assert view.table.mapTo(view._card, QPoint(0, 0)).y() > 32
+
+
+def test_where_nothing_fits_a_shorter_context_is_offered_until_there_is_none(view: ModelsView) -> None:
+    asked: list[int] = []
+    view.pricing_changed.connect(lambda context, _kv: asked.append(context))
+    view.set_pricing(5000, "f16")
+    view.set_choices([], [TOO_LARGE])
+    press(view, "Try a shorter context")
+    press(view, "Try a shorter context")
+    assert asked == [4096, 2048]
+    view.set_choices([], [TOO_LARGE])
+    assert "Try a shorter context" not in words(view)
+    view.set_choices([choice()])
+    assert "Download and chat" in words(view)
+
+
+def test_a_machine_that_could_not_be_looked_at_is_looked_at_again(view: ModelsView) -> None:
+    asked: list[bool] = []
+    view.look_requested.connect(lambda: asked.append(True))
+    view.set_failed("It did not answer.", "Look again.")
+    press(view, "Try again")
+    assert asked == [True]
+    view.set_looking()
+    assert "Try again" not in words(view)
+
+
+def test_a_failed_download_says_why_and_what_to_do_in_full(view: ModelsView) -> None:
+    view.resize(*SMALLEST)
+    why = (
+        "The disk is full: 6.1 GB are needed, 1.2 GB are free. Make room, or choose another folder in the settings. "
+        * 2
+    )
+    view.downloads.show_download("a", "a: not finished", "1 of 2 GB", 0.5, why, stopped=True)
+    settle()
+    shown_in = label(view, why)
+    assert shown_in.property("tone") == "bad"
+    assert shown_in.wordWrap()
+    assert clipped(view) == []
+    view.downloads.show_download("a", "Downloading a", "1 of 2 GB", 0.5, stopped=False)
+    assert why not in words(view)
+
+
+def test_the_bar_of_a_download_that_does_not_move_is_grey(view: ModelsView) -> None:
+    def colour(*, stopped: bool) -> QColor:
+        view.downloads.show_download("a", "a", "1 of 2 GB", 0.9, stopped=stopped)
+        settle()
+        bar = view.downloads.cards["a"]._bar
+        return bar.grab().toImage().pixelColor(20, 3)
+
+    assert colour(stopped=False) == QColor(LIGHT.accent)
+    assert colour(stopped=True) == QColor(LIGHT.others)
+    assert colour(stopped=False) == QColor(LIGHT.accent)

@@ -49,6 +49,18 @@ class ContextChoice(QWidget):
             self._kv.setCurrentIndex(max(0, self._kv.findData(kv)))
         self._figure.setText(self.locale().toString(context))
 
+    @property
+    def can_be_shorter(self) -> bool:
+        """Whether there is a stop below the context that is chosen."""
+        return self._context > CONTEXTS[0]
+
+    def shorten(self) -> None:
+        """Choose the next stop below, as if the person had."""
+        stop = max(stop for stop, context in enumerate(CONTEXTS) if stop == 0 or context < self._context)
+        with QSignalBlocker(self._slider):  # it may stand there already: the nearest stop to what is no stop
+            self._slider.setValue(stop)
+        self._on_stop_chosen(stop)
+
     def _make_context(self) -> QWidget:
         self._slider = _Slider(Qt.Orientation.Horizontal)
         self._slider.setRange(0, len(CONTEXTS) - 1)

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
 from desktop.ui.widgets.focus import pass_focus_on
-from desktop.ui.widgets.labels import ElidedLabel
+from desktop.ui.widgets.labels import ElidedLabel, PlainLabel, plain_tooltip
 
 
 class ProgressCard(Card):
@@ -28,11 +28,13 @@ class ProgressCard(Card):
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(6)
         self._figures = ElidedLabel(tone="muted")
+        self._problem = PlainLabel(tone="bad", wrap=True)
         self._stop = Button(self.tr("Stop"))
         self._stop.clicked.connect(self.stop_requested)
         self._resume = Button(self.tr("Go on"), icon_name="play")
         self._resume.clicked.connect(self.resume_requested)
         self._discard = Button(self.tr("Remove"))
+        self._discard.setToolTip(plain_tooltip(self.tr("Takes it off the list and deletes what has come of it.")))
         self._discard.clicked.connect(self.discard_requested)
         self._next = Button(self.tr("Make it the next"))
         self._next.clicked.connect(self.next_requested)
@@ -44,11 +46,13 @@ class ProgressCard(Card):
         self.body.addLayout(words)
         self.body.addWidget(self._bar)
         self.body.addWidget(self._figures)
+        self.body.addWidget(self._problem)
+        self._problem.hide()
         self.set_stopped(False)
         self.set_waiting(False)
 
-    def show_progress(self, title: str, figures: str, fraction: float | None) -> None:
-        """Show how far the work came, 0 to 1; None where nobody knows."""
+    def show_progress(self, title: str, figures: str, fraction: float | None, problem: str = "") -> None:
+        """Show how far the work came, 0 to 1, None where nobody knows; and what ended it too early."""
         if title != self._title.text():
             self._title.setText(title)
             for button in (self._next, self._resume, self._discard, self._stop):
@@ -57,6 +61,9 @@ class ProgressCard(Card):
         self._bar.setValue(round(1000 * (fraction or 0)))
         self._bar.setAccessibleName(f"{title}: {figures}")
         self._figures.setText(figures)
+        self._figures.setVisible(bool(figures))
+        self._problem.setText(problem)
+        self._problem.setVisible(bool(problem))
 
     def set_stopped(self, stopped: bool) -> None:
         """Offer to go on instead of to stop."""
@@ -66,6 +73,10 @@ class ProgressCard(Card):
             pass_focus_on(button, self.take_focus)
             button.hide()
         self._discard.setVisible(stopped)
+        if self._bar.property("stopped") != stopped:
+            self._bar.setProperty("stopped", stopped)
+            self._bar.style().unpolish(self._bar)
+            self._bar.style().polish(self._bar)
 
     def set_waiting(self, waiting: bool) -> None:
         """Offer to be the next, where there are others before it."""
@@ -82,5 +93,5 @@ class ProgressCard(Card):
         return self._title.text()
 
     def text(self) -> str:
-        """The figures shown."""
-        return self._figures.text()
+        """The figures shown, and the problem."""
+        return " ".join(filter(None, (self._figures.text(), self._problem.text())))

@@ -24,11 +24,12 @@ _SHORT = 2
 class AnswerCard(Card):
     """Shows one Choice; `chosen` carries it, `coming_chosen` one that is on its way.
 
-    Before a choice is there it says what is going on.
+    Where there is no choice it says why, and offers what may help: `remedy_chosen`.
     """
 
     chosen = Signal(object)
     coming_chosen = Signal(object)
+    remedy_chosen = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -45,6 +46,8 @@ class AnswerCard(Card):
         self._pills = [Pill() for _ in range(4)]
         self._button = Button(kind="primary", icon_name="download")
         self._button.clicked.connect(self._on_clicked)
+        self._remedy = Button()
+        self._remedy.clicked.connect(self.remedy_chosen)
         self._remark = PlainLabel(tone="muted")
         self._lay_out()
         self.set_no_answer(self.tr("Looking at this machine …"))
@@ -63,6 +66,7 @@ class AnswerCard(Card):
         action.setSpacing(6)
         action.addStretch(1)
         action.addWidget(self._button)
+        action.addWidget(self._remedy)
         action.addWidget(self._remark, 0, Qt.AlignmentFlag.AlignHCenter)
         action.addStretch(1)
         row = QHBoxLayout()
@@ -71,14 +75,16 @@ class AnswerCard(Card):
         row.addLayout(action)
         self.body.addLayout(row)
 
-    def set_no_answer(self, text: str, why: str = "") -> None:
-        """No answer yet, or with `why` none at all."""
+    def set_no_answer(self, text: str, why: str = "", remedy: str = "") -> None:
+        """No answer yet, or with `why` none at all. remedy: what the button offers that may help, "" for nothing."""
         self._choice = None
         self._caption.setVisible(not why)
         self._name.setText(text)
         self._set_sentences((why,) if why else ())
         for widget in (self._button, self._remark, *self._pills):
             widget.hide()
+        self._remedy.setText(remedy)
+        self._remedy.setVisible(bool(remedy))
 
     def set_choice(self, choice: Choice, notes: Sequence[Phrase] = ()) -> None:
         """Show the answer; `notes` say what would change it."""
@@ -96,6 +102,8 @@ class AnswerCard(Card):
         self._show_action()
         for widget in (self._caption, self._button, self._remark, *self._pills):
             widget.show()
+        pass_focus_on(self._remedy, self.take_focus)
+        self._remedy.hide()
 
     def _figures(self, choice: Choice) -> tuple[str, str, str]:
         number = QLocale().toString

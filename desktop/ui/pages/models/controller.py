@@ -11,7 +11,7 @@ from desktop.library.types import InstalledModel
 from desktop.services import Services, Survey
 from desktop.settings import KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT, KvCacheType
 from desktop.ui.bridge import Coalescer, explain
-from desktop.ui.looking import tell_engine_failure, tell_look_failure
+from desktop.ui.looking import tell_engine_failure
 from desktop.ui.pages.models.checking import ExactRows
 from desktop.ui.pages.models.downloads_controller import DownloadsController
 from desktop.ui.pages.models.hub_controller import HubController
@@ -53,6 +53,7 @@ class ModelsController:
             keep_pricing=self._keep_pricing,
         )
         view.pricing_changed.connect(self._on_pricing_changed)
+        view.look_requested.connect(lambda: self._fill(again=True))
         view.rest_requested.connect(self._on_rest_requested)
         view.rest_stopped.connect(self._exact.stop)
         shell.models_changed.connect(self._on_models_changed)
@@ -94,8 +95,8 @@ class ModelsController:
             self._library.look_for_new()
 
     def _fail(self, error: AppError) -> None:
+        """The page itself says it, in the answer's place, and offers to look again."""
         self._view.set_failed(*explain(error))
-        tell_look_failure(self._shell, error, lambda: self._fill(again=True))
 
     def _start_pricing(self) -> None:
         if self._found is None:

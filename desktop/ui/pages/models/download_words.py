@@ -6,16 +6,17 @@ from PySide6.QtCore import QCoreApplication
 
 from desktop.download.record import Download
 from desktop.download.types import DownloadProgress
-from desktop.ui.bridge import explain, render
+from desktop.ui.bridge import explain, render, sentences
 from desktop.ui.figures import gb
 
 
 class DownloadWords(NamedTuple):
-    """What a card says. fraction: from 0 to 1, None while nobody can tell."""
+    """What a card says. fraction: from 0 to 1, None while nobody can tell. problem: why it failed, and what to do."""
 
     title: str
     figures: str
     fraction: float | None
+    problem: str = ""
 
 
 def words_of(download: Download) -> DownloadWords:
@@ -26,8 +27,8 @@ def words_of(download: Download) -> DownloadWords:
     fraction = progress.done / progress.total if progress.total else None
     if progress.is_stopped:
         title = translate("DownloadWords", "{name}: not finished").format(name=name)
-        why = "" if download.error is None else explain(download.error).message
-        return DownloadWords(title, _joined(_amount(progress), why), fraction or 0.0)
+        problem = "" if download.error is None else sentences(explain(download.error))
+        return DownloadWords(title, _amount(progress), fraction or 0.0, problem)
     title = translate("DownloadWords", "Downloading {name}").format(name=name)
     if progress.state == "queued":
         return DownloadWords(title, translate("DownloadWords", "Waiting for its turn"), None)

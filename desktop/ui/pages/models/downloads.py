@@ -50,11 +50,15 @@ class DownloadList(QWidget):
         title: str,
         figures: str,
         fraction: float | None,
+        problem: str = "",
         *,
         stopped: bool,
         file: tuple[str, str] = ("", ""),
     ) -> None:
-        """Show how far a download is, or that it was stopped before its end. file: its repository, its name there."""
+        """Show how far a download is, or that it was stopped before its end, by what `problem` says or by the person.
+
+        file: its repository, and its name there.
+        """
         self._files[file] = download_id
         card = self.cards.get(download_id)
         if card is None:
@@ -65,7 +69,7 @@ class DownloadList(QWidget):
             card.next_requested.connect(lambda: self.next_requested.emit(download_id))
             self._column.addWidget(card)
             self.show()
-        card.show_progress(title, figures, fraction)
+        card.show_progress(title, figures, fraction, problem)
         card.set_stopped(stopped)
 
     def set_order(self, download_ids: Sequence[str], waiting: Collection[str]) -> None:

@@ -38,6 +38,8 @@ class ModelsView(Page):
 
     choice_chosen = Signal(object)
     installed_chosen = Signal(object)
+    look_requested = Signal()
+    """The machine could not be looked at, and shall be once more."""
     pricing_changed = Signal(int, str)
     rest_requested = Signal()
     """The rows that are still estimates shall be checked, too, with what the Hub says of their files."""
@@ -55,6 +57,7 @@ class ModelsView(Page):
         self.header.row.addWidget(self._rest)
         self.answer = AnswerCard()
         self.answer.chosen.connect(self.choice_chosen)
+        self.answer.remedy_chosen.connect(self._on_remedy_chosen)
         self.answer.coming_chosen.connect(self._show_its_download)
         self.downloads = DownloadList()
         self.downloads.focus_left.connect(self._take_focus)
@@ -153,7 +156,7 @@ class ModelsView(Page):
 
     def set_failed(self, message: str, hint: str) -> None:
         """The machine could not be looked at."""
-        self.answer.set_no_answer(message, hint)
+        self.answer.set_no_answer(message, hint, self.tr("Try again"))
         self._is_failed = True
         self._show_whether_empty()
 
@@ -173,6 +176,7 @@ class ModelsView(Page):
         What the engine found not to fit keeps its row, but is no answer. found_to_fit: see ChoiceTable. checking: the
         engine is being asked. may_ask: the Hub could be asked about what is left.
         """
+        self._is_failed = False
         self.table.choices.set_choices(choices, rejected, minimum_speed=minimum_speed, found_to_fit=found_to_fit)
         self._show_whether_empty()
         self._show_source([*choices, *rejected], checking=checking)
@@ -181,10 +185,22 @@ class ModelsView(Page):
         if answer is not None:
             self.answer.set_choice(answer, notes)
         else:
-            self.answer.set_no_answer(
-                self.tr("Nothing of the catalog fits with room to spare"),
-                sentences([self.tr("A shorter context or a smaller KV cache may help."), *map(render, notes)]),
-            )
+            self._show_nothing_fits(notes)
+
+    def _show_nothing_fits(self, notes: Sequence[Phrase]) -> None:
+        shorter = self.wishes.can_be_shorter
+        less = self.tr("A shorter context or a smaller KV cache needs less memory.")
+        self.answer.set_no_answer(
+            self.tr("No model of the catalog fits with room to spare"),
+            sentences([*map(render, notes), less]),
+            self.tr("Try a shorter context") if shorter else "",
+        )
+
+    def _on_remedy_chosen(self) -> None:
+        if self._is_failed:
+            self.look_requested.emit()
+        else:
+            self.wishes.shorten()
 
     def _show_source(self, rows: Sequence[Choice], *, checking: bool) -> None:
         exact = sum(choice.exact for choice in rows)
