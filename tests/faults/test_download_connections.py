@@ -14,7 +14,7 @@ from desktop.download.sidecar import claimed_bytes
 from desktop.download.transfer import download
 from desktop.download.types import DownloadProgress, TransferGaveUp
 from tests.support.hub_server import Fault, HubServer
-from tests.support.transfers import FILE, IMPATIENT, MANY, REPO, fetch, fetch_now, hub_of, leftovers
+from tests.support.transfers import FILE, MANY, REPO, fetch, fetch_now, hub_of, leftovers
 
 MIB = 1 << 20
 GOOD = Fault("drip")  # nothing is dripped: the answer is good, and takes its turn in the list of faults
@@ -88,7 +88,7 @@ def test_a_server_that_refuses_all_ends_with_its_wait(server: HubServer, destina
 
 
 def test_a_connection_that_hangs_does_not_hold_the_rest(server: HubServer, source: Path, destination: Path) -> None:
-    options = msgspec.structs.replace(MANY, stall=60.0, patience=0.2)
+    options = msgspec.structs.replace(MANY, patience=0.2)
     server.faults.extend([GOOD, Fault("stall", at=1000)])
     fetch_now(server, destination, options=options)
     assert destination.read_bytes() == source.read_bytes()
@@ -188,12 +188,12 @@ def test_cancelling_several_connections_keeps_the_part(server: HubServer, source
         await asyncio.wait([task])
         assert task.cancelled()
 
-    server.bytes_per_second = 1e6
+    server.held_from = 2 * MIB
     asyncio.run(cancel_half_way())
     kept = claimed_bytes(destination)
     assert MIB <= kept < source.stat().st_size
-    server.bytes_per_second = None
+    server.held_from = None
     seen: list[DownloadProgress] = []
-    fetch_now(server, destination, options=IMPATIENT, seen=seen)
+    fetch_now(server, destination, seen=seen)
     assert destination.read_bytes() == source.read_bytes()
     assert seen[-1].resumed_from == kept

@@ -18,7 +18,7 @@ from desktop.download.part import part_path
 from desktop.download.transfer import download
 from desktop.download.types import ChecksumMismatch, DownloadProgress, TransferGaveUp
 from tests.support.hub_server import Fault, FaultKind, HubServer
-from tests.support.transfers import FILE, IMPATIENT, REPO, fetch, fetch_now, hub_of, leftovers
+from tests.support.transfers import FILE, IMPATIENT, PATIENT, REPO, fetch, fetch_now, hub_of, leftovers
 
 MIB = 1 << 20
 
@@ -49,7 +49,7 @@ def test_a_line_that_breaks_is_taken_up_where_it_broke(
 ) -> None:
     seen: list[DownloadProgress] = []
     server.faults.append(Fault(kind, at=2 * MIB))
-    fetch_now(server, destination, seen=seen)
+    fetch_now(server, destination, options=IMPATIENT if kind == "stall" else PATIENT, seen=seen)
     assert destination.read_bytes() == source.read_bytes()
     assert server.bytes_sent - source.stat().st_size <= MIB
     second = server.of("cdn")[1]
@@ -154,7 +154,7 @@ def test_a_server_that_never_recovers_ends_with_words_and_a_part(server: HubServ
         fetch_now(server, destination)
     assert "503" in raised.value.explain().message
     assert part_path(destination).stat().st_size >= MIB - FLUSH
-    assert len(server.of("cdn")) == IMPATIENT.attempts, "the number of attempts is bounded"
+    assert len(server.of("cdn")) == PATIENT.attempts, "the number of attempts is bounded"
 
 
 def test_a_busy_server_is_given_the_time_it_asks_for(server: HubServer, destination: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_file_that_vanished_is_named(server: HubServer, destination: Path) -> 
         hub = hub_of(server)
         [file] = await hub.files(repo=REPO, file=FILE)
         server.repositories[REPO].files.clear()
-        await download(file=file, destination=destination, hub=hub, options=IMPATIENT)
+        await download(file=file, destination=destination, hub=hub, options=PATIENT)
 
     with pytest.raises(HubFileMissing):
         asyncio.run(vanish())
@@ -211,7 +211,7 @@ def test_a_file_that_vanished_is_named(server: HubServer, destination: Path) -> 
 def test_the_network_switch_ends_a_transfer_on_which_nothing_comes(
     server: HubServer, source: Path, destination: Path, stalls_at: str
 ) -> None:
-    options = msgspec.structs.replace(IMPATIENT, stall=3600.0)  # the switch alone can have ended it
+    options = msgspec.structs.replace(PATIENT, stall=3600.0)  # the switch alone can have ended it
 
     async def switch_off() -> None:
         switch = threading.Event()
@@ -239,9 +239,11 @@ def test_the_network_switch_ends_a_transfer_at_once(server: HubServer, destinati
 
         def off(progress: DownloadProgress) -> None:
             came[0] = progress.done
+            if came[0] > MIB:
+                server.held_from = None
 
-        server.bytes_per_second = 4e6
-        await download(file=file, destination=destination, hub=hub, on_progress=off, options=IMPATIENT)
+        server.held_from = 2 * MIB
+        await download(file=file, destination=destination, hub=hub, on_progress=off, options=PATIENT)
 
     with pytest.raises(OfflineSwitchOn):
         asyncio.run(switch_off())
@@ -260,11 +262,11 @@ def test_cancelling_keeps_the_part_and_the_next_time_goes_on(
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    server.bytes_per_second = 3e6
+    server.held_from = 2 * MIB
     asyncio.run(cancel_half_way())
     kept = part_path(destination).stat().st_size
     assert MIB <= kept < source.stat().st_size
-    server.bytes_per_second = None
+    server.held_from = None
     fetch_now(server, destination)
     assert server.of("cdn")[-1].range == f"bytes={kept}-"
     assert destination.read_bytes() == source.read_bytes()
@@ -296,7 +298,7 @@ def test_whatever_happens_no_wrong_file_is_accepted(
     server.faults.extend(random_faults(seed, source.stat().st_size))
     for _ in range(6):
         try:
-            fetch_now(server, destination)
+            fetch_now(server, destination, options=IMPATIENT)
         except (TransferGaveUp, ChecksumMismatch, PageInstead):
             assert not destination.exists()
         else:

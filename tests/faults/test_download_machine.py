@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from desktop.download.connections import FLUSH
 from desktop.download.part import part_path
+from desktop.download.sidecar import claimed_bytes
 from desktop.download.transfer import download
 from desktop.download.types import DownloadProgress, NoRoomForDownload
 from desktop.errors import AppError
 from desktop.files import FileNotSaved
 from tests.support.hub_server import HubServer
-from tests.support.transfers import FILE, IMPATIENT, REPO, fetch_now, hub_of, leftovers, make_source
+from tests.support.transfers import FILE, PATIENT, REPO, fetch_now, hub_of, leftovers, make_source
 
 MIB = 1 << 20
 
@@ -45,7 +47,7 @@ def fetch_command(server: HubServer, destination: Path, code: str = FETCH_IN_ANO
     return [sys.executable, "-c", code, server.endpoint, str(destination), REPO, FILE]
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -57,12 +59,12 @@ def test_a_killed_process_costs_less_than_a_mebibyte(tmp_path: Path, destination
     source = make_source(tmp_path, size=12 * MIB, seed=7)
     with HubServer() as server:
         server.add(REPO, FILE, source)
-        server.bytes_per_second = 8e6
+        server.bytes_per_second, server.held_from = 8e6, 5 * MIB
         child = fetch_in_another_process(server, destination, project_root)
-        wait_for(lambda: part_path(destination).exists() and part_path(destination).stat().st_size > 4 * MIB)
+        wait_for(lambda: claimed_bytes(destination) >= 5 * MIB - FLUSH)
         child.kill()
         child.wait()
-        server.bytes_per_second = None
+        server.bytes_per_second = server.held_from = None
         fetch_now(server, destination)
         assert server.settled().bytes_sent - source.stat().st_size <= MIB
     assert destination.read_bytes() == source.read_bytes()
@@ -74,7 +76,7 @@ def test_two_processes_share_one_transfer(
 ) -> None:
     server.bytes_per_second = 3e6
     children = [fetch_in_another_process(server, destination, project_root) for _ in range(2)]
-    assert [child.wait(timeout=60) for child in children] == [0, 0]
+    assert [child.wait(timeout=100) for child in children] == [0, 0]
     assert destination.read_bytes() == source.read_bytes()
     assert leftovers(destination) == []
     assert server.settled().bytes_sent == source.stat().st_size
@@ -112,13 +114,14 @@ def test_a_disk_that_fills_up_meanwhile_keeps_the_part_and_the_old_file(
     with small_disk(disk, 16 * MIB):
         destination, filler = disk / FILE, disk / "filler"
         destination.write_bytes(b"the old one")
-        server.bytes_per_second = 3e6
+        server.held_from = 2 * MIB
 
         def fill(progress: DownloadProgress) -> None:
             if progress.done > MIB and not filler.exists():
                 with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
                     while True:
                         file.write(bytes(65536))
+                server.held_from = None
 
         with pytest.raises(NoRoomForDownload):
             fetch_now_with(server, destination, fill)
@@ -135,7 +138,7 @@ def fetch_now_with(server: HubServer, destination: Path, on_progress: Callable[[
     async def run() -> None:
         hub = hub_of(server)
         [file] = await hub.files(repo=REPO, file=FILE)
-        await download(file=file, destination=destination, hub=hub, on_progress=on_progress, options=IMPATIENT)
+        await download(file=file, destination=destination, hub=hub, on_progress=on_progress, options=PATIENT)
 
     asyncio.run(run())
 

@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi, close_session, hf_hub_download
 from huggingface_hub.errors import GatedRepoError, RemoteEntryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
 from tests.support.hub_server import DEFAULT_COMMIT, HubServer
 from tests.support.transfers import FILE, REPO, fetch, make_source
+
+
+@pytest.fixture(autouse=True)
+def its_own_session() -> None:
+    """That of the library as it is made, without the rules that our program gives it (desktop.catalog.hub_session)."""
+    close_session()
 
 
 @pytest.fixture
