@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
-GRACE = 3.0
-"""Seconds that children and threads may take to end after the test has."""
+GRACE = 20.0
+"""Seconds that children and threads may take to end after the test has; who has ended is not waited for."""
 
 _ALLOWED_THREADS = (
     "pytest_timeout",  # the test runner's own watchdog

@@ -57,7 +57,7 @@ def open_tiers(cache_root: Path) -> Iterator[OpenTiers]:
 
     yield opener
     for tiers in opened:
-        tiers.close(5)
+        tiers.close(60)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def write_entry(tiers: Tiers, tokens: list[int], size: int = 2000) -> Path:
     """Put a state on the disk; returns its file."""
     before = set(_files(tiers))
     assert tiers.persist(tokens, "", state_of(tokens, size))
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     return (set(_files(tiers)) - before).pop()
 
 

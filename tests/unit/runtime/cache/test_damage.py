@@ -124,7 +124,7 @@ def test_a_link_in_the_place_of_a_folder_is_refused(
     tiers = open_tiers()
     assert tiers.find([1], "", whole=False) is None
     assert tiers.persist([2], "", b"state")
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     assert [path.name for path in elsewhere.iterdir()] == [file.name]
     assert "in the place of a folder" in capsys.readouterr().err
 
@@ -159,7 +159,7 @@ def test_nobody_else_can_read_what_waits(open_tiers: OpenTiers, cache_root: Path
 def test_no_name_comes_from_a_model_or_from_what_was_said(open_tiers: OpenTiers, cache_root: Path) -> None:
     tiers = open_tiers(model_key="../../etc/passwd")
     tiers.persist([1], "../adapter", b"state")
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     (file,) = cache_root.rglob("*.kv")
     assert folder._NAME.fullmatch(file.name)
     assert folder._MODEL.fullmatch(file.parent.name)

@@ -66,7 +66,8 @@ def test_tokens_are_packed_alike_from_a_list_and_from_an_array() -> None:
 
 
 @pytest.mark.parametrize("differing", [lambda i: 100 * i, lambda i: 8191 - i])
-def test_64_conversations_of_8192_tokens_are_searched_in_a_millisecond(differing: object) -> None:
+def test_64_conversations_of_8192_tokens_are_searched_in_a_twentieth_of_a_loops_time(differing: object) -> None:
+    """0.3 ms on the machine of the figures; both are measured here, as machines differ."""
     rng = random.Random(7)
     prompt = array("i", [rng.randrange(50_000) for _ in range(8192)])
     entries = []
@@ -76,7 +77,11 @@ def test_64_conversations_of_8192_tokens_are_searched_in_a_millisecond(differing
         entries.append(_entry(tokens))
     times = []
     for _ in range(50):
-        started = time.perf_counter()
+        started = time.thread_time()
         find_longest(entries, pack_tokens(prompt), "", whole=False)
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.001
+        times.append(time.thread_time() - started)
+    others = [list(array("i", entry.key)) for entry in entries]
+    started = time.thread_time()
+    for other in others:
+        _slowly(list(prompt), other)
+    assert min(times) < (time.thread_time() - started) / 20

@@ -17,7 +17,7 @@ ANNS, ALL = whose(["ann"]), whose(None)
 
 def write(tiers: Tiers, tokens: list[int], conversation: str, size: int = 2000) -> None:
     assert tiers.persist(tokens, "", state_of(tokens, size), conversation=conversation)
-    assert tiers.flush(10)
+    assert tiers.flush(60)
 
 
 def finds(tiers: Tiers, tokens: list[int]) -> bool:
@@ -71,9 +71,9 @@ def test_what_nobody_had_a_name_for_becomes_that_of_whoever_says_it(open_tiers: 
     tiers = open_tiers(ram=MIB)
     for keep in (tiers.keep, tiers.persist):
         keep([1, 2, 3], "", state_of([1, 2, 3]))
-        assert tiers.flush(10)
+        assert tiers.flush(60)
         keep([1, 2], "", state_of([1, 2]), conversation=ANN)
-        assert tiers.flush(10)
+        assert tiers.flush(60)
     assert tiers.forget(ANNS).entries == 2
     assert not finds(tiers, [1])
     assert suffixes(cache_root) == []
@@ -83,9 +83,9 @@ def test_a_name_is_not_lost_to_who_goes_on_without_one(open_tiers: OpenTiers, ca
     tiers = open_tiers(ram=MIB)
     for keep in (tiers.keep, tiers.persist):
         keep([1, 2], "", state_of([1, 2]), conversation=ANN)
-        assert tiers.flush(10)
+        assert tiers.flush(60)
         keep([1, 2, 3], "", state_of([1, 2, 3]))
-        assert tiers.flush(10)
+        assert tiers.flush(60)
     assert (tiers.figures.ram_entries, tiers.figures.disk_entries) == (1, 1)
     assert tiers.forget(ANNS).entries == 2
     assert not finds(tiers, [1])
@@ -95,10 +95,10 @@ def test_a_name_is_not_lost_to_who_goes_on_without_one(open_tiers: OpenTiers, ca
 def test_a_name_is_not_lost_while_it_is_being_written(open_tiers: OpenTiers, cache_root: Path, gate: "Gate") -> None:
     tiers = open_tiers()
     assert tiers.persist([1, 2], "", state_of([1, 2]), conversation=ANN)
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     assert tiers.persist([1, 2, 3], "", state_of([1, 2, 3]))
     gate.opened.set()
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     assert tiers.forget(ANNS).entries == 1
     assert suffixes(cache_root) == []
 
@@ -108,10 +108,10 @@ def test_a_name_comes_to_what_is_being_written_without_one(
 ) -> None:
     tiers = open_tiers()
     assert tiers.persist([1, 2, 3], "", state_of([1, 2, 3]))
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     assert tiers.persist([1, 2], "", state_of([1, 2]), conversation=ANN)
     gate.opened.set()
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     assert tiers.forget(ANNS).entries == 1
     assert suffixes(cache_root) == []
 
@@ -182,7 +182,7 @@ class Gate:
     def create(self, path: Path, size: int) -> object:
         stream = _create(path, size)
         self.reached.set()
-        assert self.opened.wait(10)
+        assert self.opened.wait(60)
         return stream
 
 
@@ -197,11 +197,14 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate.opened.set()
 
 
-def test_what_is_being_written_is_given_up(open_tiers: OpenTiers, cache_root: Path, gate: Gate) -> None:
+def test_what_is_being_written_is_given_up(
+    open_tiers: OpenTiers, cache_root: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desktop.runtime.cache.disk.FORGET_WITHIN", 60.0)
     tiers = open_tiers()
     for tokens, conversation in (([1], ANN), ([2], ANN)):
         assert tiers.persist(tokens, "", state_of(tokens), conversation=conversation)
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     threading.Timer(0.1, gate.opened.set).start()
     assert tiers.forget(ANNS) == Forgotten(2, 2 * 2004)
     assert suffixes(cache_root) == []
@@ -216,10 +219,10 @@ def test_a_disk_that_hangs_is_told_of_and_keeps_nothing_when_it_goes_on(
     monkeypatch.setattr("desktop.runtime.cache.disk.FORGET_WITHIN", 0.05)
     tiers = open_tiers()
     assert tiers.persist([1], "", state_of([1]), conversation=ANN)
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     assert tiers.forget(ANNS).left == 1
     gate.opened.set()
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     assert suffixes(cache_root) == []
     assert not finds(tiers, [1])
 
@@ -227,10 +230,10 @@ def test_a_disk_that_hangs_is_told_of_and_keeps_nothing_when_it_goes_on(
 def test_what_others_write_meanwhile_is_written(open_tiers: OpenTiers, cache_root: Path, gate: Gate) -> None:
     tiers = open_tiers()
     assert tiers.persist([1], "", state_of([1]), conversation=BOB)
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     assert tiers.persist([2], "", state_of([2]), conversation=ANN)
     assert tiers.forget(ANNS) == Forgotten(1, 2004)
     gate.opened.set()
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     assert finds(open_tiers(), [1])
     assert len(suffixes(cache_root)) == 1

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -69,7 +68,7 @@ def test_what_ram_has_no_room_for_is_read_from_the_disk(open_tiers: OpenTiers) -
     tiers = open_tiers(ram=5 * KIB)
     for number in range(6):
         _keep(tiers, [number, 7])
-        assert tiers.flush(10)
+        assert tiers.flush(60)
     figures = tiers.figures
     assert (figures.ram_entries, figures.disk_entries, figures.dropped) == (2, 4, 0)
     for number in range(6):
@@ -84,7 +83,7 @@ def test_a_state_on_its_way_to_the_disk_is_found(open_tiers: OpenTiers, monkeypa
     assert hit is not None
     assert (hit.tier, tiers.read(hit)) == ("ram", state_of([1, 2]))
     slow.go_on()
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     assert tiers.find([1, 2], "", whole=False) is not hit
     assert _found(tiers, [1, 2]) == state_of([1, 2])
 
@@ -110,7 +109,7 @@ def test_the_turn_that_waits_for_a_slow_disk_is_replaced_by_the_next(
     turns = [[1], [1, 2], [1, 2, 3]]
     assert [tiers.persist(turn, "", state_of(turn)) for turn in turns] == [True, True, True]
     slow.go_on()
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     assert tiers.figures.disk_entries == 2
     assert _found(tiers, [1, 2]) == state_of([1, 2, 3])
 
@@ -119,7 +118,7 @@ def test_only_the_last_turn_of_a_conversation_takes_room_on_the_disk(open_tiers:
     tiers = open_tiers()
     for turn in range(1, 6):
         tiers.persist(list(range(turn)), "", state_of(list(range(turn))))
-        assert tiers.flush(10)
+        assert tiers.flush(60)
     assert len(list(cache_root.rglob("*.kv"))) == 1
     assert _found(tiers, list(range(9))) == state_of(list(range(5)))
 
@@ -128,7 +127,7 @@ def test_a_conversation_goes_on_after_a_restart(open_tiers: OpenTiers) -> None:
     first = open_tiers(ram=MIB)
     _keep(first, [1, 2, 3])
     first.keep([1, 2, 3], "adapter=1", b"with an adapter")
-    assert first.close(10)
+    assert first.close(60)
     again = open_tiers()
     assert _found(again, [1, 2, 3, 4]) == state_of([1, 2, 3])
     hit = again.find([1, 2, 3], "adapter=1", whole=False)
@@ -140,7 +139,7 @@ def test_everything_that_waits_in_ram_is_put_on_the_disk_at_the_end(open_tiers: 
     first = open_tiers(ram=MIB)
     for number in range(12):
         _keep(first, [number], 20_000)
-    assert first.close(10)
+    assert first.close(60)
     again = open_tiers()
     assert [_found(again, [number]) for number in range(12)] == [state_of([number], 20_000) for number in range(12)]
 
@@ -154,7 +153,7 @@ def test_a_state_too_large_for_its_share_of_the_disk_is_let_go(open_tiers: OpenT
     tiers = open_tiers(disk=8000)
     assert not tiers.persist([1], "", state_of([1], 2001))
     assert tiers.persist([2], "", state_of([2], 1000))
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     assert len(list(cache_root.rglob("*.kv"))) == 1
 
 
@@ -162,7 +161,7 @@ def test_what_another_window_waits_with_is_found_too(open_tiers: OpenTiers, cloc
     mine, other = open_tiers(clock=clock), open_tiers()
     assert mine.find([1, 2], "", whole=False) is None
     other.persist([1, 2], "", state_of([1, 2]))
-    assert other.flush(10)
+    assert other.flush(60)
     clock.now += 2
     assert _found(mine, [1, 2]) == state_of([1, 2])
 
@@ -170,7 +169,7 @@ def test_what_another_window_waits_with_is_found_too(open_tiers: OpenTiers, cloc
 def test_a_file_that_another_process_removed_is_a_miss(open_tiers: OpenTiers, cache_root: Path) -> None:
     tiers = open_tiers()
     tiers.persist([1], "", state_of([1]))
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     hit = tiers.find([1], "", whole=False)
     next(cache_root.rglob("*.kv")).unlink()
     assert hit is not None
@@ -185,7 +184,7 @@ def test_a_state_that_the_engine_refused_is_not_found_again(
     tiers = open_tiers(ram=MIB)
     _keep(tiers, [1])
     tiers.persist([2], "", state_of([2]))
-    assert tiers.flush(10)
+    assert tiers.flush(60)
     for token in (1, 2):
         hit = tiers.find([token], "", whole=False)
         assert hit is not None
@@ -211,9 +210,8 @@ def test_the_end_does_not_wait_for_a_disk_that_hangs(open_tiers: OpenTiers, monk
     tiers = open_tiers(ram=MIB)
     for number in range(5):
         _keep(tiers, [number])
-    started = time.monotonic()
     assert not tiers.close(0.1)
-    assert time.monotonic() - started < 2
+    assert not slow.went_on
     slow.go_on()
 
 
@@ -221,9 +219,14 @@ class _SlowDisk:
     """fsync does not return until it may; the file system is otherwise the real one."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._may = threading.Event()
-        real = os.fsync
-        monkeypatch.setattr(os, "fsync", lambda descriptor: (self._may.wait(30), real(descriptor)))
+        self._may, self._real = threading.Event(), os.fsync
+        self.went_on = False
+        monkeypatch.setattr(os, "fsync", self._sync)
+
+    def _sync(self, descriptor: int) -> None:
+        self._may.wait(60)
+        self.went_on = True
+        self._real(descriptor)
 
     def go_on(self) -> None:
         self._may.set()

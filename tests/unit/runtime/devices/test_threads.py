@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import statistics
 import time
 from pathlib import Path
 
@@ -124,26 +125,22 @@ def test_a_system_without_figures_keeps_the_number() -> None:
 
 def test_a_look_costs_next_to_nothing() -> None:
     governor = ThreadGovernor(2)
-    started = time.process_time()
+    costs = []
     for second in range(200):
+        started = time.thread_time()
         governor.look(float(second))
-    assert (time.process_time() - started) / 200 < 500e-6
+        costs.append(time.thread_time() - started)
+    assert statistics.median(costs) < 500e-6
 
 
 @pytest.mark.skipif(open_clock()() is None, reason="this system does not tell its CPU times")
 @IN_EARNEST
 def test_the_governor_sees_a_program_that_keeps_a_core_busy() -> None:
     governor = ThreadGovernor(64, cores=64)
-
-    def least(seconds: float) -> int:
-        end, fewest = time.monotonic() + seconds, 64
-        while time.monotonic() < end:
-            fewest = min(fewest, governor.look(time.monotonic()) or 64)
-            time.sleep(0.05)
-        return fewest
-
     with busy_core():
-        assert least(2) < 64
+        while (threads := governor.look(time.monotonic())) is None:
+            time.sleep(0.05)
+    assert threads < 64
 
 
 @pytest.mark.asyncio
@@ -163,5 +160,6 @@ async def test_a_reply_gives_a_core_up_to_another_program(tmp_path: Path) -> Non
 
 
 async def _read(client: EngineClient, asked: list[PromptMessage]) -> None:
-    async for _part in client.generate(messages=asked, sampling=Sampling(max_length=0, ignore_end=True)):
+    endless = Sampling(max_length=0, ignore_end=True)
+    async for _part in client.generate(messages=asked, sampling=endless, context_shift=True):
         pass

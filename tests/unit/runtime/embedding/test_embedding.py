@@ -173,13 +173,14 @@ async def test_memory_is_counted_once_where_a_larger_batch_was_needed(tmp_path: 
 async def test_a_request_that_is_cancelled_ends_and_the_next_is_answered(tmp_path: Path) -> None:
     async with loaded_client(write_embedding(tmp_path), purpose="embedding") as client:
         many = asyncio.create_task(client.embed(tuple(f"t {n} " * 80 for n in range(4000)), priority="batch"))
-        await asyncio.sleep(0.3)
-        assert len(await asyncio.wait_for(client.embed(("hurry",)), 10)) == 1  # a person comes before the batch
+        while not (await client.status()).active + (await client.status()).waiting:
+            await asyncio.sleep(0.01)
+        assert len(await asyncio.wait_for(client.embed(("hurry",)), 50)) == 1  # a person comes before the batch
         assert not many.done()
         many.cancel()
         with pytest.raises(asyncio.CancelledError):
             await many
-        assert len(await asyncio.wait_for(client.embed(("next",)), 10)) == 1
+        assert len(await asyncio.wait_for(client.embed(("next",)), 50)) == 1
 
 
 async def test_more_texts_than_one_answer_can_hold_are_refused_and_the_engine_lives(tmp_path: Path) -> None:
