@@ -5,20 +5,23 @@ Imports are inside the branches: a child never loads Qt, the window never loads 
 
 import sys
 
-_INTERRUPTED = 130  # as of cli.main, which costs its imports
+_INTERRUPTED = 130  # as of desktop.interrupt, which may not be read yet
 
 
 def main() -> int:
     """Run what the arguments ask for and return the exit code."""
     try:
         return _run(sys.argv[1:])
-    except KeyboardInterrupt:  # while the program was still being read, or already ending
+    except KeyboardInterrupt:  # in the first instants, or in a child
         return _INTERRUPTED
 
 
 def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["--role"]:
         return _run_role("".join(arguments[1:2]), arguments[2:])
+    from desktop.interrupt import interrupt
+
+    interrupt.install()
     if arguments and arguments[0] != "--window":
         from desktop.cli.main import run_command_line
 

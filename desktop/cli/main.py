@@ -13,12 +13,11 @@ from desktop import __version__
 from desktop.cli import bench, chat, doctor, fit, import_, models, probe, pull, recommend, rm, verify
 from desktop.cli.output import close_quietly, print_error, print_note, replace_closed_streams
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
+from desktop.interrupt import INTERRUPTED, interrupt
 from desktop.paths import user_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-INTERRUPTED = 130
+    from collections.abc import Callable, Sequence
 
 
 class SystemRefused(AppError):
@@ -44,8 +43,9 @@ def run_command_line(arguments: "Sequence[str]") -> int:
 def _outcome(parsed: argparse.Namespace) -> int:
     """Run the verb, and explain what went wrong."""
     try:
-        return asyncio.run(_run_verb(parsed))
-    except KeyboardInterrupt:
+        code = asyncio.run(_run_verb(parsed))
+        return INTERRUPTED if interrupt.came else code
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     except BrokenPipeError:
         close_quietly(sys.stdout)
@@ -103,14 +103,21 @@ async def _run_verb(parsed: argparse.Namespace) -> int:
 
     paths = user_paths()
     configure_logging(paths, debug=parsed.debug)
-    services = create_services(paths)
-    for notice in services.settings.notices:
-        print_note(f"note: {notice.render()}")
-    try:
-        code: int = await parsed.run(parsed, services)
-        return code
-    finally:
-        await services.close()
+    with interrupt.cancels(_this_task()):
+        services = create_services(paths)
+        for notice in services.settings.notices:
+            print_note(f"note: {notice.render()}")
+        try:
+            code: int = await parsed.run(parsed, services)
+            return code
+        finally:
+            await services.close()
+
+
+def _this_task() -> "Callable[[], object]":
+    """What cancels the task that is running, called by a signal handler."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    return lambda: loop.call_soon_threadsafe(task.cancel) if task is not None else None
 
 
 def _print_trace(parsed: argparse.Namespace) -> None:

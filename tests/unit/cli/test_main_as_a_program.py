@@ -1,4 +1,4 @@
-"""The command line as a program of its own whose output has nowhere to go, or that is interrupted early."""
+"""The command line as a program of its own whose output has nowhere to go, or that is interrupted early, or twice."""
 
 import os
 import subprocess
@@ -70,3 +70,53 @@ sys.exit(main())
     words = [sys.executable, "-c", script]
     child = subprocess.run(words, cwd=project_root, capture_output=True, timeout=60, check=False)
     assert (child.returncode, child.stdout, child.stderr) == (130, b"", b"")
+
+
+TWICE = """
+import asyncio, signal, sys
+import desktop.interrupt
+from desktop.interrupt import interrupt
+desktop.interrupt.PATIENCE = float(sys.argv[1])
+async def work():
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    with interrupt.cancels(lambda: loop.call_soon_threadsafe(task.cancel)):
+        try:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(60)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            print("kept", flush=True)
+class Leaves:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+interrupt.install()
+try:
+    asyncio.run(work())
+except asyncio.CancelledError:
+    leaves = Leaves()  # an exception in it would be printed, as it is destroyed when Python ends
+    sys.exit(desktop.interrupt.INTERRUPTED)
+"""
+
+
+@pytest.mark.parametrize(("patience", "said"), [("60", b"kept\n"), ("0", b"")])
+def test_a_second_interrupt_waits_for_what_is_saved_unless_that_takes_too_long(
+    project_root: Path, patience: str, said: bytes
+) -> None:
+    words = [sys.executable, "-c", TWICE, patience]
+    child = subprocess.run(words, cwd=project_root, capture_output=True, timeout=60, check=False)
+    assert (child.returncode, child.stdout, child.stderr) == (130, said, b"")
+
+
+def test_where_interrupts_are_switched_off_they_stay_so(project_root: Path) -> None:
+    """As for `nohup`, and for a job that a shell started in the background."""
+    script = """
+import signal
+from desktop.interrupt import interrupt
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+interrupt.install()
+signal.raise_signal(signal.SIGINT)
+print("goes on")
+"""
+    words = [sys.executable, "-c", script]
+    child = subprocess.run(words, cwd=project_root, capture_output=True, timeout=60, check=False)
+    assert (child.returncode, child.stdout, child.stderr) == (0, b"goes on\n", b"")
