@@ -16,7 +16,7 @@ import pytest
 
 from desktop.actions.hub import list_files
 from desktop.actions.hub_token import forget_hub_token, hub_token_state, set_hub_token
-from desktop.catalog.hub_errors import HubAccessDenied, HubFileMissing
+from desktop.catalog.hub_errors import HubAccessDenied, HubFileMissing, LedElsewhere
 from desktop.catalog.hub_token import NotAToken
 from desktop.catalog.remote_header import RemoteHeaders
 from desktop.errors import AppError
@@ -178,16 +178,22 @@ class _Elsewhere(BaseHTTPRequestHandler):
 async def test_a_host_that_sends_us_elsewhere_does_not_take_the_token_along(
     server: HubServer, services: Services, memory: MemoryKeyring
 ) -> None:
+    commit = (await list_files(services, REPO)).commit
+    server.requests.clear()
     _Elsewhere.target = server.endpoint
     with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as elsewhere:
         serving = threading.Thread(target=elsewhere.serve_forever, args=(0.05,))
         serving.start()
-        services.settings.set(HF_ENDPOINT, f"http://127.0.0.1:{elsewhere.server_port}")
-        await set_hub_token(services, TOKEN)
-        assert await sent_to(server, services) == {None}
-        assert await services.hub.files(repo=REPO, file="tiny-Q8_0.gguf")
-        elsewhere.shutdown()
-        serving.join()
+        try:
+            services.settings.set(HF_ENDPOINT, f"http://127.0.0.1:{elsewhere.server_port}")
+            await set_hub_token(services, TOKEN)
+            with pytest.raises(LedElsewhere):
+                await list_files(services, REPO)
+            async with RemoteHeaders(services.hub) as headers:  # a file may lie on another host
+                await headers.read(repo=REPO, commit=commit, file="tiny-Q8_0.gguf")
+        finally:
+            elsewhere.shutdown()
+            serving.join()
     assert set(_Elsewhere.seen) == {f"Bearer {TOKEN}"}
     assert {request.authorization for request in server.requests} == {None}
 
