@@ -28,8 +28,12 @@
         <translation>约 {low}–{high} tok/s</translation>
     </message>
     <message>
-        <source>quality loss {kld}</source>
-        <translation>质量损失 {kld}</translation>
+        <source>quality: {word}</source>
+        <translation>质量：{word}</translation>
+    </message>
+    <message>
+        <source>{quantization} says how strongly the model is compressed.</source>
+        <translation>{quantization} 表示模型压缩的程度。</translation>
     </message>
     <message>
         <source>Chat</source>
@@ -265,6 +269,30 @@
         <translation>结论</translation>
     </message>
     <message>
+        <source>How strongly the model is compressed. The figure in it is about the bits for each weight: fewer make the model smaller and faster, and lose some quality.</source>
+        <translation>模型压缩的程度。其中的数字大约是每个权重的位数：位数越少，模型越小越快，质量也会损失一些。</translation>
+    </message>
+    <message>
+        <source>How large its file is.</source>
+        <translation>文件的大小。</translation>
+    </message>
+    <message>
+        <source>What it takes while it is loaded, with a conversation as long as the context.</source>
+        <translation>载入后、对话达到所选上下文长度时占用的内存。</translation>
+    </message>
+    <message>
+        <source>How fast it writes: tokens per second. A token is about three quarters of a word.</source>
+        <translation>书写的速度：每秒 token 数。一个 token 大约是四分之三个英文单词。</translation>
+    </message>
+    <message>
+        <source>What the compression has left of the model&apos;s quality.</source>
+        <translation>压缩之后模型质量还剩多少。</translation>
+    </message>
+    <message>
+        <source>Whether it can be used on this machine.</source>
+        <translation>在这台机器上能否使用。</translation>
+    </message>
+    <message>
         <source>lossless</source>
         <translation>无损</translation>
     </message>
@@ -289,8 +317,8 @@
         <translation>文件</translation>
     </message>
     <message>
-        <source>Mean KL divergence to f16: {kld}</source>
-        <translation>相对 f16 的平均 KL 散度：{kld}</translation>
+        <source>Loss by compression: {kld}, the mean KL divergence to the uncompressed model (f16).</source>
+        <translation>压缩造成的损失：{kld}，即相对未压缩模型（f16）的平均 KL 散度。</translation>
     </message>
     <message>
         <source>By this machine&apos;s own measurements: {low} to {high} tokens per second</source>
@@ -428,8 +456,8 @@
         <translation>上下文</translation>
     </message>
     <message>
-        <source>How many tokens of a conversation the model keeps in mind.</source>
-        <translation>模型能记住对话中的多少个 token。</translation>
+        <source>How much of a conversation the model keeps in mind, in tokens: each is about three quarters of a word.</source>
+        <translation>模型能记住多长的对话，以 token 计：一个 token 大约是四分之三个英文单词。</translation>
     </message>
     <message>
         <source>f16 (exact)</source>
@@ -444,8 +472,8 @@
         <translation>KV 缓存类型</translation>
     </message>
     <message>
-        <source>What the model remembers of a conversation, per token.</source>
-        <translation>模型为对话中每个 token 记住的内容。</translation>
+        <source>How the conversation is kept in memory: exactly (f16), or in half the room, hardly worse (q8_0).</source>
+        <translation>对话如何保存在内存中：精确保存（f16），或只占一半空间、几乎没有损失（q8_0）。</translation>
     </message>
     <message>
         <source>KV cache</source>
@@ -957,16 +985,16 @@
         <translation>正在询问 Hub 其中有哪些文件…</translation>
     </message>
     <message>
-        <source>On the Hub: quantizations of {name}</source>
-        <translation>Hub 上：{name} 的量化版本</translation>
+        <source>On the Hugging Face Hub: {name} from every publisher</source>
+        <translation>Hugging Face Hub 上：所有发布者的 {name}</translation>
     </message>
     <message>
-        <source>On the Hub: “{text}”</source>
-        <translation>Hub 上：“{text}”</translation>
+        <source>On the Hugging Face Hub: “{text}”</source>
+        <translation>Hugging Face Hub 上：“{text}”</translation>
     </message>
     <message>
-        <source>On the Hub</source>
-        <translation>Hub 上</translation>
+        <source>On the Hugging Face Hub</source>
+        <translation>Hugging Face Hub 上</translation>
     </message>
 </context>
 <context>
@@ -986,10 +1014,6 @@
     <message>
         <source>Other publishers of {name}</source>
         <translation>{name} 的其他发布者</translation>
-    </message>
-    <message>
-        <source>Who else quantized {name}.</source>
-        <translation>还有谁量化了 {name}。</translation>
     </message>
     <message>
         <source>1 download</source>
@@ -1042,6 +1066,10 @@
     <message>
         <source>Open the page of {name}</source>
         <translation>打开 {name} 的页面</translation>
+    </message>
+    <message>
+        <source>Who else has published files of {name}.</source>
+        <translation>还有谁发布了 {name} 的文件。</translation>
     </message>
     <message>
         <source>about {speed} tok/s</source>
@@ -1330,6 +1358,10 @@
         <translation>重复的模型：{count} 个</translation>
     </message>
     <message>
+        <source>To free the space, remove what you do not need; the other one stays.</source>
+        <translation>要腾出空间，请移除不需要的那一份；另一份会保留。</translation>
+    </message>
+    <message>
         <source>{name} is here already.</source>
         <translation>{name} 已经在这里了。</translation>
     </message>
@@ -1342,12 +1374,12 @@
         <translation>正在检查… {share} %</translation>
     </message>
     <message>
-        <source>{name} is whole: its SHA-256 is the publisher&apos;s.</source>
-        <translation>{name} 完好：SHA-256 与发布者的一致。</translation>
+        <source>{name} is whole and unchanged: its checksum (SHA-256) is the one its publisher names.</source>
+        <translation>{name} 完整且未被改动：它的校验和（SHA-256）与发布者给出的一致。</translation>
     </message>
     <message>
-        <source>{name} is whole as far as its header tells; nobody named a checksum.</source>
-        <translation>从文件头看 {name} 完好；没有人给出过校验值。</translation>
+        <source>{name} seems whole: its size and its beginning are right. Nobody named a checksum to be sure by.</source>
+        <translation>{name} 看来完整：大小和文件头都正确。没有人给出可供核对的校验和。</translation>
     </message>
     <message>
         <source>No file manager could be started.</source>
@@ -1511,6 +1543,10 @@
         <translation>搜索模型；按 Enter 搜索 Hub</translation>
     </message>
     <message>
+        <source>Shows the models of the list below whose names have this in them. Enter asks the Hugging Face Hub, the site where most models are published.</source>
+        <translation>显示下方列表中名称含有这些字的模型。按回车键则向 Hugging Face Hub 查询，大多数模型都发布在这个网站上。</translation>
+    </message>
+    <message>
         <source>Memory is exact for this machine, checked by the engine just now</source>
         <translation>内存为这台机器的精确值，引擎刚刚核对过</translation>
     </message>
@@ -1539,20 +1575,24 @@
         <translation>停止</translation>
     </message>
     <message>
-        <source>Check the rest</source>
-        <translation>核对其余</translation>
+        <source>Make them exact</source>
+        <translation>全部精确计算</translation>
     </message>
     <message>
-        <source>In Snug&apos;s own list</source>
-        <translation>Snug 自带的列表</translation>
+        <source>In Snug&apos;s catalog</source>
+        <translation>Snug 的目录</translation>
+    </message>
+    <message>
+        <source>Search the Hugging Face Hub for “{text}”</source>
+        <translation>在 Hugging Face Hub 上搜索“{text}”</translation>
+    </message>
+    <message>
+        <source>See what else is on the Hugging Face Hub</source>
+        <translation>看看 Hugging Face Hub 上还有什么</translation>
     </message>
     <message>
         <source>No model of the catalog has this in its name.</source>
         <translation>目录中没有名称包含此内容的模型。</translation>
-    </message>
-    <message>
-        <source>Search the Hub for “{text}”</source>
-        <translation>在 Hub 上搜索“{text}”</translation>
     </message>
     <message>
         <source>Try again</source>
@@ -1569,10 +1609,6 @@
     <message>
         <source>Try a shorter context</source>
         <translation>试试更短的上下文</translation>
-    </message>
-    <message>
-        <source>Look what else the Hub has</source>
-        <translation>看看 Hub 上还有什么</translation>
     </message>
     <message>
         <source>What fits is not known until this machine can be looked at.</source>
@@ -3706,16 +3742,16 @@ Log: {log}</source>
         <translation>{quantization} 近乎无损。</translation>
     </message>
     <message>
-        <source>{quantization} keeps the quality good.</source>
-        <translation>{quantization} 保持良好质量。</translation>
+        <source>Compressed as {quantization}, it keeps good quality.</source>
+        <translation>压缩为 {quantization}，质量保持良好。</translation>
     </message>
     <message>
-        <source>{quantization} costs some quality, to an acceptable degree.</source>
-        <translation>{quantization} 损失一些质量，尚可接受。</translation>
+        <source>Compressed as {quantization}, it loses some quality, to an acceptable degree.</source>
+        <translation>压缩为 {quantization}，质量有所损失，但可以接受。</translation>
     </message>
     <message>
-        <source>{quantization} costs much quality.</source>
-        <translation>{quantization} 损失较多质量。</translation>
+        <source>Compressed as {quantization}, it loses much quality.</source>
+        <translation>压缩为 {quantization}，质量损失很大。</translation>
     </message>
     <message>
         <source>{quantization} would lose less, but write only about {speed} tokens per second.</source>

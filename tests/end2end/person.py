@@ -198,7 +198,7 @@ async def search_the_hub(person: Person) -> None:
     box.click()
     await person.until("its sign at the foot", person.window.status.offline)
     await person.click("Models")
-    await person.click("Search the Hub for “smol”")
+    await person.click("Search the Hugging Face Hub for “smol”")
     await person.click("Try again")
     person.seen["asked offline"] = True
 

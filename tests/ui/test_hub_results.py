@@ -45,7 +45,7 @@ def test_enter_and_the_link_below_the_table_ask_the_hub(view: ModelsView) -> Non
     assert field is not None
     QTest.keyClicks(field, " qwen ")
     QTest.keyClick(field, Qt.Key.Key_Return)
-    press(view, "Search the Hub for “qwen”")
+    press(view, "Search the Hugging Face Hub for “qwen”")
     assert asked == ["qwen", "qwen"]
 
 
@@ -129,7 +129,7 @@ def test_all_files_of_a_repository_and_back(view: ModelsView) -> None:
     assert "More results" not in words(view)
     press(view, "Back to the results")
     assert not view.hub.files.isVisible()
-    assert "On the Hub: “tiny”" in words(view)
+    assert "On the Hugging Face Hub: “tiny”" in words(view)
     assert "More results" in words(view)
 
 

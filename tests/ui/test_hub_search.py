@@ -153,6 +153,15 @@ def test_with_the_network_switched_off_nothing_is_asked_and_the_page_says_so(pag
     page.until("the row", lambda: page.view.hub.findChildren(HubRow))
 
 
+def test_a_search_that_waits_ends_when_the_network_is_switched_off_and_says_so(page: PagePerson, hub: HubServer) -> None:
+    hub.hub_faults.append(Fault("stall", seconds=600))  # nobody would wait so long
+    search(page, "tiny")
+    page.until("the question", lambda: hub.requests)
+    page.settings.set(OFFLINE, True)
+    page.until("the words", lambda: "The network is switched off." in words(page))
+    assert "Asking the Hub" not in words(page)
+
+
 def test_nothing_found_is_said(page: PagePerson) -> None:
     search(page, "nobody has this")
     page.until("the words", lambda: "The Hub has no model files (GGUF) for “nobody has this”." in words(page))
@@ -201,7 +210,7 @@ def test_the_quantizations_of_one_base_model_from_every_publisher(page: PagePers
         "their rows",
         lambda: {row.repo.repo for row in page.view.hub.rows.shown} == {REPO, "another/Different-Name-GGUF"},
     )
-    assert "On the Hub: quantizations of maker/Tiny" in words(page)
+    assert "On the Hugging Face Hub: maker/Tiny from every publisher" in words(page)
 
 
 def test_a_next_page_that_failed_is_asked_for_again_and_the_first_one_stays(page: PagePerson, hub: HubServer) -> None:
@@ -266,7 +275,7 @@ def test_what_is_typed_widens_nothing_and_is_shown_as_it_is(page: PagePerson) ->
     page.view._search.setText("W" * 10_000)
     assert page.view._ask_hub.sizeHint().width() < 1000
     page.view._search.setText("a & b")
-    assert page.view._ask_hub.text() == "Search the Hub for “a && b”"
+    assert page.view._ask_hub.text() == "Search the Hugging Face Hub for “a && b”"
     search(page, "W" * 10_000)
     page.until("the words", lambda: "has no model files" in words(page))
     assert page.view.hub.minimumSizeHint().width() < 844

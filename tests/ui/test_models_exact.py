@@ -170,7 +170,7 @@ def test_fetching_can_be_stopped(page: PagePerson, hub: HubServer) -> None:
     page.until("the way to stop", lambda: view._rest.text() == "Stop")
     page.until("a file on its way", lambda: hub.of("cdn"))
     view._rest.click()
-    page.until("the offer again", lambda: view._rest.text() == "Check the rest" and view._rest.isVisible())
+    page.until("the offer again", lambda: view._rest.text() == "Make them exact" and view._rest.isVisible())
     assert "estimate" in sources(view)
     assert page.notices == []
 
@@ -223,4 +223,4 @@ def test_checking_the_rest_can_be_stopped_while_prices_are_renewed(page: PagePer
         seen.add(view._rest.text() if view._rest.isVisible() else "")
     assert seen == {"Stop"}
     view._rest.click()
-    page.until("the offer again", lambda: view._rest.text() == "Check the rest" and view._rest.isVisible())
+    page.until("the offer again", lambda: view._rest.text() == "Make them exact" and view._rest.isVisible())

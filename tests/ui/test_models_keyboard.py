@@ -78,7 +78,7 @@ def hit(view: ModelsView, name: str, key: Qt.Key = Qt.Key.Key_Space) -> None:
 
 def test_tab_goes_through_the_page_from_top_to_bottom(view: ModelsView) -> None:
     fill(view)
-    find(view, "Check the rest").setFocus()
+    find(view, "Make them exact").setFocus()
     visited = [at(view)]
     while len(visited) < 60:
         type_key(Qt.Key.Key_Tab)
@@ -86,7 +86,7 @@ def test_tab_goes_through_the_page_from_top_to_bottom(view: ModelsView) -> None:
             break
         visited.append(name)
     assert visited == [
-        "Check the rest",
+        "Make them exact",
         "Why, and what would change it",
         "Download and chat",
         "Stop: Downloading a",
@@ -109,10 +109,10 @@ def test_tab_goes_through_the_page_from_top_to_bottom(view: ModelsView) -> None:
         *(f"All files of {repo.repo}" for repo in REPOS),
         "More results",
         "Models for this machine",
-        "Look what else the Hub has",
+        "See what else is on the Hugging Face Hub",
     ]
     type_key(Qt.Key.Key_Backtab)
-    assert at(view) == "Look what else the Hub has"
+    assert at(view) == "See what else is on the Hugging Face Hub"
 
 
 def test_every_control_has_a_name_of_its_own(view: ModelsView) -> None:
@@ -269,7 +269,7 @@ def test_in_the_table_home_and_end_go_to_rows_and_a_row_can_be_copied(view: Mode
 
 def test_a_check_of_the_rest_that_is_done_hands_the_keyboard_on(view: ModelsView) -> None:
     view.set_choices([choice()], may_ask=True)
-    hit(view, "Check the rest")
+    hit(view, "Make them exact")
     view.set_choices([choice()], checking=True, may_ask=True)
     assert at(view) == "Stop"
     view.set_choices([choice(exact=True)])

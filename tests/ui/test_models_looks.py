@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -12,12 +12,12 @@ from desktop.catalog.search import HubRepo
 from desktop.fit.advice.recommend import recommend
 from desktop.fit.types import Choice
 from desktop.paths import catalog_file
-from desktop.ui.item_models.choices import DOWNLOAD, MEMORY, MODEL, QUALITY, VERDICT
+from desktop.ui.item_models.choices import DOWNLOAD, MEMORY, MODEL, QUALITY, QUANTIZATION, SPEED, VERDICT
 from desktop.ui.pages.models.view import ModelsView
 from desktop.ui.theme import LIGHT
 from desktop.ui.verdicts import verdict_in_short
 from desktop.ui.widgets.labels import PlainLabel
-from desktop.ui.widgets.pill import pill_size
+from desktop.ui.widgets.pill import Pill, pill_size
 from desktop.ui.widgets.table import SHORT_ROLE
 from tests.support.looks import clipped, shown
 from tests.support.page_values import GIB, choice, gpu, installed, machine
@@ -85,7 +85,14 @@ def test_words_of_all_cards_begin_below_one_another(view: ModelsView) -> None:
     view.downloads.show_download("a", "Downloading a", "1 of 2 GB", 0.5, stopped=False)
     settle()
     edge = left(view, label(view, "Best for this machine"))
-    for text in ("On this disk", "Second 2B", "Downloading a", "1 of 2 GB", "On the Hub: “tiny”", "Hub-GGUF"):
+    for text in (
+        "On this disk",
+        "Second 2B",
+        "Downloading a",
+        "1 of 2 GB",
+        "On the Hugging Face Hub: “tiny”",
+        "Hub-GGUF",
+    ):
         assert left(view, label(view, text)) == edge, text
     cell = view.table.visualRect(view.table.filter.index(0, MODEL))
     assert left(view, view.table.viewport()) + cell.left() + 11 == edge, "the padding of a cell"
@@ -93,11 +100,11 @@ def test_words_of_all_cards_begin_below_one_another(view: ModelsView) -> None:
 
 def test_two_tables_are_told_apart(view: ModelsView) -> None:
     view.set_choices([choice()])
-    assert "In Snug's own list" not in words(view)
+    assert "In Snug's catalog" not in words(view)
     view.show_hub(True)
-    assert "In Snug's own list" in words(view)
+    assert "In Snug's catalog" in words(view)
     view.hub.closed.emit()
-    assert "In Snug's own list" not in words(view)
+    assert "In Snug's catalog" not in words(view)
     heads = [
         table.choices.headerData(MODEL, view.table.horizontalHeader().orientation())
         for table in (view.table, view.hub.files)
@@ -165,3 +172,18 @@ def test_the_bar_of_a_download_that_does_not_move_is_grey(view: ModelsView) -> N
     assert colour(stopped=False) == QColor(LIGHT.accent)
     assert colour(stopped=True) == QColor(LIGHT.others)
     assert colour(stopped=False) == QColor(LIGHT.accent)
+
+
+def test_every_figure_is_explained_to_who_has_never_heard_of_it(view: ModelsView) -> None:
+    view.set_choices([choice()])
+    settle()
+    heading = view.table.filter.headerData
+    for column in (QUANTIZATION, DOWNLOAD, MEMORY, SPEED, QUALITY, VERDICT):
+        assert heading(column, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole), column
+    tips = [pill.toolTip() for pill in view.answer.findChildren(Pill)]
+    assert "three quarters of a word" in tips[2]
+    assert "KL divergence" in tips[3], "the jargon is in the tooltip"
+    assert "how strongly the model is compressed" in label(view, "Tiny 1B · Q4_K_M").toolTip()
+    assert "Hugging Face Hub" in view._search.toolTip()
+    view.set_failed("It failed.", "Look again.")
+    assert label(view, "It failed.").toolTip() == ""

@@ -89,7 +89,7 @@ def test_the_answer_comes_first_with_size_licence_and_figures(view: ModelsView) 
     assert text.index(LONG.model_name) < text.index("First reason.") < text.index("KV cache")
     assert "1.50 GB · Some Community License" in text
     pills = [pill.text() for pill in view.answer.findChildren(Pill)]
-    assert pills == ["Fits", "2.75 GiB memory (estimate)", "about 8–16 tok/s (estimate)", "quality loss 0.012"]
+    assert pills == ["Fits", "2.75 GiB memory (estimate)", "about 8–16 tok/s (estimate)", "quality: good"]
 
 
 def test_further_reasons_are_one_click_away(view: ModelsView) -> None:
@@ -150,15 +150,15 @@ def test_the_hub_is_asked_only_by_a_click_and_the_asking_can_be_stopped(view: Mo
     view.rest_requested.connect(lambda: said.append("ask"))
     view.rest_stopped.connect(lambda: said.append("stop"))
     view.set_choices([LONG], checking=True, may_ask=True)
-    assert "Check the rest" not in words(view), "what is known already is asked first"
+    assert "Make them exact" not in words(view), "what is known already is asked first"
     view.set_choices([LONG], may_ask=True)
-    button(view, "Check the rest").click()
+    button(view, "Make them exact").click()
     view.set_choices([LONG], checking=True, may_ask=True)
     button(view, "Stop").click()
     view.set_choices([LONG], may_ask=True)
     assert said == ["ask", "stop"]
     view.set_choices([other(LONG, exact=True)])
-    assert "Check the rest" not in words(view)
+    assert "Make them exact" not in words(view)
 
 
 def test_an_installed_answer_is_chatted_with_not_downloaded(view: ModelsView) -> None:

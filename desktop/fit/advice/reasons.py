@@ -21,9 +21,11 @@ _ALTERNATIVE = QT_TRANSLATE_NOOP("core", "Another file of {model}, which is alre
 _QUALITY: dict[QualityWord, str] = {
     "lossless in practice": QT_TRANSLATE_NOOP("core", "{quantization} is lossless in practice."),
     "near-lossless": QT_TRANSLATE_NOOP("core", "{quantization} is near-lossless."),
-    "good": QT_TRANSLATE_NOOP("core", "{quantization} keeps the quality good."),
-    "acceptable": QT_TRANSLATE_NOOP("core", "{quantization} costs some quality, to an acceptable degree."),
-    "poor": QT_TRANSLATE_NOOP("core", "{quantization} costs much quality."),
+    "good": QT_TRANSLATE_NOOP("core", "Compressed as {quantization}, it keeps good quality."),
+    "acceptable": QT_TRANSLATE_NOOP(
+        "core", "Compressed as {quantization}, it loses some quality, to an acceptable degree."
+    ),
+    "poor": QT_TRANSLATE_NOOP("core", "Compressed as {quantization}, it loses much quality."),
 }
 _FINER_TOO_SLOW = QT_TRANSLATE_NOOP(
     "core", "{quantization} would lose less, but write only about {speed} tokens per second."

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from PySide6.QtCore import (
     QAbstractTableModel,
+    QCoreApplication,
     QLocale,
     QModelIndex,
     QObject,
@@ -43,6 +44,22 @@ _HEADINGS = (
     QT_TRANSLATE_NOOP("ChoiceTable", "Verdict"),
     "",
 )
+_HEADING_HELP = {
+    QUANTIZATION: QT_TRANSLATE_NOOP(
+        "ChoiceTable",
+        "How strongly the model is compressed. The figure in it is about the bits for each weight: fewer make the "
+        "model smaller and faster, and lose some quality.",
+    ),
+    DOWNLOAD: QT_TRANSLATE_NOOP("ChoiceTable", "How large its file is."),
+    MEMORY: QT_TRANSLATE_NOOP(
+        "ChoiceTable", "What it takes while it is loaded, with a conversation as long as the context."
+    ),
+    SPEED: QT_TRANSLATE_NOOP(
+        "ChoiceTable", "How fast it writes: tokens per second. A token is about three quarters of a word."
+    ),
+    QUALITY: QT_TRANSLATE_NOOP("ChoiceTable", "What the compression has left of the model's quality."),
+    VERDICT: QT_TRANSLATE_NOOP("ChoiceTable", "Whether it can be used on this machine."),
+}
 _QUALITY_WORDS = {
     "lossless in practice": QT_TRANSLATE_NOOP("ChoiceTable", "lossless"),
     "near-lossless": QT_TRANSLATE_NOOP("ChoiceTable", "near-lossless"),
@@ -130,6 +147,8 @@ class ChoiceTable(QAbstractTableModel):
             return self.tr(self._headings[section]) if self._headings[section] else ""
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(right=section in self.RIGHT)
+        if role == Qt.ItemDataRole.ToolTipRole and section in _HEADING_HELP:
+            return plain_tooltip(column_help(section))
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -158,7 +177,7 @@ class ChoiceTable(QAbstractTableModel):
             about = f"{choice.model_name}\n{choice.publisher} · {choice.licence}"
             return f"{about}\nSHA-256 {digest}" if digest else about
         if column == QUALITY:
-            return self.tr("Mean KL divergence to f16: {kld}").format(kld=f"{choice.quality.kld:.4f}")
+            return quality_help(choice)
         if column == SPEED:
             measured = self.tr("By this machine's own measurements: {low} to {high} tokens per second")
             estimate = self.tr("Estimate: {low} to {high} tokens per second")
@@ -223,7 +242,7 @@ _TEXTS: dict[int, Callable[[ChoiceTable, Row], str]] = {
     DOWNLOAD: lambda table, row: table._size(row.choice),
     MEMORY: lambda table, row: table._memory(row.choice),
     SPEED: lambda table, row: table._speed(row.choice),
-    QUALITY: lambda table, row: table.tr(_QUALITY_WORDS[row.choice.quality.word]),
+    QUALITY: lambda _table, row: quality_word(row.choice),
     VERDICT: lambda _table, row: verdict_text(row.choice, row.left_out),
 }
 _BY_ROLE: dict[int, Callable[[ChoiceTable, Row, int], object]] = {
@@ -248,6 +267,24 @@ class ChoiceFilter(QSortFilterProxyModel):
         self.setSortRole(SORT_ROLE)
         self.setFilterKeyColumn(MODEL)
         self.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+
+
+def column_help(column: int) -> str:
+    """What the figures of a column are, for who has never heard of them."""
+    return QCoreApplication.translate("ChoiceTable", _HEADING_HELP[column])
+
+
+def quality_word(choice: Choice) -> str:
+    """What its compression has left of a model, in a word."""
+    return QCoreApplication.translate("ChoiceTable", _QUALITY_WORDS[choice.quality.word])
+
+
+def quality_help(choice: Choice) -> str:
+    """The figure behind the word."""
+    text = QCoreApplication.translate(
+        "ChoiceTable", "Loss by compression: {kld}, the mean KL divergence to the uncompressed model (f16)."
+    )
+    return text.format(kld=f"{choice.quality.kld:.4f}")
 
 
 def _alignment(*, right: bool) -> int:

@@ -75,7 +75,10 @@ class ContextChoice(QWidget):
         holder = QWidget()
         holder.setMinimumWidth(180)
         holder.setMaximumWidth(340)
-        holder.setToolTip(plain_tooltip(self.tr("How many tokens of a conversation the model keeps in mind.")))
+        help_text = self.tr(
+            "How much of a conversation the model keeps in mind, in tokens: each is about three quarters of a word."
+        )
+        holder.setToolTip(plain_tooltip(help_text))
         holder.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         column = QVBoxLayout(holder)
         column.setContentsMargins(0, 0, 0, 0)
@@ -89,7 +92,10 @@ class ContextChoice(QWidget):
         self._kv.addItem(self.tr("f16 (exact)"), "f16")
         self._kv.addItem(self.tr("q8_0 (half)"), "q8_0")
         self._kv.setAccessibleName(self.tr("KV cache type"))
-        self._kv.setToolTip(plain_tooltip(self.tr("What the model remembers of a conversation, per token.")))
+        help_text = self.tr(
+            "How the conversation is kept in memory: exactly (f16), or in half the room, hardly worse (q8_0)."
+        )
+        self._kv.setToolTip(plain_tooltip(help_text))
         self._kv.currentIndexChanged.connect(self._tell)
         holder = QWidget()
         holder.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

@@ -9,6 +9,7 @@ from desktop.errors import Phrase
 from desktop.fit.types import Choice
 from desktop.ui.bridge import render, sentences
 from desktop.ui.figures import gb, gib
+from desktop.ui.item_models.choices import MEMORY, SPEED, column_help, quality_help, quality_word
 from desktop.ui.verdicts import verdict_kind, verdict_text
 from desktop.ui.widgets.buttons import Button
 from desktop.ui.widgets.card import Card
@@ -80,6 +81,7 @@ class AnswerCard(Card):
         self._choice = None
         self._caption.setVisible(not why)
         self._name.setText(text)
+        self._name.setToolTip("")
         self._set_sentences((why,) if why else ())
         for widget in (self._button, self._remark, *self._pills):
             widget.hide()
@@ -90,10 +92,12 @@ class AnswerCard(Card):
         """Show the answer; `notes` say what would change it."""
         self._choice = choice
         self._name.setText(f"{choice.model_name} · {choice.quantization}")
+        self._name.setToolTip(plain_tooltip(self._help_of_name(choice)))
         self._set_sentences(tuple(render(phrase) for phrase in (*choice.reasons, *notes)))
         verdict = (verdict_text(choice), verdict_kind(choice))
         shown: list[tuple[str, PillKind]] = [verdict, *((text, "neutral") for text in self._figures(choice))]
-        for pill, (text, kind) in zip(self._pills, shown, strict=True):
+        for pill, (text, kind), tip in zip(self._pills, shown, self._help(choice), strict=True):
+            pill.setToolTip(plain_tooltip(tip))
             if pill.text() != text:  # a new look is costly, and most figures stay while a slider moves
                 pill.set_verdict(text, kind)
         size = gb(choice.download_size)
@@ -113,7 +117,21 @@ class AnswerCard(Card):
         return (
             memory.format(size=gib(choice.memory_total)),
             speed.format(low=number(choice.speed.decode_low, "f", 0), high=number(choice.speed.decode_high, "f", 0)),
-            self.tr("quality loss {kld}").format(kld=number(choice.quality.kld, "f", 3)),
+            self.tr("quality: {word}").format(word=quality_word(choice)),
+        )
+
+    def _help_of_name(self, choice: Choice) -> str:
+        return self.tr("{quantization} says how strongly the model is compressed.").format(
+            quantization=choice.quantization
+        )
+
+    def _help(self, choice: Choice) -> tuple[str, str, str, str]:
+        """The tooltips of the verdict and the figures."""
+        return (
+            "\n".join(self._sentences),
+            column_help(MEMORY),
+            column_help(SPEED),
+            quality_help(choice),
         )
 
     def set_coming(self, files: Collection[tuple[str, str]]) -> None:

@@ -184,8 +184,10 @@ class HubResults(Card):
 
     def _words_of_search(self) -> str:
         if self._base:
-            return self.tr("On the Hub: quantizations of {name}").format(name=self._base)
-        return self.tr("On the Hub: “{text}”").format(text=self._searched) if self._searched else self.tr("On the Hub")
+            return self.tr("On the Hugging Face Hub: {name} from every publisher").format(name=self._base)
+        if self._searched:
+            return self.tr("On the Hugging Face Hub: “{text}”").format(text=self._searched)
+        return self.tr("On the Hugging Face Hub")
 
     @property
     def _shows_files(self) -> bool:

@@ -80,7 +80,7 @@ class HubRow(QFrame):
         base = self.repo.base_model
         others = Button(self.tr("Other publishers"), kind="link")
         others.setAccessibleName(self.tr("Other publishers of {name}").format(name=base or self.repo.name))
-        others.setToolTip(plain_tooltip(self.tr("Who else quantized {name}.").format(name=base)))
+        others.setToolTip(plain_tooltip(self.tr("Who else has published files of {name}.").format(name=base)))
         others.clicked.connect(lambda: self.base_requested.emit(self.repo))
         others.setVisible(bool(base))
         return others

@@ -127,6 +127,8 @@ class LibraryController(QObject):
         lines = [f"{gb(each.size)}: {', '.join(model.path for model in each.models)}" for each in found]
         none = self.tr("No model is here twice.")
         text = self.tr("Models that are here more than once: {count}").format(count=len(found)) if found else none
+        if found:
+            lines.append(self.tr("To free the space, remove what you do not need; the other one stays."))
         self._shell.notify(NoticeWish(text=text, hint="\n".join(lines), key="duplicates"))
         if left_out:
             self._tell_problems(list(map(render, left_out)), key="not compared")
@@ -184,8 +186,10 @@ class LibraryController(QObject):
         except AppError as error:
             self._shell.report(error)
         else:
-            by_sum = self.tr("{name} is whole: its SHA-256 is the publisher's.")
-            by_shape = self.tr("{name} is whole as far as its header tells; nobody named a checksum.")
+            by_sum = self.tr("{name} is whole and unchanged: its checksum (SHA-256) is the one its publisher names.")
+            by_shape = self.tr(
+                "{name} seems whole: its size and its beginning are right. Nobody named a checksum to be sure by."
+            )
             text = (by_sum if found.proof == "sha256" else by_shape).format(name=model.name)
             self._shell.notify(NoticeWish(text=text, kind="info", seconds=8, key=f"verified {model.id}"))
         finally:

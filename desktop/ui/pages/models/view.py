@@ -131,6 +131,11 @@ class ModelsView(Page):
         self._search = QLineEdit()
         self._search.setPlaceholderText(self.tr("Search models"))
         self._search.setAccessibleName(self.tr("Search models; Enter searches the Hub"))
+        help_text = self.tr(
+            "Shows the models of the list below whose names have this in them. Enter asks the Hugging Face Hub, the "
+            "site where most models are published."
+        )
+        self._search.setToolTip(plain_tooltip(help_text))
         self._search_icon = QAction(self)
         self._search.addAction(self._search_icon, QLineEdit.ActionPosition.LeadingPosition)
         self._search.setClearButtonEnabled(True)
@@ -224,7 +229,7 @@ class ModelsView(Page):
 
     def _show_rest(self, *, checking: bool, may_ask: bool) -> None:
         self._is_rest_asked = self._is_rest_asked and checking
-        self._rest.setText(self.tr("Stop") if self._is_rest_asked else self.tr("Check the rest"))
+        self._rest.setText(self.tr("Stop") if self._is_rest_asked else self.tr("Make them exact"))
         shown = self._is_rest_asked or (may_ask and not checking)
         if not shown:
             pass_focus_on(self._rest, self._take_focus)
@@ -292,7 +297,7 @@ class ModelsView(Page):
         if not shown:
             pass_focus_on(self.hub, self._search.setFocus)
         self.hub.setVisible(shown)
-        self._card.set_title(self.tr("In Snug's own list") if shown else "")
+        self._card.set_title(self.tr("In Snug's catalog") if shown else "")
 
     def _on_hub_wanted(self) -> None:
         self.show_hub(True)
@@ -328,8 +333,8 @@ class ModelsView(Page):
     def _show_whether_empty(self) -> None:
         searched = self._search.text().strip()
         short = searched if len(searched) <= _SHOWN_OF_SEARCH else f"{searched[:_SHOWN_OF_SEARCH]}…"
-        ask = self.tr("Search the Hub for “{text}”").format(text=short.replace("&", "&&"))
-        self._ask_hub.setText(ask if searched else self.tr("Look what else the Hub has"))
+        ask = self.tr("Search the Hugging Face Hub for “{text}”").format(text=short.replace("&", "&&"))
+        self._ask_hub.setText(ask if searched else self.tr("See what else is on the Hugging Face Hub"))
         if self._is_failed:
             why = self.tr("What fits is not known until this machine can be looked at.")
         elif searched:
