@@ -3742,15 +3742,15 @@ Log: {log}</source>
         <translation>{quantization} 近乎无损。</translation>
     </message>
     <message>
-        <source>Compressed as {quantization}, it keeps good quality.</source>
+        <source>Compressed as {quantization} it stays good.</source>
         <translation>压缩为 {quantization}，质量保持良好。</translation>
     </message>
     <message>
-        <source>Compressed as {quantization}, it loses some quality, to an acceptable degree.</source>
+        <source>Compressed as {quantization} it loses some quality, to an acceptable degree.</source>
         <translation>压缩为 {quantization}，质量有所损失，但可以接受。</translation>
     </message>
     <message>
-        <source>Compressed as {quantization}, it loses much quality.</source>
+        <source>Compressed as {quantization} it loses much quality.</source>
         <translation>压缩为 {quantization}，质量损失很大。</translation>
     </message>
     <message>

@@ -21,11 +21,11 @@ _ALTERNATIVE = QT_TRANSLATE_NOOP("core", "Another file of {model}, which is alre
 _QUALITY: dict[QualityWord, str] = {
     "lossless in practice": QT_TRANSLATE_NOOP("core", "{quantization} is lossless in practice."),
     "near-lossless": QT_TRANSLATE_NOOP("core", "{quantization} is near-lossless."),
-    "good": QT_TRANSLATE_NOOP("core", "Compressed as {quantization}, it keeps good quality."),
+    "good": QT_TRANSLATE_NOOP("core", "Compressed as {quantization} it stays good."),
     "acceptable": QT_TRANSLATE_NOOP(
-        "core", "Compressed as {quantization}, it loses some quality, to an acceptable degree."
+        "core", "Compressed as {quantization} it loses some quality, to an acceptable degree."
     ),
-    "poor": QT_TRANSLATE_NOOP("core", "Compressed as {quantization}, it loses much quality."),
+    "poor": QT_TRANSLATE_NOOP("core", "Compressed as {quantization} it loses much quality."),
 }
 _FINER_TOO_SLOW = QT_TRANSLATE_NOOP(
     "core", "{quantization} would lose less, but write only about {speed} tokens per second."
