@@ -153,7 +153,9 @@ def test_with_the_network_switched_off_nothing_is_asked_and_the_page_says_so(pag
     page.until("the row", lambda: page.view.hub.findChildren(HubRow))
 
 
-def test_a_search_that_waits_ends_when_the_network_is_switched_off_and_says_so(page: PagePerson, hub: HubServer) -> None:
+def test_a_search_that_waits_ends_when_the_network_is_switched_off_and_says_so(
+    page: PagePerson, hub: HubServer
+) -> None:
     hub.hub_faults.append(Fault("stall", seconds=600))  # nobody would wait so long
     search(page, "tiny")
     page.until("the question", lambda: hub.requests)
