@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from desktop.catalog.hub_errors import KeyringSilent
-from desktop.daemon_thread import in_daemon_thread
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.services import Services
+from desktop.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     from desktop.catalog.hub_token import TokenPlace

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from desktop.daemon_thread import in_daemon_thread, tell_loop, until_ended
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.files import folder_problem
 from desktop.services import Services
 from desktop.settings import MODELS_FOLDER
+from desktop.threads import in_daemon_thread, tell_loop, until_ended
 
 if TYPE_CHECKING:
     from desktop.library.duplicates import Duplicates

@@ -37,9 +37,9 @@ from desktop.catalog.hub_errors import (
 )
 from desktop.catalog.hub_session import cut_connections, hub_session
 from desktop.catalog.meant_files import meant_files
-from desktop.daemon_thread import in_daemon_thread
 from desktop.errors import AppError
 from desktop.log import hide_from_log
+from desktop.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -14,7 +14,7 @@ from desktop.catalog.hub import ANSWER_TIMEOUT, Hub
 from desktop.catalog.hub_client import origin, unreachable
 from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn, PageInstead
 from desktop.catalog.hub_session import hub_session
-from desktop.daemon_thread import in_daemon_thread
+from desktop.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     import httpx2

@@ -31,11 +31,11 @@ from desktop.catalog.hub import Hub
 from desktop.catalog.hub_client import MOST_REDIRECTS, is_page, make_client, next_address, origin, unreachable
 from desktop.catalog.hub_errors import AddressExpired, OddAnswer, PageInstead, RangesNotServed
 from desktop.catalog.same_words import Layouts, layout_of
-from desktop.daemon_thread import in_daemon_thread
 from desktop.gguf.errors import CorruptGguf
 from desktop.gguf.header import GgufHeader, HeaderParser
 from desktop.gguf.shards import all_shards, parse_shard_name
 from desktop.gguf.stub import Stub, make_stub
+from desktop.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     import httpx2

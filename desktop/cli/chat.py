@@ -87,7 +87,7 @@ async def _read_stdin(most: int | None) -> bytes:
     The thread is a daemon over the unbuffered descriptor: it may wait there for ever without keeping the program from
     ending, which sys.stdin's own lock would. Raises OSError.
     """
-    from desktop.daemon_thread import in_daemon_thread
+    from desktop.threads import in_daemon_thread
 
     def read() -> bytes:
         with open(0, "rb", buffering=0, closefd=False) as stream:

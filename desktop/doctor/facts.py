@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import msgspec
 
-from desktop.daemon_thread import in_daemon_thread
 from desktop.doctor.disk_speed import DiskSpeed, measure_disk
 from desktop.doctor.engine_build import EngineBuild, read_engine_build
 from desktop.doctor.kernel_log import KernelLog, read_kernel_log
 from desktop.doctor.load import links_under_load
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.types import HardwareProfile, PcieLink
+from desktop.threads import in_daemon_thread
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from desktop.download.part import PartFile
 from desktop.download.ranges import Piece, Pieces, Range
 from desktop.download.reporter import Reporter
 from desktop.download.source import Source
-from desktop.download.threads import in_thread
 from desktop.download.types import TransferGaveUp, TransferOptions
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
+from desktop.threads import in_thread
 
 FLUSH = 64 << 10
 """Bytes that a connection keeps before they go to the disk: so much of each is fetched again after a crash."""

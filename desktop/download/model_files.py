@@ -12,11 +12,11 @@ from desktop.download.limiter import BandwidthLimiter
 from desktop.download.part import discard_unless_used
 from desktop.download.reporter import Report
 from desktop.download.sidecar import claimed_bytes
-from desktop.download.threads import in_thread
 from desktop.download.types import DownloadProgress, TransferOptions
 from desktop.gguf.shards import all_shards
 from desktop.library.library import Library
 from desktop.library.types import WantedModel
+from desktop.threads import in_thread
 
 
 class ModelFiles:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from desktop.daemon_thread import in_daemon_thread, tell_loop, until_ended
+from desktop.threads import in_daemon_thread, tell_loop, until_ended
 
 T = TypeVar("T")
 

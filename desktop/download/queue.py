@@ -21,11 +21,11 @@ from desktop.download.ledger import Ledger
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.model_files import ModelFiles
 from desktop.download.record import Download, DownloadRecord, kept_of
-from desktop.download.threads import in_thread
 from desktop.download.types import DownloadProgress, DownloadState, DownloadStopped, TransferOptions
 from desktop.errors import AppError
 from desktop.library.library import Library
 from desktop.library.types import InstalledModel, WantedModel
+from desktop.threads import in_thread
 
 Listener = Callable[[Download], None]
 _NO_WAY_TO_THE_HUB = (OfflineSwitchOn, HubUnreachable)

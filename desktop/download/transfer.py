@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 from desktop.catalog.hub import Hub, HubFile
-from desktop.daemon_thread import tell_loop
 from desktop.download.connections import Connections
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.lock import exclusive
@@ -23,11 +22,11 @@ from desktop.download.part import PartFile, tidy
 from desktop.download.reporter import Report, Reporter, ignore_progress
 from desktop.download.sidecar import claimed_bytes
 from desktop.download.source import make_client
-from desktop.download.threads import in_thread
 from desktop.download.types import ChecksumMismatch, TransferOptions
 from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable, Phrase
 from desktop.library.content import sha256_of
 from desktop.library.work import Work
+from desktop.threads import in_thread, tell_loop
 
 WAITING_FOR_LOCK = QT_TRANSLATE_NOOP("core", "Another download of this file is under way.")
 CHECKING = QT_TRANSLATE_NOOP("core", "Reading what is already there.")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from desktop.childprocess import ChildRole, child_command, child_options
-from desktop.daemon_thread import tell_loop
+from desktop.threads import tell_loop
 
 _KILL_GRACE = 2.0
 """Seconds a killed child may take to be gone; beyond that it is stuck in the kernel and left to it."""

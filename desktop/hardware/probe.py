@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from desktop.daemon_thread import in_daemon_thread
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.hardware.pipe import LineChild
 from desktop.hardware.read import read_basics
 from desktop.hardware.types import HardwareProfile, SourceProblem
+from desktop.threads import in_daemon_thread
 
 log = logging.getLogger(__name__)
 

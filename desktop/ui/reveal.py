@@ -10,7 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 
-from desktop.daemon_thread import in_daemon_thread
+from desktop.threads import in_daemon_thread
 
 _SERVICE = "org.freedesktop.FileManager1"  # https://www.freedesktop.org/wiki/Specifications/file-manager-interface
 _OBJECT = "/org/freedesktop/FileManager1"

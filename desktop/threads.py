@@ -1,7 +1,7 @@
-"""Blocking work in a thread that cannot keep the program from ending, and word from a thread to an event loop.
+"""Between threads and event loops: blocking work beside a loop, how its end is waited for, and word from a thread.
 
-asyncio.to_thread can: the interpreter joins the executor's threads, and neither a driver call, nor a name look-up, nor
-a read of the terminal has a time-out.
+A thread of asyncio.to_thread keeps the program from ending: the interpreter joins it, and neither a driver call, nor a
+name look-up, nor a read of the terminal has a time-out. So what may hang runs in a daemon thread.
 """
 
 import asyncio
@@ -34,6 +34,14 @@ async def in_daemon_thread(work: Callable[[], T], *, name: str, timeout: float |
     threading.Thread(target=run, name=name, daemon=True).start()
     async with asyncio.timeout(timeout):
         return await outcome
+
+
+async def in_thread(work: Callable[[], T], *, stop: Callable[[], object] = lambda: None) -> T:
+    """Run blocking `work` in a thread of the loop's executor, that a cancellation waits for: see `until_ended`.
+
+    So no two threads write one file.
+    """
+    return await until_ended(asyncio.ensure_future(asyncio.to_thread(work)), stop=stop)
 
 
 async def until_ended(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from desktop.daemon_thread import in_daemon_thread, tell_loop, until_ended
+from desktop.threads import in_daemon_thread, tell_loop, until_ended
 
 
 def test_what_the_thread_returns_reaches_who_waits() -> None:
@@ -16,7 +16,7 @@ def test_what_the_thread_returns_reaches_who_waits() -> None:
 def test_a_thread_that_hangs_does_not_keep_the_program_from_ending(project_root: Path) -> None:
     code = (
         "import asyncio, time\n"
-        "from desktop.daemon_thread import in_daemon_thread\n"
+        "from desktop.threads import in_daemon_thread\n"
         "try: asyncio.run(in_daemon_thread(lambda: time.sleep(60), name='slow', timeout=0.1))\n"
         "except TimeoutError: print('ended')\n"
     )
