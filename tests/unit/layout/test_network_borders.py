@@ -12,7 +12,7 @@ DOORS = ("desktop/catalog/hub.py", "desktop/catalog/hub_answers.py", "desktop/ca
 DOWNLOADS = "desktop/download/"
 OTHERS = {
     "desktop/catalog/hub_client.py": "makes the clients of those doors and of downloads, and sends nothing itself",
-    "desktop/catalog/hub_session.py": "has the rules of a client of those doors and cuts it off, and sends nothing itself",
+    "desktop/catalog/hub_session.py": "has the rules of a client of those doors, and sends nothing itself",
     "desktop/ui/single_instance.py": "a local socket, by which a second start raises the first window",
     "desktop/runtime/devices/rpc.py": "workers that a plan names; no face of the program can name one yet",
 }
