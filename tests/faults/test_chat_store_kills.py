@@ -44,13 +44,15 @@ def _start(database: Path, root: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-c", _WRITER, str(database)], cwd=root, stdout=subprocess.PIPE, text=True)
 
 
-def _kill_after(writer: "subprocess.Popen[str]", seconds: float) -> list[list[str]]:
+def _kill_after(writer: "subprocess.Popen[str]", promises: int, seconds: float) -> list[list[str]]:
+    """Kill it so long after it has promised so much; all that it promised."""
     assert writer.stdout is not None
     assert writer.stdout.readline() == "open\n"
+    lines = [writer.stdout.readline() for _ in range(promises)]
     time.sleep(seconds)
     writer.send_signal(signal.SIGKILL)
-    output, _ = writer.communicate()
-    return [line.split() for line in output.splitlines(keepends=True) if line.endswith("\n")]
+    lines += writer.communicate()[0].splitlines(keepends=True)
+    return [line.split() for line in lines if line.endswith("\n")]
 
 
 def _check(store: ChatStore, promises: list[list[str]]) -> None:
@@ -71,7 +73,8 @@ def test_no_promised_word_is_lost_when_the_program_is_killed(tmp_path: Path, pro
     database = tmp_path / "chats.sqlite3"
     promises: list[list[str]] = []
     for _ in range(_KILLS):
-        promises += _kill_after(_start(database, project_root), chance.uniform(0.0, 0.15))
+        writer = _start(database, project_root)
+        promises += _kill_after(writer, chance.randint(10, 40), chance.uniform(0.0, 0.01))
     store = ChatStore.open(database)
     _check(store, promises)
     store.close()

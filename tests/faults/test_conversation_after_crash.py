@@ -21,8 +21,9 @@ from tests.support.engine_replies import loaded_client, reply_of, user
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
 QUESTION = "Write a long story about a lighthouse."
-LONG = Sampling(temperature=0.0, max_length=300)
-"""Some seconds of a reply: it is still coming when the engine is killed, however slow this process is."""
+LONG, REST = Sampling(temperature=0.0, max_length=3000, ignore_end=True), Sampling(temperature=0.0, max_length=60)
+"""Half a minute of a reply: it is still coming when the engine is killed, however slow this process is. The rest of it.
+"""
 
 
 async def _send_and_kill(session: ChatSession, engine: EngineClient, after: int) -> None:
@@ -40,14 +41,14 @@ async def _send_and_kill(session: ChatSession, engine: EngineClient, after: int)
 async def test_a_reply_that_was_cut_by_a_crash_goes_on_where_it_was(starter_model: Path, tmp_path: Path) -> None:
     store = ChatStore.open(tmp_path / "chats.sqlite3")
     conversation = store.create_conversation()
-    async with loaded_client(starter_model) as engine:
+    async with loaded_client(starter_model, n_ctx=4096) as engine:
         session = ChatSession(store, engine, conversation.id)
         with pytest.raises(EngineError):
             await _send_and_kill(session, engine, 2)
         cut = store.messages(conversation.id)[-1]
         assert cut.state == MessageState.INTERRUPTED
         assert cut.text
-        async for _event in session.continue_reply(message_id=cut.id, sampling=LONG):
+        async for _event in session.continue_reply(message_id=cut.id, sampling=REST):
             pass
         whole = store.messages(conversation.id)[-1]
     store.close()
@@ -87,7 +88,7 @@ async def main(path):
     client = EngineClient()
     await client.load(plan_for(path))
     print(client.pid, flush=True)
-    await asyncio.sleep(60)
+    await asyncio.sleep(600)
 
 asyncio.run(main(Path(sys.argv[1])))
 """
@@ -101,7 +102,7 @@ def test_a_stopped_engine_ends_with_an_owner_that_was_killed(starter_model: Path
         child = psutil.Process(int(owner.stdout.readline()))
         child.suspend()
         owner.kill()
-    gone, _alive = psutil.wait_procs([child], timeout=3)
+    gone, _alive = psutil.wait_procs([child], timeout=60)
     assert gone
 
 

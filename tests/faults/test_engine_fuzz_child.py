@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.skipif(sys.platform != "linux", r
 
 MEMORY = 4 * 1024**3
 """Bytes of address space: a random plan may ask for more than the machine has."""
-PATIENCE = 30.0
+PATIENCE = 120.0
 _ENDS = Done | RequestFailed | Answer
 _OFTEN: tuple[type[msgspec.Struct], ...] = (Generate, Generate, Generate, Cancel, Load)
 _FORMS: tuple[dict[str, Any], ...] = (
@@ -151,7 +151,7 @@ class RawChild:
     async def end(self) -> int:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        code = await asyncio.wait_for(self.process.wait(), 10)
+        code = await asyncio.wait_for(self.process.wait(), PATIENCE)
         await asyncio.gather(*self._tasks)
         return code
 

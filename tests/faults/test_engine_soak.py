@@ -43,7 +43,7 @@ class Soak:
         self.ended: Counter[str] = Counter()
         self.latencies: list[float] = []
         self.memory: list[int] = []
-        self.clocks: list[tuple[float, float]] = []
+        self.clocks: list[float] = []
         self._client, self._count, self._chance = client, count, random.Random(seed)
         self._begun = 0
 
@@ -65,7 +65,7 @@ class Soak:
         assert self._client.pid is not None
         child = psutil.Process(self._client.pid)
         self.memory.append(child.memory_info().rss)
-        self.clocks.append((time.monotonic(), child.cpu_times().user))
+        self.clocks.append(sum(child.cpu_times()[:2]))
 
     async def _request(self, kind: str) -> None:
         if kind == "long":
@@ -117,11 +117,10 @@ def _quarter(values: list[float], number: int) -> float:
     return statistics.median(values[number * size : (number + 1) * size])
 
 
-def _share(clocks: list[tuple[float, float]], number: int) -> float:
-    """How much of a core the child got in a quarter."""
+def _computed(clocks: list[float], number: int) -> float:
+    """Seconds that the child computed in a quarter: of the processor, as other programs take time from it."""
     size = len(clocks) // 4
-    (began, used), (ended, used_then) = clocks[number * size], clocks[(number + 1) * size]
-    return (used_then - used) / (ended - began)
+    return clocks[(number + 1) * size] - clocks[number * size]
 
 
 @pytest.mark.asyncio
@@ -136,28 +135,25 @@ async def test_thousands_of_requests_leave_the_engine_as_it_was(tmp_path: Path, 
         seconds = time.monotonic() - began
         status = await _quiet_status(client)
     early, late = _quarter(soak.latencies, 1), _quarter(soak.latencies, 3)
-    early_share, late_share = _share(soak.clocks, 1), _share(soak.clocks, 3)
+    early_work, late_work = _computed(soak.clocks, 1), _computed(soak.clocks, 3)
     settled, last = soak.memory[len(soak.memory) // 4], soak.memory[-1]
     print(
         f"\n{count} requests in {seconds:.0f} s: {dict(soak.ended)}\n"
         f"latency {early * 1000:.0f} ms in the second quarter, {late * 1000:.0f} ms in the last "
-        f"(the child had {early_share:.0%} and {late_share:.0%} of a core)\n"
+        f"(the child computed {early_work:.2f} s and {late_work:.2f} s)\n"
         f"memory {settled >> 10:,} KiB after the first quarter, {last >> 10:,} KiB at the end "
         f"({last / settled - 1:+.2%}), highest {max(soak.memory) >> 10:,} KiB"
     )
     assert soak.ended.total() == count
     assert (status.active, status.waiting) == (0, 0)
-    # Other programs take time from the child, and not evenly: what counts is the time that it had.
-    assert late * late_share <= 1.3 * early * early_share + 0.01
-    assert late <= 3 * early + 0.02
+    # In a short run chance decides how much of the work falls into which quarter.
+    assert late_work <= (1.3 if campaign_factor > 1 else 2) * early_work + 0.2
     assert last <= (1.03 if campaign_factor > 1 else 1.1) * settled  # a short run still fills caches and heaps
 
 
 async def _quiet_status(client: EngineClient) -> Status:
     """What the engine is doing once the last cancel has arrived."""
-    for _ in range(100):
-        status = await client.status()
-        if not status.active and not status.waiting:
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(PATIENCE):
+        while (status := await client.status()).active or status.waiting:
+            await asyncio.sleep(0.05)
     return status
