@@ -390,6 +390,14 @@
         <source>Copy SHA-256</source>
         <translation>复制 SHA-256</translation>
     </message>
+    <message>
+        <source>Sort by</source>
+        <translation>排序方式</translation>
+    </message>
+    <message>
+        <source>What is best here</source>
+        <translation>最适合本机的在前</translation>
+    </message>
 </context>
 <context>
     <name>CodeBlock</name>
@@ -969,6 +977,10 @@
         <translation>Hub 上没有与“{text}”相符的模型文件（GGUF）。</translation>
     </message>
     <message>
+        <source>Try fewer words, or only the name of the model.</source>
+        <translation>请减少搜索词，或只输入模型名称。</translation>
+    </message>
+    <message>
         <source>The Hub named no models.</source>
         <translation>Hub 没有给出任何模型。</translation>
     </message>
@@ -995,6 +1007,14 @@
     <message>
         <source>On the Hugging Face Hub</source>
         <translation>Hugging Face Hub 上</translation>
+    </message>
+    <message>
+        <source>None of these fits this machine.</source>
+        <translation>这些都不适合这台机器。</translation>
+    </message>
+    <message>
+        <source>Show them</source>
+        <translation>显示它们</translation>
     </message>
 </context>
 <context>

@@ -113,6 +113,20 @@ def test_only_what_fits_is_what_fits_with_its_margins_as_on_the_command_line(vie
     assert "Tiny-GGUF" in words(view)
 
 
+def test_where_everything_is_hidden_it_is_said_and_can_be_shown(view: ModelsView) -> None:
+    view.hub.set_repos(REPOS[:1], more=False)
+    view.hub.only_fitting.setChecked(True)
+    assert "None of these fits this machine." not in words(view), "nobody knows yet"
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B", verdict="does_not_fit", missing=1 << 30))
+    assert "None of these fits this machine." in words(view)
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B"))
+    assert "None of these fits this machine." not in words(view)
+    view.hub.set_verdict("ann/Tiny-GGUF", choice("Tiny 1B", verdict="does_not_fit", missing=1 << 30))
+    press(view, "Show them")
+    assert "Does not fit" in words(view)
+    assert "None of these fits this machine." not in words(view)
+
+
 def test_all_files_of_a_repository_and_back(view: ModelsView) -> None:
     asked: list[HubRepo] = []
     view.hub.repo_chosen.connect(asked.append)
@@ -139,6 +153,7 @@ def test_no_result_and_a_failure_say_what_to_do(view: ModelsView) -> None:
     view.hub.set_searched("zzz")
     view.hub.set_repos((), more=False)
     assert "The Hub has no model files (GGUF) for “zzz”." in words(view)
+    assert "Try fewer words" in words(view)
     view.hub.set_failed("The Hub cannot be reached.", "Check the connection.")
     assert "Check the connection." in words(view)
     press(view, "Try again")

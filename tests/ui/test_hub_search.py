@@ -342,7 +342,7 @@ def test_the_sha256_of_a_file_is_told_and_can_be_copied(page: PagePerson, hub: H
     key = QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, QPoint(), QPoint())
     QApplication.sendEvent(table.viewport(), key)
     menu = cast("QMenu", QApplication.activePopupWidget())
-    row, copy = menu.actions()
+    row, copy, _sorting = menu.actions()
     assert row.text() == "Copy this row"
     assert copy.text() == "Copy SHA-256"
     copy.trigger()

@@ -261,10 +261,31 @@ def test_in_the_table_home_and_end_go_to_rows_and_a_row_can_be_copied(view: Mode
     QTest.keyClick(view.table, Qt.Key.Key_Home)
     assert view.table.currentIndex().data(CHOICE_ROLE).model_name == "Model 0"
     menu = view.table.menu_of(view.table.currentIndex())
-    [copy] = menu.actions()
-    copy.trigger()
+    menu.actions()[0].trigger()
     assert QApplication.clipboard().text().startswith("Model 0\t")
     menu.close()
+
+
+def test_the_table_is_sorted_without_a_mouse(view: ModelsView) -> None:
+    view.set_choices([choice(name, file=f"{name}.gguf") for name in ("B", "C", "A")])
+    menu = view.table.menu_of(view.table.filter.index(0, 0))
+    [sorting] = menu.findChildren(QMenu)
+    by = {action.text(): action for action in sorting.actions()}
+
+    def names() -> list[str]:
+        return [view.table.filter.index(row, 0).data() for row in range(3)]
+
+    by["Model"].trigger()
+    assert names() == ["A", "B", "C"]
+    by["What is best here"].trigger()
+    assert names() == ["B", "C", "A"]
+    menu.close()
+
+
+def test_what_was_asked_at_the_foot_of_the_page_is_where_the_keyboard_goes(view: ModelsView) -> None:
+    view.set_choices([choice()])
+    hit(view, "See what else is on the Hugging Face Hub")
+    assert at(view) == "Only what fits here"
 
 
 def test_a_check_of_the_rest_that_is_done_hands_the_keyboard_on(view: ModelsView) -> None:

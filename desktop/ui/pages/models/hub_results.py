@@ -43,6 +43,8 @@ class HubResults(Card):
         self._searched = self._base = ""
         self._opened: HubRepo | None = None
         self._has_more = False
+        self._hides_all = False
+        """Whether the message says that every row is hidden, because none fits."""
         self._coming: Mapping[tuple[str, str], str] = {}
         self._sort = self._make_sort()
         self.only_fitting = QCheckBox(self.tr("Only what fits here"))
@@ -54,11 +56,11 @@ class HubResults(Card):
         for widget in (self._back, self.only_fitting, self._sort, self._close):
             self.add_aside(widget)
         self._message = Message()
-        self._message.action_chosen.connect(self.again_requested)
+        self._message.action_chosen.connect(self._on_action_chosen)
         self._column = QVBoxLayout()
         self._column.setSpacing(0)
         self.rows: GradualRows[HubRepo, HubRow] = GradualRows(
-            self._column, self._make_row, self, leave_row=self._take_focus
+            self._column, self._make_row, self, leave_row=self.take_focus
         )
         self.rows.added.connect(self._filter)
         self._more = Button(self.tr("More results"), kind="link")
@@ -66,6 +68,11 @@ class HubResults(Card):
         self._more.clicked.connect(self.more_requested)
         self.files = ChoicesView(self.tr("Files of this repository"), of_files=True)
         self.files.chosen.connect(self.choice_chosen)
+        self._lay_out()
+        self.set_repos((), more=False)
+        self.show_results()
+
+    def _lay_out(self) -> None:
         self.body.addWidget(self._message)
         self.body.addLayout(self._column)
         self.body.addWidget(self.files)
@@ -74,8 +81,6 @@ class HubResults(Card):
         below.addWidget(self._more)
         below.addStretch(1)
         self.body.addLayout(below)
-        self.set_repos((), more=False)
-        self.show_results()
 
     def _make_sort(self) -> CalmCombo:
         sort = CalmCombo()
@@ -102,7 +107,7 @@ class HubResults(Card):
     def set_repos(self, repos: "Sequence[HubRepo]", *, more: bool) -> None:
         """Show the repositories; those that were shown before keep their verdicts. more: there is another page."""
         self._has_more = more
-        self._say("" if repos else self._nothing())
+        self._say(*(() if repos else self._nothing()))
         self.rows.show(repos)
         self._show_more()
 
@@ -114,10 +119,11 @@ class HubResults(Card):
         row.page_requested.connect(self.page_requested)
         return row
 
-    def _nothing(self) -> str:
+    def _nothing(self) -> tuple[str, str]:
         if self._searched:
-            return self.tr("The Hub has no model files (GGUF) for “{text}”.").format(text=self._searched)
-        return self.tr("The Hub named no models.")
+            text = self.tr("The Hub has no model files (GGUF) for “{text}”.").format(text=self._searched)
+            return text, self.tr("Try fewer words, or only the name of the model.")
+        return self.tr("The Hub named no models."), ""
 
     def set_failed(self, message: str, hint: str) -> None:
         """The Hub, or the repository, could not be asked."""
@@ -180,7 +186,7 @@ class HubResults(Card):
         self._opened = None
         self.set_title(self._words_of_search())
         self._show_parts()
-        self._say("" if self.rows.shown else self._nothing())
+        self._say(*(() if self.rows.shown else self._nothing()))
 
     def _words_of_search(self) -> str:
         if self._base:
@@ -199,7 +205,7 @@ class HubResults(Card):
         for widget in coming:
             widget.show()
         if focus_inside(self) is not self._close:
-            pass_focus_on(self, self._take_focus)  # nearly all of the others are hidden now
+            pass_focus_on(self, self.take_focus)  # nearly all of the others are hidden now
         for widget in leaving:
             widget.hide()
         self.files.setVisible(self._shows_files and self.files.filter.rowCount() > 0)
@@ -209,20 +215,36 @@ class HubResults(Card):
     def _show_more(self) -> None:
         shown = self._has_more and not self._shows_files
         if not shown:
-            pass_focus_on(self._more, self._take_focus)
+            pass_focus_on(self._more, self.take_focus)
         self._more.setVisible(shown)
 
-    def _say(self, text: str, hint: str = "", action: str = "") -> None:
+    def _say(self, text: str = "", hint: str = "", action: str = "") -> None:
+        self._hides_all = False
         if not action:
-            pass_focus_on(self._message, self._take_focus)
+            pass_focus_on(self._message, self.take_focus)
         self._message.show_words(text, hint, action)
 
     def _filter(self) -> None:
         for row in self.rows.shown:
             shown = not self._shows_files and not (self.only_fitting.isChecked() and row.is_unfit)
             if not shown:
-                pass_focus_on(row, self._take_focus)
+                pass_focus_on(row, self.take_focus)
             row.setVisible(shown)
+        self._tell_whether_all_are_hidden()
+
+    def _tell_whether_all_are_hidden(self) -> None:
+        hidden = not self._shows_files and bool(self.rows.shown) and all(row.isHidden() for row in self.rows.shown)
+        if hidden and self._message.isHidden():
+            self._say(self.tr("None of these fits this machine."), "", self.tr("Show them"))
+            self._hides_all = True
+        elif not hidden and self._hides_all:
+            self._say()
+
+    def _on_action_chosen(self) -> None:
+        if self._hides_all:
+            self.only_fitting.setChecked(False)
+        else:
+            self.again_requested.emit()
 
     def step_back(self) -> None:
         """From the files to the list, from the list to the page."""
@@ -231,8 +253,8 @@ class HubResults(Card):
         else:
             self.closed.emit()
 
-    def _take_focus(self) -> None:
-        """To the first thing in the card."""
+    def take_focus(self) -> None:
+        """Bring the keyboard to the first thing in the card."""
         (self._back if self._shows_files else self.only_fitting).setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_fitting_toggled(self, checked: bool) -> None:

@@ -208,7 +208,17 @@ class ChoicesView(DataTable):
         digest = str(index.data(DIGEST_ROLE) or "")
         if digest:
             menu.addAction(self.tr("Copy SHA-256"), partial(self._copy, digest))
+        self._add_sorting(menu.addMenu(self.tr("Sort by")))
         return menu
+
+    def _add_sorting(self, menu: QMenu) -> None:
+        """What a click on a heading does, for the keyboard."""
+        header, ascending = self.horizontalHeader(), Qt.SortOrder.AscendingOrder
+        menu.addAction(self.tr("What is best here"), partial(header.setSortIndicator, -1, ascending))
+        for column in range(MODEL, ACTION):
+            if not self.isColumnHidden(column):
+                heading = str(self.choices.headerData(column, Qt.Orientation.Horizontal))
+                menu.addAction(heading, partial(header.setSortIndicator, column, ascending))
 
     def text_of(self, index: QModelIndex) -> str:
         """All words of a row, for the clipboard: nothing in a table can be selected by its letters."""

@@ -301,6 +301,7 @@ class ModelsView(Page):
 
     def _on_hub_wanted(self) -> None:
         self.show_hub(True)
+        pass_focus_on(self._ask_hub, self.hub.take_focus)  # it is far below what it brings
         QTimer.singleShot(0, self._bring_hub_into_sight)  # once the card has its place
         self.hub_search_requested.emit(self._search.text().strip())
 
