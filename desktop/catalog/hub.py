@@ -11,7 +11,6 @@ import asyncio
 import logging
 import os
 import re
-import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -22,12 +21,10 @@ from desktop.catalog.file_names import check_file, check_repo, check_revision, p
 from desktop.catalog.hub_client import unreachable
 from desktop.catalog.hub_errors import (
     BadEndpoint,
-    BadTokenVariable,
     HubAccessDenied,
     HubFileMissing,
     HubFileMissingWithoutToken,
     HubFileUnverifiable,
-    KeyringSilent,
     NotTheHubsAnswer,
     OfflineSwitchOn,
     TokenNotEncrypted,
@@ -37,8 +34,8 @@ from desktop.catalog.hub_errors import (
 )
 from desktop.catalog.hub_session import cut_connections, hub_session
 from desktop.catalog.meant_files import meant_files
+from desktop.catalog.token_in_force import TokenInForce
 from desktop.errors import AppError
-from desktop.log import hide_from_log
 from desktop.threads import in_daemon_thread
 
 if TYPE_CHECKING:
@@ -46,15 +43,11 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
-TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - its name
 ANSWER_TIMEOUT = 20.0
 """Seconds the Hub may take to say what a repository holds."""
 
 LOOK_AT_SWITCH = 0.25
 """Seconds between two looks whether the network was switched off while an answer is waited for."""
-
-KEYRING_TIMEOUT = 10.0
-"""Seconds a keyring may take; one that is locked waits for the person."""
 
 T = TypeVar("T")
 
@@ -65,7 +58,6 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A commit of a repository."""
 
-_SENDABLE = re.compile(r"[\x21-\x7e]+")  # what a token in a header may be made of
 _NOT_THE_HUBS = (ValueError, KeyError, TypeError, RecursionError)
 """What reading an answer that is not the Hub's raises, for example a log-in page of a wireless network."""
 
@@ -112,8 +104,7 @@ class Hub:
         address after it.
     offline: the person's "no network" switch, or a function that reads it; asked before every request, and while a
         transfer runs. HF_HUB_OFFLINE sets it for the whole process.
-    kept_token: reads the token that the person keeps for the Hub, or raises KeyringSilent; blocking, called once, by
-        `prepare`, and only where the variable HF_TOKEN is not set.
+    kept_token: reads the token that the person keeps for the Hub (TokenInForce); `prepare` calls it.
     token_to_mirror: whether the person's token may go to another host than the Hub's own.
     """
 
@@ -131,15 +122,8 @@ class Hub:
         self._endpoint = endpoint
         self._forced_offline = environment.get("HF_HUB_OFFLINE", "").upper() in _TRUE
         self._offline = offline
-        self._persons_token = environment.get(TOKEN_VARIABLE, "").strip() or None
-        self._reads_token = None if self._persons_token else kept_token
-        self._kept_token = self._reads_token  # None once it was read, or given up
+        self._token = TokenInForce(environment, kept_token)
         self._token_to_mirror = token_to_mirror
-        self._token_changes = 0
-        self._is_token_untold = False
-        self._reading, self._changing = threading.Lock(), threading.Lock()
-        if self._persons_token:
-            hide_from_log(self._persons_token)
 
     @property
     def endpoint(self) -> str:
@@ -190,62 +174,28 @@ class Hub:
                     task.exception()  # seen
 
     async def prepare(self) -> None:
-        """Read the token that the person keeps, unless that was done; call it before the first request.
+        """Read the token that the person keeps, unless that was done (TokenInForce); call it before the first request.
 
-        A keyring that does not answer (it may wait for a password) is given up, and the log says so; should it answer
-        later, what it says is used from then on. Several event loops may call this. Raises BadTokenVariable, and
-        OfflineSwitchOn when that comes about meanwhile.
+        Raises BadTokenVariable, and OfflineSwitchOn when that comes about meanwhile.
         """
         if self.offline:
             return
-        if self._persons_token and not _SENDABLE.fullmatch(self._persons_token):
-            raise BadTokenVariable
-        if self._kept_token is None:
-            return
-        changes = self._token_changes
-        try:
-            reading = in_daemon_thread(self._take_kept_token, name="hub token", timeout=KEYRING_TIMEOUT)
-            await self.while_online(reading)
-        except TimeoutError:
-            with self._changing:
-                if changes == self._token_changes:
-                    self._kept_token, self._is_token_untold = None, True
-            _log.warning("the keyring does not answer; the Hub is asked without a token")
-
-    def _take_kept_token(self) -> None:
-        """Blocking; whoever comes second waits for the first."""
-        with self._reading:
-            read, changes = self._kept_token, self._token_changes
-            if read is None:
-                return
-            try:
-                token, untold = read(), False
-            except KeyringSilent:
-                token, untold = None, True
-            with self._changing:
-                if changes == self._token_changes:  # else the person has given another, or none
-                    self._take(token, untold=untold)
+        self._token.check()
+        if self._token.is_unread:
+            await self.while_online(self._token.read())
 
     def use_token(self, token: str | None) -> None:
         """Take another token of the person's from now on, or none."""
-        with self._changing:
-            self._take(token, untold=False)
-
-    def _take(self, token: str | None, *, untold: bool) -> None:
-        self._token_changes += 1
-        self._kept_token, self._persons_token, self._is_token_untold = None, token, untold
-        if token:
-            hide_from_log(token)
+        self._token.use(token)
 
     @property
     def is_token_untold(self) -> bool:
         """Whether the keyring was asked for the person's token and did not tell it."""
-        return self._is_token_untold
+        return self._token.is_untold
 
     def ask_keyring_again(self) -> None:
         """Let the next request ask the keyring once more, where it did not tell the token; the person wants it."""
-        if self._is_token_untold:
-            self._kept_token = self._reads_token
+        self._token.read_again()
 
     @property
     def may_send_token(self) -> bool:
@@ -255,7 +205,7 @@ class Hub:
 
     def token_for(self, url: str) -> str | None:
         """Return the token if `url` is on the configured endpoint's host and the way there is encrypted or local."""
-        token = self._persons_token if self.may_send_token else None
+        token = self._token.value if self.may_send_token else None
         wanted, own = urlsplit(url), urlsplit(self.endpoint)
         if token is None or (wanted.scheme, wanted.netloc) != (own.scheme, own.netloc):
             return None
@@ -280,11 +230,11 @@ class Hub:
 
     def _why_without_token(self) -> type[HubAccessDenied] | None:
         """Why the person's token does not go to the endpoint; None where it does, or there is none."""
-        if not (self._persons_token or self._is_token_untold):
+        if not (self._token.value or self._token.is_untold):
             return None
         if not self.may_send_token:
             return TokenWithheld
-        if self._is_token_untold:
+        if self._token.is_untold:
             return TokenNotTold
         return TokenNotEncrypted if self.token_for(f"{self.endpoint}/") is None else None
 

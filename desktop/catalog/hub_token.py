@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from desktop.catalog.hub import TOKEN_VARIABLE
 from desktop.catalog.hub_errors import KeyringSilent
+from desktop.catalog.token_in_force import TOKEN_VARIABLE
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.files import explained_write, read_bounded, write_atomically
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from desktop.catalog import hub as hub_module
+from desktop.catalog import token_in_force
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_errors import OfflineSwitchOn
 from desktop.catalog.hub_files import files
@@ -102,7 +102,7 @@ async def test_the_next_question_after_the_switch_is_answered(server: HubServer)
 async def test_a_keyring_that_is_waited_for_is_not_waited_for_without_a_network(
     server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "KEYRING_TIMEOUT", 60.0)
+    monkeypatch.setattr(token_in_force, "KEYRING_TIMEOUT", 60.0)
     switch, asked, answered = threading.Event(), threading.Event(), threading.Event()
 
     def token() -> None:

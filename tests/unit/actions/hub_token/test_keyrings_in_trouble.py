@@ -9,7 +9,7 @@ import pytest
 from desktop.actions import hub_token
 from desktop.actions.hub import list_files, search_hub
 from desktop.actions.hub_token import forget_hub_token, hub_token_state, set_hub_token
-from desktop.catalog import hub as hub_module
+from desktop.catalog import token_in_force
 from desktop.catalog.hub_errors import HubAccessDenied, KeyringSilent, TokenNotTold
 from desktop.catalog.hub_token import TokenNotForgotten
 from desktop.catalog.remote_header import RemoteHeaders
@@ -32,15 +32,21 @@ from tests.support.tiny_hub import REPO
 pytestmark = pytest.mark.asyncio
 
 
+@pytest.fixture
+def silent(services: Services, monkeypatch: pytest.MonkeyPatch) -> HangingKeyring:
+    """A keyring that has the token, and waits for a password."""
+    made = HangingKeyring()
+    made.kept["Snug", "huggingface.co"] = TOKEN
+    keyring.set_keyring(made)
+    services.hub_token.file.write_text("in the keyring")
+    monkeypatch.setattr(token_in_force, "KEYRING_TIMEOUT", 0.2)
+    return made
+
+
 @pytest.mark.allow_log("the keyring does not answer")
 async def test_a_keyring_that_waits_for_a_password_keeps_nobody_from_searching(
-    server: HubServer, services: Services, monkeypatch: pytest.MonkeyPatch
+    server: HubServer, services: Services, silent: HangingKeyring
 ) -> None:
-    silent = HangingKeyring()
-    silent.kept["Snug", "huggingface.co"] = TOKEN
-    keyring.set_keyring(silent)
-    services.hub_token.file.write_text("in the keyring")
-    monkeypatch.setattr(hub_module, "KEYRING_TIMEOUT", 0.2)
     found = await asyncio.gather(search_hub(services, "tiny"), search_hub(services, "tiny"))
     assert all(page.repos for page in found)
     assert {request.authorization for request in server.requests} == {None}
@@ -53,13 +59,8 @@ async def test_a_keyring_that_waits_for_a_password_keeps_nobody_from_searching(
 
 @pytest.mark.allow_log("the keyring does not answer")
 async def test_a_token_that_was_given_meanwhile_is_not_replaced_by_an_old_one(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, silent: HangingKeyring
 ) -> None:
-    silent = HangingKeyring()
-    silent.kept["Snug", "huggingface.co"] = TOKEN
-    keyring.set_keyring(silent)
-    services.hub_token.file.write_text("in the keyring")
-    monkeypatch.setattr(hub_module, "KEYRING_TIMEOUT", 0.2)
     await search_hub(services, "tiny")
     services.hub.use_token("hf_givenMeanwhile")
     silent.answers.set()
@@ -72,12 +73,9 @@ async def test_a_token_that_was_given_meanwhile_is_not_replaced_by_an_old_one(
 
 @pytest.mark.allow_log("the keyring does not answer")
 async def test_a_token_that_was_given_while_the_keyring_was_asked_counts_as_told(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, silent: HangingKeyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silent = HangingKeyring()
-    keyring.set_keyring(silent)
-    services.hub_token.file.write_text("in the keyring")
-    monkeypatch.setattr(hub_module, "KEYRING_TIMEOUT", 0.5)
+    monkeypatch.setattr(token_in_force, "KEYRING_TIMEOUT", 0.5)
     searching = asyncio.create_task(search_hub(services, "tiny"))
     while not any(thread.name == "hub token" for thread in threading.enumerate()):
         await asyncio.sleep(0.01)
