@@ -16,9 +16,15 @@ from tests.support.bare_engine import bare_engine
 from tests.support.engine_talk import Said, check_reply, exact_plan, greedy, say, tokens_read
 from tests.support.models import decoders
 from tests.support.models.adapters import write_lora
+from tests.support.patient_engine import be_patient
 from tests.unit.runtime.whole.test_prefix_cache import SIZES, SYSTEM, WRITERS, ask
 
 PROMPT = SYSTEM + ask("one")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch)
 
 
 def limits(folder: Path) -> CacheLimits:

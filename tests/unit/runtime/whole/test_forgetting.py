@@ -15,11 +15,17 @@ from tests.support.engine_replies import loaded_client
 from tests.support.engine_talk import NO_CACHE, exact_plan, greedy, held, say
 from tests.support.models.decoders import write_dense
 from tests.support.models.encoders import write_embedding
+from tests.support.patient_engine import be_patient
 from tests.unit.runtime.whole.test_disk_cache_engine import limits
 from tests.unit.runtime.whole.test_prefix_cache import SIZES, SYSTEM, WRITERS, ask
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(100)]
 SHORT = greedy(6)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch)
 
 
 def prompt(name: str) -> str:

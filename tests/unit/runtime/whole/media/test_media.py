@@ -27,6 +27,7 @@ from tests.support.models.projectors import (
     write_pooling_projector,
     write_vision_projector,
 )
+from tests.support.patient_engine import be_patient
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
 
@@ -98,6 +99,11 @@ async def test_a_reply_that_would_begin_right_after_an_image_begins_on_a_new_lin
 
 
 # --- what is kept ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_patient(monkeypatch)
 
 
 async def next_turn(client: EngineClient, first: Sequence[PromptMessage], said: str) -> Reply:
