@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.catalog.catalog import load_catalog
 from desktop.catalog.search import HubRepo
+from desktop.errors import Phrase
 from desktop.fit.advice.recommend import recommend
 from desktop.fit.types import Choice
 from desktop.paths import catalog_file
@@ -187,3 +188,16 @@ def test_every_figure_is_explained_to_who_has_never_heard_of_it(view: ModelsView
     assert "Hugging Face Hub" in view._search.toolTip()
     view.set_failed("It failed.", "Look again.")
     assert label(view, "It failed.").toolTip() == ""
+
+
+def test_each_reason_has_a_line_of_its_own_once_all_are_shown(view: ModelsView) -> None:
+    reasons = tuple(Phrase.of(f"Reason number {number}.") for number in range(1, 5))
+    view.set_choices([choice(reasons=reasons)])
+    settle()
+    assert label(view, "Reason number 1. Reason number 2.")
+    press(view, "Why, and what would change it")
+    settle()
+    places = [label(view, f"Reason number {number}.").y() for number in range(1, 5)]
+    assert places == sorted(set(places))
+    view.set_choices([choice()])
+    assert "Reason" not in words(view)

@@ -38,7 +38,9 @@ class AnswerCard(Card):
         self._coming: frozenset[tuple[str, str]] = frozenset()
         self._caption = PlainLabel(self.tr("Best for this machine"), tone="muted")
         self._name = PlainLabel(tone="display", wrap=True)
-        self._reasons = PlainLabel(tone="muted", wrap=True)
+        self._reasons = QVBoxLayout()
+        self._reasons.setSpacing(4)
+        self._lines: list[PlainLabel] = []
         self._more = Button(kind="link")
         self._more.setStyleSheet("padding-left: 0")  # its words stand below the others
         self._more.clicked.connect(self._on_more_clicked)
@@ -59,8 +61,9 @@ class AnswerCard(Card):
             self._pill_row.addWidget(pill)
         words = QVBoxLayout()
         words.setSpacing(6)
-        for label in (self._caption, self._name, self._reasons):
-            words.addWidget(label)
+        words.addWidget(self._caption)
+        words.addWidget(self._name)
+        words.addLayout(self._reasons)
         words.addWidget(self._more, 0, Qt.AlignmentFlag.AlignLeft)
         words.addLayout(self._pill_row)
         action = QVBoxLayout()
@@ -172,14 +175,22 @@ class AnswerCard(Card):
         self._show_sentences()
 
     def _show_sentences(self) -> None:
-        shown = self._sentences if self._all_shown else self._sentences[:_SHORT]
-        self._reasons.setText("\n".join(shown) if self._all_shown else sentences(shown))
-        self._reasons.setVisible(bool(shown))
+        self._show_lines(self._sentences if self._all_shown else (sentences(self._sentences[:_SHORT]),))
         is_cut = len(self._sentences) > _SHORT
         if not is_cut:
             pass_focus_on(self._more, self.take_focus)
         self._more.setVisible(is_cut)
         self._more.setText(self.tr("Less") if self._all_shown else self.tr("Why, and what would change it"))
+
+    def _show_lines(self, texts: Sequence[str]) -> None:
+        """A label for each, so that where they are broken it can be seen where one begins."""
+        while len(self._lines) < len(texts):
+            self._lines.append(PlainLabel(tone="muted", wrap=True))
+            self._reasons.addWidget(self._lines[-1])
+        for number, label in enumerate(self._lines):
+            text = texts[number] if number < len(texts) else ""
+            label.setText(text)
+            label.setVisible(bool(text))
 
     def _on_more_clicked(self) -> None:
         self._all_shown = not self._all_shown
