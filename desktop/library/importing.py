@@ -16,9 +16,9 @@ from desktop.files import SPARE, FileNotSaved, explained_read, explained_write, 
 from desktop.gguf.header import GgufHeader
 from desktop.gguf.shards import all_shards
 from desktop.library.content import known_sha256, pieces, sample_of, sha256_of
-from desktop.library.errors import UnnameableFile
 from desktop.library.facts import kind_of, line_of, read_whole_header
 from desktop.library.library import Library
+from desktop.library.references import full_path
 from desktop.library.scan import title_of
 from desktop.library.types import InstalledModel
 from desktop.library.walk import stamp_of
@@ -96,13 +96,7 @@ def import_model(library: Library, path: Path, *, copy: bool = False, work: Work
 
 def _first_file(path: Path) -> Path:
     """The full path of the model that `path` is a file of."""
-    try:
-        path = path.expanduser().absolute()
-        str(path).encode()
-    except RuntimeError as error:  # ~nobody
-        raise FileUnreadable(path=printable(str(path)), reason=str(error), detail=error) from error
-    except UnicodeEncodeError as error:
-        raise UnnameableFile(path=printable(str(path)), detail=error) from error
+    path = full_path(path)
     if "\0" in str(path):
         raise FileUnreadable(path=printable(str(path)), reason="it holds a NUL character")
     if path.is_dir():

@@ -14,21 +14,20 @@ from typing import Self
 
 import msgspec
 
-from desktop.catalog.file_names import UnsafeName, check_file, check_repo, printable, quantization_of
+from desktop.catalog.file_names import UnsafeName, check_file, check_repo, quantization_of
 from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
 from desktop.database import Database, open_database
-from desktop.errors import FileUnreadable
 from desktop.gguf.header import read_header
 from desktop.gguf.shards import all_shards
 from desktop.library.added import AddedModels
 from desktop.library.checksums import Checksums
 from desktop.library.condition import check_ready, judge
-from desktop.library.errors import UnnameableFile
 from desktop.library.facts import FileProblem
 from desktop.library.found import FoundFiles
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.references import (
+    full_path,
     looks_like_path,
     named_in_catalog,
     named_on_hub,
@@ -250,13 +249,7 @@ class Library:
     def _by_path(self, reference: str) -> InstalledModel | None:
         if "\0" in reference or not (looks_like_path(reference) or _is_file(Path(reference))):
             return None
-        try:
-            path = Path(reference).expanduser().absolute()
-            str(path).encode()  # databases and messages between processes are UTF-8
-        except RuntimeError as error:  # ~nobody
-            raise FileUnreadable(path=reference, reason=str(error), detail=error) from error
-        except UnicodeEncodeError as error:
-            raise UnnameableFile(path=printable(reference), detail=error) from error
+        path = full_path(Path(reference))
         for model in self.installed():
             if Path(model.path) == path:
                 return model

@@ -3,12 +3,13 @@
 import difflib
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from desktop.catalog.file_names import check_file, check_repo, model_name_of, printable, quantization_of
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
+from desktop.errors import FileUnreadable
 from desktop.gguf.shards import all_shards
-from desktop.library.errors import UnknownModel, UnknownModelButSimilar, UnknownQuantization
+from desktop.library.errors import UnknownModel, UnknownModelButSimilar, UnknownQuantization, UnnameableFile
 from desktop.library.types import InstalledModel, WantedModel
 
 PREFERRED = ("Q4_K_M", "Q4_K_S", "Q5_K_M", "Q4_0", "Q8_0")
@@ -26,6 +27,18 @@ def looks_like_path(reference: str) -> bool:
         or bool(re.match(r"[A-Za-z]:[/\\]", reference))
         or (reference.lower().endswith(".gguf") and not _HUB_FILE.fullmatch(reference))
     )
+
+
+def full_path(named: Path) -> Path:
+    """Return the whole path that a person means. Raises FileUnreadable, and UnnameableFile where it is no text."""
+    try:
+        path = named.expanduser().absolute()
+        str(path).encode()  # databases and messages between processes are UTF-8
+    except RuntimeError as error:  # ~nobody
+        raise FileUnreadable(path=printable(str(named)), reason=str(error), detail=error) from error
+    except UnicodeEncodeError as error:
+        raise UnnameableFile(path=printable(str(named)), detail=error) from error
+    return path
 
 
 def split_reference(reference: str) -> tuple[str, str]:
