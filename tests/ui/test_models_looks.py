@@ -194,7 +194,7 @@ def test_each_reason_has_a_line_of_its_own_once_all_are_shown(view: ModelsView) 
     reasons = tuple(Phrase.of(f"Reason number {number}.") for number in range(1, 5))
     view.set_choices([choice(reasons=reasons)])
     settle()
-    assert label(view, "Reason number 1. Reason number 2.")
+    assert label(view, "Reason number 1. Reason number 2.").isVisible()
     press(view, "Why, and what would change it")
     settle()
     places = [label(view, f"Reason number {number}.").y() for number in range(1, 5)]
