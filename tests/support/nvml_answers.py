@@ -1,8 +1,8 @@
 """Reads NVIDIA's cards once per scenario, in a process of its own: what hangs or breaks there is not the test's.
 
-    python -m tests.support.nvml_answers LIBRARY SECONDS SCENARIO ...
+    python -m tests.support.nvml_answers LIBRARY SECONDS SCENARIO SECONDS SCENARIO ...
 
-Prints a line of JSON per scenario: what was found, and the problem of a source that failed or hung.
+Prints a line of JSON per scenario: what was found within its seconds, and the problem of a source that failed or hung.
 """
 
 import os
@@ -32,11 +32,11 @@ def _sample() -> tuple[GpuSample, ...]:
 
 def main() -> None:
     """Leave with os._exit: a call that hangs must not keep the process from ending."""
-    library, seconds, *scenarios = sys.argv[1:]
+    library, *scenarios = sys.argv[1:]
     os.environ[LIBRARY_VARIABLE] = library
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # the library prints
-    for scenario in scenarios:
+    for seconds, scenario in zip(scenarios[::2], scenarios[1::2], strict=True):
         os.environ["STUB_NVML_SCENARIO"] = scenario
         found, problem, how = Asked("NVML", read_nvidia).wait(float(seconds))
         hangs = how.outcome == "slow"

@@ -1,7 +1,6 @@
 """Processor, memory, disk and a container's limits."""
 
 import threading
-import time
 from pathlib import Path
 
 import msgspec
@@ -151,10 +150,9 @@ def test_the_disk_of_a_folder_that_is_not_there_yet_is_found(tmp_path: Path) -> 
 def test_a_network_disk_that_is_gone_costs_only_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     end = threading.Event()
     monkeypatch.setattr(desktop.hardware.read, "read_disk", lambda _folder: end.wait())
-    begin = time.monotonic()
-    profile = read_basics(models_folder=tmp_path, timeout=0.3)
+    profile = read_basics(models_folder=tmp_path, timeout=2.0)
+    assert not end.is_set()
     end.set()
-    assert time.monotonic() - begin < 2
     assert (profile.disk.path, profile.disk.total) == (str(tmp_path), 0)
     assert [problem.message for problem in profile.problems] == ["disk did not answer in time."]
     assert profile.ram.total > 0
@@ -173,7 +171,7 @@ def test_a_vulkan_loader_that_nobody_answers_for_is_not_called_missing(
 
     monkeypatch.setattr(desktop.hardware.read, "read_vulkan", ask)
     monkeypatch.setattr(desktop.hardware.read, "_card_sources", dict)
-    profile = read_hardware(models_folder=tmp_path, timeout=0.3 if slow else PATIENT)
+    profile = read_hardware(models_folder=tmp_path, timeout=2.0 if slow else PATIENT)
     end.set()
     assert (profile.vulkan, profile.vulkan_loader) == (None, None)
     said = [problem.message for problem in profile.problems if problem.source == "Vulkan"]

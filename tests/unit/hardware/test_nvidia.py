@@ -9,15 +9,16 @@ from desktop.hardware.nvidia_details import bandwidth
 from desktop.hardware.probe import probe_hardware
 from desktop.hardware.types import GpuPath, GpuProcess, HardwareProfile, NvLink, PcieLink
 from tests.support.stub_nvml import GIB, build_stub_nvml, card
-from tests.unit.hardware.conftest import Scenario
+from tests.unit.hardware.conftest import PATIENT, Scenario
 
 MIB = 1 << 20
 NO_PERMISSION, GPU_IS_LOST, RESET_REQUIRED = 4, 15, 16
 MEMORY = "error__nvmlDeviceGetMemoryInfo"
 
 
-def probe(folder: Path, timeout: float = 20.0) -> HardwareProfile:
-    return asyncio.run(probe_hardware(models_folder=folder, timeout=timeout))
+def probe(folder: Path, sources: float = PATIENT) -> HardwareProfile:
+    """sources: seconds that the child gives them."""
+    return asyncio.run(probe_hardware(models_folder=folder, timeout=sources + PATIENT))
 
 
 def said(profile: HardwareProfile) -> str:
@@ -149,7 +150,7 @@ def test_a_call_that_hangs_costs_what_comes_after_it(tmp_path: Path, scenario: S
         card("NVIDIA GeForce RTX 3090", 24, bus_width=384),
         card("NVIDIA GeForce RTX 3070", 8, hang__nvmlDeviceGetTemperature=1),
     )
-    profile = probe(tmp_path, timeout=4.0)
+    profile = probe(tmp_path, sources=6.0)
     assert sizes(profile) == [(24 * 1024, 24 * 1024), (8 * 1024, 8 * 1024)]
     assert profile.gpus[0].bandwidth == 1_008_096_000_000
     assert said(profile) == "NVML did not answer in time."
@@ -159,7 +160,7 @@ def test_a_call_that_hangs_costs_what_comes_after_it(tmp_path: Path, scenario: S
 
 def test_a_second_card_that_hangs_at_once_leaves_the_first(tmp_path: Path, scenario: Scenario) -> None:
     scenario(card("RTX 3090", 24), card("RTX 3070", 8, hang__nvmlDeviceGetMemoryInfo_v2=1))
-    profile = probe(tmp_path, timeout=4.0)
+    profile = probe(tmp_path, sources=6.0)
     assert [gpu.name for gpu in profile.gpus] == ["RTX 3090"]
     assert said(profile) == "NVML did not answer in time."
 
