@@ -12,12 +12,15 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QPushButton
 
 from desktop.actions.survey import survey
+from desktop.engine.protocol import LoadPlan
+from desktop.engine.state import EnginePhase, EngineState
 from desktop.library import verification
 from desktop.library.trash import NoTrash, PartlyInTrash
 from desktop.library.types import InstalledModel
 from desktop.services import Survey
 from desktop.ui.pages.models import controller
 from desktop.ui.widgets.labels import PlainLabel
+from desktop.ui.widgets.pill import Pill
 from tests.support.catalogs import tiny_catalog
 from tests.support.model_files import small_model, split_model, truncated_model
 from tests.support.page_person import PagePerson
@@ -191,6 +194,22 @@ def test_a_model_in_use_is_not_removed(page: PagePerson, monkeypatch: pytest.Mon
     page.view.installed.remove_requested.emit(model)
     page.until("the words", lambda: "Downloaded is in use." in told(page))
     assert Path(model.path).is_file()
+
+
+def test_which_model_is_in_use_is_shown_as_soon_as_it_is_loaded(page: PagePerson) -> None:
+    model = install(page)
+    opened(page)
+    assert not pills(page)
+    page.engine.plan = LoadPlan(model_path=model.path, model_name=model.name, n_ctx=512)
+    page.engine.become(EngineState(phase=EnginePhase.READY))
+    page.until("the mark", lambda: "In use" in pills(page))
+    page.engine.plan = None
+    page.engine.become(EngineState(phase=EnginePhase.STOPPED))
+    page.until("no mark", lambda: not pills(page))
+
+
+def pills(page: PagePerson) -> list[str]:
+    return [pill.text() for pill in page.view.installed.findChildren(Pill) if pill.isVisible()]
 
 
 def test_a_model_is_shown_in_its_folder(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,7 @@ class ModelsController:
     async def close(self) -> None:
         """Stop listening."""
         self._downloads.close()
+        self._library.close()
 
     def _fill(self, *, again: bool = False) -> None:
         self._is_fill_wanted = True

@@ -22,6 +22,7 @@ from desktop.actions.library import (
     scan_library,
     verify_model,
 )
+from desktop.engine.state import EngineState
 from desktop.errors import AppError
 from desktop.library.trash import NoTrash
 from desktop.library.types import InstalledModel
@@ -52,6 +53,7 @@ class LibraryController(QObject):
         self._is_scan_wanted = False
         self._checking: dict[str, asyncio.Task[None]] = {}
         self._removing: set[str] = set()
+        self._shown_in_use = ""
         card = view.installed
         card.verify_requested.connect(self._on_verify_requested)
         card.reveal_requested.connect(self._on_reveal_requested)
@@ -64,12 +66,17 @@ class LibraryController(QObject):
         card.duplicates_requested.connect(lambda: self._start(self._find_duplicates(), "find duplicates"))
         card.folder_unwanted.connect(lambda folder: self._start(self._forget_folder(folder), "forget a folder"))
         view.files_dropped.connect(self.add)
+        self._unsubscribe = services.engine.subscribe(self._on_engine_state)
+
+    def close(self) -> None:
+        """Stop listening to the engine."""
+        self._unsubscribe()
 
     async def show(self) -> None:
         """Show what is known to be here. Raises the errors of database."""
         models = await list_models(self._services)
-        plan = self._services.engine.plan
-        in_use = next((model.id for model in models if plan is not None and model.path == plan.model_path), "")
+        self._shown_in_use = self._path_in_use()
+        in_use = next((model.id for model in models if model.path == self._shown_in_use), "")
         self._view.set_installed(models, in_use)
 
     def look_for_new(self) -> None:
@@ -212,7 +219,7 @@ class LibraryController(QObject):
             task.add_done_callback(lambda _task: self._removing.discard(model.path))
 
     async def _remove(self, model: InstalledModel, *, permanently: bool) -> None:
-        if self._is_in_use(model):
+        if model.path == self._path_in_use():
             text = self.tr("{name} is in use.").format(name=model.name)
             hint = self.tr("Load another model first; then this one can be removed.")
             self._shell.notify(NoticeWish(text=text, hint=hint, kind="warn", key=f"removed {model.id}"))
@@ -240,9 +247,14 @@ class LibraryController(QObject):
         text = texts.get(removed.outcome, usual).format(name=removed.model.name)
         self._shell.notify(NoticeWish(text=text, seconds=8, key=f"removed {removed.model.id}"))
 
-    def _is_in_use(self, model: InstalledModel) -> bool:
+    def _path_in_use(self) -> str:
         plan = self._services.engine.plan
-        return plan is not None and plan.model_path == model.path
+        return plan.model_path if plan is not None else ""
+
+    def _on_engine_state(self, _state: EngineState) -> None:
+        """A model may have been loaded, or given up; a page that is not shown is filled when it is."""
+        if self._view.isVisible() and self._path_in_use() != self._shown_in_use:
+            self._start(self.show(), "model in use")
 
     def _offer_deletion(self, model: InstalledModel, error: NoTrash) -> None:
         words = explain(error)
