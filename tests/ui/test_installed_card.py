@@ -54,6 +54,12 @@ def test_a_long_library_is_opened_with_a_click_and_the_model_in_use_is_always_th
     assert f"Model {SHOWN}" not in words(view)
 
 
+def test_a_split_model_that_lost_a_file_names_it(view: ModelsView) -> None:
+    first, lost = "/m-00001-of-00002.gguf", "/m-00002-of-00002.gguf"
+    view.set_installed([_model(path=first, condition="gone", absent=lost)], "")
+    assert f"The file is gone: {lost}" in words(view)
+
+
 @pytest.mark.parametrize("size", [(844, 572), (1224, 792)])
 def test_nothing_is_clipped_nameless_or_read_as_markup(view: ModelsView, size: tuple[int, int]) -> None:
     view.resize(*size)
