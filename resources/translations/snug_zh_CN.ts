@@ -1567,6 +1567,10 @@
         <translation>显示下方列表中名称含有这些字的模型。按回车键则向 Hugging Face Hub 查询，大多数模型都发布在这个网站上。</translation>
     </message>
     <message>
+        <source>Nothing fits with room to spare</source>
+        <translation>没有能宽裕放下的模型</translation>
+    </message>
+    <message>
         <source>Memory is exact for this machine, checked by the engine just now</source>
         <translation>内存为这台机器的精确值，引擎刚刚核对过</translation>
     </message>
@@ -1621,10 +1625,6 @@
     <message>
         <source>A shorter context or a smaller KV cache needs less memory.</source>
         <translation>更短的上下文或更小的 KV 缓存需要的内存更少。</translation>
-    </message>
-    <message>
-        <source>No model of the catalog fits with room to spare</source>
-        <translation>目录中没有能宽裕放下的模型</translation>
     </message>
     <message>
         <source>Try a shorter context</source>

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from desktop.actions.hub_token import IN_A_FILE, NOT_TO_MIRROR
 from desktop.catalog.catalog import load_catalog
 from desktop.catalog.hub_errors import KeyringSilent
+from desktop.database import DatabaseBusy
 from desktop.doctor.run import run_checks
 from desktop.download.record import Download
 from desktop.download.types import DownloadProgress
@@ -110,7 +111,7 @@ def models_failed(view: ModelsView) -> None:
     """The machine could not be looked at."""
     view.set_pricing(8192, "f16")
     view.set_installed([STARTER], STARTER.id)
-    view.set_failed(*explain(AppError(reason="the look at the hardware did not end within 20 s")))
+    view.set_failed(*explain(DatabaseBusy(path="/home/ann/.local/share/snug/library.sqlite3", seconds=5)))
 
 
 def hardware_two_cards(view: HardwareView) -> None:

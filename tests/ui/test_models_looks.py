@@ -188,6 +188,7 @@ def test_every_figure_is_explained_to_who_has_never_heard_of_it(view: ModelsView
     assert "Hugging Face Hub" in view._search.toolTip()
     view.set_failed("It failed.", "Look again.")
     assert label(view, "It failed.").toolTip() == ""
+    assert label(view, "It failed.").property("tone") == "title", "it is not shouted"
 
 
 def test_each_reason_has_a_line_of_its_own_once_all_are_shown(view: ModelsView) -> None:

@@ -173,7 +173,7 @@ def test_an_installed_answer_is_chatted_with_not_downloaded(view: ModelsView) ->
 def test_nothing_fits_is_said_with_what_may_help(view: ModelsView) -> None:
     view.set_choices([], [TOO_LARGE], notes=[Phrase.of("With 3 GiB more it would.")])
     settle()
-    assert "No model of the catalog fits with room to spare" in words(view)
+    assert "Nothing fits with room to spare" in words(view)
     assert "With 3 GiB more it would. A shorter context or a smaller KV cache needs less memory." in words(view)
     assert column(view, VERDICT) == ["Does not fit: 12.3 GiB more needed"]
 

@@ -84,6 +84,7 @@ class AnswerCard(Card):
         self._choice = None
         self._caption.setVisible(not why)
         self._name.setText(text)
+        self._name.set_tone("title" if why else "display")  # a sentence, often with a path in it, is not shouted
         self._name.setToolTip("")
         self._set_sentences((why,) if why else ())
         for widget in (self._button, self._remark, *self._pills):
@@ -95,6 +96,7 @@ class AnswerCard(Card):
         """Show the answer; `notes` say what would change it."""
         self._choice = choice
         self._name.setText(f"{choice.model_name} · {choice.quantization}")
+        self._name.set_tone("display")
         self._name.setToolTip(plain_tooltip(self._help_of_name(choice)))
         self._set_sentences(tuple(render(phrase) for phrase in (*choice.reasons, *notes)))
         verdict = (verdict_text(choice), verdict_kind(choice))

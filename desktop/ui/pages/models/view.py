@@ -196,7 +196,7 @@ class ModelsView(Page):
         shorter = self.wishes.can_be_shorter
         less = self.tr("A shorter context or a smaller KV cache needs less memory.")
         self.answer.set_no_answer(
-            self.tr("No model of the catalog fits with room to spare"),
+            self.tr("Nothing fits with room to spare"),
             sentences([*map(render, notes), less]),
             self.tr("Try a shorter context") if shorter else "",
         )
@@ -291,6 +291,8 @@ class ModelsView(Page):
     def _on_search_changed(self, text: str) -> None:
         self.table.filter.setFilterFixedString(text.strip())
         self._show_whether_empty()
+        if not text and self.hub.isVisible():  # who clears the field wants the page as it was before
+            self.hub.closed.emit()
 
     def show_hub(self, shown: bool) -> None:
         """Show the results of the Hub, or no longer; the catalog below them is called by its name then."""
