@@ -133,7 +133,7 @@ async def test_closing_cancels_who_asks_and_is_no_crash(begun: bool, tmp_path: P
     asked = [asyncio.ensure_future(runs.ask(bare_plan(good, n_ctx=256 * n), stub_key=f"{n % 3}")) for n in range(1, 7)]
     await until_asked(runs)
     await runs.close()
-    ends = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
+    ends = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 100)
     assert [type(end) for end in ends] == [asyncio.CancelledError] * 6
     with pytest.raises(asyncio.CancelledError):
         await runs.ask(bare_plan(good))

@@ -10,7 +10,7 @@ from tests.support.models.decoders import write_dense, write_sliding_window
 
 
 def undo(model: Path, rows: int) -> Any:
-    return run_child("window_child", model, rows, timeout=50)
+    return run_child("window_child", model, rows)
 
 
 @pytest.mark.parametrize("rows", [1, 64, 256])

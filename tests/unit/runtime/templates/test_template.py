@@ -72,7 +72,7 @@ PAYLOADS = [
     "{{ lipsum.__globals__['os'].system('touch OWNED') }}",
     "{{ self.__init__.__globals__.__builtins__.open('OWNED', 'w') }}",
     "{{ raise_exception.__globals__['__builtins__']['open']('OWNED', 'w').close() }}",
-    "{{ strftime_now.__globals__.time.sleep(9) }}",
+    "{{ strftime_now.__globals__.time.sleep(99) }}",
     "{{ raise_exception.__code__ }}{{ raise_exception.__globals__ }}",
     "{{ messages.__class__.__init__.__globals__ }}",
     "{{ (messages | attr('__class__')).__mro__[1].__subclasses__() }}",
@@ -106,7 +106,7 @@ def test_a_template_that_reaches_out_has_no_effect(
     assert list(tmp_path.iterdir()) == []
     assert os.environ == before
     assert messages == user("hi")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 def test_a_template_that_never_ends_is_ended_after_two_seconds() -> None:
@@ -124,9 +124,9 @@ def test_a_template_that_writes_without_end_is_ended() -> None:
 
 
 def test_a_template_in_time_is_left_alone() -> None:
-    with time_limit(0.05):
+    with time_limit(0.5):
         pass
-    time.sleep(0.1)
+    time.sleep(0.6)
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="another thread's computing is not told there")
