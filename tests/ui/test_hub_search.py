@@ -273,6 +273,16 @@ def test_after_the_results_were_closed_another_context_asks_nobody(page: PagePer
     assert len(hub.requests) == asked
 
 
+def test_who_clears_the_field_has_the_page_as_before(page: PagePerson, hub: HubServer) -> None:
+    search(page, "tiny")
+    page.until("the row", lambda: page.view.hub.findChildren(HubRow))
+    page.view._search.clear()
+    assert not page.view.hub.isVisible()
+    page.until("the end of what it was at", lambda: not page.shell.tasks._running)
+    search(page, "")
+    page.until("what is in demand", page.view.hub.isVisible)
+
+
 def test_what_is_typed_widens_nothing_and_is_shown_as_it_is(page: PagePerson) -> None:
     page.view._search.setText("W" * 10_000)
     assert page.view._ask_hub.sizeHint().width() < 1000
