@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.hub_server import HubServer
-from tests.support.transfers import FILE, REPO, make_source
+from tests.support.transfers import FILE, make_source, served
 
 
 @pytest.fixture
@@ -14,8 +14,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(source: Path) -> Iterator[HubServer]:
-    with HubServer() as hub:
-        hub.add(REPO, FILE, source)
+    with served(source) as hub:
         yield hub
 
 

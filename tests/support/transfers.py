@@ -3,6 +3,8 @@
 import asyncio
 import random
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -39,6 +41,14 @@ def make_source(folder: Path, *, size: int = 3_000_000, seed: int = 1) -> Path:
     header = b"GGUF" + struct.pack("<IQQ", 3, 0, 0)  # version, tensors, metadata
     source.write_bytes(header + random.Random(seed).randbytes(size - len(header)))
     return source
+
+
+@contextmanager
+def served(source: Path) -> Iterator[HubServer]:
+    """A Hub with one repository of this file."""
+    with HubServer() as hub:
+        hub.add(REPO, FILE, source)
+        yield hub
 
 
 def hub_of(server: HubServer, token: str | None = None) -> Hub:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -24,24 +24,17 @@ from tests.support.card_of_the_machine import DryRunsWithCard, with_driver
 from tests.support.catalogs import tiny_catalog
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.hub_server import Fault, HubServer
+from tests.support.tiny_hub import REPO
 from tests.unit.fit.builders import device, device_speeds, engine_with, machine, price_catalog, type_speed
 
 pytestmark = pytest.mark.asyncio
-REPO = "owner/tiny-GGUF"
 CARDS = (imagine_card("GPU0", 2 << 30),)
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    metadata, tensors = dense_model(n_layer=2, n_embd=256, vocab=5000, kind="q4_K")
-    metadata["tokenizer.ggml.tokens"] = [f"word {index}" for index in range(5000)]
-    del metadata["llama.vocab_size"]
-    with HubServer() as hub:
-        hub.add(REPO, "tiny-Q4_K_M.gguf", write_gguf(tmp_path / "q4.gguf", metadata, tensors))
-        eight = [tensor._replace(kind="q8_0") if tensor.kind == "q4_K" else tensor for tensor in tensors]
-        hub.add(REPO, "tiny-Q8_0.gguf", write_gguf(tmp_path / "q8.gguf", metadata, eight))
-        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-        yield hub
+def server(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> HubServer:
+    monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+    return server
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A search result with the engine's own verdicts: real headers, the real engine, nothing downloaded."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,7 @@ from desktop.settings import MINIMUM_SPEED, OFFLINE
 from tests.support.catalogs import tiny_catalog
 from tests.support.gguf_writer import dense_model, write_gguf
 from tests.support.hub_server import Fault, HubServer
-from tests.support.tiny_hub import REPO, tiny_hub
+from tests.support.tiny_hub import REPO
 from tests.unit.fit.builders import GIB, machine
 
 pytestmark = pytest.mark.asyncio
@@ -35,11 +35,10 @@ CONTEXT = 2048
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    with tiny_hub(tmp_path) as hub:
-        hub.repositories[REPO].facts = {"tags": ["gguf", "license:mit"], "gguf": {"total": 10**6}}
-        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-        yield hub
+def server(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> HubServer:
+    server.repositories[REPO].facts = {"tags": ["gguf", "license:mit"], "gguf": {"total": 10**6}}
+    monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+    return server
 
 
 @pytest_asyncio.fixture

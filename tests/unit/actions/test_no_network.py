@@ -6,7 +6,7 @@ The server is there and would answer; in the second part every Python process of
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from desktop.paths import user_paths
 from desktop.services import Services, Survey, create_services
 from desktop.settings import HF_ENDPOINT, OFFLINE
 from tests.support.hub_server import HubServer
-from tests.support.tiny_hub import REPO, tiny_hub
+from tests.support.tiny_hub import REPO
 from tests.unit.fit.builders import machine
 
 FILE = "tiny-Q8_0.gguf"
@@ -44,12 +44,6 @@ class Learned(NamedTuple):
     page: HubPage
     listing: HubListing
     file: HubFile
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[HubServer]:
-    with tiny_hub(tmp_path) as hub:
-        yield hub
 
 
 @pytest_asyncio.fixture

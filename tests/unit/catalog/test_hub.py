@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -36,13 +35,7 @@ from desktop.catalog.hub_errors import (
 from desktop.errors import AppError
 from desktop.paths import catalog_file
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
-from tests.support.hubs import FILE, NOTHING, REPO, hub_at, one_file_served
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[HubServer]:
-    with one_file_served(tmp_path) as hub:
-        yield hub
+from tests.support.hubs import FILE, NOTHING, REPO, hub_at
 
 
 def ask(hub: Hub, *, repo: str = REPO, file: str = FILE, revision: str = "main") -> object:

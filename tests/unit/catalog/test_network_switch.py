@@ -3,8 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -16,18 +15,12 @@ from desktop.catalog.hub_files import files
 from desktop.catalog.remote_header import RemoteHeaders
 from desktop.catalog.search import search
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
-from tests.support.hubs import FILE, NOTHING, REPO, one_file_served
+from tests.support.hubs import FILE, NOTHING, REPO
 
 STALL = Fault("stall", seconds=60)
 """Longer than any answer is waited for, so that only the switch can have ended it with these words."""
 
 Question = Callable[[Hub], Coroutine[Any, Any, object]]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[HubServer]:
-    with one_file_served(tmp_path) as hub:
-        yield hub
 
 
 async def header(hub: Hub) -> object:

@@ -31,13 +31,7 @@ from desktop.catalog.remote_header import RemoteHeaders
 from desktop.catalog.search import search
 from desktop.errors import AppError
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
-from tests.support.hubs import FILE, NOTHING, REPO, hub_at, one_file_served
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[HubServer]:
-    with one_file_served(tmp_path) as hub:
-        yield hub
+from tests.support.hubs import FILE, NOTHING, REPO, hub_at
 
 
 def questions(hub: Hub) -> list[Callable[[], Coroutine[Any, Any, object]]]:

@@ -17,9 +17,7 @@ from desktop.download.types import DownloadProgress
 from desktop.errors import Phrase
 from desktop.library.migrations import MIGRATIONS
 from tests.support.hub_server import Fault, HubServer
-from tests.support.transfers import make_source
-
-REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
+from tests.support.transfers import FILE, REPO, make_source, served
 
 
 @pytest.fixture
@@ -29,8 +27,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(source: Path) -> Iterator[HubServer]:
-    with HubServer() as hub:
-        hub.add(REPO, FILE, source)
+    with served(source) as hub:
         yield hub
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from desktop.library.library import Library
 from tests.support.hub_server import HubServer
-from tests.support.transfers import FILE, REPO, make_source
+from tests.support.transfers import make_source, served
 
 
 @pytest.fixture
@@ -15,8 +15,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(source: Path) -> Iterator[HubServer]:
-    with HubServer() as hub:
-        hub.add(REPO, FILE, source)
+    with served(source) as hub:
         yield hub
 
 

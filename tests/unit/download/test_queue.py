@@ -12,7 +12,7 @@ from desktop.download.types import DownloadStopped
 from desktop.library.library import Library
 from desktop.library.types import WantedModel
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
-from tests.support.queues import WANTED, assert_same, leave, next_run, queue_of, until
+from tests.support.queues import WANTED, assert_same, in_the_middle, leave, next_run, queue_of
 from tests.support.transfers import FILE, REPO
 
 
@@ -44,16 +44,13 @@ async def test_a_hub_name_with_a_quantization_finds_its_file(server: HubServer, 
 
 @pytest.mark.asyncio
 async def test_pausing_keeps_what_came_and_resuming_goes_on(server: HubServer, library: Library, source: Path) -> None:
-    server.held_from = 900_000
-    queue = queue_of(server, library)
-    download = queue.start(WANTED)
-    await until(queue, download.id, done=600_000)
-    queue.pause(download.id)
+    queue = await in_the_middle(server, library)
+    queue.pause(WANTED.id)
     with pytest.raises(DownloadStopped):
-        await queue.wait(download.id)
+        await queue.wait(WANTED.id)
     server.held_from = None
-    queue.resume(download.id)
-    model = await queue.wait(download.id)
+    queue.resume(WANTED.id)
+    model = await queue.wait(WANTED.id)
     assert_same(model, source)
     assert server.of("cdn")[-1].range is not None
     await queue.close()
@@ -61,13 +58,10 @@ async def test_pausing_keeps_what_came_and_resuming_goes_on(server: HubServer, l
 
 @pytest.mark.asyncio
 async def test_cancelling_removes_what_came(server: HubServer, library: Library) -> None:
-    server.held_from = 900_000
-    queue = queue_of(server, library)
-    download = queue.start(WANTED)
-    await until(queue, download.id, done=600_000)
+    queue = await in_the_middle(server, library)
     part = part_path(library.destination(repo=REPO, file=FILE))
     assert part.exists()
-    queue.cancel(download.id)
+    queue.cancel(WANTED.id)
     await queue.close()
     assert not part.exists()
     assert (await next_run(server, library)).downloads() == ()
@@ -126,14 +120,11 @@ async def test_a_listener_that_fails_harms_neither_the_download_nor_the_others(
 
 @pytest.mark.asyncio
 async def test_what_is_thrown_away_while_it_is_being_stopped_is_gone(server: HubServer, library: Library) -> None:
-    server.held_from = 900_000
-    queue = queue_of(server, library)
-    download = queue.start(WANTED)
-    await until(queue, download.id, done=600_000)
-    queue.pause(download.id)
+    queue = await in_the_middle(server, library)
+    queue.pause(WANTED.id)
     for _ in range(3):  # the transfer ends in a loop of its own
         await asyncio.sleep(0)
-    queue.cancel(download.id)
+    queue.cancel(WANTED.id)
     await queue.close()
     assert [path for path in library.models_folder.rglob("*") if path.is_file()] == []
 

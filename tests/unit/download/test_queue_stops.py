@@ -9,7 +9,7 @@ from desktop.database import open_database
 from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
 from tests.support.hub_server import HubServer
-from tests.support.queues import WANTED, next_run, queue_of, settled, until
+from tests.support.queues import WANTED, in_the_middle, next_run, settled
 from tests.support.transfers import FILE, REPO
 
 pytestmark = pytest.mark.asyncio
@@ -22,10 +22,7 @@ def there(library: Library) -> list[str]:
 
 
 async def test_what_is_started_again_while_its_row_is_removed_has_one(server: HubServer, library: Library) -> None:
-    server.held_from = 900_000
-    queue = queue_of(server, library)
-    queue.start(WANTED)
-    await until(queue, WANTED.id, done=100_000)
+    queue = await in_the_middle(server, library, done=100_000)
     queue.cancel(WANTED.id)
     for _ in range(2):  # its row is being removed now
         await asyncio.sleep(0)
@@ -40,10 +37,7 @@ async def test_what_is_started_again_while_its_row_is_removed_has_one(server: Hu
 async def test_what_was_cancelled_while_another_program_held_the_database_does_not_come_back(
     server: HubServer, library: Library, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.held_from = 900_000
-    queue = queue_of(server, library)
-    queue.start(WANTED)
-    await until(queue, WANTED.id, done=100_000)
+    queue = await in_the_middle(server, library, done=100_000)
     await settled(queue)
     library.database.connection.set_busy_timeout(0)
     other = open_database(library.database.path, name="library", migrations=MIGRATIONS)
@@ -59,10 +53,7 @@ async def test_what_was_cancelled_while_another_program_held_the_database_does_n
 
 
 async def test_what_is_started_and_cancelled_again_at_once_leaves_nothing(server: HubServer, library: Library) -> None:
-    server.held_from = 900_000
-    queue = queue_of(server, library)
-    queue.start(UNNAMED)
-    await until(queue, UNNAMED.id, done=300_000)
+    queue = await in_the_middle(server, library, UNNAMED, done=300_000)
     queue.cancel(UNNAMED.id)
     queue.start(UNNAMED)
     queue.cancel(UNNAMED.id)
@@ -72,10 +63,7 @@ async def test_what_is_started_and_cancelled_again_at_once_leaves_nothing(server
 
 async def test_what_is_being_removed_is_not_fetched_meanwhile(server: HubServer, library: Library) -> None:
     """A removal that waits for the database would take the files that come after it."""
-    server.held_from = 900_000
-    queue = queue_of(server, library)
-    queue.start(WANTED)
-    await until(queue, WANTED.id, done=300_000)
+    queue = await in_the_middle(server, library, done=300_000)
     queue.pause(WANTED.id)
     await queue.close()
     kept = await next_run(server, library)

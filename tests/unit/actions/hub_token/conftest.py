@@ -1,7 +1,6 @@
 """Services without a token, a Hub of ours, and a keyring that is the test's own."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import keyring
 import pytest
@@ -11,7 +10,6 @@ from desktop.services import Services
 from tests.support.hub_server import HubServer
 from tests.support.hub_tokens import services_at
 from tests.support.keyrings import MemoryKeyring
-from tests.support.tiny_hub import tiny_hub
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +24,6 @@ def memory() -> MemoryKeyring:
     made = MemoryKeyring()
     keyring.set_keyring(made)
     return made
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[HubServer]:
-    with tiny_hub(tmp_path) as hub:
-        yield hub
 
 
 @pytest_asyncio.fixture
