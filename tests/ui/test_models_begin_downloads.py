@@ -1,9 +1,11 @@
-"""A model of the Hub whose file is not right is downloaded again from its row."""
+"""Downloads that a person begins on the models page: from the row of a file that is not right, and by keyboard."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from desktop.settings import HF_ENDPOINT, MINIMUM_SPEED, WANTED_CONTEXT
@@ -57,3 +59,18 @@ def test_the_button_of_its_row_brings_the_file_back(page: PagePerson, happens: C
     page.until("the row", lambda: all(row.model.is_ready for row in page.view.installed.rows.shown))
     assert Path(model.path).read_bytes() == content
     assert page.models == [model.id], "nobody asked to chat"
+
+
+def test_the_keyboard_stays_on_the_button_that_began_a_download(page: PagePerson, hub: HubServer) -> None:
+    hub.bytes_per_second = 100_000
+    page.view.activateWindow()
+    page.until("the window to be active", page.view.isActiveWindow)
+    button = page.view.answer._button
+    button.setFocus()
+    QTest.keyClick(button, Qt.Key.Key_Return)
+    page.until("the download", lambda: page.view.downloads.cards and button.text() == "Downloading …")
+    assert button.hasFocus()
+    hub.bytes_per_second = None
+    page.until("the model", lambda: page.models, timeout=60)
+    page.until("its price", lambda: button.text() == "Chat")
+    assert button.hasFocus()
