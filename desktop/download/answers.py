@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from desktop.catalog.hub import HubFile
+from desktop.catalog.hub import SHA256, HubFile
 from desktop.catalog.hub_client import is_page, origin
 from desktop.catalog.hub_errors import PageInstead, retry_after
 from desktop.download.ranges import Range
@@ -18,7 +18,6 @@ Verdict = Literal["range", "whole"]
 
 _NUMBER = "[0-9]{1,19}"  # bytes of any file; of one with thousands of digits Python refuses to make a number
 _CONTENT_RANGE = re.compile(rf"bytes ({_NUMBER})-({_NUMBER})/({_NUMBER}|\*)")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 CUT = QT_TRANSLATE_NOOP("core", "the connection broke")
 STALLED = QT_TRANSLATE_NOOP("core", "nothing came for {seconds} s")
@@ -94,7 +93,7 @@ def check_promise(headers: Mapping[str, str], file: HubFile) -> None:
     size, etag = headers.get("X-Linked-Size"), headers.get("X-Linked-Etag", "").strip('"')
     if size is not None and size != str(file.size):
         raise odd("X-Linked-Size")
-    if _SHA256.fullmatch(etag) and etag != file.sha256:
+    if SHA256.fullmatch(etag) and etag != file.sha256:
         raise odd("X-Linked-Etag")
 
 
