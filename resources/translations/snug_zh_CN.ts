@@ -1293,6 +1293,10 @@
         <translation>文件已损坏</translation>
     </message>
     <message>
+        <source>It came with Snug: run the set-up again.</source>
+        <translation>它随 Snug 提供：请重新运行安装程序。</translation>
+    </message>
+    <message>
         <source>Since it was added or looked at last. Check whether it is whole, then it can be used.</source>
         <translation>自添加或上次查看以来文件变过。请检查它是否完整，完整就可以使用。</translation>
     </message>

@@ -124,6 +124,7 @@ FROM_THE_HUB = {"repo": "owner/tiny-GGUF", "file": "tiny.gguf"}
         ({"condition": "gone"}, "Take off the list", "remove_requested"),
         ({"condition": "gone", "source": "ollama", **FROM_THE_HUB}, "Take off the list", "remove_requested"),
         ({"condition": "damaged"}, "Show in its folder", "reveal_requested"),
+        ({"condition": "gone", "path": "/m-00001-of-00002.gguf"}, "Show in its folder", "reveal_requested"),
         ({"condition": "damaged", "bundled": True}, "Show in its folder", "reveal_requested"),
     ],
 )
@@ -136,6 +137,12 @@ def test_the_button_of_a_model_that_cannot_be_loaded_does_what_helps(
     view.set_installed([model], "")
     press(view, f"{button}: Model 1")
     assert asked == [model]
+
+
+def test_what_came_with_snug_and_is_gone_says_what_to_do(view: ModelsView) -> None:
+    view.set_installed([_model(condition="gone", bundled=True)], "")
+    label = next(each for each in view.installed.findChildren(PlainLabel) if "is gone" in each.text())
+    assert "run the set-up again" in label.toolTip()
 
 
 def test_what_is_wrong_with_a_model_has_a_colour_and_its_check_has_none(view: ModelsView) -> None:

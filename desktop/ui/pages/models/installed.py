@@ -195,7 +195,7 @@ class InstalledCard(Card):
             return Remedy(self.tr("Check the file"), signal=self.verify_requested)
         if _can_be_renewed(model):
             return Remedy(self.tr("Download again"), "download", self.renew_requested)
-        if not model.missing:
+        if not model.missing or model.is_split:  # of several some may be left, beside which the others belong
             return Remedy(self.tr("Show in its folder"), signal=self.reveal_requested)
         if model.bundled:
             return Remedy(self.tr("Chat"), "chat")
@@ -289,6 +289,8 @@ class InstalledCard(Card):
 
     def _what_to_do(self, model: InstalledModel) -> str:
         """In the tooltip; the button of the row does it where it can."""
+        if model.bundled and not model.is_ready:
+            return self.tr("It came with Snug: run the set-up again.")
         words: dict[Condition, str] = {
             "changed": self.tr("Since it was added or looked at last. Check whether it is whole, then it can be used."),
             "truncated": self.tr("Download it again, or copy it again from where it came."),
