@@ -19,21 +19,21 @@ from tests.support.models.weights import Weight, matrix, norm, vector, write_wei
 LAYERS = 2
 
 
-def write_mrope(folder: Path, *, seed: int = 0, name: str = "mrope") -> Path:
-    """Write a qwen2vl."""
+def write_mrope(folder: Path, *, seed: int = 0, name: str = "mrope", kind: str = "q8_0") -> Path:
+    """Write a qwen2vl. kind: as of write_dense."""
     weights = [
         part
         for layer in range(LAYERS)
         for part in (
-            *attention(layer),
+            *attention(layer, kind),
             vector(f"blk.{layer}.attn_q.bias", N_EMBD),
             vector(f"blk.{layer}.attn_k.bias", KV),
             vector(f"blk.{layer}.attn_v.bias", KV),
-            *feed_forward(layer),
+            *feed_forward(layer, kind),
         )
     ]
     metadata = describe("qwen2vl", LAYERS, CHATML, {"rope.dimension_sections": (8, 12, 12, 0)})
-    return write(folder, name, metadata, [*weights, *ends("q8_0", 0.0)], seed)
+    return write(folder, name, metadata, [*weights, *ends(kind, 0.0)], seed)
 
 
 def write_mrope_projector(folder: Path, *, seed: int = 0, name: str = "mmproj-mrope") -> Path:

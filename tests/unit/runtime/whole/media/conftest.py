@@ -19,6 +19,12 @@ def model(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
+def exact_model(folder: Path) -> Path:
+    """The same in f32. With an exact plan, who is answered beside it does not change what is said (docs/engine.md)."""
+    return write_dense(folder, kind="f32", name="exact")
+
+
+@pytest.fixture(scope="module")
 def eye(folder: Path) -> Path:
     return write_vision_projector(folder)
 

@@ -30,6 +30,7 @@ from tests.support.models.projectors import (
 from tests.support.patient_engine import be_patient
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(60)]
+EXACT: dict[str, Any] = {"flash_attention": "off", "type_k": "f32", "type_v": "f32"}
 
 
 # --- what is seen and heard ------------------------------------------------------------------------------------------
@@ -158,16 +159,16 @@ async def test_a_state_is_not_taken_for_one_of_another_projector(model: Path, ey
         assert (await reply_of(client, first, SHORT)).done.stats.cached_tokens == 0
 
 
-async def test_an_image_that_is_paused_for_others_is_not_forgotten(model: Path, eye: Path) -> None:
-    plan = {"mmproj_path": str(eye), "flash_attention": "off", **ROOM, "n_ctx": 512, "n_parallel": 2}
+async def test_an_image_that_is_paused_for_others_is_not_forgotten(exact_model: Path, eye: Path) -> None:
+    model, plan = exact_model, {"mmproj_path": str(eye), **EXACT, **ROOM, "n_ctx": 512, "n_parallel": 2}
     long = Sampling(temperature=0.0, max_length=0)
     chats = [ask(image(files.png(shade)), words="Tell me. " * 5) for shade in (0, 90)]
     async with loaded_client(model, **plan) as client:
         alone = [(await reply_of(client, chat, long)).text for chat in chats]
     async with loaded_client(model, **plan) as client:
         together = await asyncio.gather(*(reply_of(client, chat, long) for chat in chats))
-    # Two rows are computed by other kernels than one: the first words are the same.
-    assert [reply.text[:12] for reply in together] == [text[:12] for text in alone]
+    # Past the pause; far behind it two tokens are nearly as likely as each other.
+    assert [reply.text[:400] for reply in together] == [text[:400] for text in alone]
     assert [reply.done.stats.context_used for reply in together] == [512, 512]  # each had the whole context in its turn
 
 
@@ -188,20 +189,20 @@ async def test_a_context_that_moves_on_forgets_whole_images_only(model: Path, ey
 
 @pytest.mark.parametrize("speculation", ["prompt_lookup", "draft"])
 async def test_guesses_do_not_change_what_is_said_of_an_image(
-    speculation: str, model: Path, eye: Path, tmp_path: Path
+    speculation: str, exact_model: Path, eye: Path, tmp_path: Path
 ) -> None:
+    model = exact_model
     chat, long = (
         ask(image(files.png()), image(files.png()), words="a b c a b c"),
         Sampling(temperature=0.0, max_length=150),
     )
-    plan: dict[str, Any] = {"mmproj_path": str(eye), "flash_attention": "off", **ROOM}
+    plan: dict[str, Any] = {"mmproj_path": str(eye), **EXACT, **ROOM}
     drafted = {"draft_path": str(write_draft(tmp_path))} if speculation == "draft" else {}
     async with loaded_client(model, **plan, speculation="off") as client:
         plain = await reply_of(client, chat, long)
     async with loaded_client(model, **plan, speculation=speculation, **drafted) as client:
         guessed = await reply_of(client, chat, long)
-    # Rows that are checked together are computed by other kernels than a single row: the first words are the same.
-    assert guessed.text[:20] == plain.text[:20]
+    assert guessed.text == plain.text
     assert guessed.done.stats.completion_tokens == 150
 
 
@@ -226,15 +227,15 @@ async def test_a_window_that_slides_keeps_images_apart(eye: Path, tmp_path: Path
 # --- others ----------------------------------------------------------------------------------------------------------
 
 
-async def test_those_who_only_write_are_not_disturbed_by_an_image(model: Path, eye: Path) -> None:
-    plan = {"mmproj_path": str(eye), "flash_attention": "off", **ROOM}
+async def test_those_who_only_write_are_not_disturbed_by_an_image(exact_model: Path, eye: Path) -> None:
+    model, plan = exact_model, {"mmproj_path": str(eye), **EXACT, **ROOM}
     chats = [*(ask(words=f"Question {number}: " + "why? " * number) for number in (3, 7, 11)), ask(image(files.png()))]
     async with loaded_client(model, **plan) as client:
         alone = [(await reply_of(client, chat, SHORT)).text for chat in chats]
     async with loaded_client(model, **plan) as client:
         together = await asyncio.gather(*(reply_of(client, chat, SHORT) for chat in chats))
-    # One row runs other kernels than several; the rows of the others never mix with those of the image.
-    assert [reply.text[:12] for reply in together] == [text[:12] for text in alone]
+    # The rows of the others never mix with those of the image.
+    assert [reply.text for reply in together] == alone
     assert len({reply.text for reply in together}) == 4
 
 
@@ -280,10 +281,10 @@ async def test_a_recording_that_takes_long_can_be_stopped_in_the_middle(model: P
 # --- other ways to read an image --------------------------------------------------------------------------------------
 
 
-async def test_an_image_that_is_read_as_a_whole_needs_a_batch_for_it(model: Path, tmp_path: Path) -> None:
-    pooling = write_pooling_projector(tmp_path)
+async def test_an_image_that_is_read_as_a_whole_needs_a_batch_for_it(exact_model: Path, tmp_path: Path) -> None:
+    model, pooling = exact_model, write_pooling_projector(tmp_path)
     others = [ask(words=f"Question {number}") for number in (1, 2)]
-    async with loaded_client(model, mmproj_path=str(pooling), **ROOM) as client:
+    async with loaded_client(model, mmproj_path=str(pooling), **EXACT, **ROOM) as client:
         alone = [(await reply_of(client, chat, SHORT)).text for chat in others]
         replies = await asyncio.gather(
             *(reply_of(client, chat, SHORT) for chat in [*others, ask(image(files.png(90)))])
@@ -307,6 +308,11 @@ def mrope(folder: Path) -> dict[str, Any]:
     return {"path": write_mrope(folder), "mmproj_path": str(write_mrope_projector(folder)), **ROOM}
 
 
+@pytest.fixture(scope="module")
+def exact_mrope(folder: Path, mrope: dict[str, Any]) -> dict[str, Any]:
+    return mrope | EXACT | {"path": write_mrope(folder, kind="f32", name="exact-mrope")}
+
+
 async def test_an_image_in_rows_and_columns_is_read_as_the_bare_engine_reads_it(mrope: dict[str, Any]) -> None:
     async with loaded_client(**mrope) as client:
         texts = [(await reply_of(client, ask(image(files.png(shade))), SHORT)).text for shade in (0, 90)]
@@ -326,15 +332,15 @@ async def test_the_next_turn_after_an_image_in_rows_and_columns_says_the_same(mr
     assert warm.done.stats.cached_tokens > 60
 
 
-async def test_an_image_that_takes_more_room_than_places_waits_for_that_room(mrope: dict[str, Any]) -> None:
-    plan = mrope | {"n_ctx": 512, "flash_attention": "off"}
+async def test_an_image_that_takes_more_room_than_places_waits_for_that_room(exact_mrope: dict[str, Any]) -> None:
+    plan = exact_mrope | {"n_ctx": 512}
     chats = [ask(), ask(WIDE), ask(WIDE, words="Why?")]
     async with loaded_client(**plan) as client:
         alone = [(await reply_of(client, chat, SHORT)).text for chat in chats]
         assert (await client.status()).cells_used > 400
     async with loaded_client(**plan) as client:
         together = await asyncio.gather(*(reply_of(client, chat, SHORT) for chat in chats))
-        assert [reply.text[:6] for reply in together] == [text[:6] for text in alone]
+        assert [reply.text for reply in together] == alone
         with pytest.raises(ContextFull):
             await reply_of(client, ask(WIDE, image(files.png(1, side=560))), SHORT)
         full = await reply_of(client, ask(WIDE), Sampling(temperature=0.0, max_length=0))
