@@ -12,6 +12,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -39,7 +40,7 @@ from desktop.errors import AppError
 from desktop.threads import in_daemon_thread
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
+    import httpx2
     from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -245,7 +246,7 @@ class Hub:
 
         It is named as for `model`. Raises what `model` raises, and HubFileUnverifiable.
         """
-        info = await self._model_info(check_repo(repo), check_revision(revision))
+        info = await self.ask(partial(self._model_info, check_repo(repo), check_revision(revision)))
         siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
         meant = meant_files(repo, siblings, file=file, quantization=quantization)
         return tuple(self._pinned(info, repo, siblings[name]) for name in meant)
@@ -257,47 +258,54 @@ class Hub:
         Raises OfflineSwitchOn, UnsafeName, HubAccessDenied, HubBusy, HubUnreachable; HubFileMissing,
         HubQuantizationMissing, HubFileMissingButSimilar and HubFileAmbiguous say what there is instead.
         """
-        info = await self._model_info(check_repo(repo), check_revision(revision))
+        info = await self.ask(partial(self._model_info, check_repo(repo), check_revision(revision)))
         names = {sibling.rfilename for sibling in info.siblings or ()}
         first = meant_files(repo, names, file=file, quantization=quantization)[0]
         if not COMMIT.fullmatch(info.sha or ""):
             raise NotTheHubsAnswer(endpoint=self.endpoint, detail=("commit", info.sha))
         return HubModel(repo=repo, commit=info.sha or "", file=first)
 
-    async def _model_info(self, repo: str, revision: str) -> "ModelInfo":
+    async def ask(self, question: "Callable[[httpx2.Client], T]") -> T:
+        """Put a question to the Hub: call `question`, which blocks, in a thread with the client to ask by.
+
+        Raises what `prepare` and `require_online` raise; HubUnreachable; OfflineSwitchOn also when that comes about
+        meanwhile; and what `question` raises.
+        """
         await self.prepare()
         self.require_online()
         try:
-            asking = in_daemon_thread(lambda: self._ask(repo, revision), name="hub", timeout=ANSWER_TIMEOUT + 10)
+            asking = in_daemon_thread(partial(self._answer_to, question), name="hub", timeout=ANSWER_TIMEOUT + 10)
             return await self.while_online(asking)
         except TimeoutError as error:
             raise unreachable(self.endpoint, error) from error
 
-    def _ask(self, repo: str, revision: str) -> "ModelInfo":
-        """Blocking; runs in a thread of its own."""
+    def _answer_to(self, question: "Callable[[httpx2.Client], T]") -> T:
         import httpx2
-        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+        from huggingface_hub.errors import OfflineModeIsEnabled
 
-        hub_session(self.endpoint)
         try:
-            info = self._api().model_info(repo, revision=revision, files_metadata=True, timeout=ANSWER_TIMEOUT)
-            _check_types(info)
-            return info
-        except HfHubHTTPError as error:
-            raise self.refusal(error.response.status_code, error.response.headers, what=repo) from error
+            return question(hub_session(self.endpoint))
         except OfflineModeIsEnabled as error:
             raise OfflineSwitchOn(detail=error) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise unreachable(self.endpoint, error) from error
-        except _NOT_THE_HUBS as error:
-            raise NotTheHubsAnswer(endpoint=self.endpoint, detail=error) from error
 
-    def _api(self) -> "HfApi":
+    def _model_info(self, repo: str, revision: str, _client: "httpx2.Client") -> "ModelInfo":
+        """Blocking; a question for `ask`. huggingface_hub uses its one client by itself."""
         from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError
 
         # False: never the token that another program left in the person's home.
-        token = self.token_for(f"{self.endpoint}/")
-        return HfApi(endpoint=self.endpoint, token=token or False, library_name="snug")
+        token = self.token_for(f"{self.endpoint}/") or False
+        api = HfApi(endpoint=self.endpoint, token=token, library_name="snug")
+        try:
+            info = api.model_info(repo, revision=revision, files_metadata=True, timeout=ANSWER_TIMEOUT)
+            _check_types(info)
+        except HfHubHTTPError as error:
+            raise self.refusal(error.response.status_code, error.response.headers, what=repo) from error
+        except _NOT_THE_HUBS as error:
+            raise NotTheHubsAnswer(endpoint=self.endpoint, detail=error) from error
+        return info
 
     def _pinned(self, info: "ModelInfo", repo: str, sibling: "RepoSibling") -> HubFile:
         file = check_file(sibling.rfilename)

@@ -6,15 +6,14 @@ length, and give up the whole of it for one row of a wrong type.
 """
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from desktop import __version__
 from desktop.catalog.hub import ANSWER_TIMEOUT, Hub
-from desktop.catalog.hub_client import origin, unreachable
-from desktop.catalog.hub_errors import HubUnreachable, OfflineSwitchOn, PageInstead
-from desktop.catalog.hub_session import hub_session
-from desktop.threads import in_daemon_thread
+from desktop.catalog.hub_client import origin
+from desktop.catalog.hub_errors import HubUnreachable, PageInstead
 
 if TYPE_CHECKING:
     import httpx2
@@ -39,37 +38,22 @@ async def ask_hub(hub: Hub, path: str, parameters: Parameters, *, what: str) -> 
     what: a repository, or "models" for the list of them; for the words of an error, and of what page it speaks.
     Raises OfflineSwitchOn, BadEndpoint, HubFileMissing, HubAccessDenied, HubBusy, HubUnreachable.
     """
-    await hub.prepare()
-    hub.require_online()
-    try:
-        asking = in_daemon_thread(lambda: _ask(hub, path, parameters, what), name="hub", timeout=ANSWER_TIMEOUT + 10)
-        return await hub.while_online(asking)
-    except TimeoutError as error:
-        raise unreachable(hub.endpoint, error) from error
+    return await hub.ask(partial(_answer, hub, path, parameters, what))
 
 
-def _ask(hub: Hub, path: str, parameters: Parameters, what: str) -> HubAnswer:
-    """Blocking; runs in a thread of its own."""
-    import httpx2
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
+def _answer(hub: Hub, path: str, parameters: Parameters, what: str, client: "httpx2.Client") -> HubAnswer:
+    """Blocking; a question for Hub.ask."""
     url = f"{hub.endpoint}/{path}"
     headers = {"User-Agent": f"snug/{__version__}"}
     if token := hub.token_for(url):
         headers["Authorization"] = f"Bearer {token}"
-    session = hub_session(hub.endpoint)
-    try:
-        with session.stream("GET", url, params=parameters, headers=headers, timeout=ANSWER_TIMEOUT) as response:
-            if response.status_code != 200:
-                raise hub.refusal(response.status_code, response.headers, what=what)
-            body = _body(hub, response)
-            if body.lstrip()[:1] == b"<":  # also where it does not call itself a page; JSON does not begin so
-                raise PageInstead(endpoint=origin(response.url), detail=body[:200])
-            return HubAnswer(body, _cursor(response))
-    except OfflineModeIsEnabled as error:
-        raise OfflineSwitchOn(detail=error) from error
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-        raise unreachable(hub.endpoint, error) from error
+    with client.stream("GET", url, params=parameters, headers=headers, timeout=ANSWER_TIMEOUT) as response:
+        if response.status_code != 200:
+            raise hub.refusal(response.status_code, response.headers, what=what)
+        body = _body(hub, response)
+        if body.lstrip()[:1] == b"<":  # also where it does not call itself a page; JSON does not begin so
+            raise PageInstead(endpoint=origin(response.url), detail=body[:200])
+        return HubAnswer(body, _cursor(response))
 
 
 def _body(hub: Hub, response: "httpx2.Response") -> bytes:

@@ -8,7 +8,7 @@ NETWORK = {
     "aiohttp", "ftplib", "http", "httpx", "httpx2", "huggingface_hub", "requests", "smtplib", "socket", "ssl",
     "telnetlib", "urllib.request", "urllib3", "websockets", "xmlrpc", "PySide6.QtNetwork",
 }  # fmt: skip
-DOORS = ("desktop/catalog/hub.py", "desktop/catalog/hub_answers.py", "desktop/catalog/remote_header.py")
+DOORS = ("desktop/catalog/hub.py", "desktop/catalog/remote_header.py")
 DOWNLOADS = "desktop/download/"
 OTHERS = {
     "desktop/catalog/hub_client.py": "makes the clients of those doors and of downloads, and sends nothing itself",
