@@ -20,12 +20,14 @@ _BARE = ("_id", "id", "likes", "private", "downloads", "tags", "pipeline_tag", "
 class SearchDesk:
     """Answers searches. hostile: rows put before the real ones as they are. body: the whole answer instead.
 
-    pages_behind: the address that a "next" link names; a mirror may pass on that of the real Hub.
+    status: of the answer; another than 200 is an error of searches alone. pages_behind: the address that a "next" link
+    names; a mirror may pass on that of the real Hub.
     """
 
     hostile: list[object] = field(default_factory=list)
     pages_behind: str = "https://elsewhere.example/api/models"
     body: bytes | None = None
+    status: int = 200
     asked: list[Query] = field(default_factory=list)
 
     def answer(

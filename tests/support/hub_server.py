@@ -111,7 +111,7 @@ class _HubHandler(Handler):
         if path == ["api", "models"]:
             query = parse_qs(urlsplit(self.path).query)
             body, headers = self.hub.search.answer(self.hub.repositories, query, self.recorded.authorization)
-            self.answer(200, body, Content_Type="application/json", **headers)
+            self.answer(self.hub.search.status, body, Content_Type="application/json", **headers)
         elif path[:2] == ["api", "models"] and len(path) >= 4:
             self._api("/".join(path[2:4]), path[4:])
         elif len(path) >= 5 and path[2] == "resolve":

@@ -221,10 +221,11 @@ def test_a_next_page_that_failed_is_asked_for_again_and_the_first_one_stays(page
     search(page, "tiny")
     page.until("the first page", lambda: len(page.view.hub.rows.shown) == 30, timeout=60)
     page.until("the verdicts", lambda: "Fits" in words(page) and "Checking …" not in words(page), timeout=60)
-    hub.hub_faults.append(Fault("status", status=500))
+    hub.search.status = 500
     press(page, "More results")
     page.until("the words", lambda: "answered with an error (HTTP 500)" in words(page))
     assert len(page.view.hub.rows.shown) == 30
+    hub.search.status = 200
     press(page, "Try again")
     page.until("the second page", lambda: len(page.view.hub.rows.shown) == 41, timeout=60)
 

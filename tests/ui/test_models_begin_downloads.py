@@ -62,7 +62,7 @@ def test_the_button_of_its_row_brings_the_file_back(page: PagePerson, happens: C
 
 
 def test_the_keyboard_stays_on_the_button_that_began_a_download(page: PagePerson, hub: HubServer) -> None:
-    hub.bytes_per_second = 100_000
+    hub.held_from = 1000
     page.view.activateWindow()
     page.until("the window to be active", page.view.isActiveWindow)
     button = page.view.answer._button
@@ -70,7 +70,7 @@ def test_the_keyboard_stays_on_the_button_that_began_a_download(page: PagePerson
     QTest.keyClick(button, Qt.Key.Key_Return)
     page.until("the download", lambda: page.view.downloads.cards and button.text() == "Downloading …")
     assert button.hasFocus()
-    hub.bytes_per_second = None
+    hub.held_from = None
     page.until("the model", lambda: page.models, timeout=60)
     page.until("its price", lambda: button.text() == "Chat")
     assert button.hasFocus()
