@@ -68,6 +68,11 @@ def model_name_of(repo: str) -> str:
     return _REPO_ENDING.sub("", repo.rsplit("/", 1)[-1])
 
 
+def is_projector(file_name: str) -> bool:
+    """Tell whether a file's name is that of a projector, the eyes or ears of a model."""
+    return "mmproj" in file_name.rsplit("/", 1)[-1].lower()
+
+
 def printable(text: str) -> str:
     """Return `text` short enough and clean enough to be shown and logged."""
     text = text[:200]

@@ -12,8 +12,7 @@ from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check
 from desktop.catalog.hub import COMMIT, SHA256, Hub
 from desktop.catalog.hub_answers import ask_hub
 from desktop.catalog.hub_errors import NotTheHubsAnswer
-from desktop.catalog.meant_files import kind_of
-from desktop.catalog.remote_header import MOST_SHARDS
+from desktop.catalog.meant_files import MOST_SHARDS, kind_by_name
 from desktop.catalog.search import BAD_JSON, HubRepo, RepoRow, repo_of
 from desktop.gguf.shards import all_shards, parse_shard_name
 
@@ -102,7 +101,7 @@ async def files(hub: Hub, repo: str, *, revision: str = "main") -> HubListing:
         raise NotTheHubsAnswer(endpoint=hub.endpoint, detail=("commit", found.sha))
     entries = [entry for row in found.siblings[:MOST_FILES] if (entry := _read(row)) is not None]
     by_name = {entry.file: entry for entry in entries if entry.file.lower().endswith(_IMATRIX_ENDINGS)}
-    kinds = {name: kind_of(name) for name in by_name}
+    kinds = {name: kind_by_name(name) for name in by_name}
     models, broken = _models({name: by_name[name] for name, kind in kinds.items() if kind == "model"})
     return HubListing(
         repo=named,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
-from desktop.catalog.file_names import check_file, printable, quantization_of
+from desktop.catalog.file_names import check_file, is_projector, printable, quantization_of
 from desktop.catalog.hub_errors import (
     HubFileAmbiguous,
     HubFileMissing,
@@ -15,16 +15,19 @@ from desktop.catalog.hub_errors import (
 )
 from desktop.gguf.shards import all_shards, parse_shard_name
 
+MOST_SHARDS = 512
+"""Of one model; the largest known has some 150."""
+
 _MOST_NAMED = 24
 """Names in one hint."""
 
 
-def kind_of(file: str) -> Literal["model", "projector", "imatrix", ""]:
+def kind_by_name(file: str) -> Literal["model", "projector", "imatrix", ""]:
     """Return what a file of a repository is by its name, "" for what nobody asked about."""
     name = file.rpartition("/")[2].lower()
     if not name.endswith(".gguf"):
         return "imatrix" if "imatrix" in name else ""
-    if "mmproj" in name:
+    if is_projector(name):
         return "projector"
     return "imatrix" if "imatrix" in name and not quantization_of(name) else "model"
 
@@ -64,7 +67,7 @@ def _in_quantization(repo: str, names: Collection[str], quantization: str) -> st
 def _is_model(name: str) -> bool:
     """Whether a file is a model, or the first shard of one; a projector is none, nor is an importance matrix."""
     shard = parse_shard_name(name.rpartition("/")[2])
-    return kind_of(name) == "model" and (shard is None or shard.index == 1)
+    return kind_by_name(name) == "model" and (shard is None or shard.index == 1)
 
 
 def _shards_of(name: str) -> list[str]:

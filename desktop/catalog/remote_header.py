@@ -30,6 +30,7 @@ from desktop.catalog.file_names import check_file, check_repo, check_revision
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_client import MOST_REDIRECTS, is_page, make_client, next_address, origin, unreachable
 from desktop.catalog.hub_errors import AddressExpired, OddAnswer, PageInstead, RangesNotServed
+from desktop.catalog.meant_files import MOST_SHARDS
 from desktop.catalog.same_words import Layouts, layout_of
 from desktop.gguf.errors import CorruptGguf
 from desktop.gguf.header import GgufHeader, HeaderParser
@@ -39,9 +40,6 @@ from desktop.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     import httpx2
-
-MOST_SHARDS = 512
-"""Shards of a split model; the largest known has some 150."""
 
 AT_ONCE = 4
 """Files whose headers are fetched at the same time, of all models that one RemoteHeaders is asked about: a split model

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from desktop.catalog.file_names import quantization_of
+from desktop.catalog.file_names import is_projector, quantization_of
 from desktop.database import clean_text
 from desktop.gguf.errors import CorruptGguf, GgufError, NotAGguf, TruncatedGguf, UnsupportedGguf
 from desktop.gguf.header import GgufHeader, read_header
@@ -85,7 +85,7 @@ def read_whole_header(path: Path) -> GgufHeader:
 def kind_of(header: GgufHeader, file_name: str) -> FileKind:
     """Say what the file is for. The header decides; the name only where it is that of a projector."""
     stated = header.text("general.type")
-    if header.architecture in _PROJECTORS or stated == "mmproj" or "mmproj" in file_name.lower():
+    if header.architecture in _PROJECTORS or stated == "mmproj" or is_projector(file_name):
         return "projector"
     if stated in _OTHERS or not header.tensors:
         return "other"
@@ -99,7 +99,7 @@ def _stated(header: GgufHeader) -> str:
 
 def _broken(file_name: str, problem: FileProblem, error: GgufError) -> FileFacts:
     _log.info("%s", error)
-    kind: FileKind = "projector" if "mmproj" in file_name.lower() else "model"
+    kind: FileKind = "projector" if is_projector(file_name) else "model"
     return FileFacts(kind=kind, quantization=quantization_of(file_name), problem=problem)
 
 
