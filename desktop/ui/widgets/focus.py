@@ -24,13 +24,15 @@ def pass_focus_on(leaving: QWidget, to: Callable[[], None]) -> None:
 
 
 def order_tabs(page: QWidget) -> None:
-    """Let Tab go through `page` in the order of its layouts; Qt's own is the order in which widgets were made."""
+    """Let Tab go through what is shown of `page` in the order of its layouts; Qt's own is that in which it was made."""
     stops = [each for each in _in_layout(page) if each.focusPolicy() & Qt.FocusPolicy.TabFocus]
     for first, second in pairwise(stops):
         QWidget.setTabOrder(first, second)
 
 
 def _in_layout(widget: QWidget) -> Iterator[QWidget]:
+    if widget.isHidden():
+        return
     yield widget
     layout = widget.layout()
     if layout is not None:
