@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.files import folder_problem
@@ -41,14 +41,6 @@ class NotAFolder(AppError):
     hint = QT_TRANSLATE_NOOP("core", "Choose a folder that is there and that you may read.")
 
 
-class LibraryFolder(NamedTuple):
-    """A folder that the person added. there: whether it can be looked at now. models: listed from it."""
-
-    path: Path
-    there: bool
-    models: int
-
-
 async def list_models(services: Services) -> "tuple[InstalledModel, ...]":
     """Return what is known to be on this disk, each with its condition. Looks for nothing new: see scan_library."""
     return await asyncio.to_thread(lambda: services.library.installed())  # noqa: PLW0108 - opening it blocks, too
@@ -71,17 +63,9 @@ async def scan_library(
     return await _stoppable(lambda work: services.library.scan(chosen=chosen, work=work, on_progress=tell), None)
 
 
-async def list_folders(services: Services) -> tuple[LibraryFolder, ...]:
+async def list_folders(services: Services) -> tuple[Path, ...]:
     """Return the folders that the person added, oldest first."""
-
-    def look() -> tuple[LibraryFolder, ...]:
-        paths = [Path(model.path) for model in services.library.installed()]
-        return tuple(
-            LibraryFolder(folder, folder.is_dir(), sum(path.is_relative_to(folder) for path in paths))
-            for folder in services.library.found.folders()
-        )
-
-    return await asyncio.to_thread(look)
+    return await asyncio.to_thread(lambda: services.library.found.folders())  # noqa: PLW0108 - opening it blocks, too
 
 
 async def add_folder(services: Services, folder: Path) -> Path:

@@ -67,9 +67,9 @@ async def _remove_folder(services: "Services", reference: str) -> Removed | None
         return None
     wanted = _full(reference)
     for folder in await list_folders(services):
-        if folder.path == wanted:
-            await remove_folder(services, folder.path)
-            return Removed(id=None, path=str(folder.path), outcome="folder_removed")
+        if folder == wanted:
+            await remove_folder(services, folder)
+            return Removed(id=None, path=str(folder), outcome="folder_removed")
     return None
 
 

@@ -65,7 +65,7 @@ async def test_a_folder_is_added_scanned_and_removed(services: Services, tmp_pat
     assert report.new == 1
     await asyncio.sleep(0)
     assert str(folder) in [progress.folder for progress in told]
-    assert await list_folders(services) == ((folder, True, 1),)
+    assert await list_folders(services) == (folder,)
     await remove_folder(services, folder)
     assert await names(services) == set()
     assert await list_folders(services) == ()

@@ -113,7 +113,7 @@ class LibraryController(QObject):
 
     async def _show_menu(self) -> None:
         folders = await list_folders(self._services)
-        self._view.installed.show_menu([str(folder.path) for folder in folders])
+        self._view.installed.show_menu([str(folder) for folder in folders])
 
     async def _forget_folder(self, folder: str) -> None:
         await remove_folder(self._services, Path(folder))
