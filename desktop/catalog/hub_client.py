@@ -1,6 +1,7 @@
-"""Clients of what is fetched from the Hub, how they follow a redirect, and why one gets no answer."""
+"""Clients of what is fetched from the Hub: how they follow a redirect, which bytes came, and why there is no answer."""
 
 import contextlib
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_REDIRECTS = 5
 _PAGES = ("text/html", "application/xhtml+xml")
+_NUMBER = "[0-9]{1,18}"  # bytes of any file; of one with thousands of digits Python refuses to make a number
+_CONTENT_RANGE = re.compile(rf"bytes ({_NUMBER})-({_NUMBER})/({_NUMBER}|\*)")
 _LAST_PORT = 65535  # httpx2 takes any number for one, and asyncio then fails with an OverflowError
 
 
@@ -52,6 +55,17 @@ def environment_explained(endpoint: str) -> Iterator[None]:
         raise BadCertificates(endpoint=endpoint, detail=error) from error
     except (ValueError, httpx2.InvalidURL) as error:
         raise BadProxy(endpoint=endpoint, detail=error) from error
+
+
+def content_range(headers: Mapping[str, str]) -> tuple[int, int, int | None] | None:
+    """Return the first and the last byte that an answer says it has, and the size of the file, None for "*".
+
+    None where it says nothing that can be understood (RFC 9110, 14.4).
+    """
+    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+    if match is None:
+        return None
+    return int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
 
 
 def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":

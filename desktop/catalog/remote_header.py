@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import io
 import logging
-import re
 import socket
 import urllib.request
 from collections import defaultdict
@@ -28,7 +27,15 @@ import msgspec
 
 from desktop.catalog.file_names import check_file, check_repo, check_revision
 from desktop.catalog.hub import Hub
-from desktop.catalog.hub_client import MOST_REDIRECTS, is_page, make_client, next_address, origin, unreachable
+from desktop.catalog.hub_client import (
+    MOST_REDIRECTS,
+    content_range,
+    is_page,
+    make_client,
+    next_address,
+    origin,
+    unreachable,
+)
 from desktop.catalog.hub_errors import AddressExpired, OddAnswer, PageInstead, RangesNotServed
 from desktop.catalog.meant_files import MOST_SHARDS
 from desktop.catalog.same_words import Layouts, layout_of
@@ -52,7 +59,6 @@ _CONNECT = 10.0
 # What a system takes in beforehand costs the person's line although nobody reads it. It also bounds the speed: 512 KiB
 # in the time of a way there and back, 10 MB/s at 50 ms.
 _RECEIVE_BUFFER = 512 << 10
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 _EXPIRED = (401, 403, 404, 410)
 _PROXIES = frozenset({"http", "https", "all"})  # of the kinds that Python knows; "no" names what goes without one
 _log = logging.getLogger(__name__)
@@ -320,15 +326,15 @@ class RemoteHeaders:
 
 def _total_size(headers: Mapping[str, str], name: str, *, start: int = 0) -> int:
     """The size of the whole file, in bytes, of an answer that cannot be wrong about which bytes it has."""
-    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if headers.get("Content-Encoding", "identity") != "identity":
         raise OddAnswer(file=name, what="it is compressed")
-    if match is None or int(match[1]) != start or not start <= int(match[2]) < int(match[3]):
+    first, last, size = content_range(headers) or (None, 0, None)
+    if first != start or size is None or not start <= last < size:
         raise OddAnswer(file=name, what="it has other bytes than those that were asked for")
     length = headers.get("Content-Length", "")
-    if length and length != str(int(match[2]) + 1 - start):
+    if length and length != str(last + 1 - start):
         raise OddAnswer(file=name, what="it states two lengths")
-    return int(match[3])
+    return size
 
 
 def _limit_what_is_taken_in(response: "httpx2.Response") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from desktop.catalog.hub import SHA256, HubFile
-from desktop.catalog.hub_client import is_page, origin
+from desktop.catalog.hub_client import content_range, is_page, origin
 from desktop.catalog.hub_errors import PageInstead, retry_after
 from desktop.download.ranges import Range
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 Verdict = Literal["range", "whole"]
 """What the body is: the bytes that were asked for, or the file from its beginning."""
 
-_NUMBER = "[0-9]{1,19}"  # bytes of any file; of one with thousands of digits Python refuses to make a number
-_CONTENT_RANGE = re.compile(rf"bytes ({_NUMBER})-({_NUMBER})/({_NUMBER}|\*)")
 
 CUT = QT_TRANSLATE_NOOP("core", "the connection broke")
 STALLED = QT_TRANSLATE_NOOP("core", "nothing came for {seconds} s")
@@ -115,11 +113,11 @@ def strong_etag(headers: Mapping[str, str]) -> str:
 
 
 def _judge_range(headers: Mapping[str, str], asked: Range | None, size: int) -> Verdict:
-    match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    if match is None or asked is None:
+    found = content_range(headers)
+    if found is None or asked is None:
         raise odd("206")
-    first, last, total = int(match[1]), int(match[2]), match[3]
-    if first != asked[0] or not first <= last < asked[1] or total not in ("*", str(size)):
+    first, last, total = found
+    if first != asked[0] or not first <= last < asked[1] or total not in (None, size):
         raise odd("Content-Range")
     if _length(headers) not in (None, last - first + 1):
         raise odd("Content-Length")
