@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.hub_server import HubServer
-from tests.support.transfers import FILE, make_source, served
+from tests.support.hubs import FILE
+from tests.support.transfers import make_source, served
 
 
 @pytest.fixture

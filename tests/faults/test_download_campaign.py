@@ -19,17 +19,8 @@ from desktop.catalog.hub_errors import HubBusy, PageInstead
 from desktop.download.sidecar import claimed_bytes
 from desktop.download.types import ChecksumMismatch, TransferGaveUp, TransferOptions
 from tests.support.hub_server import Fault, FaultKind, HubServer, Recorded
-from tests.support.transfers import (
-    FILE,
-    IMPATIENT,
-    MANY,
-    MANY_IMPATIENT,
-    REPO,
-    fetch,
-    fetch_now,
-    leftovers,
-    make_source,
-)
+from tests.support.hubs import FILE, REPO
+from tests.support.transfers import IMPATIENT, MANY, MANY_IMPATIENT, fetch, fetch_now, leftovers, make_source
 
 MIB = 1 << 20
 CUTS: tuple[FaultKind, ...] = ("cut", "reset", "stall")

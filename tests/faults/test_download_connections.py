@@ -14,7 +14,8 @@ from desktop.download.sidecar import claimed_bytes
 from desktop.download.transfer import download
 from desktop.download.types import DownloadProgress, TransferGaveUp
 from tests.support.hub_server import Fault, HubServer
-from tests.support.transfers import FILE, MANY, REPO, fetch, fetch_now, hub_of, leftovers
+from tests.support.hubs import FILE, REPO
+from tests.support.transfers import MANY, fetch, fetch_now, hub_of, leftovers
 
 MIB = 1 << 20
 GOOD = Fault("drip")  # nothing is dripped: the answer is good, and takes its turn in the list of faults

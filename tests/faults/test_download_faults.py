@@ -18,7 +18,8 @@ from desktop.download.part import part_path
 from desktop.download.transfer import download
 from desktop.download.types import ChecksumMismatch, DownloadProgress, TransferGaveUp
 from tests.support.hub_server import Fault, FaultKind, HubServer
-from tests.support.transfers import FILE, IMPATIENT, PATIENT, REPO, fetch, fetch_now, hub_of, leftovers
+from tests.support.hubs import FILE, REPO
+from tests.support.transfers import IMPATIENT, PATIENT, fetch, fetch_now, hub_of, leftovers
 
 MIB = 1 << 20
 

@@ -20,7 +20,8 @@ from desktop.download.types import DownloadProgress, NoRoomForDownload
 from desktop.errors import AppError
 from desktop.files import FileNotSaved
 from tests.support.hub_server import HubServer
-from tests.support.transfers import FILE, PATIENT, REPO, fetch_now, hub_of, leftovers, make_source
+from tests.support.hubs import FILE, REPO
+from tests.support.transfers import PATIENT, fetch_now, hub_of, leftovers, make_source
 
 MIB = 1 << 20
 

@@ -14,7 +14,8 @@ import pytest
 
 from desktop.download.sidecar import claimed_bytes
 from tests.support.hub_server import HubServer
-from tests.support.transfers import FILE, REPO, make_source
+from tests.support.hubs import FILE, REPO
+from tests.support.transfers import make_source
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="another program cannot press Ctrl-C there")
 

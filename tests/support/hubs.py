@@ -8,7 +8,7 @@ from desktop.catalog.hub import Hub
 from tests.support.hub_server import HubServer
 
 REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
-"""What `one_file_served` has."""
+"""The model that most tests of the Hub and of downloads ask for."""
 
 NOTHING: dict[str, str] = {}
 """An environment in which nothing is set."""

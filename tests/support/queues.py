@@ -11,7 +11,8 @@ from desktop.download.types import DownloadProgress
 from desktop.library.library import Library
 from desktop.library.types import InstalledModel, WantedModel
 from tests.support.hub_server import HubServer
-from tests.support.transfers import FILE, PATIENT, REPO
+from tests.support.hubs import FILE, REPO
+from tests.support.transfers import PATIENT
 
 WANTED = WantedModel(
     model_id="tiny-1b", name="Tiny 1B", quantization="Q4_K_M", repo=REPO, file=FILE, licence="Apache-2.0"

@@ -14,9 +14,8 @@ from desktop.download.reporter import ignore_progress
 from desktop.download.transfer import download
 from desktop.download.types import DownloadProgress, TransferOptions
 from tests.support.hub_server import HubServer
-from tests.support.hubs import hub_at
+from tests.support.hubs import FILE, REPO, hub_at
 
-REPO, FILE = "owner/tiny-GGUF", "tiny-Q4_K_M.gguf"
 PATIENT = TransferOptions(
     stall=60.0, connect=60.0, attempts=4, first_wait=0.01, longest_wait=0.05, longest_retry_after=2.0,
     progress_interval=0.0,

@@ -13,8 +13,9 @@ import pytest
 from desktop.library.library import Library
 from desktop.library.types import WantedModel
 from tests.support.hub_server import HubServer
+from tests.support.hubs import FILE, REPO
 from tests.support.queues import WANTED, leave
-from tests.support.transfers import FILE, REPO, make_source
+from tests.support.transfers import make_source
 from tests.support.window_process import closed_after, run_window, start_window
 
 OPEN = "def begin(): pass"

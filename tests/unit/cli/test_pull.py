@@ -17,7 +17,8 @@ from desktop.download.types import DownloadProgress
 from desktop.errors import Phrase
 from desktop.library.migrations import MIGRATIONS
 from tests.support.hub_server import Fault, HubServer
-from tests.support.transfers import FILE, REPO, make_source, served
+from tests.support.hubs import FILE, REPO
+from tests.support.transfers import make_source, served
 
 
 @pytest.fixture

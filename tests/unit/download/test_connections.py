@@ -13,7 +13,8 @@ from desktop.download.reporter import Reporter
 from desktop.download.source import make_client
 from desktop.download.types import DownloadProgress
 from tests.support.hub_server import Fault, HubServer
-from tests.support.transfers import FILE, PATIENT, REPO, hub_of
+from tests.support.hubs import FILE, REPO
+from tests.support.transfers import PATIENT, hub_of
 
 
 @pytest.mark.asyncio

@@ -9,8 +9,8 @@ from desktop.catalog.hub_errors import HubFileChanged, HubFileMissing
 from desktop.library.library import Library
 from desktop.library.types import WantedModel
 from tests.support.hub_server import DEFAULT_COMMIT, HubServer
+from tests.support.hubs import FILE, REPO
 from tests.support.queues import WANTED, assert_same, next_run, queue_of, until
-from tests.support.transfers import FILE, REPO
 
 pytestmark = pytest.mark.asyncio
 NEWEST = "e" * 40

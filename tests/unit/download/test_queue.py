@@ -12,8 +12,8 @@ from desktop.download.types import DownloadStopped
 from desktop.library.library import Library
 from desktop.library.types import WantedModel
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
+from tests.support.hubs import FILE, REPO
 from tests.support.queues import WANTED, assert_same, in_the_middle, leave, next_run, queue_of
-from tests.support.transfers import FILE, REPO
 
 
 @pytest.mark.asyncio

@@ -8,8 +8,8 @@ from desktop.download.record import Download
 from desktop.library.library import Library
 from desktop.library.types import WantedModel
 from tests.support.hub_server import HubServer
+from tests.support.hubs import FILE, REPO
 from tests.support.queues import WANTED, Watcher, assert_same, next_run, others, queue_of, until
-from tests.support.transfers import FILE, REPO
 
 
 @pytest.mark.asyncio

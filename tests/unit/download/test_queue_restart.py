@@ -16,8 +16,9 @@ from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.types import WantedModel
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
+from tests.support.hubs import FILE, REPO
 from tests.support.queues import WANTED, assert_same, leave, next_run, others, queue_of, settled, until
-from tests.support.transfers import FILE, PATIENT, REPO
+from tests.support.transfers import PATIENT
 
 
 def states(queue: DownloadQueue) -> dict[str, str]:

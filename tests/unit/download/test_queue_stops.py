@@ -9,8 +9,8 @@ from desktop.database import open_database
 from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
 from tests.support.hub_server import HubServer
+from tests.support.hubs import FILE, REPO
 from tests.support.queues import WANTED, in_the_middle, next_run, settled
-from tests.support.transfers import FILE, REPO
 
 pytestmark = pytest.mark.asyncio
 UNNAMED = msgspec.structs.replace(WANTED, file="")

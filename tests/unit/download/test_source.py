@@ -9,7 +9,7 @@ from desktop.catalog.hub_errors import HubUnreachable
 from desktop.download.source import make_client
 from desktop.download.types import TransferOptions
 from tests.support.hub_server import HubServer
-from tests.support.transfers import FILE, REPO
+from tests.support.hubs import FILE, REPO
 
 HUB = Hub("http://hub.example", environment={})
 

@@ -10,8 +10,9 @@ import pytest
 from desktop.library.library import Library
 from desktop.library.types import WantedModel
 from tests.support.hub_server import HubServer
+from tests.support.hubs import REPO
 from tests.support.queues import next_run, queue_of, until
-from tests.support.transfers import REPO, make_source
+from tests.support.transfers import make_source
 
 PARTS = tuple(f"tiny-Q8_0-0000{index}-of-00002.gguf" for index in (1, 2))
 SPLIT = WantedModel(model_id="tiny-1b", name="Tiny", quantization="Q8_0", repo=REPO, file=PARTS[0])

@@ -11,7 +11,8 @@ from huggingface_hub.errors import GatedRepoError, RemoteEntryNotFoundError, Rev
 from huggingface_hub.hf_api import RepoFile
 
 from tests.support.hub_server import DEFAULT_COMMIT, HubServer
-from tests.support.transfers import FILE, REPO, fetch, make_source
+from tests.support.hubs import FILE, REPO
+from tests.support.transfers import fetch, make_source
 
 
 @pytest.fixture(autouse=True)
