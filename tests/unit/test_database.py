@@ -192,6 +192,17 @@ def test_a_damaged_database_is_not_migrated(path: Path) -> None:
         opened(path, M1, M2)
 
 
+def test_tables_that_are_not_ours_are_explained(path: Path) -> None:
+    database = opened(path)
+    database.execute("CREATE TRIGGER no BEFORE INSERT ON note BEGIN SELECT raise(ABORT, 'no'); END")
+    with pytest.raises(DatabaseUnreadable, match="no"):
+        database.execute("INSERT INTO note (text) VALUES ('x')")
+    database.execute("DROP TABLE note")
+    with pytest.raises(DatabaseUnreadable, match="no such table"):
+        database.read("SELECT * FROM note")
+    database.close()
+
+
 def test_a_failed_transaction_leaves_nothing_behind(path: Path) -> None:
     database = opened(path)
 
@@ -288,7 +299,7 @@ def test_those_who_open_a_new_database_at_once_all_get_it(tmp_path: Path) -> Non
 
     def open_it(file: Path) -> None:
         at_once.wait(timeout=60)
-        opened(file).close()
+        open_database(file, name="notes", migrations=(M1,), patience=60).close()  # a slow disk is not what is tried
 
     with ThreadPoolExecutor(4) as pool:
         for number in range(50):
