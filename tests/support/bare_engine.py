@@ -89,7 +89,7 @@ class Bare:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._child.stdin.close()
-        self._child.wait(10)
+        self._child.wait(60)
         self._child.stdout.close()
 
     def _ask(self, verb: str, **arguments: Any) -> Any:
@@ -98,7 +98,7 @@ class Bare:
         self._child.stdin.write(json.dumps({"verb": verb, **arguments}) + "\n")
         self._child.stdin.flush()
         line = self._child.stdout.readline()
-        assert line, f"the bare engine died of {verb}, exit code {self._child.wait(5)}"
+        assert line, f"the bare engine died of {verb}, exit code {self._child.wait(60)}"
         return json.loads(line)
 
 

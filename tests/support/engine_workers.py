@@ -16,6 +16,14 @@ def free_port() -> int:
 
 
 @contextmanager
+def nobody_there() -> Iterator[str]:
+    """An endpoint that refuses every connection: its port is taken while the block runs, and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@contextmanager
 def rpc_worker() -> Iterator[str]:
     """A worker in a process of its own; its endpoint, once it listens. Ends with its stdin."""
     endpoint = f"127.0.0.1:{free_port()}"
@@ -28,12 +36,12 @@ def rpc_worker() -> Iterator[str]:
         finally:
             assert worker.stdin is not None
             worker.stdin.close()
-            worker.wait(10)
+            worker.wait(60)
 
 
 def _wait_until_it_listens(endpoint: str, worker: "subprocess.Popen[bytes]") -> None:
     host, port = endpoint.split(":")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert worker.poll() is None, f"the worker ended with {worker.returncode}"
         try:

@@ -9,7 +9,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_child(module: str, *arguments: object, timeout: float = 100) -> Any:
+def run_child(module: str, *arguments: object, timeout: float = 280) -> Any:
     """What `python -m tests.support.MODULE ARGUMENTS` prints as JSON; fails with its last words where it fails."""
     child = subprocess.run(
         [sys.executable, "-m", f"tests.support.{module}", *map(str, arguments)],

@@ -50,6 +50,8 @@ class _Campaign:
         self.llama, self.chance = llama, chance
         # A machine on which guessing always seems to pay, so that many a wrong guess has to be taken back.
         setattr(Pace, "step_seconds", lambda _, rows: 0.01 + 0.0001 * rows if rows else 0.0)  # noqa: B010
+        # And one of a speed that nobody measures: a seed always reads its prompts in the same pieces.
+        setattr(Pace, "learn_prefill", lambda *_, **__: None)  # noqa: B010
         self.number = self.steps = 0
         self.bare = BareScheduler(
             path,

@@ -20,7 +20,7 @@ from desktop.engine.failure import (
 from desktop.engine.protocol import TensorOverride
 from desktop.engine.state import EnginePhase
 from tests.support.engine_replies import loaded_client, plan_for, reply_of, user
-from tests.support.engine_workers import free_port, rpc_worker
+from tests.support.engine_workers import nobody_there, rpc_worker
 
 pytestmark = pytest.mark.asyncio
 
@@ -107,8 +107,8 @@ async def test_a_device_that_is_not_there_fails_the_load_and_never_falls_back(st
 
 
 async def test_a_worker_that_does_not_answer_fails_the_load(starter_model: Path) -> None:
-    endpoint = f"127.0.0.1:{free_port()}"
-    error = await _failure_of(starter_model, WorkerUnreachable, rpc_endpoints=(endpoint,))
+    with nobody_there() as endpoint:
+        error = await _failure_of(starter_model, WorkerUnreachable, rpc_endpoints=(endpoint,))
     assert endpoint in str(error)
 
 

@@ -8,6 +8,8 @@ import pytest
 from tests.support.json_child import run_child
 from tests.support.models.decoders import write_dense, write_sliding_window
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def undo(model: Path, rows: int) -> Any:
     return run_child("window_child", model, rows)

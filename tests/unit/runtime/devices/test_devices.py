@@ -13,7 +13,7 @@ from desktop.childprocess import child_command, child_options
 from desktop.engine.protocol import FailureKind
 from desktop.runtime.devices.rpc import ask_worker, split_endpoint
 from desktop.runtime.failures import EngineError
-from tests.support.engine_workers import free_port, rpc_worker
+from tests.support.engine_workers import nobody_there, rpc_worker
 
 
 @contextmanager
@@ -33,8 +33,7 @@ def answering(reply: bytes) -> Iterator[str]:
 
 
 def test_a_worker_that_is_not_there_is_a_failure_with_its_address() -> None:
-    endpoint = f"127.0.0.1:{free_port()}"
-    with pytest.raises(EngineError) as caught:
+    with nobody_there() as endpoint, pytest.raises(EngineError) as caught:
         ask_worker(endpoint)
     assert caught.value.failure.kind == FailureKind.WORKER_UNREACHABLE
     assert caught.value.failure.arguments == {"endpoint": endpoint}
@@ -64,7 +63,7 @@ def test_a_worker_refuses_to_listen_beyond_loopback(endpoint: str) -> None:
         stdin=subprocess.PIPE,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=False,
         **child_options(),
     )

@@ -7,6 +7,7 @@ import pytest
 from tests.support.json_child import run_child
 from tests.unit.runtime.whole.test_prefix_cache import CUTTABLE, WRITERS
 
+pytestmark = pytest.mark.timeout(300)
 STEPS = 500
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.support.json_child import run_child
 from tests.support.models.decoders import write_dense, write_recurrent
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.mark.parametrize(

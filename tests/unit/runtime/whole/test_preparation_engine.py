@@ -10,7 +10,7 @@ from tests.support.json_child import run_child
 from tests.support.models.decoders import write_dense
 from tests.support.models.vocabulary import CHATML
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 SLOW_TEMPLATE = (
     "{% if messages[0]['content']|length > 100 %}"
     "{% for i in range(8000) %}{% for j in range(1000) %}{% endfor %}{% endfor %}{% endif %}" + CHATML

@@ -13,7 +13,7 @@ from tests.support.json_child import run_child
 from tests.support.models.adapters import write_lora
 from tests.support.models.decoders import write_dense, write_sliding_window
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 ENDLESS = {"prompt": "the people said that", "length": 0}
 SHORT = {"prompt": "one and the other", "length": 30}
 WHOLE = {"prompt": "all the words that they said about the time when we were there " * 3, "length": 180}
