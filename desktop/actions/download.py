@@ -25,22 +25,28 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
 async def pull_model(services: Services, reference: str, *, on_change: OnChange) -> Pulled:
     """Fetch what `reference` names, or go on with it, and wait until it is verified and in the library.
 
-    What is on this disk already is left alone, unless its file is not right: then it is fetched again. Cancelling keeps
-    what came; the window shows it as paused, and goes on by itself only with what it was at itself.
+    What is on this disk already is left alone, unless its file is not right: then it is fetched again; or unless its
+    download was killed in the last moment: then that is brought to its end. Cancelling keeps what came; the window
+    shows it as paused, and goes on by itself only with what it was at itself.
     `on_change` is called with the download each time it changes.
 
     Raises what resolve_model, Hub.files and download.transfer.download raise; HubFileChanged, FileUnreadable, and
     DownloadStopped.
     """
     found = await asyncio.to_thread(resolve_model, services, reference, renew=True)
-    if isinstance(found, InstalledModel):
-        return Pulled(model=found, seconds=0.0, resumed_from=found.size)
     queue, began = await asyncio.to_thread(lambda: services.downloads), time.monotonic()
     await queue.read()
-    end = queue.subscribe(lambda each: on_change(each) if each.id == found.id else None)
+    if isinstance(found, InstalledModel):
+        left = await asyncio.to_thread(queue.left_of, found)
+        if left is None:
+            return Pulled(model=found, seconds=0.0, resumed_from=found.size)
+        wanted = left.wanted
+    else:
+        wanted = found
+    end = queue.subscribe(lambda each: on_change(each) if each.id == wanted.id else None)
     try:
-        installed = await queue.wait(queue.start(found, goes_on=False).id)
+        installed = await queue.wait(queue.start(wanted, goes_on=False).id)
     finally:
         end()
-    done = next(each for each in queue.downloads() if each.id == found.id)
+    done = next(each for each in queue.downloads() if each.id == wanted.id)
     return Pulled(model=installed, seconds=time.monotonic() - began, resumed_from=done.progress.resumed_from)

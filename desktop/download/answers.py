@@ -19,6 +19,7 @@ Verdict = Literal["range", "whole"]
 
 CUT = QT_TRANSLATE_NOOP("core", "the connection broke")
 STALLED = QT_TRANSLATE_NOOP("core", "nothing came for {seconds} s")
+SLOW_HEAD = QT_TRANSLATE_NOOP("core", "no whole answer to the request came within {seconds} s")
 ENDED_EARLY = QT_TRANSLATE_NOOP("core", "the connection ended too early")
 BUSY = QT_TRANSLATE_NOOP("core", "the server is busy (HTTP {status})")
 ODD = QT_TRANSLATE_NOOP("core", "the server gave an odd answer ({what})")
@@ -27,6 +28,11 @@ AGAIN = {
     CUT: QT_TRANSLATE_NOOP("core", "The connection broke. Trying again in {wait} s (attempt {attempt} of {attempts})."),
     STALLED: QT_TRANSLATE_NOOP(
         "core", "Nothing came for {seconds} s. Trying again in {wait} s (attempt {attempt} of {attempts})."
+    ),
+    SLOW_HEAD: QT_TRANSLATE_NOOP(
+        "core",
+        "No whole answer to the request came within {seconds} s. "
+        "Trying again in {wait} s (attempt {attempt} of {attempts}).",
     ),
     ENDED_EARLY: QT_TRANSLATE_NOOP(
         "core", "The connection ended too early. Trying again in {wait} s (attempt {attempt} of {attempts})."
@@ -39,6 +45,10 @@ AGAIN = {
     ),
 }
 """What is shown while the next attempt waits, whole sentences so that each can be translated."""
+
+
+STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
+"""A validator that If-Range may carry, and that no server finds too long."""
 
 
 class TryAgain(Exception):
@@ -109,7 +119,7 @@ def check_beginning(data: bytes, file: HubFile, address: "httpx2.URL") -> None:
 def strong_etag(headers: Mapping[str, str]) -> str:
     """Return a validator that If-Range may carry (RFC 9110, 13.1.5), "" without one."""
     etag = headers.get("ETag", "")
-    return etag if re.fullmatch(r'"[\x21\x23-\x7e]{1,200}"', etag) else ""
+    return etag if STRONG_ETAG.fullmatch(etag) else ""
 
 
 def _judge_range(headers: Mapping[str, str], asked: Range | None, size: int) -> Verdict:

@@ -79,7 +79,7 @@ class Connections:
         """Bring every byte, attempt after attempt; every wait is reported.
 
         Raises what `Source.answer` raises but TryAgain; TransferGaveUp, HubBusy, NoRoomForDownload, FileTooLarge,
-        FileNotSaved.
+        PartRemoved, FileNotSaved.
         """
         while self._part.missing():
             await self._run()
@@ -173,7 +173,11 @@ class Connections:
         self._restarts += failure.restart
         if failures >= options.attempts or self._restarts >= options.attempts:
             raise TransferGaveUp(
-                file=self._file.file, attempts=max(failures, self._restarts), why=failure.reason, detail=failure
+                file=self._file.file,
+                attempts=max(failures, self._restarts),
+                why=failure.reason,
+                kept=self._part.done > 0,
+                detail=failure,
             ) from failure
         if failure.wait is not None and failure.wait > options.longest_retry_after:
             raise HubBusy(seconds=round(failure.wait), detail=failure) from failure

@@ -107,6 +107,10 @@ class ModelFiles:
             path.stat().st_size if path.is_file() else claimed_bytes(path) for _, path in self._destinations(wanted)
         )
 
+    def places(self, wanted: WantedModel) -> list[Path]:
+        """Return where the files of `wanted` belong; none before the Hub was asked. Raises UnsafeName and OSError."""
+        return [path for _, path in self._destinations(wanted)]
+
     def discard(self, wanted: WantedModel, brought: Collection[str]) -> None:
         """Remove what came of `wanted`, but nothing that a model of the library has or another process fetches.
 

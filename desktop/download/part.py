@@ -17,7 +17,7 @@ from desktop.download.hashing import PrefixHasher
 from desktop.download.lock import acquire, lock_path, release
 from desktop.download.ranges import Range, RangeSet
 from desktop.download.sidecar import Sidecar, SidecarFile, read_sidecar, this_boot
-from desktop.download.types import ChecksumMismatch, FileTooLarge, NoRoomForDownload
+from desktop.download.types import ChecksumMismatch, FileTooLarge, NoRoomForDownload, PartRemoved
 from desktop.errors import AppError
 from desktop.files import FULL_DISK_ERRORS, SPARE, FileNotSaved, sync_folder
 from desktop.sizes import gb
@@ -83,7 +83,7 @@ class PartFile:
         self._hasher.advance(self._ranges.prefix)
 
     def remember(self, etag: str) -> None:
-        """Note the validator that goes with the bytes. Raises NoRoomForDownload, FileNotSaved."""
+        """Note the validator that goes with the bytes. Raises what `sync` raises."""
         self.etag = etag
         self.sync()
 
@@ -105,9 +105,13 @@ class PartFile:
             self._hasher.advance(self._ranges.prefix)
 
     def sync(self) -> None:
-        """Put on the disk what came, and note that it is there. Raises NoRoomForDownload, FileNotSaved."""
+        """Put on the disk what came, and note that it is there.
+
+        Raises NoRoomForDownload, PartRemoved, FileNotSaved.
+        """
         try:
             with self._syncing:
+                self._check_is_named()
                 with self._lock:
                     claimed, self._unsynced = self._ranges.as_tuple(), 0
                 os.fsync(self._open_descriptor())
@@ -147,7 +151,7 @@ class PartFile:
     def finish(self, digest: str) -> None:
         """Give the whole file its final name, after its bytes are on the disk and were found right.
 
-        Raises ChecksumMismatch (the part is then removed) and FileNotSaved; an older file stays as it was.
+        Raises ChecksumMismatch (the part is then removed), PartRemoved and FileNotSaved; an older file stays as it was.
         """
         try:
             if digest != self.file.sha256:
@@ -203,9 +207,18 @@ class PartFile:
 
     def _check_is_still(self) -> None:
         """Raise OSError unless what is about to get the final name is what was found right."""
-        ours, named = os.fstat(self._open_descriptor()), self.path.lstat()
-        if not os.path.samestat(ours, named) or named.st_size != self.file.size:
+        self._check_is_named()
+        if os.fstat(self._open_descriptor()).st_size != self.file.size:
             raise OSError("the unfinished file was changed by somebody else")
+
+    def _check_is_named(self) -> None:
+        """Raise PartRemoved unless the open file is still the one of that name: the rest would be fetched in vain."""
+        try:
+            named = self.path.lstat()
+        except FileNotFoundError as error:
+            raise PartRemoved(path=str(self.path), detail=error) from error
+        if not os.path.samestat(os.fstat(self._open_descriptor()), named):
+            raise PartRemoved(path=str(self.path))
 
     def _needed(self) -> int:
         return max(0, self.file.size - self.done) + SPARE

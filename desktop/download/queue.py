@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -95,6 +96,14 @@ class DownloadQueue:
         `resume` goes on with one.
         """
         return tuple(each for each in self.downloads() if each.goes_on and each.progress.state == "paused")
+
+    def left_of(self, model: InstalledModel) -> Download | None:
+        """Return the download that was killed after its file had got its name: `model` then was found by a scan.
+
+        Blocking.
+        """
+        path = Path(model.path)
+        return next((each for each in self.downloads() if self._brings(each, path)), None)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with a download each time it changes; returns the function that ends this."""
@@ -297,6 +306,14 @@ class DownloadQueue:
         finally:
             self._discarding.remove(download)
         self._fill()
+
+    def _brings(self, download: Download, path: Path) -> bool:
+        if not download.progress.is_stopped:
+            return False
+        try:
+            return path in self._files.places(download.wanted)
+        except (UnsafeName, OSError):
+            return False
 
     def _under_way(self) -> list[Download]:
         return [each for each in self.downloads() if each.progress.is_under_way]

@@ -12,6 +12,8 @@ from desktop.library.types import InstalledModel, WantedModel
 _SELECT = "SELECT id, choice, position, state, total, brought FROM downloads ORDER BY position"
 _INSERT = "INSERT OR REPLACE INTO downloads (position, choice, state, total, brought, id) VALUES (?, ?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE downloads SET position = ?, choice = ?, state = ?, total = ?, brought = ? WHERE id = ?"
+_MOST_POSITION = 1 << 62
+"""So that there is a place before and behind each, in the 64 bits of SQLite; the year 2116."""
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +59,7 @@ class DownloadRecord:
                     id=download_id,
                     wanted=decoded,
                     progress=progress,
-                    position=position,
+                    position=max(-_MOST_POSITION, min(position, _MOST_POSITION)),
                     goes_on=state == "queued",
                     brought=files,
                 )

@@ -14,6 +14,7 @@ import msgspec
 import psutil
 
 from desktop.catalog.hub import HubFile
+from desktop.download.answers import STRONG_ETAG
 from desktop.download.ranges import Range, RangeSet
 from desktop.files import read_bounded
 
@@ -77,6 +78,8 @@ def read_sidecar(destination: Path) -> tuple[Sidecar, RangeSet] | None:
         first, *lines = read_bounded(sidecar_path(destination)).split(b"\n")
         sidecar = msgspec.json.decode(first, type=Sidecar)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if sidecar.etag and not STRONG_ETAG.fullmatch(sidecar.etag):  # would be sent, and refused each time
         return None
     found = RangeSet()
     for start, end in (*sidecar.ranges, *(_lines_of(lines) if is_this_boot(sidecar.boot) else ())):

@@ -3,6 +3,7 @@
 So the token stays with the Hub, and a signed address that has expired is simply asked for anew.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -13,7 +14,7 @@ from desktop.catalog.hub import Hub, HubFile
 from desktop.catalog.hub_client import MOST_REDIRECTS, next_address, origin
 from desktop.catalog.hub_client import make_client as hub_client
 from desktop.catalog.hub_errors import LOG_IN_FIRST, HubUnreachable, PageInstead
-from desktop.download.answers import CUT, STALLED, TryAgain, check_promise, is_page_instead, odd
+from desktop.download.answers import CUT, SLOW_HEAD, STALLED, TryAgain, check_promise, is_page_instead, odd
 from desktop.download.ranges import Range
 from desktop.download.types import TransferOptions
 from desktop.errors import Phrase
@@ -104,7 +105,13 @@ class Source:
             headers["Range"] = f"bytes={asked[0]}-{last}"
         if asked is not None and etag:
             headers["If-Range"] = etag
-        return await self._client.send(self._client.build_request("GET", url, headers=headers), stream=True)
+        request = self._client.build_request("GET", url, headers=headers)
+        # The client's own patience is with each read, and a server may send "100 Continue" or header lines for ever.
+        try:
+            async with asyncio.timeout(self._stall):
+                return await self._client.send(request, stream=True)
+        except TimeoutError as error:
+            raise TryAgain(Phrase.of(SLOW_HEAD, seconds=round(self._stall))) from error
 
     def _check_page(self, response: httpx2.Response) -> None:
         """Raise for what a network that wants a log-in sends: its bytes would be kept, and found out at the end."""

@@ -54,7 +54,8 @@ async def download(
     shared with other transfers, None for no limit.
 
     Raises OfflineSwitchOn, HubAccessDenied, HubFileMissing, HubBusy, HubUnreachable, TransferGaveUp, ChecksumMismatch,
-    DiskFull (NoRoomForDownload), FileTooLarge, FileNotSaved, and what catalog.hub_client.make_client raises.
+    DiskFull (NoRoomForDownload), FileTooLarge, PartRemoved, FileNotSaved, and what catalog.hub_client.make_client
+    raises.
     """
     await hub.prepare()
     options = options or TransferOptions()

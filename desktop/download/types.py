@@ -86,19 +86,23 @@ class ChecksumMismatch(AppError):
 
 
 class TransferGaveUp(AppError):
-    """The line broke too often; what came is kept. `why` is what happened last."""
+    """The line broke too often. `why` is what happened last; kept: whether anything of the file is on the disk."""
 
     message = QT_TRANSLATE_NOOP("core", "{file} could not be downloaded, after {attempts} attempts: {reason}")
     hint = QT_TRANSLATE_NOOP("core", "What came so far is kept. Start the download again to go on from there.")
 
-    def __init__(self, *, file: str, attempts: int, why: Phrase, detail: object = None) -> None:
+    hint_without = QT_TRANSLATE_NOOP("core", "Nothing of it could be kept. Try again later, or choose a mirror.")
+
+    def __init__(self, *, file: str, attempts: int, why: Phrase, kept: bool, detail: object = None) -> None:
         self.why = why
+        self.kept = kept
         super().__init__(file=file, attempts=attempts, detail=detail)
 
     def explain(self, translate: Translate = untranslated) -> Explanation:
         """Render the templates, the reason included, through `translate`."""
         arguments = self.arguments | {"reason": self.why.render(translate)}
-        return Explanation(Phrase(self.message, arguments).render(translate), translate(self.hint))
+        hint = self.hint if self.kept else self.hint_without
+        return Explanation(Phrase(self.message, arguments).render(translate), translate(hint))
 
 
 class NoRoomForDownload(DiskFull):
@@ -106,6 +110,13 @@ class NoRoomForDownload(DiskFull):
 
     message = QT_TRANSLATE_NOOP("core", "The disk with {path} is too full: {need} more are needed, {free} are free.")
     hint = QT_TRANSLATE_NOOP("core", "Free some space or choose another folder, then go on. What came so far is kept.")
+
+
+class PartRemoved(AppError):
+    """Somebody has taken the unfinished file away while it came."""
+
+    message = QT_TRANSLATE_NOOP("core", "The unfinished file {path} was removed or replaced while it was downloaded.")
+    hint = QT_TRANSLATE_NOOP("core", "Start the download again; it begins anew.")
 
 
 class FileTooLarge(AppError):

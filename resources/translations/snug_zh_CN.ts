@@ -3262,6 +3262,10 @@ Log: {log}</source>
         <translation>{seconds} 秒内没有收到数据</translation>
     </message>
     <message>
+        <source>no whole answer to the request came within {seconds} s</source>
+        <translation>{seconds} 秒内没有收到对请求的完整应答</translation>
+    </message>
+    <message>
         <source>the connection ended too early</source>
         <translation>连接过早结束</translation>
     </message>
@@ -3280,6 +3284,10 @@ Log: {log}</source>
     <message>
         <source>Nothing came for {seconds} s. Trying again in {wait} s (attempt {attempt} of {attempts}).</source>
         <translation>{seconds} 秒内没有收到数据。{wait} 秒后重试（第 {attempt} / {attempts} 次）。</translation>
+    </message>
+    <message>
+        <source>No whole answer to the request came within {seconds} s. Trying again in {wait} s (attempt {attempt} of {attempts}).</source>
+        <translation>{seconds} 秒内没有收到对请求的完整应答。{wait} 秒后重试（第 {attempt} / {attempts} 次）。</translation>
     </message>
     <message>
         <source>The connection ended too early. Trying again in {wait} s (attempt {attempt} of {attempts}).</source>
@@ -3326,12 +3334,24 @@ Log: {log}</source>
         <translation>已下载的部分已保留。重新开始下载即可继续。</translation>
     </message>
     <message>
+        <source>Nothing of it could be kept. Try again later, or choose a mirror.</source>
+        <translation>已下载的内容无法保留。请稍后重试，或选择一个镜像。</translation>
+    </message>
+    <message>
         <source>The disk with {path} is too full: {need} more are needed, {free} are free.</source>
         <translation>{path} 所在的磁盘空间不足：还需要 {need}，可用 {free}。</translation>
     </message>
     <message>
         <source>Free some space or choose another folder, then go on. What came so far is kept.</source>
         <translation>请释放空间或选择其他文件夹后继续。已下载的部分已保留。</translation>
+    </message>
+    <message>
+        <source>The unfinished file {path} was removed or replaced while it was downloaded.</source>
+        <translation>未完成的文件 {path} 在下载过程中被删除或替换。</translation>
+    </message>
+    <message>
+        <source>Start the download again; it begins anew.</source>
+        <translation>请重新开始下载；将从头下载。</translation>
     </message>
     <message>
         <source>The disk with {path} cannot hold a file of {size}.</source>
@@ -3940,6 +3960,14 @@ Log: {log}</source>
     <message>
         <source>Did you mean {similar}? &quot;snug models&quot; shows everything there is.</source>
         <translation>你是指 {similar} 吗？“snug models”会列出全部。</translation>
+    </message>
+    <message>
+        <source>&quot;{reference}&quot; may mean several models: {ids}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Name one of them, as it is written here. Nothing was removed.</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{model} does not come as {quantization}.</source>

@@ -87,6 +87,14 @@ def test_a_page_instead_of_the_file_ends_the_download_at_once_and_keeps_what_cam
     assert destination.read_bytes() == source.read_bytes()
 
 
+def test_what_a_restart_threw_away_is_not_said_to_be_kept(server: HubServer, destination: Path) -> None:
+    server.faults.extend([Fault("cut", at=MIB)] + [Fault("status", status=416)] * 20)
+    with pytest.raises(TransferGaveUp) as raised:
+        fetch_now(server, destination)
+    assert leftovers(destination) == []
+    assert "Nothing of it could be kept" in raised.value.explain().hint
+
+
 @pytest.mark.parametrize("kind", ["wrong_range", "full", "truncate"])
 def test_an_odd_answer_to_a_resumption_does_no_harm(
     server: HubServer, source: Path, destination: Path, kind: FaultKind
@@ -154,6 +162,7 @@ def test_a_server_that_never_recovers_ends_with_words_and_a_part(server: HubServ
     with pytest.raises(TransferGaveUp) as raised:
         fetch_now(server, destination)
     assert "503" in raised.value.explain().message
+    assert "What came so far is kept" in raised.value.explain().hint
     assert part_path(destination).stat().st_size >= MIB - FLUSH
     assert len(server.of("cdn")) == PATIENT.attempts, "the number of attempts is bounded"
 

@@ -15,9 +15,13 @@ from desktop.cli.pull import PulledModel, bar, in_words, line
 from desktop.database import open_database
 from desktop.download.types import DownloadProgress
 from desktop.errors import Phrase
+from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
+from desktop.library.types import WantedModel
 from tests.support.hub_server import Fault, HubServer
 from tests.support.hubs import FILE, REPO
+from tests.support.model_files import small_model
+from tests.support.queues import leave
 from tests.support.transfers import make_source, served
 
 
@@ -91,6 +95,34 @@ def test_an_interrupt_keeps_what_came_and_the_next_one_goes_on(
     assert 500_000 <= answer["resumed_from"] < 3_000_000
     assert Path(answer["path"]).read_bytes() == source.read_bytes()
     assert rows(snug_home) == []
+
+
+@pytest.mark.parametrize("is_registered", [True, False])
+def test_what_was_killed_after_the_file_had_its_name_is_brought_to_its_end(
+    project_root: Path, server: HubServer, snug_home: Path, tmp_path: Path, is_registered: bool
+) -> None:
+    server.add(REPO, FILE, small_model(tmp_path / FILE))
+    reference = f"{REPO}:Q4_K_M"
+    path = Path(json.loads(pull(project_root, server, reference, "--json")[1])["path"])
+    library = Library.open(snug_home / "data" / "library.sqlite3", snug_home / "data" / "models")
+    (whole,) = (model for model in library.installed() if model.path == str(path))
+    wanted = WantedModel(
+        model_id=REPO, name=REPO, quantization="Q4_K_M", repo=REPO, file=FILE,
+        revision=whole.revision, sha256=whole.sha256, size=whole.size,
+    )  # fmt: skip
+    leave(library, wanted, goes_on=False)
+    if not is_registered:
+        library.database.execute("DELETE FROM models")
+        library.scan()
+        assert [model.sha256 for model in library.installed() if model.path == str(path)] == [""]
+    library.close()
+    path.with_name(f"{FILE}.part.json").write_bytes(b"left over")
+    code, out, errors = pull(project_root, server, reference, "--json")
+    assert code == 0, errors
+    assert json.loads(out)["sha256"] == whole.sha256
+    assert rows(snug_home) == []
+    assert [each.name for each in path.parent.iterdir()] == [FILE]
+    assert server.settled().bytes_sent == whole.size, "nothing was fetched twice"
 
 
 def test_two_at_once_fetch_it_once_and_both_have_it(

@@ -63,7 +63,7 @@ def test_every_failure_is_announced_and_explained_in_the_persons_language(templa
     failure = TryAgain(Phrase.of(template, seconds=30, status=503, what="206"))
     announced = failure.announce(wait=4.4, attempt=2, attempts=6)
     assert "Trying again in 4 s (attempt 2 of 6)" in announced.render()
-    error = TransferGaveUp(file="m.gguf", attempts=6, why=failure.reason)
+    error = TransferGaveUp(file="m.gguf", attempts=6, why=failure.reason, kept=True)
     seen: list[str] = []
 
     def translate(text: str) -> str:

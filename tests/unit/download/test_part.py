@@ -12,7 +12,8 @@ from desktop.catalog.hub import HubFile
 from desktop.download import sidecar
 from desktop.download.part import PartFile, part_path
 from desktop.download.sidecar import claimed_bytes, read_sidecar, sidecar_path
-from desktop.download.types import ChecksumMismatch
+from desktop.download.types import ChecksumMismatch, PartRemoved
+from desktop.errors import AppError
 from desktop.files import FileNotSaved
 
 SIZE = 3_000_000
@@ -105,6 +106,22 @@ def test_a_damaged_byte_is_found_and_the_part_is_gone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_note_whose_etag_no_server_takes_is_none(tmp_path: Path) -> None:
+    destination = tmp_path / "m.gguf"
+    part = opened(destination)
+    part.remember('"' + "x" * 200 + '"')
+    write(part, 0, 1000)
+    part.close()
+    assert claimed(destination) == ((0, 1000),)
+    note = sidecar_path(destination)
+    note.write_bytes(note.read_bytes().replace(b"x" * 200, b"x" * 100_000))
+    assert read_sidecar(destination) is None
+
+
+def remove(part: Path) -> None:
+    part.unlink()
+
+
 def replace(part: Path) -> None:
     part.unlink()
     part.write_bytes(b"another file")
@@ -116,14 +133,30 @@ def grow(part: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
-@pytest.mark.parametrize("change", [replace, grow])
-def test_only_the_file_that_was_found_right_gets_the_name(tmp_path: Path, change: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("change", [remove, replace])
+def test_a_part_that_somebody_takes_away_is_noticed_on_the_way(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    destination = tmp_path / "m.gguf"
+    part = opened(destination)
+    write(part, 0, 1000)
+    part.sync()
+    change(part_path(destination))
+    write(part, 1000, 2000)
+    with pytest.raises(PartRemoved):
+        part.sync()
+    part.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+@pytest.mark.parametrize(("change", "error"), [(remove, PartRemoved), (replace, PartRemoved), (grow, FileNotSaved)])
+def test_only_the_file_that_was_found_right_gets_the_name(
+    tmp_path: Path, change: Callable[[Path], None], error: type[AppError]
+) -> None:
     destination = tmp_path / "m.gguf"
     part = opened(destination)
     write(part, 0, SIZE)
     digest = part.digest()
     change(part_path(destination))
-    with pytest.raises(FileNotSaved, match="changed by somebody else"):
+    with pytest.raises(error, match=r"removed or replaced|changed by somebody else"):
         part.finish(digest)
     part.close()
     assert not destination.exists()

@@ -53,6 +53,20 @@ async def test_what_was_under_way_is_interrupted_and_goes_on(server: HubServer, 
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("position", [-(1 << 63), (1 << 63) - 1])
+async def test_a_row_at_the_end_of_all_numbers_leaves_room_before_and_behind(
+    server: HubServer, library: Library, position: int
+) -> None:
+    leave(library, WANTED, position=position)
+    queue = await next_run(server, library)
+    (other,) = others(server, 1)
+    await queue.wait(queue.start(other).id)
+    queue.move_to_front(WANTED.id)
+    await queue.close()
+    assert states(await next_run(server, library)) == {WANTED.id: "paused"}
+
+
+@pytest.mark.asyncio
 async def test_what_has_failed_waits_for_a_person(server: HubServer, library: Library) -> None:
     queue = queue_of(server, library)
     missing = WantedModel(model_id="none", name="None", quantization="Q8_0", repo=REPO, file="none.gguf")

@@ -11,22 +11,31 @@ from desktop.catalog.hub import Hub, HubFile
 from desktop.catalog.hub_errors import PageInstead
 from desktop.download.sidecar import claimed_bytes
 from desktop.download.transfer import download
-from desktop.download.types import TransferGaveUp
+from desktop.download.types import TransferGaveUp, TransferOptions
 from tests.support.transfers import PATIENT
 
 ONCE = msgspec.structs.replace(PATIENT, attempts=1)
 CONTENT = bytes(range(256)) * 1000
 
 
-async def fetch_from(answer: bytes, destination: Path) -> int:
-    """Transfer CONTENT from a server that says nothing but `answer` and hangs up; returns how often it was asked."""
+async def fetch_from(answer: bytes, destination: Path, *, more: bytes = b"", options: TransferOptions = ONCE) -> int:
+    """Transfer CONTENT from a server that says nothing but `answer` and hangs up; returns how often it was asked.
+
+    more: what it says then, again and again, until somebody else hangs up.
+    """
     serving: list[asyncio.Task[None]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
-        writer.close()
-        await writer.wait_closed()
+        try:
+            while more:
+                writer.write(more)
+                await writer.drain()
+                await asyncio.sleep(0.1)
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.append(asyncio.create_task(serve(reader, writer)))
@@ -37,7 +46,7 @@ async def fetch_from(answer: bytes, destination: Path) -> int:
         url = f"{hub.endpoint}/owner/repo/resolve/main/x.gguf"
         file = HubFile(repo="owner/repo", file="x.gguf", revision="", size=len(CONTENT), sha256=digest, url=url)
         try:
-            await download(file=file, destination=destination, hub=hub, options=ONCE)
+            await download(file=file, destination=destination, hub=hub, options=options)
         finally:
             await asyncio.gather(*serving, return_exceptions=True)  # some are hung up on
     return len(serving)
@@ -49,6 +58,19 @@ async def test_a_line_that_breaks_after_the_last_byte_is_no_failure(tmp_path: Pa
     answer = head + b"%x\r\n" % len(CONTENT) + CONTENT + b"\r\n"
     assert await fetch_from(answer, tmp_path / "x.gguf") == 1
     assert (tmp_path / "x.gguf").read_bytes() == CONTENT
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("beginning", "more"),
+    [(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n")],
+    ids=["continue", "header lines"],
+)
+async def test_an_answer_that_never_begins_ends_with_words(tmp_path: Path, beginning: bytes, more: bytes) -> None:
+    impatient = msgspec.structs.replace(ONCE, stall=1.0)
+    with pytest.raises(TransferGaveUp, match="no whole answer to the request came within 1 s"):
+        async with asyncio.timeout(60):
+            await fetch_from(beginning, tmp_path / "x.gguf", more=more, options=impatient)
 
 
 PAGE = b"<!DOCTYPE html><html>Welcome to our hotel</html>"
