@@ -53,7 +53,10 @@ AT_ONCE = 4
 has many. How many models are asked about at once is the caller's (FETCHED_AT_ONCE of actions/exact.py)."""
 
 STALL = 20.0
-"""Seconds without a byte after which a connection is given up."""
+"""Seconds with hardly a byte after which a connection is given up."""
+
+LEAST = 16 << 10
+"""Bytes that must come in these seconds, an answer's head within them: else one byte a second would do for ever."""
 
 _CONNECT = 10.0
 # What a system takes in beforehand costs the person's line although nobody reads it. It also bounds the speed: 512 KiB
@@ -94,12 +97,30 @@ class RemoteModel(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass
 class _Wanted:
-    """One file. name: owner/repo/file. fetched: bytes that came of it so far, over all attempts."""
+    """One file. name: owner/repo/file. fetched: bytes that came of it so far, over all attempts.
+
+    limit: of the attempt that is under way. since: bytes that came since it was put off.
+    """
 
     repo: str
     name: str
     url: str
     fetched: int = 0
+    limit: asyncio.Timeout | None = None
+    since: int = 0
+
+    def be_patient(self) -> None:
+        """Give the host STALL seconds from now."""
+        self.since = 0
+        if self.limit is not None:
+            self.limit.reschedule(asyncio.get_running_loop().time() + STALL)
+
+    def count(self, size: int) -> None:
+        """Note bytes that came; enough of them are a reason to wait for more."""
+        self.fetched += size
+        self.since += size
+        if self.since >= LEAST:
+            self.be_patient()
 
 
 class _Expired(Exception):
@@ -220,9 +241,9 @@ class RemoteHeaders:
         import httpx2
 
         try:
-            async with self._answer(wanted, asked) as response:
+            async with asyncio.timeout(None) as wanted.limit, self._answer(wanted, asked) as response:
                 return await receive(response)
-        except (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL) as error:
+        except (TimeoutError, httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL) as error:
             raise unreachable(self._hub.endpoint, error) from error
 
     @contextlib.asynccontextmanager
@@ -236,12 +257,15 @@ class RemoteHeaders:
         await self._hub.prepare()
         for _ in range(MOST_REDIRECTS):
             self._hub.require_online()
+            wanted.be_patient()
             await self._look_up(address)
             request = self._client.build_request("GET", address, headers=self._request_headers(str(address), asked))
+            wanted.be_patient()  # with the whole head: the client's own patience is with each read
             response = await self._client.send(request, stream=True)
             try:
                 if not response.has_redirect_location:
                     self._check_status(response, wanted.name)
+                    wanted.be_patient()
                     yield response
                     return
                 address = _next_address(address, response.headers["Location"], wanted.name)
@@ -318,7 +342,7 @@ class RemoteHeaders:
 
     def _count(self, piece: bytes, wanted: _Wanted) -> None:
         self._hub.require_online()
-        wanted.fetched += len(piece)
+        wanted.count(len(piece))
         self._received += len(piece)
         if self._on_progress is not None:
             self._on_progress(self._received)
