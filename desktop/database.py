@@ -308,6 +308,10 @@ def explained_sqlite(path: Path, patience: float = BUSY_TIMEOUT) -> Iterator[Non
         if _free_bytes(path.parent) < _LEAST_FREE:
             raise DiskFull(path=str(path.parent), detail=error) from error
         raise FileUnreadable(path=str(path), reason=str(error), detail=error) from error
+    except apsw.ConnectionClosedError:  # a mistake of ours
+        raise
+    except apsw.Error as error:  # a table, a column or a trigger that is not what our migrations made
+        raise _unreadable(path, str(error), error) from error
 
 
 def _free_bytes(folder: Path) -> int:
