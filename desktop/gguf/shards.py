@@ -8,7 +8,7 @@ import msgspec
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
 
-_SHARD = re.compile(r"^(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.gguf$", re.IGNORECASE)
+_SHARD = re.compile(r"^(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})\.(?i:gguf)$")
 
 
 class ShardName(msgspec.Struct, frozen=True):
@@ -28,9 +28,9 @@ def parse_shard_name(name: str) -> ShardName | None:
     return shard if 1 <= shard.index <= shard.count else None
 
 
-def shard_name(stem: str, index: int, count: int) -> str:
-    """Name the shard `index` (from 1) of `count`."""
-    return f"{stem}-{index:05d}-of-{count:05d}.gguf"
+def shard_name(stem: str, index: int, count: int, *, rest: str = ".gguf") -> str:
+    """Name the shard `index` (from 1) of `count`. rest: how the names end."""
+    return f"{stem}-{index:05d}-of-{count:05d}{rest}"
 
 
 def all_shards(first: AnyPath) -> tuple[AnyPath, ...]:
@@ -38,4 +38,5 @@ def all_shards(first: AnyPath) -> tuple[AnyPath, ...]:
     shard = parse_shard_name(first.name)
     if shard is None:
         return (first,)
-    return tuple(first.with_name(shard_name(shard.stem, index, shard.count)) for index in range(1, shard.count + 1))
+    names = (shard_name(shard.stem, index, shard.count, rest=first.suffix) for index in range(1, shard.count + 1))
+    return tuple(map(first.with_name, names))
