@@ -22,7 +22,7 @@ from desktop.library.found import FoundFile, FoundFiles
 from desktop.library.stores.all import STORES
 from desktop.library.stores.place import Candidate, Origin, Place, Store
 from desktop.library.types import Source, catalog_key
-from desktop.library.walk import SUFFIX, FileStamp, Walk, absent_file, stamp_of
+from desktop.library.walk import SUFFIX, FileStamp, Walk, absent_file, identity_of, stamp_of
 from desktop.library.work import BETWEEN_WORDS
 
 FOLDER_GONE = QT_TRANSLATE_NOOP("core", "The folder {path} is not there. Connect its disk, or remove it from the list.")
@@ -132,7 +132,7 @@ class Scan:
         self._counts = dict.fromkeys(("models", "new", "changed", "gone", "read"), 0)
         for path in known:
             with contextlib.suppress(OSError):  # gone
-                self._seen.add(_identity(path))
+                self._seen.add(identity_of(path))
 
     def run(self, roots: Iterable[Root], on_progress: Callable[[ScanProgress], None] | None = None) -> ScanReport:
         """Look at all of them. Raises Stopped; what was read until then is kept.
@@ -170,16 +170,17 @@ class Scan:
 
     def _look_at(self, root: Root) -> bool:
         """Look at one folder; returns whether all of it was seen."""
+        self._walk.complete = True
         try:
             for candidate in root.store.candidates(root.path, self._walk):
                 self._walk.work.check()
                 self._say(root)
                 self._take(root, candidate)
-        except FileNotFoundError:
-            if root.expected:
-                self._problem(FOLDER_GONE, str(root.path))
-            return not root.expected  # a program that is gone took its models with it; a disk comes back
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not os.path.lexists(root.path):
+                if root.expected:
+                    self._problem(FOLDER_GONE, str(root.path))
+                return not root.expected  # a program that is gone took its models with it; a disk comes back
             if root.expected:
                 self._problem(FOLDER_UNREADABLE, str(root.path), reason=error.strerror or str(error))
             return False
@@ -191,7 +192,7 @@ class Scan:
         for link in self._walk.refused:
             self._leave_out(root.store.source, LINK_REFUSED, str(link))
         for folder, error in self._walk.unreadable:
-            self._leave_out(root.store.source, FOLDER_UNREADABLE, str(folder), reason=error.strerror or str(error))
+            self._problem(FOLDER_UNREADABLE, str(folder), reason=error.strerror or str(error))
             self._unseen.append(folder)
         self._walk.refused.clear()
         self._walk.unreadable.clear()
@@ -203,7 +204,8 @@ class Scan:
     def _is_in_part(self, file: FoundFile) -> bool:
         """Whether some files of a split model are there still: it stays in the list, and what it lacks is told."""
         shards = all_shards(Path(file.path))
-        absent = [shard for shard in shards if not shard.exists()]
+        # Path.exists raises where a folder may not be entered.
+        absent = [shard for shard in shards if not os.path.exists(shard)]  # noqa: PTH110
         if not absent or len(absent) == len(shards):
             return False
         self._counts["models"] += file.kind == "model"
@@ -218,7 +220,7 @@ class Scan:
             self._problem(NO_TEXT, printable(path))
             return
         try:
-            stamp, identity = stamp_of(candidate.path), _identity(candidate.path)
+            stamp, identity = stamp_of(candidate.path), identity_of(candidate.path)
             if identity in self._seen:
                 return
             file = self._described(root, candidate, stamp)
@@ -228,6 +230,7 @@ class Scan:
             return
         except OSError as error:
             self._leave_out(source, FILE_UNREADABLE, path, reason=error.strerror or str(error))
+            self._unseen.append(candidate.path)  # whether it is gone nobody knows
             return
         except FileUnreadable as error:
             self._leave_out(source, FILE_UNREADABLE, path, reason=str(error.arguments["reason"]))
@@ -273,11 +276,6 @@ class Scan:
 
     def _problem(self, template: str, path: str, **arguments: str) -> None:
         self._problems.setdefault(path, Phrase.of(template, path=path, **arguments))
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = os.stat(path)  # noqa: PTH116 - of many files
-    return status.st_dev, status.st_ino
 
 
 def _found_file(

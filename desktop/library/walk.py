@@ -1,10 +1,11 @@
 """Finding GGUF files below a folder, within bounds, so that no folder a person adds can keep the scan for ever."""
 
+import contextlib
 import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +68,35 @@ class Walk:
         self._entered = _kernel_folders()
         yield from self._below(str(root), 0, suffix, hidden)
 
+    def files_of_part(self, folder: Path, *, suffix: str = SUFFIX) -> Iterator[Path]:
+        """Yield what `files` does of one folder among several, which is as unreadable as one further below.
+
+        complete: of this folder and of those before it. Raises Stopped.
+        """
+        before = self.complete
+        try:
+            yield from self.files(folder, suffix=suffix)
+        except FileNotFoundError:  # gone meanwhile
+            pass
+        except OSError as error:
+            self.unreadable.append((folder, error))
+        self.complete = before and self.complete
+
+    def folders(self, folder: Path) -> Iterator[Path]:
+        """Yield the folders in `folder`, the newest first; none where that is gone or none, or is now `unreadable`."""
+        found: list[tuple[int, str]] = []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                        if _is_folder(entry):
+                            found.append((-entry.stat().st_mtime_ns, entry.path))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            self.unreadable.append((folder, error))
+        yield from (Path(path) for _, path in sorted(found))
+
     def _below(self, folder: str, depth: int, suffix: str, hidden: bool) -> Iterator[Path]:
         if not self._enter(folder):
             return
@@ -106,8 +136,7 @@ class Walk:
         return True
 
     def _enter(self, folder: str) -> bool:
-        status = os.stat(folder)  # noqa: PTH116 - thousands of them
-        key = status.st_dev, status.st_ino
+        key = identity_of(folder)
         if key in self._entered:
             return False
         self._entered.add(key)
@@ -135,6 +164,28 @@ def stamp_of(first: Path) -> FileStamp:
         # Of one file its time; of several each counts, and their order.
         times = (times * 31 + status.st_mtime_ns) % 2**62
     return FileStamp(size, times)
+
+
+def identity_of(path: Path | str) -> tuple[int, int]:
+    """Return what tells a file or folder from every other, however its path is spelled. Raises OSError."""
+    status = os.stat(path)  # noqa: PTH116 - of many files
+    return status.st_dev, status.st_ino
+
+
+def same_one(path: Path, others: Iterable[Path]) -> Path | None:
+    """Return the path among `others` that is `path`: as it is spelled, else by what lies there; None for none."""
+    others = tuple(others)
+    if path in others:
+        return path
+    try:
+        wanted = identity_of(path)
+    except (OSError, ValueError):  # nothing is there, or nothing that one may look at; a NUL
+        return None
+    for other in others:
+        with contextlib.suppress(OSError):
+            if identity_of(other) == wanted:
+                return other
+    return None
 
 
 def absent_file(first: Path) -> Path | None:

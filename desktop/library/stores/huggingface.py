@@ -11,7 +11,7 @@ from pathlib import Path
 
 from desktop.catalog.hub import COMMIT, SHA256
 from desktop.library.stores.place import Candidate, Origin, Place, Store, distinct
-from desktop.library.walk import SUFFIX, Walk
+from desktop.library.walk import Walk
 
 _REPO = re.compile(r"models--(?P<owner>[^/\\]+?)--(?P<name>[^/\\]+)")
 
@@ -30,13 +30,10 @@ class HuggingFace(Store):
 
     def candidates(self, root: Path, walk: Walk) -> Iterator[Candidate]:
         """Yield the files of each repository's snapshots, of those that lead to one blob the newest commit's."""
-        whole = True
         for repo in sorted(folder for folder in root.iterdir() if _REPO.fullmatch(folder.name)):
-            for snapshot in _newest_first(repo / "snapshots"):
-                for path in walk.files(snapshot, suffix=SUFFIX):
+            for snapshot in walk.folders(repo / "snapshots"):
+                for path in walk.files_of_part(snapshot):
                     yield Candidate(path, self.origin(root, path))
-                whole = whole and walk.complete
-        walk.complete = whole
 
     def origin(self, root: Path, path: Path) -> Origin:
         """Read repository, commit and checksum from the path."""
@@ -52,10 +49,3 @@ def blob_sha256(path: Path) -> str:
     """Return the SHA-256 that the blob behind a file of a snapshot is named after, "" for none."""
     blob = path.resolve().name
     return blob if SHA256.fullmatch(blob) else ""
-
-
-def _newest_first(snapshots: Path) -> list[Path]:
-    try:
-        return sorted(snapshots.iterdir(), key=lambda folder: (-folder.stat().st_mtime_ns, folder.name))
-    except OSError:  # a repository without any, or one that is being removed
-        return []

@@ -32,12 +32,10 @@ class Jan(Store):
     def candidates(self, root: Path, walk: Walk) -> Iterator[Candidate]:
         """Yield its files, and those elsewhere that a `model.yml` names."""
         yield from super().candidates(root, walk)
-        whole = walk.complete
-        for description in walk.files(root, suffix="model.yml"):
+        for description in walk.files_of_part(root, suffix="model.yml"):
             path = _described(description, root)
             if path is not None:
                 yield Candidate(path, self.origin(root, description))
-        walk.complete = whole and walk.complete
 
     def origin(self, root: Path, path: Path) -> Origin:
         """Name it after its folder: the file is always called model.gguf."""

@@ -45,6 +45,8 @@ class Ollama(Store):
     def candidates(self, root: Path, walk: Walk) -> Iterator[Candidate]:
         """Yield the blob of each manifest. A model of several GGUF layers is none that can be used in place."""
         manifests = root / _MANIFESTS
+        if manifests not in root.iterdir():  # then it has no model, but is there
+            return
         for manifest in walk.files(manifests, suffix=""):
             parts = manifest.relative_to(manifests).parts
             digest = _model_layer(manifest) if len(parts) == 4 else ""

@@ -14,6 +14,7 @@ from desktop.library.stores.place import Place
 from desktop.library.types import InstalledModel, Source, WantedModel
 from tests.support.catalogs import tiny_catalog
 from tests.support.model_files import projector, small_model
+from tests.support.ollama_files import add_to_ollama
 
 SYSTEMS = ("linux", "darwin", "win32")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -26,22 +27,6 @@ def listed(library: Library, place: Place) -> dict[str, InstalledModel]:
 
 def roots(source: Source, place: Place) -> tuple[Path, ...]:
     return next(store for store in STORES if store.source == source).roots(place)
-
-
-def add_to_ollama(models: Path, name: str, model: Path) -> str:
-    """What `ollama pull` leaves."""
-    digest = hashlib.sha256(model.read_bytes()).hexdigest()
-    blob = models / "blobs" / f"sha256-{digest}"
-    blob.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(model, blob)
-    manifest = models / "manifests" / name
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    layers = [
-        {"mediaType": "application/vnd.ollama.image.model", "digest": f"sha256:{digest}", "size": blob.stat().st_size},
-        {"mediaType": "application/vnd.ollama.image.license", "digest": f"sha256:{'0' * 64}", "size": 1},
-    ]
-    manifest.write_text(json.dumps({"schemaVersion": 2, "layers": layers}))
-    return digest
 
 
 def add_to_cache(hub: Path, repo: str, file: str, model: Path, *, etag: str = "") -> Path:
