@@ -46,9 +46,9 @@ async def list_models(services: Services) -> "tuple[InstalledModel, ...]":
     return await asyncio.to_thread(lambda: services.library.installed())  # noqa: PLW0108 - opening it blocks, too
 
 
-async def find_entry(services: Services, reference: str) -> "InstalledModel":
+async def find_entry(services: Services, reference: str, *, alone: bool = False) -> "InstalledModel":
     """Return what `reference` names, in whatever condition it is. Raises what Library.entry raises."""
-    return await asyncio.to_thread(lambda: services.library.entry(reference))
+    return await asyncio.to_thread(lambda: services.library.entry(reference, alone=alone))
 
 
 async def scan_library(
@@ -71,13 +71,15 @@ async def list_folders(services: Services) -> tuple[Path, ...]:
 async def add_folder(services: Services, folder: Path) -> Path:
     """Look into `folder`, too, at each scan from now on; returns it as a full path. Raises NotAFolder.
 
-    Scans nothing yet.
+    One that is looked into already is returned as it was added. Scans nothing yet.
     """
+    from desktop.library.walk import same_one
 
     def add() -> Path:
         path = _checked_folder(folder)
-        services.library.found.add_folder(path)
-        return path
+        there = same_one(path, services.library.found.folders())
+        services.library.found.add_folder(there or path)
+        return there or path
 
     return await asyncio.to_thread(add)
 
@@ -137,9 +139,11 @@ def place_to_reveal(model: "InstalledModel") -> Path:
 
 
 def _checked_folder(folder: Path) -> Path:
+    from desktop.library.references import without_dots
+
     shown = str(folder).encode("utf-8", "backslashreplace").decode()
     try:
-        path = folder.expanduser().absolute()
+        path = without_dots(folder.expanduser().absolute())
         str(path).encode()
         if problem := folder_problem(str(path)):
             raise NotAFolder(path=shown, reason=problem)

@@ -1,12 +1,14 @@
 """`snug rm`: remove a model, or a folder of the library."""
 
 import argparse
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from desktop.cli.output import print_json, print_text
+from desktop.errors import AppError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -49,7 +51,7 @@ async def run(arguments: argparse.Namespace, services: "Services") -> int:
 
     result = await _remove_folder(services, arguments.model)
     if result is None:
-        model = await find_entry(services, arguments.model)
+        model = await find_entry(services, arguments.model, alone=True)
         removed = await remove_model(services, model, permanently=arguments.permanently)
         result = Removed(id=model.id, path=model.path, outcome=removed.outcome, paths=removed.paths)
     if arguments.json:
@@ -65,13 +67,19 @@ async def _remove_folder(services: "Services", reference: str) -> Removed | None
 
     if not reference:  # a variable that is not set; Path would take it for the current folder
         return None
-    wanted = _full(reference)
-    for folder in await list_folders(services):
-        if folder == wanted:
-            await remove_folder(services, folder)
-            return Removed(id=None, path=str(folder), outcome="folder_removed")
-    return None
+    folder = await asyncio.to_thread(_meant, reference, await list_folders(services))
+    if folder is None:
+        return None
+    await remove_folder(services, folder)
+    return Removed(id=None, path=str(folder), outcome="folder_removed")
 
 
-def _full(reference: str) -> Path:
-    return Path(reference).absolute()
+def _meant(reference: str, folders: tuple[Path, ...]) -> Path | None:
+    """The folder that the person added and names, however it is spelled."""
+    from desktop.library.references import full_path
+    from desktop.library.walk import same_one
+
+    try:
+        return same_one(full_path(Path(reference)), folders)
+    except AppError:  # no path; a model may be called so
+        return None

@@ -36,9 +36,13 @@ class AddedModels:
         return tuple(model_of(row) for row in self._rows())
 
     def save(self, model: InstalledModel) -> InstalledModel:
-        """Write an entry as its file is now, and return it. Raises FileUnreadable."""
+        """Write an entry as its file is now, and return it; one of the same id goes. Raises FileUnreadable."""
         row = _row_of(model)
-        self._write(row)
+        with self._database.transaction():
+            for other in self._rows():
+                if other["id"] != other["path"] and other["id"].lower() == model.id.lower():
+                    self._database.execute("DELETE FROM models WHERE id = ?", (other["id"],))
+            self._write(row)
         return model_of(row)
 
     def add(self, model: InstalledModel, *, taken: AbstractSet[str]) -> InstalledModel:

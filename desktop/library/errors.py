@@ -16,6 +16,13 @@ class UnknownModelButSimilar(UnknownModel):
     hint = QT_TRANSLATE_NOOP("core", 'Did you mean {similar}? "snug models" shows everything there is.')
 
 
+class SeveralModels(AppError):
+    """What somebody wants to remove may be one of several."""
+
+    message = QT_TRANSLATE_NOOP("core", '"{reference}" may mean several models: {ids}.')
+    hint = QT_TRANSLATE_NOOP("core", "Name one of them, as it is written here. Nothing was removed.")
+
+
 class UnknownQuantization(AppError):
     """The model exists, this quantization of it does not."""
 

@@ -67,19 +67,20 @@ class FoundFiles:
         return tuple(model_of(dict(zip(FoundFile.__struct_fields__, row, strict=True))) for row in rows)
 
     def save(self, files: Iterable[FoundFile]) -> None:
-        """Add or replace files, all or none. One whose id somebody else has is called by its path.
+        """Add or replace files, all or none. One whose id somebody else has, in whatever case, is called by its path.
 
         Those of a folder that the person has removed meanwhile are not added.
         """
         sql = f"INSERT OR REPLACE INTO found ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608 - constants
         with self._database.transaction():
             folders = {str(folder) for folder in self.folders()}
+            owners = {key.lower(): path for key, path in self._database.read("SELECT id, path FROM found")}
             for file in files:
                 if file.source == "folder" and file.root not in folders:
                     continue
-                owner = self._database.read("SELECT path FROM found WHERE id = ?", (file.id,))
-                free = not owner or owner[0][0] == file.path
+                free = owners.get(file.id.lower(), file.path) == file.path
                 named = file if free else msgspec.structs.replace(file, id=file.path)
+                owners[named.id.lower()] = file.path
                 added = named.added or time.time()
                 self._database.execute(sql, msgspec.structs.astuple(msgspec.structs.replace(named, added=added)))
 

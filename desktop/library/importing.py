@@ -21,7 +21,7 @@ from desktop.library.library import Library
 from desktop.library.references import full_path
 from desktop.library.scan import title_of
 from desktop.library.types import InstalledModel
-from desktop.library.walk import stamp_of
+from desktop.library.walk import same_one, stamp_of
 from desktop.library.work import Work
 from desktop.sizes import gb
 
@@ -99,7 +99,7 @@ def _first_file(path: Path) -> Path:
     path = full_path(path)
     if "\0" in str(path):
         raise FileUnreadable(path=printable(str(path)), reason="it holds a NUL character")
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path's own raises below a folder that may not be entered
         raise FolderNotFile(path=str(path))
     return all_shards(path)[0]
 
@@ -129,14 +129,8 @@ def _there_already(library: Library, first: Path, models: Iterable[InstalledMode
 
 
 def _the_same_file(models: list[InstalledModel], first: Path) -> InstalledModel | None:
-    with explained_read(first):
-        wanted = first.stat()
-    for model in models:
-        with contextlib.suppress(OSError):  # gone meanwhile
-            status = Path(model.path).stat()
-            if (status.st_dev, status.st_ino) == (wanted.st_dev, wanted.st_ino):
-                return model
-    return None
+    there = same_one(first, (Path(model.path) for model in models))
+    return next((model for model in models if there is not None and Path(model.path) == there), None)
 
 
 def _of_the_same_content(

@@ -14,7 +14,7 @@ from typing import Self
 
 import msgspec
 
-from desktop.catalog.file_names import UnsafeName, check_file, check_repo, quantization_of
+from desktop.catalog.file_names import UnsafeName, check_file, check_repo, printable, quantization_of
 from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
 from desktop.database import Database, open_database
@@ -23,6 +23,7 @@ from desktop.gguf.shards import all_shards
 from desktop.library.added import AddedModels
 from desktop.library.checksums import Checksums
 from desktop.library.condition import check_ready, judge
+from desktop.library.errors import SeveralModels
 from desktop.library.facts import FileProblem
 from desktop.library.found import FoundFiles
 from desktop.library.migrations import MIGRATIONS
@@ -31,15 +32,15 @@ from desktop.library.references import (
     looks_like_path,
     named_in_catalog,
     named_on_hub,
+    named_so,
     origin_of,
-    split_reference,
     unknown_model,
 )
 from desktop.library.scan import Scan, ScanProgress, ScanReport, roots_to_scan
 from desktop.library.starter import StarterModelMissing, starter_model
 from desktop.library.stores.place import Place
 from desktop.library.types import InstalledModel, Source, WantedModel, catalog_key
-from desktop.library.walk import Bounds, FileStamp, Walk
+from desktop.library.walk import Bounds, FileStamp, Walk, same_one
 from desktop.library.work import Work
 
 _log = logging.getLogger(__name__)
@@ -165,11 +166,16 @@ class Library:
             raise unknown_model(reference, {model.model_id for model in self.installed()})
         return check_ready(found)
 
-    def entry(self, reference: str) -> InstalledModel:
+    def entry(self, reference: str, *, alone: bool = False) -> InstalledModel:
         """Return what `reference` names in whatever condition it is: to verify, to remove, to show where it was.
 
-        Raises UnknownModel, and the errors of gguf.header for a path that is not in the library.
+        alone: whether to refuse a name that may mean several. Raises UnknownModel, SeveralModels, FileUnreadable, and
+        the errors of gguf.header for a path that is not in the library.
         """
+        several = named_so(reference, self.installed()) if alone else []
+        if len({model.path for model in several}) > 1:
+            ids = ", ".join(sorted(printable(model.id) for model in several))
+            raise SeveralModels(reference=printable(reference), ids=ids)
         found = self._match(reference) or self._by_path(reference)
         if found is None:
             raise unknown_model(reference, {model.id for model in self.installed()})
@@ -215,27 +221,16 @@ class Library:
 
     def _found_beside(self, listed: tuple[InstalledModel, ...]) -> Iterator[InstalledModel]:
         """What scans found and is not listed already. One whose id somebody else has is called by its path."""
-        ids, paths = {model.id for model in listed}, {model.path for model in listed}
+        ids, paths = {model.id.lower() for model in listed}, {model.path for model in listed}
         off = self._switched_off()
         for model in self.found.models():
             if model.path not in paths and model.source not in off:
-                yield msgspec.structs.replace(model, id=model.path) if model.id in ids else model
+                yield msgspec.structs.replace(model, id=model.path) if model.id.lower() in ids else model
 
     def _match(self, reference: str) -> InstalledModel | None:
-        """The installed model of that id; without a quantization the newest that can be used, rather one of ours."""
-        installed = self.installed()
-        exact = [model for model in installed if model.id.lower() == reference.lower()]
-        if exact:
-            return exact[0]
-        model_id, quantization = split_reference(reference)
-        fitting = [
-            model
-            for model in installed
-            if model.model_id
-            and model.model_id.lower() == model_id.lower()
-            and quantization in ("", model.quantization.upper())
-        ]
-        return max(fitting, key=_fitness, default=None)
+        """What `named_so` tells; of several, one of that id, then the newest that can be used, rather one of ours."""
+        fitting = named_so(reference, self.installed())
+        return max(fitting, key=lambda model: (model.id.lower() == reference.lower(), *_fitness(model)), default=None)
 
     def _installed_as(self, wanted: WantedModel) -> InstalledModel | None:
         """By the file where both name one: a repository may have several of one quantization."""
@@ -249,11 +244,10 @@ class Library:
     def _by_path(self, reference: str) -> InstalledModel | None:
         if "\0" in reference or not (looks_like_path(reference) or _is_file(Path(reference))):
             return None
-        path = full_path(Path(reference))
-        for model in self.installed():
-            if Path(model.path) == path:
-                return model
-        return _described(path)
+        path = all_shards(full_path(Path(reference)))[0]  # any shard means the whole model
+        installed = self.installed()
+        there = same_one(path, (Path(model.path) for model in installed))
+        return next((model for model in installed if Path(model.path) == there), None) or _described(path)
 
 
 def _is_file(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """What a person may call a model: a path, an installed id, a catalog id or a name on the Hub."""
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,7 @@ from desktop.errors import FileUnreadable
 from desktop.gguf.shards import all_shards
 from desktop.library.errors import UnknownModel, UnknownModelButSimilar, UnknownQuantization, UnnameableFile
 from desktop.library.types import InstalledModel, WantedModel
+from desktop.library.walk import same_one
 
 PREFERRED = ("Q4_K_M", "Q4_K_S", "Q5_K_M", "Q4_0", "Q8_0")
 """What is taken when a model is named without a quantization and without a look at the machine."""
@@ -30,9 +32,12 @@ def looks_like_path(reference: str) -> bool:
 
 
 def full_path(named: Path) -> Path:
-    """Return the whole path that a person means. Raises FileUnreadable, and UnnameableFile where it is no text."""
+    """Return the whole path that a person means, without "..".
+
+    Raises FileUnreadable, and UnnameableFile where it is no text.
+    """
     try:
-        path = named.expanduser().absolute()
+        path = without_dots(named.expanduser().absolute())
         str(path).encode()  # databases and messages between processes are UTF-8
     except RuntimeError as error:  # ~nobody
         raise FileUnreadable(path=printable(str(named)), reason=str(error), detail=error) from error
@@ -41,10 +46,38 @@ def full_path(named: Path) -> Path:
     return path
 
 
+def without_dots(path: Path) -> Path:
+    """Return a full path without "..", links kept where that is the same place: not where ".." follows a link."""
+    if ".." not in path.parts or "\0" in str(path):
+        return path
+    last = len(path.parts) - path.parts[::-1].index("..")
+    spelled, real = (Path(clean(Path(*path.parts[:last]))) for clean in (os.path.normpath, os.path.realpath))
+    return (real if same_one(real, [spelled]) is None else spelled).joinpath(*path.parts[last:])
+
+
 def split_reference(reference: str) -> tuple[str, str]:
     """Return (model, quantization in upper case or "") of `model[:QUANTIZATION]`."""
     model, _, quantization = reference.partition(":")
     return model, quantization.upper()
+
+
+def named_so(reference: str, installed: Iterable[InstalledModel]) -> list[InstalledModel]:
+    """Return the installed models that `reference` may mean: the one whose id is spelled so, else all that fit.
+
+    Without a quantization each of them fits. A path is no name: those that differ in case are two files.
+    """
+    installed = tuple(installed)
+    spelled = [model for model in installed if model.id == reference]
+    if spelled:
+        return spelled
+    model_id, quantization = split_reference(reference)
+    called = [model for model in installed if model.id != model.path and model.id.lower() == reference.lower()]
+    if called and quantization:
+        return called
+    fitting = [model for model in installed if model.model_id and model.model_id.lower() == model_id.lower()]
+    return called + [
+        model for model in fitting if quantization in ("", model.quantization.upper()) and model not in called
+    ]
 
 
 def named_on_hub(reference: str) -> WantedModel | None:
@@ -69,7 +102,7 @@ def named_in_catalog(reference: str, catalog: Catalog) -> WantedModel | None:
     quantization = model.quantization(wanted) if wanted else _usual(model)
     if quantization is None:
         known = ", ".join(each.name for each in model.quantizations)
-        raise UnknownQuantization(model=model.name, quantization=wanted, known=known)
+        raise UnknownQuantization(model=model.name, quantization=printable(wanted), known=known)
     return wanted_of(model, quantization)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from desktop.errors import QT_TRANSLATE_NOOP, AppError
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, DiskFull
 from desktop.gguf.shards import all_shards
 from desktop.library.errors import NotOursToRemove
 from desktop.library.library import Library
@@ -59,7 +59,10 @@ def remove_model(library: Library, model: InstalledModel, *, permanently: bool =
         move_to_trash(files[::-1])  # without its first one, a split model is none
     _log.info("removed %s: %s", model.id, "for good" if permanently else "to the trash")
     _remove_empty_folders(path.parent, library.models_folder)
-    _forget(library, model)
+    try:
+        _forget(library, model)
+    except DiskFull as error:  # the database is on another disk than the model was
+        _log.warning("%s is gone and still listed: %s", model.id, error)
     return RemovedModel(model, "deleted" if permanently else "trashed", tuple(map(str, files)))
 
 

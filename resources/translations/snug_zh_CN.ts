@@ -3963,11 +3963,11 @@ Log: {log}</source>
     </message>
     <message>
         <source>&quot;{reference}&quot; may mean several models: {ids}.</source>
-        <translation type="unfinished"></translation>
+        <translation>“{reference}”可能指多个模型：{ids}。</translation>
     </message>
     <message>
         <source>Name one of them, as it is written here. Nothing was removed.</source>
-        <translation type="unfinished"></translation>
+        <translation>请按此处的写法指定其中一个。没有移除任何内容。</translation>
     </message>
     <message>
         <source>{model} does not come as {quantization}.</source>

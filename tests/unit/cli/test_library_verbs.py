@@ -122,3 +122,29 @@ def test_an_empty_name_removes_nothing(environment: dict[str, str], tmp_path: Pa
     assert done.returncode == 1, done.stdout
     assert done.stderr.startswith("error: ")
     assert [row["source"] for row in answer(environment, "models")["models"]].count("folder") == 1
+
+
+def test_a_name_of_several_is_refused(environment: dict[str, str], snug_home: Path) -> None:
+    folder = snug_home / "data" / "models" / "owner" / "m"
+    models = [small_model(folder / f"m-{name}.gguf", fill=len(name)) for name in ("Q4_K_M", "Q8_0")]
+    answer(environment, "models")
+    code, out, err = snug(environment, "rm", "owner/m", "--permanently")
+    assert (code, out) == (1, "")
+    assert "owner/m:Q4_K_M, owner/m:Q8_0" in err
+    assert all(path.exists() for path in models)
+    assert answer(environment, "rm", "owner/m:q8_0", "--permanently")["paths"] == [str(models[1])]
+
+
+def test_a_folder_is_one_however_it_is_spelled(environment: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "home" / "mine"
+    small_model(folder / "a.gguf")
+    (folder / "sub").mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    for spelled in ("~/mine", folder / "sub" / "..", tmp_path / "link"):
+        added = answer(environment, "import", spelled)
+        assert (added["path"], added["models"]) == (str(folder), ["a"])
+    assert answer(environment, "rm", tmp_path / "link" / "sub" / "..")["path"] == str(folder)
+    assert answer(environment, "import", tmp_path / "link")["path"] == str(tmp_path / "link")
+    assert answer(environment, "rm", "~/mine")["path"] == str(tmp_path / "link")
+    code, _, err = snug(environment, "rm", "~nobody-of-this-name")
+    assert (code, err.startswith("error: ")) == (1, True)
