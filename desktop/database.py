@@ -6,6 +6,7 @@ use. Everything here blocks: async callers use asyncio.to_thread.
 
 import contextlib
 import logging
+import os
 import shutil
 import threading
 import time
@@ -143,7 +144,8 @@ def open_database(
     """Open or create the database `name` at `path`, and bring it to the newest format.
 
     patience: seconds to wait for another process that writes, now and later. Before a migration a copy goes to
-    `backups/` beside it. Raises DatabaseFromTheFuture and DatabaseUnreadable (the file is untouched), DiskFull,
+    `backups/` beside it. On a disk that is full or read-only it can be read all the same, where that is possible.
+    Raises DatabaseFromTheFuture and DatabaseUnreadable (the file is untouched), DiskFull,
     DatabaseBusy, FileNotSaved, FileUnreadable and SqliteTooOld.
     """
     _require_current_sqlite()
@@ -153,14 +155,55 @@ def open_database(
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.touch(mode=0o600)
+    try:
+        return _opened(path, name, migrations, patience)
+    except DiskFull:
+        return _opened(path, name, migrations, patience, alone=True)
+    except (FileUnreadable, FileNotSaved):
+        database = _opened_to_read(path, name, migrations, patience)
+        if database is None:
+            raise
+        return database
+
+
+def _opened(
+    path: Path, name: str, migrations: Sequence[Migration], patience: float, *, alone: bool = False
+) -> Database:
+    """alone: without the shared memory beside the file, for which a full disk has no room.
+
+    What is known can be read then, and something can be removed; other processes are kept out until it is closed.
+    """
     with explained_sqlite(path, patience):
         database = Database(path, apsw.Connection(str(path)), patience=patience)
         try:
+            if alone:
+                database.connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
             _prepare(database, name, migrations)
         except BaseException:
             database.connection.close()
             raise
     return database
+
+
+def _opened_to_read(path: Path, name: str, migrations: Sequence[Migration], patience: float) -> Database | None:
+    """The database on a disk that is read-only; None where that is not why it cannot be opened, or would not help.
+
+    SQLite is told that nobody changes the file, and looks for no log beside it: so there must be none.
+    """
+    if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
+        return None
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    with explained_sqlite(path, patience):
+        database = Database(path, apsw.Connection(f"{path.absolute().as_uri()}?immutable=1", flags), patience=patience)
+        try:
+            is_newest = _known_version(database, name, len(migrations)) == len(migrations)
+        except BaseException:
+            database.connection.close()
+            raise
+    if is_newest:
+        return database
+    database.connection.close()
+    return None
 
 
 def _prepare(database: Database, name: str, migrations: Sequence[Migration]) -> None:

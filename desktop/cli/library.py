@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from desktop.cli.output import print_note
-from desktop.errors import DiskFull
+from desktop.errors import DiskFull, FileUnreadable
 from desktop.files import FileNotSaved
 from desktop.library.library import Library
 from desktop.library.starter import StarterModelMissing, starter_model
@@ -32,10 +32,13 @@ class WithoutDatabase(Library):
 
 
 async def open_to_read(services: "Services") -> None:
-    """Open the library; on a disk that is full or read-only say so, and go on as if nothing was downloaded."""
+    """Open the library; where it cannot be had, as on a disk that is full or read-only, say so.
+
+    The verb goes on as if nothing was downloaded.
+    """
     try:
         await asyncio.to_thread(lambda: services.library)
-    except (DiskFull, FileNotSaved) as error:
+    except (DiskFull, FileNotSaved, FileUnreadable) as error:
         message, _ = error.explain()
         print_note(f"note: what was downloaded is not known: {message}")
         services.__dict__["library"] = WithoutDatabase()

@@ -54,6 +54,27 @@ def test_a_disk_that_fills_up_meanwhile_keeps_nothing_of_the_copy(tmp_path: Path
             assert import_model(library, source, copy=True).outcome == "copied"
 
 
+@pytest.mark.allow_log("is gone and still listed")
+def test_a_model_can_be_deleted_while_the_disk_of_the_library_is_full(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with small_disk(disk, 1 * MIB):
+        library = Library.open(disk / "library.sqlite3", tmp_path / "models")
+        path = small_model(library.destination(repo="owner/r", file="m.gguf"))
+        library.register(path=path, model_id="m", quantization="")
+        library.close()
+        filler = disk / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        library = Library.open(disk / "library.sqlite3", tmp_path / "models")
+        with contextlib.closing(library):
+            assert remove_model(library, library.find("m"), permanently=True).outcome == "deleted"
+            assert not path.exists()
+            filler.unlink()
+            assert remove_model(library, library.entry("m")).outcome == "forgotten"
+            assert "m" not in {model.id for model in library.installed()}
+
+
 def test_another_disk_has_a_trash_of_its_own_or_none(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     with small_disk(disk, 4 * MIB):

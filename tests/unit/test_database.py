@@ -22,7 +22,7 @@ from desktop.database import (
     explained_sqlite,
     open_database,
 )
-from desktop.errors import DiskFull
+from desktop.errors import DiskFull, FileUnreadable
 from desktop.files import FileNotSaved
 
 
@@ -251,7 +251,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system as Linux does")
-def test_a_full_disk_is_explained_when_a_database_is_opened(small_disk: Path) -> None:
+def test_on_a_full_disk_it_can_be_read_and_written_as_soon_as_there_is_room(small_disk: Path) -> None:
     path = small_disk / "notes.sqlite3"
     with_notes(path, "kept")
     filling = small_disk / "filling"
@@ -259,11 +259,36 @@ def test_a_full_disk_is_explained_when_a_database_is_opened(small_disk: Path) ->
         while file.write(bytes(4096)):
             pass
     with pytest.raises(DiskFull):
-        opened(path)
-    filling.unlink()
+        opened(small_disk / "new.sqlite3")
     database = opened(path)
     assert database.read("SELECT text FROM note") == [("kept",)]
+    with pytest.raises(DiskFull):
+        database.execute("INSERT INTO note (text) VALUES ('no room')")
+    filling.unlink()
+    database.execute("INSERT INTO note (text) VALUES ('room')")
     database.close()
+    database = opened(path)
+    assert database.read("SELECT text FROM note") == [("kept",), ("room",)]
+    database.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system as Linux does")
+def test_on_a_read_only_disk_it_can_be_read(small_disk: Path) -> None:
+    path = small_disk / "notes.sqlite3"
+    with_notes(path, "kept")
+    log = small_disk / "new.sqlite3-wal"
+    log.with_name("new.sqlite3").write_bytes(path.read_bytes())
+    log.write_bytes(b"not merged")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    database = opened(path)
+    assert database.read("SELECT text FROM note") == [("kept",)]
+    with pytest.raises(FileNotSaved):
+        database.execute("INSERT INTO note (text) VALUES ('x')")
+    database.close()
+    with pytest.raises(FileUnreadable):
+        opened(path, M1, M2)
+    with pytest.raises(FileUnreadable):
+        opened(log.with_name("new.sqlite3"))
 
 
 def test_a_second_writer_is_told_who_is_in_the_way(path: Path) -> None:

@@ -248,12 +248,16 @@ def test_what_cannot_be_had_is_explained_with_what_there_is(
 
 @pytest.mark.allow_log("is not used any more by this process")
 @pytest.mark.parametrize("words", [["fit", "MODEL"], ["recommend"]], ids=["fit", "recommend"])
-def test_a_library_that_cannot_be_written_does_not_keep_from_answering(
-    capsys: pytest.CaptureFixture[str], starter_model: Path, words: list[str]
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_a_library_that_cannot_be_opened_does_not_keep_from_answering(
+    capsys: pytest.CaptureFixture[str], starter_model: Path, words: list[str], is_readable: bool
 ) -> None:
-    folder = user_paths().library_database.parent
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.write_text("in the way")
+    database = user_paths().library_database
+    if is_readable:
+        database.parent.parent.mkdir(parents=True, exist_ok=True)
+        database.parent.write_text("in the way")
+    else:
+        database.mkdir(parents=True)
     assert run_command_line([str(starter_model) if word == "MODEL" else word for word in words]) == 0
     shown = capsys.readouterr()
     assert shown.out
