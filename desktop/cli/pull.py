@@ -109,12 +109,11 @@ class _Progress:
         progress = download.progress
         if progress.state not in _STATES:
             return
-        percent = 100 * progress.done // progress.total if progress.total else 0
         if self._person:
             width = shutil.get_terminal_size().columns - 1
             write_stderr(f"\r{visible(bar(progress))[:width]}\x1b[K")
             self._has_bar = True
-        elif (key := (_words(progress), percent // _STEP)) != self._last:
+        elif (key := (_words(progress), int(100 * _share(progress)) // _STEP)) != self._last:
             self._last = key
             write_stderr(visible(line(progress)) + "\n")
 
@@ -123,7 +122,7 @@ def bar(progress: "DownloadProgress") -> str:
     """Return the line that changes on a terminal."""
     if progress.message is not None or progress.state != "downloading" or not progress.total:
         return line(progress)
-    share = progress.done / progress.total
+    share = _share(progress)
     full = round(_BAR * share)
     return f"{share:4.0%} [{'#' * full}{'.' * (_BAR - full)}] {_figures(progress)}"
 
@@ -132,7 +131,14 @@ def line(progress: "DownloadProgress") -> str:
     """Return the line that stays where output goes to a file."""
     if not progress.total or progress.state in ("queued", "resolving"):
         return _words(progress)
-    return f"{_words(progress)}: {100 * progress.done // progress.total} % {_figures(progress)}"
+    return f"{_words(progress)}: {int(100 * _share(progress))} % {_figures(progress)}"
+
+
+def _share(progress: "DownloadProgress") -> float:
+    """Of what is being done: downloading or verifying."""
+    if progress.verified is not None:
+        return progress.verified
+    return progress.done / progress.total if progress.total else 0.0
 
 
 def _words(progress: "DownloadProgress") -> str:

@@ -34,6 +34,11 @@ class PrefixHasher:
             self._limit = prefix
             self._changed.notify_all()
 
+    @property
+    def share(self) -> float:
+        """How much of the file was read, from 0 to 1."""
+        return self._read / self._size if self._size else 1.0
+
     def result(self) -> str | None:
         """Wait until every byte was read and return the SHA-256, None when it was stopped. Raises OSError."""
         with self._changed:

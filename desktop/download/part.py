@@ -139,6 +139,11 @@ class PartFile:
         if free < self._needed():
             raise self._no_room(None)
 
+    @property
+    def verified(self) -> float:
+        """The share of the file that was read for its SHA-256, from 0 to 1."""
+        return self._hasher.share if self._hasher is not None else 0.0
+
     def digest(self) -> str:
         """Wait for the SHA-256 of all bytes; "" when the part was closed meanwhile. Raises FileNotSaved."""
         if self._hasher is None:

@@ -26,18 +26,21 @@ class Reporter:
         self._on_progress = on_progress
         self._interval = interval
         self._meter = SpeedMeter()
-        self._last: tuple[DownloadState, Phrase | None] | None = None
+        self._last: tuple[DownloadState, Phrase | None, bool] | None = None
         self._last_time = 0.0
 
-    def say(self, state: DownloadState, done: int, message: Phrase | None = None) -> None:
+    def say(
+        self, state: DownloadState, done: int, message: Phrase | None = None, *, verified: float | None = None
+    ) -> None:
         """Report, unless the same was said a moment ago. message: what keeps it from going on."""
         now = time.monotonic()
-        if self._last == (state, message) and now - self._last_time < self._interval:
+        what = (state, message, verified == 1.0)  # that all was read is told, however soon
+        if self._last == what and now - self._last_time < self._interval:
             return
         moving = state == "downloading" and message is None
         if moving:
             self._meter.add(now, done)
-        self._last, self._last_time = (state, message), now
+        self._last, self._last_time = what, now
         speed = self._meter.speed if moving else None
         left = self._meter.seconds_left(self._total - done) if speed is not None else None
         self._on_progress(
@@ -49,5 +52,6 @@ class Reporter:
                 seconds_left=left,
                 message=message,
                 resumed_from=self.resumed_from,
+                verified=verified,
             )
         )

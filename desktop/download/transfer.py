@@ -8,7 +8,8 @@ loop of its own (own_loop.py).
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from desktop.download.source import make_client
 from desktop.download.types import ChecksumMismatch, TransferOptions
 from desktop.errors import QT_TRANSLATE_NOOP, FileUnreadable, Phrase
 from desktop.library.content import sha256_of
-from desktop.library.work import Work
+from desktop.library.work import BETWEEN_WORDS, Work
 from desktop.threads import in_thread, tell_loop
 
 WAITING_FOR_LOCK = QT_TRANSLATE_NOOP("core", "Another download of this file is under way.")
@@ -101,12 +102,19 @@ class _Transfer:
         path, size = self.destination, self.file.size
         if not await in_thread(lambda: path.is_file() and path.stat().st_size == size):
             return False
-        self.report.say("verifying", size, Phrase.of(CHECKING))
-        stop = threading.Event()
-        if not await in_thread(partial(_is_right, path, self.file.sha256, Work(stop=stop)), stop=stop.set):
+        read = 0
+
+        def note(done: int, _total: int) -> None:
+            nonlocal read
+            read = done
+
+        work = Work(stop=(stop := threading.Event()), on_progress=note)
+        async with self._telling(size, lambda: read / size if size else 1.0, Phrase.of(CHECKING)):
+            is_right = await in_thread(partial(_is_right, path, self.file.sha256, work), stop=stop.set)
+        if not is_right:
             return False
         self.report.resumed_from = size
-        self.report.say("verifying", size)
+        self.report.say("verifying", size, verified=1.0)
         return True
 
     async def _bring(self) -> None:
@@ -133,11 +141,31 @@ class _Transfer:
                     part, self.hub, client, report=self.report, options=self.options, limiter=self.limiter
                 )
                 await connections.fetch()
-            self.report.say("verifying", part.done)
-            digest = await in_thread(part.digest, stop=part.stop_hashing)
+            async with self._telling(part.done, lambda: part.verified):
+                digest = await in_thread(part.digest, stop=part.stop_hashing)
             await in_thread(partial(self._finish, part, digest))
         finally:
             await in_thread(part.close)
+
+    @asynccontextmanager
+    async def _telling(
+        self, done: int, share: Callable[[], float], message: Phrase | None = None
+    ) -> AsyncGenerator[None]:
+        """Tell how far it is with verifying while that lasts: of what was kept it may be minutes on a slow disk."""
+
+        async def tell() -> None:
+            while True:
+                self.report.say("verifying", done, message, verified=share())
+                await asyncio.sleep(max(self.options.progress_interval, BETWEEN_WORDS))
+
+        self.report.say("verifying", done, message, verified=share())
+        telling = asyncio.ensure_future(tell())
+        try:
+            yield
+            self.report.say("verifying", done, message, verified=share())
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
 
     def _finish(self, part: PartFile, digest: str) -> None:
         part.finish(digest)

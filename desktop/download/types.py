@@ -15,6 +15,7 @@ class DownloadProgress(msgspec.Struct, frozen=True, kw_only=True):
     total, speed, seconds_left: None while they are not known.
     message: what a person should know now, for example that the line broke and when it is tried again.
     resumed_from: bytes that were there already when it was begun this time.
+    verified: while a file is verified the share of it that was read for that, from 0 to 1; else None.
     """
 
     state: DownloadState
@@ -24,6 +25,7 @@ class DownloadProgress(msgspec.Struct, frozen=True, kw_only=True):
     seconds_left: float | None = None
     message: Phrase | None = None
     resumed_from: int = 0
+    verified: float | None = None
 
     @property
     def is_under_way(self) -> bool:

@@ -631,8 +631,8 @@
         <translation>正在询问 Hub …</translation>
     </message>
     <message>
-        <source>Verifying what came …</source>
-        <translation>正在校验文件 …</translation>
+        <source>Verifying what came: {share} %</source>
+        <translation>正在校验文件：{share} %</translation>
     </message>
     <message>
         <source>{done} of {total}</source>
@@ -2416,6 +2416,14 @@ Log: {log}</source>
     <message>
         <source>Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY (http://host:port), then start Snug again.</source>
         <translation>请更正 HTTPS_PROXY、HTTP_PROXY 或 ALL_PROXY（http://host:port），然后重新启动 Snug。</translation>
+    </message>
+    <message>
+        <source>{endpoint} cannot be reached over the proxy {proxy}: {reason}</source>
+        <translation>无法通过代理 {proxy} 连接 {endpoint}：{reason}</translation>
+    </message>
+    <message>
+        <source>Correct or unset HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, then start Snug again; or start the proxy.</source>
+        <translation>请更正或取消设置 HTTPS_PROXY、HTTP_PROXY 或 ALL_PROXY，然后重新启动 Snug；或者启动该代理。</translation>
     </message>
     <message>
         <source>{endpoint} cannot be asked: the certificates that are set cannot be read.</source>

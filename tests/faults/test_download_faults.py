@@ -34,6 +34,8 @@ def test_a_good_line_brings_the_file_and_leaves_nothing_beside_it(
     assert server.settled().bytes_sent == source.stat().st_size
     assert seen[-1].state == "verifying"
     assert seen[-1].done == seen[-1].total == source.stat().st_size
+    assert seen[-1].verified == 1.0
+    assert {each.verified for each in seen if each.state == "downloading"} == {None}
 
 
 def test_a_file_that_is_there_and_right_is_not_fetched_again(server: HubServer, destination: Path) -> None:
@@ -42,6 +44,7 @@ def test_a_file_that_is_there_and_right_is_not_fetched_again(server: HubServer, 
     fetch_now(server, destination, seen=seen)
     assert server.settled().bytes_sent == before
     assert seen[-1].resumed_from == destination.stat().st_size
+    assert [each.verified for each in seen][-1] == 1.0, "reading it may take minutes"
 
 
 @pytest.mark.parametrize("kind", ["cut", "reset", "stall"])

@@ -91,7 +91,7 @@ def models_downloading(view: ModelsView) -> None:
     full = DiskFull(path="/home/ann/models")
     states = (
         (DownloadProgress(state="downloading", done=6_150_000_000, speed=48e6, seconds_left=184.0), None),
-        (DownloadProgress(state="verifying"), None),
+        (DownloadProgress(state="verifying", verified=0.62), None),
         (DownloadProgress(state="failed", done=1_220_000_000), full),
         (DownloadProgress(state="paused", done=4_210_000_000), None),
         (DownloadProgress(state="queued"), None),

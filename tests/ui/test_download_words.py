@@ -37,6 +37,12 @@ def test_what_keeps_it_from_going_on_is_said(styled: QApplication) -> None:
     assert words_of(at(broken)).figures == "410 MB of 1.00 GB · The line broke."
 
 
+def test_how_far_the_verification_is_is_said(styled: QApplication) -> None:
+    verifying = at(msgspec.structs.replace(UNDER_WAY, state="verifying", done=1_000_000_000, verified=0.425))
+    assert words_of(verifying)[1:3] == ("Verifying what came: 42 %", 0.425)
+    assert percent_of(verifying) == "100 %"
+
+
 def test_what_was_stopped_says_how_much_is_kept_and_why(styled: QApplication) -> None:
     stopped = at(msgspec.structs.replace(UNDER_WAY, state="failed"), DownloadStopped(model="Tiny 1B"))
     words = words_of(stopped)

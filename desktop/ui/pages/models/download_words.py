@@ -35,7 +35,9 @@ def words_of(download: Download) -> DownloadWords:
     if progress.state == "resolving":
         return DownloadWords(title, translate("DownloadWords", "Asking the Hub …"), None)
     if progress.state == "verifying":
-        return DownloadWords(title, translate("DownloadWords", "Verifying what came …"), None)
+        words = translate("DownloadWords", "Verifying what came: {share} %")
+        share = progress.verified or 0.0
+        return DownloadWords(title, words.format(share=int(100 * share)), share)
     message = "" if progress.message is None else render(progress.message)
     return DownloadWords(title, _joined(_amount(progress), _speed(progress), _time_left(progress), message), fraction)
 
