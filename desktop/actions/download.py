@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from desktop.actions.models import resolve_model
 from desktop.download.record import Download
-from desktop.library.types import InstalledModel
+from desktop.library.types import InstalledModel, WantedModel
 from desktop.services import Services
 
 OnChange = Callable[[Download], None]
@@ -42,7 +42,7 @@ async def pull_model(services: Services, reference: str, *, on_change: OnChange)
             return Pulled(model=found, seconds=0.0, resumed_from=found.size)
         wanted = left.wanted
     else:
-        wanted = found
+        wanted = await asyncio.to_thread(_under_own_id, services, found, queue.downloads())
     end = queue.subscribe(lambda each: on_change(each) if each.id == wanted.id else None)
     try:
         installed = await queue.wait(queue.start(wanted, goes_on=False).id)
@@ -50,3 +50,12 @@ async def pull_model(services: Services, reference: str, *, on_change: OnChange)
         end()
     done = next(each for each in queue.downloads() if each.id == wanted.id)
     return Pulled(model=installed, seconds=time.monotonic() - began, resumed_from=done.progress.resumed_from)
+
+
+def _under_own_id(services: Services, wanted: WantedModel, downloads: Iterable[Download]) -> WantedModel:
+    """Blocking."""
+    from desktop.library.references import origin_of, under_own_id
+
+    left = [each.wanted for each in downloads if not each.progress.is_finished]
+    installed = [(model, origin_of(model)) for model in services.library.installed()]
+    return under_own_id(wanted, [*left, *(origin for model, origin in installed if origin and origin.id == model.id)])

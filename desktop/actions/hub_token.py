@@ -47,7 +47,7 @@ def hub_token_state(services: Services) -> HubTokenState:
     elif place == "keyring" and services.hub.is_token_untold:
         notices.append(Phrase(_NOT_TOLD))
     if place != "none" and not services.hub.may_send_token:
-        notices.append(Phrase.of(NOT_TO_MIRROR, endpoint=services.hub.endpoint))
+        notices.append(Phrase.of(NOT_TO_MIRROR, endpoint=services.hub.shown_endpoint))
     return HubTokenState(place=place, notices=tuple(notices))
 
 

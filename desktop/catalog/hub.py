@@ -18,7 +18,9 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from desktop.catalog.file_names import check_file, check_repo, check_revision, printable
+from desktop.catalog.addresses import origin_of, same_origin, without_user
+from desktop.catalog.file_names import check_file, printable
+from desktop.catalog.hub_answers import ANSWER_TIMEOUT, BAD_JSON, ask_repository
 from desktop.catalog.hub_client import unreachable
 from desktop.catalog.hub_errors import (
     BadEndpoint,
@@ -41,12 +43,8 @@ from desktop.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     import httpx2
-    from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
-ANSWER_TIMEOUT = 20.0
-"""Seconds the Hub may take to say what a repository holds."""
-
 LOOK_AT_SWITCH = 0.25
 """Seconds between two looks whether the network was switched off while an answer is waited for."""
 
@@ -59,9 +57,6 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 """A commit of a repository."""
 
-_NOT_THE_HUBS = (ValueError, KeyError, TypeError, RecursionError)
-"""What reading an answer that is not the Hub's raises, for example a log-in page of a wireless network."""
-
 _MOST_BYTES = 1 << 45
 """Of a file: 35 TB; SQLite can still count those of 99,999 shards."""
 
@@ -71,6 +66,31 @@ _log = logging.getLogger(__name__)
 # huggingface_hub reads this once, when it is imported: without it, it asks the Hub for a list of programs that may have
 # started this one, and tells the Hub of them and of installed libraries. Nobody asked for that.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# This too, and with a space at its end it cannot be imported.
+if "HF_ENDPOINT" in os.environ:
+    os.environ["HF_ENDPOINT"] = os.environ["HF_ENDPOINT"].strip()
+
+
+class _Lfs(msgspec.Struct):
+    sha256: str
+    size: int
+
+
+class _Sibling(msgspec.Struct):
+    rfilename: str
+    size: int | None = None
+    lfs: _Lfs | None = None
+
+
+class _Contents(msgspec.Struct):
+    """What is used of a repository, of which one strange value is enough: nothing is fetched by it."""
+
+    id: str
+    sha: str | None = None
+    siblings: list[_Sibling] | None = None
+
+
+_contents = msgspec.json.Decoder(_Contents)
 
 
 class HubFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,13 +153,14 @@ class Hub:
         return (self._forced_endpoint or (set_up or "").strip() or DEFAULT_ENDPOINT).rstrip("/")
 
     @property
+    def shown_endpoint(self) -> str:
+        """The endpoint as it may be shown: a password in it is not."""
+        return printable(without_user(self.endpoint))
+
+    @property
     def is_mirror(self) -> bool:
         """Whether the endpoint is another host than the Hub's own."""
-        try:
-            parts = urlsplit(self.endpoint)
-            return (parts.scheme, parts.hostname, parts.port or 443) != ("https", "huggingface.co", 443)
-        except ValueError:
-            return True
+        return not same_origin(self.endpoint, DEFAULT_ENDPOINT)
 
     @property
     def offline(self) -> bool:
@@ -154,9 +175,9 @@ class Hub:
             parts = urlsplit(self.endpoint)
             _ = parts.port  # raises for one that no computer has
         except ValueError as error:
-            raise BadEndpoint(endpoint=printable(self.endpoint), detail=error) from error
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadEndpoint(endpoint=printable(self.endpoint))
+            raise BadEndpoint(endpoint=self.shown_endpoint, detail=error) from error
+        if parts.scheme not in ("http", "https") or not parts.hostname or "?" in self.endpoint or "#" in self.endpoint:
+            raise BadEndpoint(endpoint=self.shown_endpoint)
 
     async def while_online(self, work: Coroutine[Any, Any, T]) -> T:
         """Do what asks the Hub, and end it when the network is switched off meanwhile: raises OfflineSwitchOn then."""
@@ -206,12 +227,12 @@ class Hub:
 
     def token_for(self, url: str) -> str | None:
         """Return the token if `url` is on the configured endpoint's host and the way there is encrypted or local."""
-        token = self._token.value if self.may_send_token else None
-        wanted, own = urlsplit(url), urlsplit(self.endpoint)
-        if token is None or (wanted.scheme, wanted.netloc) != (own.scheme, own.netloc):
+        token, wanted = self._token.value if self.may_send_token else None, origin_of(url)
+        if token is None or wanted is None or not same_origin(url, self.endpoint):
             return None
-        if wanted.scheme != "https" and wanted.hostname not in _LOOPBACK:
-            _log.warning("The Hub token is not sent: %s is not encrypted", own.netloc)
+        scheme, host, _ = wanted
+        if scheme != "https" and host not in _LOOPBACK:
+            _log.warning("The Hub token is not sent: %s is not encrypted", self.shown_endpoint)
             return None
         return token
 
@@ -220,13 +241,13 @@ class Hub:
 
         what: as in explain_status.
         """
-        error, why = explain_status(status, headers, what=what, endpoint=self.endpoint), self._why_without_token()
+        error, why = explain_status(status, headers, what=what, endpoint=self.shown_endpoint), self._why_without_token()
         if why is None:
             return error
         if type(error) is HubFileMissing:
             return HubFileMissingWithoutToken(what=what, detail=error.detail)
         if isinstance(error, HubAccessDenied):
-            return why(what=what, endpoint=self.endpoint, detail=error.detail)
+            return why(what=what, endpoint=self.shown_endpoint, detail=error.detail)
         return error
 
     def _why_without_token(self) -> type[HubAccessDenied] | None:
@@ -246,10 +267,10 @@ class Hub:
 
         It is named as for `model`. Raises what `model` raises, and HubFileUnverifiable.
         """
-        info = await self.ask(partial(self._model_info, check_repo(repo), check_revision(revision)))
-        siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+        found = await self._contents(repo, revision)
+        siblings = {sibling.rfilename: sibling for sibling in found.siblings or ()}
         meant = meant_files(repo, siblings, file=file, quantization=quantization)
-        return tuple(self._pinned(info, repo, siblings[name]) for name in meant)
+        return tuple(self._pinned(found, repo, siblings[name]) for name in meant)
 
     async def model(self, *, repo: str, file: str = "", quantization: str = "", revision: str = "main") -> HubModel:
         """Ask which commit `revision` is, and which GGUF there is meant: `file`, or the one in `quantization`.
@@ -258,12 +279,13 @@ class Hub:
         Raises OfflineSwitchOn, UnsafeName, HubAccessDenied, HubBusy, HubUnreachable; HubFileMissing,
         HubQuantizationMissing, HubFileMissingButSimilar and HubFileAmbiguous say what there is instead.
         """
-        info = await self.ask(partial(self._model_info, check_repo(repo), check_revision(revision)))
-        names = {sibling.rfilename for sibling in info.siblings or ()}
+        found = await self._contents(repo, revision)
+        names = {sibling.rfilename for sibling in found.siblings or ()}
         first = meant_files(repo, names, file=file, quantization=quantization)[0]
-        if not COMMIT.fullmatch(info.sha or ""):
-            raise NotTheHubsAnswer(endpoint=self.endpoint, detail=("commit", info.sha))
-        return HubModel(repo=repo, commit=info.sha or "", file=first)
+        commit = found.sha or ""
+        if not COMMIT.fullmatch(commit):
+            raise NotTheHubsAnswer(endpoint=self.shown_endpoint, detail=("commit", commit))
+        return HubModel(repo=repo, commit=commit, file=first)
 
     async def ask(self, question: "Callable[[httpx2.Client], T]") -> T:
         """Put a question to the Hub: call `question`, which blocks, in a thread with the client to ask by.
@@ -277,53 +299,31 @@ class Hub:
             asking = in_daemon_thread(partial(self._answer_to, question), name="hub", timeout=ANSWER_TIMEOUT + 10)
             return await self.while_online(asking)
         except TimeoutError as error:
-            raise unreachable(self.endpoint, error) from error
+            raise unreachable(self.shown_endpoint, error) from error
 
     def _answer_to(self, question: "Callable[[httpx2.Client], T]") -> T:
         import httpx2
         from huggingface_hub.errors import OfflineModeIsEnabled
 
         try:
-            return question(hub_session(self.endpoint))
+            return question(hub_session(self.shown_endpoint))
         except OfflineModeIsEnabled as error:
             raise OfflineSwitchOn(detail=error) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-            raise unreachable(self.endpoint, error) from error
+            raise unreachable(self.shown_endpoint, error) from error
 
-    def _model_info(self, repo: str, revision: str, _client: "httpx2.Client") -> "ModelInfo":
-        """Blocking; a question for `ask`. huggingface_hub uses its one client by itself."""
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError
-
-        # False: never the token that another program left in the person's home.
-        token = self.token_for(f"{self.endpoint}/") or False
-        api = HfApi(endpoint=self.endpoint, token=token, library_name="snug")
+    async def _contents(self, repo: str, revision: str) -> _Contents:
+        answer = await ask_repository(self, repo, revision)
         try:
-            info = api.model_info(repo, revision=revision, files_metadata=True, timeout=ANSWER_TIMEOUT)
-            _check_types(info)
-        except HfHubHTTPError as error:
-            raise self.refusal(error.response.status_code, error.response.headers, what=repo) from error
-        except _NOT_THE_HUBS as error:
-            raise NotTheHubsAnswer(endpoint=self.endpoint, detail=error) from error
-        return info
+            return _contents.decode(answer.body)
+        except BAD_JSON as error:
+            raise NotTheHubsAnswer(endpoint=self.shown_endpoint, detail=error) from error
 
-    def _pinned(self, info: "ModelInfo", repo: str, sibling: "RepoSibling") -> HubFile:
+    def _pinned(self, found: _Contents, repo: str, sibling: _Sibling) -> HubFile:
         file = check_file(sibling.rfilename)
-        commit, digest = info.sha or "", sibling.lfs.sha256 if sibling.lfs else ""
+        commit, digest = found.sha or "", sibling.lfs.sha256 if sibling.lfs else ""
         size = (sibling.lfs.size if sibling.lfs else sibling.size) or 0
         if not COMMIT.fullmatch(commit) or not SHA256.fullmatch(digest) or not 0 < size < _MOST_BYTES:
             raise HubFileUnverifiable(file=f"{repo}/{file}", detail=sibling)
         url = f"{self.endpoint}/{repo}/resolve/{commit}/{quote(file)}"
         return HubFile(repo=repo, file=file, revision=commit, size=size, sha256=digest, url=url)
-
-
-def _check_types(info: "ModelInfo") -> None:
-    """Raise TypeError where something is not of the type that huggingface_hub says: it hands on what came."""
-    facts: list[tuple[object, type]] = [(info.sha or "", str)]
-    for sibling in info.siblings or ():
-        facts += [(sibling.rfilename, str), (sibling.size or 0, int)]
-        if sibling.lfs:
-            facts += [(sibling.lfs.sha256, str), (sibling.lfs.size, int)]
-    for value, wanted in facts:
-        if not isinstance(value, wanted):
-            raise TypeError(f"{value!r} cannot be")

@@ -1,28 +1,63 @@
 """One JSON answer of the Hub's API: bounded in bytes and in time, from the configured endpoint only.
 
-The request goes through huggingface_hub's own session (hub_session.py). Its list_models and model_info are not used
-for lists: they follow a "next" link to whichever host an answer names, the token included, read an answer of any
-length, and give up the whole of it for one row of a wrong type.
+The request goes through huggingface_hub's own session (hub_session.py). Its list_models and model_info are not used:
+they follow a "next" link to whichever host an answer names, the token included, read an answer of any length, hand on
+values of any type, and give up the whole of a list for one row.
 """
 
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
+
 from desktop import __version__
-from desktop.catalog.hub import ANSWER_TIMEOUT, Hub
+from desktop.catalog.file_names import check_repo, check_revision
 from desktop.catalog.hub_client import origin
 from desktop.catalog.hub_errors import HubUnreachable, PageInstead
+from desktop.errors import AppError
 
 if TYPE_CHECKING:
     import httpx2
 
+ANSWER_TIMEOUT = 20.0
+"""Seconds the Hub may take for one answer."""
+
 LARGEST_ANSWER = 16 << 20
 """Bytes. A page of 100 repositories with their chat templates has about one megabyte."""
 
+BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading an answer that is not the Hub's raises."""
+
 _LONGEST_CURSOR = 4096
 Parameters = dict[str, str | int | bool | list[str]]
+T = TypeVar("T")
+
+
+class AskedHub(Protocol):
+    """What is needed of the Hub (hub.Hub, which says what each of them is)."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is."""
+
+    @property
+    def shown_endpoint(self) -> str:
+        """The same as it may be shown."""
+
+    def require_online(self) -> None:
+        """Raise while nothing may be sent."""
+
+    def token_for(self, url: str) -> str | None:
+        """Return the token that may go there."""
+
+    def refusal(self, status: int, headers: Mapping[str, str], *, what: str) -> AppError:
+        """Return the error for a refusal."""
+
+    async def ask(self, question: "Callable[[httpx2.Client], T]") -> T:
+        """Put a question."""
 
 
 class HubAnswer(NamedTuple):
@@ -32,7 +67,7 @@ class HubAnswer(NamedTuple):
     cursor: str = ""
 
 
-async def ask_hub(hub: Hub, path: str, parameters: Parameters, *, what: str) -> HubAnswer:
+async def ask_hub(hub: AskedHub, path: str, parameters: Parameters, *, what: str) -> HubAnswer:
     """Ask `path` ("api/models") of the Hub.
 
     what: a repository, or "models" for the list of them; for the words of an error, and of what page it speaks.
@@ -41,7 +76,16 @@ async def ask_hub(hub: Hub, path: str, parameters: Parameters, *, what: str) -> 
     return await hub.ask(partial(_answer, hub, path, parameters, what))
 
 
-def _answer(hub: Hub, path: str, parameters: Parameters, what: str, client: "httpx2.Client") -> HubAnswer:
+async def ask_repository(hub: AskedHub, repo: str, revision: str) -> HubAnswer:
+    """Ask what `repo` is and holds at `revision`, each file with its size and checksum.
+
+    Raises UnsafeName, and what ask_hub raises.
+    """
+    path = f"api/models/{check_repo(repo)}/revision/{check_revision(revision).replace('/', '%2F')}"
+    return await ask_hub(hub, path, {"blobs": True}, what=repo)
+
+
+def _answer(hub: AskedHub, path: str, parameters: Parameters, what: str, client: "httpx2.Client") -> HubAnswer:
     """Blocking; a question for Hub.ask."""
     url = f"{hub.endpoint}/{path}"
     headers = {"User-Agent": f"snug/{__version__}"}
@@ -56,16 +100,18 @@ def _answer(hub: Hub, path: str, parameters: Parameters, what: str, client: "htt
         return HubAnswer(body, _cursor(response))
 
 
-def _body(hub: Hub, response: "httpx2.Response") -> bytes:
+def _body(hub: AskedHub, response: "httpx2.Response") -> bytes:
     """All of it; raises HubUnreachable for one that is too long or comes too slowly."""
     body, deadline = bytearray(), time.monotonic() + ANSWER_TIMEOUT
     for piece in response.iter_bytes():
         hub.require_online()
         body += piece
         if len(body) > LARGEST_ANSWER:
-            raise HubUnreachable(endpoint=hub.endpoint, reason=f"its answer is longer than {LARGEST_ANSWER} bytes")
+            raise HubUnreachable(
+                endpoint=hub.shown_endpoint, reason=f"its answer is longer than {LARGEST_ANSWER} bytes"
+            )
         if time.monotonic() > deadline:
-            raise HubUnreachable(endpoint=hub.endpoint, reason="time-out")
+            raise HubUnreachable(endpoint=hub.shown_endpoint, reason="time-out")
     return bytes(body)
 
 

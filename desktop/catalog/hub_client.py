@@ -3,15 +3,18 @@
 import contextlib
 import re
 import ssl
+import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from desktop import __version__
+from desktop.catalog.addresses import origin_of, without_user
 from desktop.catalog.file_names import printable
 from desktop.catalog.hub_errors import (
     BadCertificates,
     BadProxy,
     HubUnreachable,
+    ProxyUnreachable,
     SocksProxy,
     UntrustedCertificate,
 )
@@ -93,11 +96,23 @@ def unreachable(endpoint: str, error: Exception) -> HubUnreachable:
     """Return the error for a request to which there was no usable answer."""
     import httpx2
 
-    if isinstance(error, httpx2.TimeoutException | TimeoutError):
-        return HubUnreachable(endpoint=endpoint, reason="time-out", detail=error)
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return UntrustedCertificate(endpoint=endpoint, detail=error)
         cause = cause.__cause__ or cause.__context__
-    return HubUnreachable(endpoint=endpoint, reason=printable(str(error)) or type(error).__name__, detail=error)
+    is_late = isinstance(error, httpx2.TimeoutException | TimeoutError)
+    reason = "time-out" if is_late else printable(str(error)) or type(error).__name__
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError) and (
+        proxy := _proxy(endpoint)
+    ):
+        return ProxyUnreachable(endpoint=endpoint, proxy=proxy, reason=reason, detail=error)
+    return HubUnreachable(endpoint=endpoint, reason=reason, detail=error)
+
+
+def _proxy(endpoint: str) -> str:
+    """The proxy that the environment names for an address, as it may be shown; "" without one."""
+    scheme, host, _ = origin_of(endpoint) or ("", "", None)
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all") or ""
+    return "" if urllib.request.proxy_bypass(host) else printable(without_user(proxy))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from desktop.catalog.file_names import printable
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 
 
@@ -89,6 +90,15 @@ class BadProxy(HubUnreachable):
     message = QT_TRANSLATE_NOOP("core", "{endpoint} cannot be asked: the address of the proxy that is set is wrong.")
     hint = QT_TRANSLATE_NOOP(
         "core", "Correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY (http://host:port), then start Snug again."
+    )
+
+
+class ProxyUnreachable(HubUnreachable):
+    """The environment names a proxy, and the way ends there. proxy: its address, without a password."""
+
+    message = QT_TRANSLATE_NOOP("core", "{endpoint} cannot be reached over the proxy {proxy}: {reason}")
+    hint = QT_TRANSLATE_NOOP(
+        "core", "Correct or unset HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, then start Snug again; or start the proxy."
     )
 
 
@@ -268,7 +278,7 @@ def explain_status(status: int, headers: Mapping[str, str], *, what: str, endpoi
 
     what: the repository, the file in it (owner/repo/file) or, for a list, "models".
     """
-    detail = dict(headers)
+    detail, what = dict(headers), printable(what)
     code = headers.get("X-Error-Code", "")
     if status == 404 or code in ("RepoNotFound", "RevisionNotFound", "EntryNotFound"):
         return HubFileMissing(what=what, detail=detail)

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import msgspec
 
-from desktop.catalog.file_names import UnsafeName, check_file, check_repo, check_revision, quantization_of
+from desktop.catalog.file_names import UnsafeName, check_file, quantization_of
 from desktop.catalog.hub import COMMIT, SHA256, Hub
-from desktop.catalog.hub_answers import ask_hub
+from desktop.catalog.hub_answers import BAD_JSON, ask_repository
 from desktop.catalog.hub_errors import NotTheHubsAnswer
 from desktop.catalog.meant_files import MOST_SHARDS, kind_by_name
-from desktop.catalog.search import BAD_JSON, HubRepo, RepoRow, repo_of
+from desktop.catalog.search import HubRepo, RepoRow, repo_of
 from desktop.gguf.shards import all_shards, parse_shard_name
 
 MOST_FILES = 5000
@@ -90,15 +90,14 @@ async def files(hub: Hub, repo: str, *, revision: str = "main") -> HubListing:
 
     Raises UnsafeName, OfflineSwitchOn, BadEndpoint, HubFileMissing, HubAccessDenied, HubBusy, HubUnreachable.
     """
-    path = f"api/models/{check_repo(repo)}/revision/{check_revision(revision).replace('/', '%2F')}"
-    answer = await ask_hub(hub, path, {"blobs": True}, what=repo)
+    answer = await ask_repository(hub, repo, revision)
     try:
         found = _repository.decode(answer.body)
         named = repo_of(found)
     except (*BAD_JSON, UnsafeName) as error:
-        raise NotTheHubsAnswer(endpoint=hub.endpoint, detail=error) from error
+        raise NotTheHubsAnswer(endpoint=hub.shown_endpoint, detail=error) from error
     if not COMMIT.fullmatch(found.sha):
-        raise NotTheHubsAnswer(endpoint=hub.endpoint, detail=("commit", found.sha))
+        raise NotTheHubsAnswer(endpoint=hub.shown_endpoint, detail=("commit", found.sha))
     entries = [entry for row in found.siblings[:MOST_FILES] if (entry := _read(row)) is not None]
     by_name = {entry.file: entry for entry in entries if entry.file.lower().endswith(_IMATRIX_ENDINGS)}
     kinds = {name: kind_by_name(name) for name in by_name}
@@ -164,7 +163,7 @@ def _shards_of(name: str) -> tuple[PurePosixPath, ...]:
 def _labels(names: Sequence[str]) -> dict[str, str]:
     """What tells each file from the others."""
     quantizations = Counter(map(quantization_of, names))
-    kinds = [(told, Counter(map(told, names))) for told in (_own_name, _own_path)]
+    kinds = [(told, Counter(map(told, names))) for told in (own_name, own_path)]
 
     def label(name: str) -> str:
         quantization = quantization_of(name)
@@ -176,11 +175,13 @@ def _labels(names: Sequence[str]) -> dict[str, str]:
     return {name: label(name) for name in names}
 
 
-def _own_name(file: str) -> str:
-    return _own_path(file).rpartition("/")[2]
+def own_name(file: str) -> str:
+    """Return the name of a model's file without folder, ending and number of a shard."""
+    return own_path(file).rpartition("/")[2]
 
 
-def _own_path(file: str) -> str:
+def own_path(file: str) -> str:
+    """Return the path of a model's file without ending and number of a shard."""
     folder, slash, name = file.rpartition("/")
     shard = parse_shard_name(name)
     return folder + slash + (name[: -len(".gguf")] if shard is None else shard.stem)

@@ -5,12 +5,14 @@ everything else is checked, is believed of the configured endpoint alone.
 """
 
 import contextlib
+import logging
 import socket
 import threading
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from desktop.catalog.addresses import same_origin
 from desktop.catalog.file_names import printable
 from desktop.catalog.hub_client import MOST_REDIRECTS, environment_explained, is_page, next_address, origin
 from desktop.catalog.hub_errors import LedElsewhere, PageInstead
@@ -18,6 +20,7 @@ from desktop.catalog.hub_errors import LedElsewhere, PageInstead
 if TYPE_CHECKING:
     import httpx2
 
+_log = logging.getLogger(__name__)
 _STREAMS_BEGIN = (".connect_tcp.complete", ".start_tls.complete")  # of httpcore2's "trace" extension
 
 
@@ -71,6 +74,7 @@ def hub_session(endpoint: str) -> "httpx2.Client":
     """
     from huggingface_hub import get_session
 
+    _take_over_log()
     with environment_explained(endpoint):
         session = get_session()
     hooks = session.event_hooks
@@ -78,6 +82,21 @@ def hub_session(endpoint: str) -> "httpx2.Client":
         session.max_redirects = MOST_REDIRECTS
         session.event_hooks = {"request": [*hooks["request"], _lines.watch], "response": [*hooks["response"], _check]}
     return session
+
+
+class _IntoOurLog(logging.Handler):
+    """What huggingface_hub says, in our log and made printable: it quotes headers of whoever answers."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _log.log(record.levelno, "%s: %s", record.name, printable(record.getMessage()))
+
+
+def _take_over_log() -> None:
+    """Let nothing of huggingface_hub's loggers reach the terminal, where it would steer it; its own handler does."""
+    theirs = logging.getLogger("huggingface_hub")
+    if not any(isinstance(handler, _IntoOurLog) for handler in theirs.handlers):
+        theirs.handlers[:] = [_IntoOurLog()]
+        theirs.propagate = False
 
 
 def _check(response: "httpx2.Response") -> None:
@@ -94,7 +113,7 @@ def _check(response: "httpx2.Response") -> None:
 
 def _is_same_host(address: "httpx2.URL", target: "httpx2.URL") -> bool:
     """Whether it is the same server, also when the way to it becomes encrypted."""
-    if address.origin == target.origin:
+    if same_origin(str(address), str(target)):
         return True
     encrypted = address.scheme == "http" and target.scheme == "https"
     return encrypted and address.port is None and target.port is None and address.host == target.host

@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from desktop.catalog.addresses import same_origin
 from desktop.catalog.file_names import check_file, check_repo, check_revision
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_client import (
@@ -144,7 +145,9 @@ class RemoteHeaders:
         self._first_of: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def __aenter__(self) -> Self:
-        self._client = await asyncio.to_thread(partial(make_client, self._hub.endpoint, stall=STALL, connect=_CONNECT))
+        self._client = await asyncio.to_thread(
+            partial(make_client, self._hub.shown_endpoint, stall=STALL, connect=_CONNECT)
+        )
         return self
 
     async def __aexit__(
@@ -244,7 +247,7 @@ class RemoteHeaders:
             async with asyncio.timeout(None) as wanted.limit, self._answer(wanted, asked) as response:
                 return await receive(response)
         except (TimeoutError, httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL) as error:
-            raise unreachable(self._hub.endpoint, error) from error
+            raise unreachable(self._hub.shown_endpoint, error) from error
 
     @contextlib.asynccontextmanager
     async def _answer(self, wanted: _Wanted, asked: str) -> "AsyncIterator[httpx2.Response]":
@@ -286,7 +289,7 @@ class RemoteHeaders:
         try:
             await in_daemon_thread(look, name=f"look-up of {host}", timeout=_CONNECT)
         except (OSError, UnicodeError) as error:
-            raise unreachable(self._hub.endpoint, error) from error
+            raise unreachable(self._hub.shown_endpoint, error) from error
         self._looked_up.add(host)
 
     def _request_headers(self, url: str, asked: str) -> dict[str, str]:
@@ -296,8 +299,6 @@ class RemoteHeaders:
         return headers
 
     def _check_status(self, response: "httpx2.Response", name: str) -> None:
-        import httpx2
-
         status, headers = response.status_code, response.headers
         if status == 206:
             return
@@ -305,7 +306,7 @@ class RemoteHeaders:
             if is_page(headers):
                 raise PageInstead(endpoint=origin(response.url), detail=name)
             raise RangesNotServed(host=response.url.host, file=name)
-        if status in _EXPIRED and response.url.origin != httpx2.URL(self._hub.endpoint).origin:
+        if status in _EXPIRED and not same_origin(str(response.url), self._hub.endpoint):
             raise _Expired(status)
         raise self._hub.refusal(status, headers, what=name)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from desktop.catalog.file_names import UnsafeName, check_repo, model_name_of, printable
 from desktop.catalog.hub import Hub
-from desktop.catalog.hub_answers import Parameters, ask_hub
+from desktop.catalog.hub_answers import BAD_JSON, Parameters, ask_hub
 from desktop.catalog.hub_errors import NotTheHubsAnswer
 
 HubSort = Literal["trending", "downloads", "likes", "updated", "created"]
@@ -44,8 +44,6 @@ Gate = Literal["", "auto", "manual"]
 
 _SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT"}
 """Most models have one of these, and the catalog spells them so; the Hub writes all in small letters."""
-
-BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class HubRepo(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +138,7 @@ async def search(
     try:
         rows = _list.decode(answer.body)
     except BAD_JSON as error:
-        raise NotTheHubsAnswer(endpoint=hub.endpoint, detail=error) from error
+        raise NotTheHubsAnswer(endpoint=hub.shown_endpoint, detail=error) from error
     repos = [repo for row in rows[:limit] if (repo := _read(row)) is not None]
     return HubPage(repos=tuple(repos), cursor=answer.cursor, left_out=len(rows) - len(repos))
 

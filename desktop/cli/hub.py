@@ -133,7 +133,7 @@ async def _print_files(arguments: argparse.Namespace, services: "Services") -> N
         return
     _print_table_of_files(listing, choices)
     if listing.repo.gated:
-        print_note(f"note: for those who accepted its terms on {services.hub.endpoint}/{listing.repo.repo}")
+        print_note(f"note: for those who accepted its terms on {services.hub.shown_endpoint}/{listing.repo.repo}")
 
 
 async def _judged_files(services: "Services", listing: "HubListing") -> "dict[str, Choice]":

@@ -11,9 +11,9 @@ import httpx2
 from httpcore2._async.http11 import AsyncHTTP11Connection
 
 from desktop.catalog.hub import Hub, HubFile
-from desktop.catalog.hub_client import MOST_REDIRECTS, next_address, origin
+from desktop.catalog.hub_client import MOST_REDIRECTS, next_address, origin, unreachable
 from desktop.catalog.hub_client import make_client as hub_client
-from desktop.catalog.hub_errors import LOG_IN_FIRST, HubUnreachable, PageInstead
+from desktop.catalog.hub_errors import LOG_IN_FIRST, PageInstead
 from desktop.download.answers import CUT, SLOW_HEAD, STALLED, TryAgain, check_promise, is_page_instead, odd
 from desktop.download.ranges import Range
 from desktop.download.types import TransferOptions
@@ -32,7 +32,7 @@ AsyncHTTP11Connection.READ_NUM_BYTES = READ
 
 def make_client(hub: Hub, options: TransferOptions) -> httpx2.AsyncClient:
     """Return a client as patient as the transfer. Blocking. Raises what catalog.hub_client.make_client raises."""
-    return hub_client(hub.endpoint, stall=options.stall, connect=options.connect)
+    return hub_client(hub.shown_endpoint, stall=options.stall, connect=options.connect)
 
 
 class Source:
@@ -67,7 +67,7 @@ class Source:
             self._known = None
             raise TryAgain(Phrase.of(CUT)) from error
         except httpx2.InvalidURL as error:
-            raise HubUnreachable(endpoint=self._hub.endpoint, reason=str(error), detail=error) from error
+            raise unreachable(self._hub.shown_endpoint, error) from error
 
     async def _find(self, asked: Range | None, etag: str) -> httpx2.Response:
         if self._known is not None:

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+import msgspec
+
 from desktop.catalog.file_names import check_file, check_repo, model_name_of, printable, quantization_of
+from desktop.catalog.hub_files import own_name, own_path
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
 from desktop.errors import FileUnreadable
 from desktop.gguf.shards import all_shards
@@ -91,6 +94,25 @@ def named_on_hub(reference: str) -> WantedModel | None:
     else:
         return None
     return WantedModel(model_id=repo, name=model_name_of(repo), quantization=quantization, repo=repo, file=file)
+
+
+def under_own_id(wanted: WantedModel, there: Iterable[WantedModel]) -> WantedModel:
+    """Return `wanted`, a file on the Hub, under an id that no other file has. there: what is installed or under way.
+
+    A repository may have several files of one quantization: the second is told from the first by its name, as the
+    window does it (HubModelFile.label). A file that is there already stays what it is called.
+    """
+    if not wanted.file or wanted.model_id != wanted.repo:
+        return wanted
+    others, place = set[str](), (wanted.repo, wanted.file)
+    for each in there:
+        if (each.repo, each.file) != place:
+            others.add(each.id.lower())
+        elif each.model_id == wanted.model_id:
+            return msgspec.structs.replace(wanted, quantization=each.quantization)
+    labels = (wanted.quantization, own_name(wanted.file), own_path(wanted.file), wanted.file)
+    named = (msgspec.structs.replace(wanted, quantization=label) for label in labels)
+    return next((each for each in named if each.id.lower() not in others), wanted)
 
 
 def named_in_catalog(reference: str, catalog: Catalog) -> WantedModel | None:

@@ -9,7 +9,7 @@ from desktop.catalog.hub import HubFile
 from desktop.catalog.types import Catalog
 from desktop.library.errors import ModelFileTruncated, UnknownModelButSimilar, UnknownQuantization
 from desktop.library.library import Library
-from desktop.library.references import looks_like_path, named_in_catalog, named_on_hub, unknown_model
+from desktop.library.references import looks_like_path, named_in_catalog, named_on_hub, under_own_id, unknown_model
 from desktop.library.types import WantedModel
 from tests.support.catalogs import tiny_catalog
 from tests.support.model_files import small_model
@@ -99,3 +99,14 @@ def test_a_model_whose_file_is_not_right_can_be_had_again_as_it_was(library: Lib
     again = library.resolve("tiny-1b", catalog, renew=True)
     assert isinstance(again, WantedModel)
     assert (again.id, again.file, again.revision) == ("tiny-1b:Q8_0", path.name, "c" * 40)
+
+
+def test_a_second_file_of_one_quantization_is_told_from_the_first_by_its_name() -> None:
+    foo, bar = (named_on_hub(f"owner/two/{name}-Q4_K_M.gguf") for name in ("foo", "bar"))
+    assert foo is not None
+    assert bar is not None
+    assert under_own_id(foo, []).id == "owner/two:Q4_K_M"
+    second = under_own_id(bar, [foo])
+    assert (second.id, second.file) == ("owner/two:bar-Q4_K_M", "bar-Q4_K_M.gguf")
+    assert under_own_id(foo, [foo, second]).id == "owner/two:Q4_K_M", "what is there stays what it is called"
+    assert under_own_id(bar, [second]).id == second.id, "also when the first is gone"

@@ -219,7 +219,7 @@ class HubController(QObject):
         self._look.request()
 
     def _on_page_requested(self, repo: "HubRepo") -> None:
-        address = f"{self._services.hub.endpoint}/{repo.repo}"
+        address = f"{self._services.hub.shown_endpoint}/{repo.repo}"
         if not QDesktopServices.openUrl(QUrl(address)):
             text = self.tr("No browser could be opened. The page is {address}").format(address=address)
             self._shell.notify(NoticeWish(text=text, key="page of a repository"))
