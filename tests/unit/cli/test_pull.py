@@ -72,6 +72,24 @@ def test_it_downloads_verifies_and_does_it_once(project_root: Path, server: HubS
     assert server.settled().bytes_sent == 3_000_000
 
 
+def test_two_files_of_one_quantization_are_two_models(project_root: Path, server: HubServer, source: Path) -> None:
+    for name in ("foo", "bar"):
+        server.add("owner/two", f"{name}-Q4_K_M.gguf", source)
+    answers = [pull(project_root, server, f"owner/two/{name}-Q4_K_M.gguf", "--json") for name in ("foo", "bar")]
+    ids = [json.loads(out)["id"] for _, out, _ in answers]
+    assert ids == ["owner/two:Q4_K_M", "owner/two:bar-Q4_K_M"]
+    code, out, _ = pull(project_root, server, "owner/two/foo-Q4_K_M.gguf")
+    assert (code, out.startswith("owner/two:Q4_K_M is on this disk")) == (0, True)
+
+
+def test_a_space_around_the_address_of_the_hub_is_no_part_of_it(
+    project_root: Path, server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HubServer, "endpoint", f" {server.endpoint} ")
+    code, _, errors = pull(project_root, server, f"{REPO}:Q4_K_M")
+    assert code == 0, errors
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="another program cannot press Ctrl-C there")
 def test_an_interrupt_keeps_what_came_and_the_next_one_goes_on(
     project_root: Path, server: HubServer, source: Path, snug_home: Path
