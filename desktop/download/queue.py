@@ -17,19 +17,25 @@ import msgspec
 
 from desktop.catalog.file_names import UnsafeName
 from desktop.catalog.hub import Hub, HubFile
-from desktop.catalog.hub_errors import HubFileChanged, HubUnreachable, OfflineSwitchOn
+from desktop.catalog.hub_errors import HubBusy, HubFileChanged, HubUnreachable, OfflineSwitchOn
 from desktop.download.ledger import Ledger
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.model_files import ModelFiles
 from desktop.download.record import Download, DownloadRecord, kept_of
-from desktop.download.types import DownloadProgress, DownloadState, DownloadStopped, TransferOptions
+from desktop.download.types import (
+    DownloadProgress,
+    DownloadState,
+    DownloadStopped,
+    TransferGaveUp,
+    TransferOptions,
+)
 from desktop.errors import AppError
 from desktop.library.library import Library
 from desktop.library.types import InstalledModel, WantedModel
 from desktop.threads import in_thread
 
 Listener = Callable[[Download], None]
-_NO_WAY_TO_THE_HUB = (OfflineSwitchOn, HubUnreachable)
+_PASSES_BY_ITSELF = (OfflineSwitchOn, HubUnreachable, HubBusy, TransferGaveUp)
 _log = logging.getLogger(__name__)
 
 
@@ -319,13 +325,13 @@ class DownloadQueue:
         return [each for each in self.downloads() if each.progress.is_under_way]
 
     def _fail(self, download: Download, error: BaseException) -> None:
-        """Say why it ended. Without a way to the Hub it is only paused, and goes on when there is one again."""
+        """Say why it ended. Where only the line was bad it is paused, and goes on when that has passed."""
         explained = error if isinstance(error, AppError) else AppError(reason=str(error), detail=error)
         if explained is error:
             _log.info("download of %s failed: %s", download.id, error)
         else:
             _log.error("download of %s failed", download.id, exc_info=error)
-        passes = isinstance(explained, _NO_WAY_TO_THE_HUB)
+        passes = isinstance(explained, _PASSES_BY_ITSELF)
         self._change(
             download.id,
             progress=_halted(download, "paused" if passes else "failed"),

@@ -13,6 +13,7 @@ from desktop.fit.types import Choice
 from desktop.library.references import origin_of
 from desktop.library.types import InstalledModel, WantedModel
 from desktop.services import Services
+from desktop.settings import OFFLINE
 from desktop.ui.bridge import explain
 from desktop.ui.shell import NoticeWish, Shell
 
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
     from desktop.catalog.hub_files import HubListing, HubModelFile
 
 
+FIRST_WAIT, LONGEST_WAIT = 60.0, 900.0
+"""Seconds until a download that a bad line ended goes on by itself: each time twice as long, up to the second."""
+
+
 class Fetch(QObject):
     """Starts downloads, tells the person when one is ready, and offers to try again when one failed.
 
-    One for all pages. What was under way when the program ended goes on as soon as the network may be used.
+    One for all pages. What was under way when the program ended goes on as soon as the network may be used, and what a
+    bad line ended goes on after a while.
     """
 
     def __init__(self, services: Services, shell: Shell) -> None:
@@ -32,6 +38,8 @@ class Fetch(QObject):
         self._shell = shell
         self._wanted: dict[str, bool] = {}
         """The downloads waited for, by id, and whether to chat once they are there."""
+        self._waits: dict[str, float] = {}
+        """How long a download was last left alone, by id, in seconds."""
         shell.offline_changed.connect(self._on_offline_changed)
 
     def start(self, choice: Choice, *, then_chat: bool) -> None:
@@ -85,7 +93,10 @@ class Fetch(QObject):
             return  # the person stopped it, and the page shows it as stopped
         except AppError as error:
             self._offer_again(download_id, error, then_chat=self._wanted[download_id])
+            if self._goes_on(download_id):
+                self._shell.tasks.start(self._go_on_later(download_id), name=f"go on with {download_id}")
         else:
+            self._waits.pop(download_id, None)
             self._tell(model.id, model.name, then_chat=self._wanted[download_id])
         finally:
             del self._wanted[download_id]
@@ -97,6 +108,19 @@ class Fetch(QObject):
             except DownloadStopped:
                 if not self._is_under_way(download_id):
                     raise  # else it was stopped and taken up again before this task could look
+
+    def _goes_on(self, download_id: str) -> bool:
+        return any(each.id == download_id for each in self._services.downloads.interrupted())
+
+    async def _go_on_later(self, download_id: str) -> None:
+        """Take it up when the line may be better, unless the person has done something about it meanwhile.
+
+        The chat is only offered then: nobody waits for it any more. The network switch goes on with what it ended.
+        """
+        self._waits[download_id] = wait = min(2 * self._waits.get(download_id, FIRST_WAIT / 2), LONGEST_WAIT)
+        await asyncio.sleep(wait)
+        if self._goes_on(download_id) and not self._services.settings.get(OFFLINE):
+            self._resume(download_id, then_chat=False)
 
     def _is_under_way(self, download_id: str) -> bool:
         downloads = self._services.downloads.downloads()

@@ -619,6 +619,10 @@
         <translation>{name}：未完成</translation>
     </message>
     <message>
+        <source>It goes on by itself when that has passed.</source>
+        <translation>恢复后会自动继续。</translation>
+    </message>
+    <message>
         <source>Downloading {name}</source>
         <translation>正在下载 {name}</translation>
     </message>

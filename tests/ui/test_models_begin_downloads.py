@@ -1,5 +1,6 @@
 """Downloads that a person begins on the models page: from the row of a file that is not right, and by keyboard."""
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from desktop.settings import HF_ENDPOINT, MINIMUM_SPEED, WANTED_CONTEXT
+from desktop.settings import HF_ENDPOINT, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
+from desktop.ui import fetch
+from desktop.ui.widgets.labels import PlainLabel
 from tests.support.catalogs import tiny_catalog
 from tests.support.hub_server import HubServer
 from tests.support.page_person import PagePerson
@@ -74,3 +77,36 @@ def test_the_keyboard_stays_on_the_button_that_began_a_download(page: PagePerson
     page.until("the model", lambda: page.models, timeout=60)
     page.until("its price", lambda: button.text() == "Chat")
     assert button.hasFocus()
+
+
+def test_what_a_bad_line_ended_goes_on_by_itself(
+    page: PagePerson, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        page.settings.set(HF_ENDPOINT, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+    page.view.choice_chosen.emit(page.view.answer._choice)
+    page.until("the failure", lambda: page.notices, timeout=60)
+    page.until("its card", lambda: "It goes on by itself" in told(page))
+    page.settings.set(HF_ENDPOINT, hub.endpoint)
+    page.until("the model", lambda: any(model.repo for model in page.services.library.installed()), timeout=60)
+    assert page.models == [], "whoever waited for the chat has given up"
+    page.until("the offer", lambda: "is ready and verified" in page.notices[-1].text)
+
+
+def test_what_the_person_removed_does_not_go_on(
+    page: PagePerson, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "FIRST_WAIT", 0.2)
+    page.settings.set(OFFLINE, True)
+    page.view.choice_chosen.emit(page.view.answer._choice)
+    page.until("the failure", lambda: page.notices, timeout=60)
+    [left] = page.services.downloads.downloads()
+    page.services.downloads.cancel(left.id)
+    page.settings.set(OFFLINE, False)
+    page.until("its task", lambda: not page.shell.tasks._running)
+    assert hub.requests == []
+
+
+def told(page: PagePerson) -> str:
+    return "\n".join(each.text() for each in page.view.downloads.findChildren(PlainLabel) if each.isVisible())

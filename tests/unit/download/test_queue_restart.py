@@ -7,18 +7,20 @@ import msgspec
 import pytest
 
 from desktop.catalog.hub import Hub, HubFile
-from desktop.catalog.hub_errors import HubFileMissing, HubUnreachable, OfflineSwitchOn
+from desktop.catalog.hub_errors import HubBusy, HubFileMissing, HubUnreachable, OfflineSwitchOn, PageInstead
 from desktop.database import open_database
 from desktop.download.part import PartFile
 from desktop.download.queue import DownloadQueue
 from desktop.download.record import Download
+from desktop.download.types import TransferGaveUp
+from desktop.errors import AppError
 from desktop.library.library import Library
 from desktop.library.migrations import MIGRATIONS
 from desktop.library.types import WantedModel
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
 from tests.support.hubs import FILE, REPO
 from tests.support.queues import WANTED, assert_same, leave, next_run, others, queue_of, settled, until
-from tests.support.transfers import PATIENT
+from tests.support.transfers import IMPATIENT, PATIENT
 
 
 def states(queue: DownloadQueue) -> dict[str, str]:
@@ -79,16 +81,28 @@ async def test_what_has_failed_waits_for_a_person(server: HubServer, library: Li
 
 
 @pytest.mark.asyncio
-async def test_without_a_way_to_the_hub_it_is_paused_with_the_reason_and_goes_on(
-    server: HubServer, library: Library, source: Path
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (Fault("status", status=500), HubUnreachable),
+        (Fault("status", status=429), HubBusy),
+        (Fault("page"), PageInstead),
+        (Fault("cut", at=1000), TransferGaveUp),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+async def test_what_a_bad_line_ended_is_paused_with_the_reason_and_goes_on(
+    server: HubServer, library: Library, source: Path, fault: Fault, why: type[AppError]
 ) -> None:
-    server.hub_faults.append(Fault("status", status=500))
-    queue = queue_of(server, library)
-    with pytest.raises(HubUnreachable):
+    faults = server.faults if fault.kind == "cut" else server.hub_faults
+    faults.extend([fault] * 50)
+    queue = DownloadQueue(hub=Hub(server.endpoint, environment={}), library=library, options=IMPATIENT)
+    with pytest.raises(why):
         await queue.wait(queue.start(WANTED).id)
     (left,) = queue.interrupted()
-    assert isinstance(left.error, HubUnreachable)
+    assert isinstance(left.error, why)
     await queue.close()
+    faults.clear()
     again = await next_run(server, library)
     assert interrupted(again) == [WANTED.id]
     again.resume(WANTED.id)

@@ -27,8 +27,10 @@ def words_of(download: Download) -> DownloadWords:
     fraction = progress.done / progress.total if progress.total else None
     if progress.is_stopped:
         title = translate("DownloadWords", "{name}: not finished").format(name=name)
-        problem = "" if download.error is None else sentences(explain(download.error))
-        return DownloadWords(title, _amount(progress), fraction or 0.0, problem)
+        problem = [] if download.error is None else [*explain(download.error)]
+        if problem and download.goes_on:
+            problem.append(translate("DownloadWords", "It goes on by itself when that has passed."))
+        return DownloadWords(title, _amount(progress), fraction or 0.0, sentences(problem))
     title = translate("DownloadWords", "Downloading {name}").format(name=name)
     if progress.state == "queued":
         return DownloadWords(title, translate("DownloadWords", "Waiting for its turn"), None)
