@@ -136,6 +136,7 @@ class Asking:
             quantization=choice.quantization,
             capability=choice.capability,
             installed=choice.installed,
+            installed_as=choice.installed_as,
         )
         reasons = renewed_reasons(choice, kept, self.budgets, disk_free=self._found.profile.disk.free)
         return msgspec.structs.replace(kept, reasons=reasons)

@@ -173,6 +173,20 @@ async def test_the_same_content_of_another_origin_needs_no_download(
     }
 
 
+async def test_what_was_said_of_a_file_is_said_of_it_under_the_name_that_it_has_now(
+    services: Services, server: HubServer, found: Survey, tmp_path: Path
+) -> None:
+    [source] = await services.hub.files(repo=REPO, file="tiny-Q8_0.gguf")
+    names = []
+    for name in ("before", "after"):
+        model = services.library.register(
+            path=tmp_path / "q8.gguf", model_id=name, quantization="Q8_0", files=(source,)
+        )
+        names.append((await judged(services, found))["tiny-Q8_0.gguf"].installed_as)
+        services.library.forget(model)
+    assert names == ["before:Q8_0", "after:Q8_0"]
+
+
 async def test_the_starter_on_the_hub_needs_no_download(services: Services, server: HubServer, found: Survey) -> None:
     starter = starter_model()
     known = services.catalog.find(starter.model_id)
