@@ -67,20 +67,21 @@ def split_reference(reference: str) -> tuple[str, str]:
 def named_so(reference: str, installed: Iterable[InstalledModel]) -> list[InstalledModel]:
     """Return the installed models that `reference` may mean: the one whose id is spelled so, else all that fit.
 
-    Without a quantization each of them fits. A path is no name: those that differ in case are two files.
+    Without a quantization each of them fits, and so does one that is called by its path as somebody else has its name.
     """
     installed = tuple(installed)
     spelled = [model for model in installed if model.id == reference]
-    if spelled:
-        return spelled
+    return spelled or [model for model in installed if _fits(model, reference)]
+
+
+def _fits(model: InstalledModel, reference: str) -> bool:
+    # Paths that differ in case are two files.
+    name = Path(model.path).stem if model.id == model.path else model.id
+    if name.lower() == reference.lower():
+        return True
     model_id, quantization = split_reference(reference)
-    called = [model for model in installed if model.id != model.path and model.id.lower() == reference.lower()]
-    if called and quantization:
-        return called
-    fitting = [model for model in installed if model.model_id and model.model_id.lower() == model_id.lower()]
-    return called + [
-        model for model in fitting if quantization in ("", model.quantization.upper()) and model not in called
-    ]
+    fits = quantization in ("", model.quantization.upper())
+    return fits and bool(model.model_id) and model.model_id.lower() == model_id.lower()
 
 
 def named_on_hub(reference: str) -> WantedModel | None:

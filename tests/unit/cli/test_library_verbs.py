@@ -44,7 +44,8 @@ def test_from_a_file_to_the_trash(environment: dict[str, str], snug_home: Path, 
     assert answer(environment, "verify", "Nice-Q4_K_M")["proof"] == "structure"
     rows = answer(environment, "models")["models"]
     assert [row["source"] for row in rows if row["status"] == "installed"] == ["snug", "folder", "snug"]
-    hidden = answer(environment, "rm", "nice-q4_k_m")
+    assert "may mean several models" in snug(environment, "rm", "nice-q4_k_m")[2]
+    hidden = answer(environment, "rm", "Nice-Q4_K_M")
     assert (hidden["outcome"], hidden["paths"]) == ("hidden", [])
     assert path.exists()
     trashed = answer(environment, "rm", copied["path"])

@@ -60,8 +60,21 @@ def test_a_path_that_is_an_id_is_not_compared_without_case(library: Library, tmp
 
 def test_of_two_spellings_the_named_one_is_removed(library: Library, two_spellings: tuple[Path, Path]) -> None:
     large, small = two_spellings
+    with pytest.raises(SeveralModels) as raised:
+        library.entry("owner/repo:Q4_0", alone=True)
+    assert f"{small}, Owner/Repo:Q4_0" in raised.value.explain().message
     remove_model(library, library.entry("Owner/Repo:Q4_0", alone=True), permanently=True)
     assert (large.exists(), small.exists()) == (False, True)
+
+
+def test_a_file_that_is_called_by_its_path_has_its_name_all_the_same(library: Library, tmp_path: Path) -> None:
+    large = import_model(library, small_model(tmp_path / "1" / "Foo.gguf", fill=1)).model
+    small = import_model(library, small_model(tmp_path / "2" / "foo.gguf", fill=2)).model
+    assert (large.id, small.id) == ("Foo", small.path)
+    with pytest.raises(SeveralModels):
+        library.entry("foo", alone=True)
+    assert library.entry("Foo", alone=True) == large
+    assert library.entry(small.path, alone=True) == small
 
 
 def test_the_id_that_is_spelled_so_comes_first(library: Library, tmp_path: Path) -> None:
