@@ -266,6 +266,10 @@ class AddressExpired(AppError):
 DEFAULT_WAIT = 30.0
 """Seconds to name when the Hub is busy and does not say for how long."""
 
+REFUSALS = (401, 403, 404, 410)
+"""Statuses for what somebody may not have, or what is not there; from a host that the Hub led to they mean that the
+address it gave has expired."""
+
 LOG_IN_FIRST = 511
 """Status of a network that wants a log-in (RFC 6585, 6)."""
 

@@ -37,7 +37,7 @@ from desktop.catalog.hub_client import (
     origin,
     unreachable,
 )
-from desktop.catalog.hub_errors import AddressExpired, OddAnswer, PageInstead, RangesNotServed
+from desktop.catalog.hub_errors import REFUSALS, AddressExpired, OddAnswer, PageInstead, RangesNotServed
 from desktop.catalog.meant_files import MOST_SHARDS
 from desktop.catalog.same_words import Layouts, layout_of
 from desktop.gguf.errors import CorruptGguf
@@ -63,7 +63,6 @@ _CONNECT = 10.0
 # What a system takes in beforehand costs the person's line although nobody reads it. It also bounds the speed: 512 KiB
 # in the time of a way there and back, 10 MB/s at 50 ms.
 _RECEIVE_BUFFER = 512 << 10
-_EXPIRED = (401, 403, 404, 410)
 _PROXIES = frozenset({"http", "https", "all"})  # of the kinds that Python knows; "no" names what goes without one
 _log = logging.getLogger(__name__)
 
@@ -306,7 +305,7 @@ class RemoteHeaders:
             if is_page(headers):
                 raise PageInstead(endpoint=origin(response.url), detail=name)
             raise RangesNotServed(host=response.url.host, file=name)
-        if status in _EXPIRED and not same_origin(str(response.url), self._hub.endpoint):
+        if status in REFUSALS and not same_origin(str(response.url), self._hub.endpoint):
             raise _Expired(status)
         raise self._hub.refusal(status, headers, what=name)
 

@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator
 import httpx2
 from httpcore2._async.http11 import AsyncHTTP11Connection
 
+from desktop.catalog.addresses import same_origin
 from desktop.catalog.hub import Hub, HubFile
 from desktop.catalog.hub_client import MOST_REDIRECTS, next_address, origin, unreachable
 from desktop.catalog.hub_client import make_client as hub_client
-from desktop.catalog.hub_errors import LOG_IN_FIRST, PageInstead
+from desktop.catalog.hub_errors import LOG_IN_FIRST, REFUSALS, PageInstead
 from desktop.download.answers import CUT, SLOW_HEAD, STALLED, TryAgain, check_promise, is_page_instead, odd
 from desktop.download.ranges import Range
 from desktop.download.types import TransferOptions
@@ -21,8 +22,6 @@ from desktop.errors import Phrase
 
 READ = 256 << 10
 """Bytes that are taken from a connection at once: as many as asyncio reads ahead."""
-
-_REFUSALS = (401, 403, 404, 410)
 
 # WORKAROUND(https://github.com/encode/httpcore/issues/135): 64 KiB were chosen there, without an option, and httpcore2
 # reads so much still; reads of 256 KiB cost a fifth less processor time (docs/benchmarks.md).
@@ -72,7 +71,7 @@ class Source:
     async def _find(self, asked: Range | None, etag: str) -> httpx2.Response:
         if self._known is not None:
             response = await self._send(self._known, asked, etag)
-            if response.status_code not in _REFUSALS and not response.has_redirect_location:
+            if response.status_code not in REFUSALS and not response.has_redirect_location:
                 return response
             await response.aclose()
             self._known = None
@@ -122,7 +121,7 @@ class Source:
 
     def _check_refusal(self, response: httpx2.Response) -> None:
         """Raise for a refusal of the Hub itself; another host's is an expired address, which is asked for again."""
-        status, endpoint = response.status_code, httpx2.URL(self._hub.endpoint)
-        if status not in _REFUSALS or response.url.origin != endpoint.origin:
+        status = response.status_code
+        if status not in REFUSALS or not same_origin(str(response.url), self._hub.endpoint):
             return
         raise self._hub.refusal(status, response.headers, what=f"{self._file.repo}/{self._file.file}")
