@@ -10,6 +10,7 @@ from desktop.errors import FileUnreadable, Phrase
 from desktop.library.content import known_sha256, sample_of
 from desktop.library.library import Library
 from desktop.library.types import InstalledModel
+from desktop.library.walk import identity_of
 from desktop.library.work import Work
 
 
@@ -77,7 +78,7 @@ def _each_once(models: Iterable[InstalledModel]) -> Iterator[InstalledModel]:
     seen: set[tuple[int, int]] = set()
     for model in models:
         with contextlib.suppress(OSError):  # gone
-            status = Path(model.path).stat()
-            if not model.missing and (status.st_dev, status.st_ino) not in seen:
-                seen.add((status.st_dev, status.st_ino))
+            identity = identity_of(model.path)
+            if not model.missing and identity not in seen:
+                seen.add(identity)
                 yield model
