@@ -51,6 +51,12 @@ async def test_a_model_in_two_files_says_what_the_whole_one_says(tmp_path: Path)
     assert await text_of(first) == await text_of(path)
 
 
+async def test_files_whose_names_end_in_capitals_are_loaded(tmp_path: Path) -> None:
+    path = write_dense(tmp_path, layers=2)
+    first, _ = (part.rename(part.with_suffix(".GGUF")) for part in split(path, tmp_path / "parts"))
+    assert await text_of(first) == await text_of(path)
+
+
 async def test_an_adapter_is_checked_against_the_tensors_of_both_files(tmp_path: Path) -> None:
     path = write_dense(tmp_path, layers=2)
     adapter = (LoraAdapter(path=str(write_lora(tmp_path, layers=2))),)
