@@ -93,7 +93,7 @@ class Services:
     engine: EngineClient
     surveys: Surveys = field(default_factory=Surveys)
     exact_choices: "dict[Hashable, Choice]" = field(default_factory=dict)
-    """What the engine said of the catalog in this session, by the question."""
+    """What the engine said in this session of models of the catalog and of the Hub, by the question."""
 
     @opened_once
     def catalog(self) -> "Catalog":

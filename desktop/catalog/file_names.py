@@ -1,4 +1,4 @@
-"""Names that come from outside (the Hub, a catalog, a person) and must never lead out of the models folder.
+"""Names that come from outside (the Hub, a catalog, a person): what they tell, and that they stay in the models folder.
 
 Refused on every system, so that a folder can be moved from one to another: `..`, absolute paths, drive letters, UNC,
 device names of Windows (with or without an extension), control characters, also those that turn the direction of
@@ -8,6 +8,7 @@ writing, and names that Windows changes silently.
 import re
 
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
+from desktop.gguf.shards import parse_shard_name
 
 LONGEST_PART = 200
 """Bytes of one part of a path: 255 on every common file system, less what a download appends."""
@@ -66,6 +67,18 @@ def quantization_of(file_name: str) -> str:
 def model_name_of(repo: str) -> str:
     """Return what people call the model of `repo` ("owner/Qwen3-8B-GGUF" has "Qwen3-8B")."""
     return _REPO_ENDING.sub("", repo.rsplit("/", 1)[-1])
+
+
+def own_name(file: str) -> str:
+    """Return the name of a model's file without folder, ending and number of a shard."""
+    return own_path(file).rpartition("/")[2]
+
+
+def own_path(file: str) -> str:
+    """Return the path of a model's file without ending and number of a shard."""
+    folder, slash, name = file.rpartition("/")
+    shard = parse_shard_name(name)
+    return folder + slash + (name[: -len(".gguf")] if shard is None else shard.stem)
 
 
 def is_projector(file_name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from desktop.catalog.file_names import UnsafeName, check_file, quantization_of
+from desktop.catalog.file_names import UnsafeName, check_file, own_name, own_path, quantization_of
 from desktop.catalog.hub import COMMIT, SHA256, Hub
 from desktop.catalog.hub_answers import BAD_JSON, ask_repository
 from desktop.catalog.hub_errors import NotTheHubsAnswer
@@ -173,15 +173,3 @@ def _labels(names: Sequence[str]) -> dict[str, str]:
         return next((text for text in texts if text.upper() not in quantizations), name)
 
     return {name: label(name) for name in names}
-
-
-def own_name(file: str) -> str:
-    """Return the name of a model's file without folder, ending and number of a shard."""
-    return own_path(file).rpartition("/")[2]
-
-
-def own_path(file: str) -> str:
-    """Return the path of a model's file without ending and number of a shard."""
-    folder, slash, name = file.rpartition("/")
-    shard = parse_shard_name(name)
-    return folder + slash + (name[: -len(".gguf")] if shard is None else shard.stem)

@@ -8,8 +8,15 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from desktop.catalog.file_names import check_file, check_repo, model_name_of, printable, quantization_of
-from desktop.catalog.hub_files import own_name, own_path
+from desktop.catalog.file_names import (
+    check_file,
+    check_repo,
+    model_name_of,
+    own_name,
+    own_path,
+    printable,
+    quantization_of,
+)
 from desktop.catalog.types import Catalog, CatalogModel, CatalogQuantization
 from desktop.errors import FileUnreadable
 from desktop.gguf.shards import all_shards
@@ -145,7 +152,7 @@ def wanted_of(model: CatalogModel, quantization: CatalogQuantization) -> WantedM
 
 def origin_of(model: InstalledModel) -> WantedModel | None:
     """Return where on the Hub an installed model came from, to fetch it from there again; None for another one."""
-    if not (model.model_id and model.repo and model.file):
+    if not model.is_from_hub:
         return None
     return WantedModel(
         model_id=model.model_id,

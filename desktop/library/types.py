@@ -73,6 +73,11 @@ class InstalledModel(msgspec.Struct, frozen=True, kw_only=True):
         return parse_shard_name(Path(self.path).name) is not None
 
     @property
+    def is_from_hub(self) -> bool:
+        """Whether it is known which file of the Hub it is, so that it can be fetched again."""
+        return bool(self.model_id and self.repo and self.file)
+
+    @property
     def sampling_id(self) -> str:
         """What the person's own samplers are kept under: the model in every quantization; a plain file's path."""
         return self.model_id or self.id

@@ -313,7 +313,7 @@ class InstalledCard(Card):
 
 def _can_be_renewed(model: InstalledModel) -> bool:
     """Whether its file is not right, and the Hub has it."""
-    return not model.is_ready and model.source == "snug" and bool(model.model_id and model.repo and model.file)
+    return not model.is_ready and model.source == "snug" and model.is_from_hub
 
 
 def _in_a_menu(path: str) -> str:
