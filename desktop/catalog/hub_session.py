@@ -12,7 +12,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from desktop.catalog.addresses import same_origin
+from desktop.catalog.addresses import same_origin, without_user
 from desktop.catalog.file_names import printable
 from desktop.catalog.hub_client import MOST_REDIRECTS, environment_explained, is_page, next_address, origin
 from desktop.catalog.hub_errors import LedElsewhere, PageInstead
@@ -78,9 +78,12 @@ def hub_session(endpoint: str) -> "httpx2.Client":
     with environment_explained(endpoint):
         session = get_session()
     hooks = session.event_hooks
-    if _check not in hooks["response"]:
+    if check_answer not in hooks["response"]:
         session.max_redirects = MOST_REDIRECTS
-        session.event_hooks = {"request": [*hooks["request"], _lines.watch], "response": [*hooks["response"], _check]}
+        session.event_hooks = {
+            "request": [*hooks["request"], _lines.watch],
+            "response": [*hooks["response"], check_answer],
+        }
     return session
 
 
@@ -99,14 +102,15 @@ def _take_over_log() -> None:
         theirs.propagate = False
 
 
-def _check(response: "httpx2.Response") -> None:
-    """Refuse an answer that leads elsewhere, or that is a page."""
+def check_answer(response: "httpx2.Response") -> None:
+    """Raise LedElsewhere for an answer of the API that leads elsewhere, PageInstead for one that is a page."""
     url = response.request.url
     if response.has_redirect_location:
-        target = next_address(url, response.headers["Location"])
+        location = response.headers["Location"]
+        target = next_address(url, location)
         if target is None or not _is_same_host(url, target):
-            other = "?" if target is None else origin(target)
-            raise LedElsewhere(endpoint=origin(url), other=printable(other), detail=response.headers["Location"])
+            other = without_user(location) if target is None else origin(target)
+            raise LedElsewhere(endpoint=origin(url), other=printable(other), detail=location)
     elif response.is_success and is_page(response.headers):
         raise PageInstead(endpoint=origin(url), detail=dict(response.headers))
 

@@ -369,10 +369,10 @@ def _limit_what_is_taken_in(response: "httpx2.Response") -> None:
 
 
 def _next_address(address: "httpx2.URL", location: str, name: str) -> "httpx2.URL":
-    """Resolve a redirect; one that leaves encryption is refused."""
+    """Resolve a redirect; one that must not be followed is refused."""
     target = next_address(address, location)
     if target is None:
-        raise OddAnswer(file=name, what="it leads to an address that is not encrypted")
+        raise OddAnswer(file=name, what="it leads out of encryption, or to no web address")
     return target
 
 

@@ -171,7 +171,14 @@ def test_an_answer_of_the_api_stays_with_its_host_and_with_encryption(
 ) -> None:
     answer = httpx2.Response(307, headers={"Location": location}, request=httpx2.Request("GET", address))
     with contextlib.nullcontext() if followed else pytest.raises(LedElsewhere):
-        hub_session._check(answer)
+        hub_session.check_answer(answer)
+
+
+def test_where_an_answer_of_the_api_leads_is_told_also_when_that_is_out_of_encryption() -> None:
+    headers, request = {"Location": "http://me:secret@hub.example/x"}, httpx2.Request("GET", "https://hub.example/api")
+    with pytest.raises(LedElsewhere) as raised:
+        hub_session.check_answer(httpx2.Response(307, headers=headers, request=request))
+    assert "leads to http://hub.example/x, which was not asked" in raised.value.explain().message
 
 
 class _ShakesHands(socketserver.BaseRequestHandler):
