@@ -1,3 +1,5 @@
+"""What a thread tells an event loop, how its end is waited for, and that one that hangs keeps no program from ending."""
+
 import asyncio
 import subprocess
 import sys

@@ -77,12 +77,12 @@ class Candidate(NamedTuple):
 
 
 class Store:
-    """Another program's models. A subclass says where, and what a path there means."""
+    """Models of one program, or in folders of the person (scan.py). A subclass says where, and what a path there means."""
 
     source: Source
 
     def roots(self, place: Place) -> tuple[Path, ...]:
-        """Return the folders where its models may be, there or not."""
+        """Return the folders where another program's models may be, there or not."""
         raise NotImplementedError
 
     def candidates(self, root: Path, walk: Walk) -> Iterator[Candidate]:
