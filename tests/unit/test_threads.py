@@ -1,4 +1,4 @@
-"""What a thread tells an event loop, how its end is waited for, and that one that hangs keeps no program from ending."""
+"""What a thread tells an event loop and how its end is waited for; one that hangs keeps no program from ending."""
 
 import asyncio
 import subprocess

@@ -77,7 +77,7 @@ class Candidate(NamedTuple):
 
 
 class Store:
-    """Models of one program, or in folders of the person (scan.py). A subclass says where, and what a path there means."""
+    """Models of a program, or of the person's folders (scan.py). A subclass says where, and what a path there means."""
 
     source: Source
 
