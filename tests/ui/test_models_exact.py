@@ -117,8 +117,14 @@ def test_a_moved_slider_estimates_at_once_and_is_exact_without_a_network(page: P
     assert len(hub.requests) == requests
 
 
-def test_without_a_network_there_is_no_offer(page: PagePerson, hub: HubServer) -> None:
-    page.settings.set(OFFLINE, True)
+@pytest.mark.parametrize("switch", ["setting", "HF_HUB_OFFLINE"])
+def test_without_a_network_there_is_no_offer(
+    page: PagePerson, hub: HubServer, monkeypatch: pytest.MonkeyPatch, switch: str
+) -> None:
+    if switch == "setting":
+        page.settings.set(OFFLINE, True)
+    else:
+        monkeypatch.setenv(switch, "1")
     view = open_and_rest(page)
     assert not view._rest.isVisible()
     assert sources(view) == ["estimate", "estimate"]

@@ -9,7 +9,7 @@ from desktop.errors import AppError
 from desktop.fit.types import Choice, Recommendation
 from desktop.library.types import InstalledModel
 from desktop.services import Services, Survey
-from desktop.settings import KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT, KvCacheType
+from desktop.settings import KV_TYPE, MINIMUM_SPEED, WANTED_CONTEXT, KvCacheType
 from desktop.ui.bridge import Coalescer, explain
 from desktop.ui.looking import tell_engine_failure
 from desktop.ui.pages.models.checking import ExactRows
@@ -135,7 +135,7 @@ class ModelsController:
             minimum_speed=self._services.settings.get(MINIMUM_SPEED),
             found_to_fit=self._exact.found_to_fit(self._advice),
             checking=self._exact.is_asking,
-            may_ask=self._exact.are_left and not self._services.settings.get(OFFLINE),
+            may_ask=self._exact.are_left and not self._services.hub.offline,
         )
 
     def _on_rest_requested(self) -> None:
