@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Annotated
 
 import msgspec
@@ -12,14 +11,14 @@ from desktop.catalog.file_names import UnsafeName, check_file, own_name, own_pat
 from desktop.catalog.hub import COMMIT, SHA256, Hub
 from desktop.catalog.hub_answers import BAD_JSON, ask_repository
 from desktop.catalog.hub_errors import NotTheHubsAnswer
-from desktop.catalog.meant_files import MOST_SHARDS, kind_by_name
+from desktop.catalog.meant_files import kind_by_name, shards_of
 from desktop.catalog.search import HubRepo, RepoRow, repo_of
-from desktop.gguf.shards import all_shards, parse_shard_name
+from desktop.gguf.shards import parse_shard_name
 
 MOST_FILES = 5000
 """Files of a repository that are looked at; what comes after them is left out."""
 
-_IMATRIX_ENDINGS = (".dat", ".imatrix", ".gguf", ".gguf_file")
+_ENDINGS = (".dat", ".imatrix", ".gguf", ".gguf_file")  # of models, projectors and importance matrices
 _log = logging.getLogger(__name__)
 
 
@@ -99,7 +98,7 @@ async def files(hub: Hub, repo: str, *, revision: str = "main") -> HubListing:
     if not COMMIT.fullmatch(found.sha):
         raise NotTheHubsAnswer(endpoint=hub.shown_endpoint, detail=("commit", found.sha))
     entries = [entry for row in found.siblings[:MOST_FILES] if (entry := _read(row)) is not None]
-    by_name = {entry.file: entry for entry in entries if entry.file.lower().endswith(_IMATRIX_ENDINGS)}
+    by_name = {entry.file: entry for entry in entries if entry.file.lower().endswith(_ENDINGS)}
     kinds = {name: kind_by_name(name) for name in by_name}
     models, broken = _models({name: by_name[name] for name, kind in kinds.items() if kind == "model"})
     return HubListing(
@@ -132,7 +131,7 @@ def _models(found: Mapping[str, HubOtherFile]) -> tuple[list[HubModelFile], int]
         shard = parse_shard_name(name.rpartition("/")[2])
         if shard is not None and shard.index > 1:
             continue
-        shards = [found.get(str(path)) for path in _shards_of(name)]
+        shards = [found.get(each) for each in shards_of(name)]
         there = [each for each in shards if each is not None]
         if shards and len(there) == len(shards):
             whole[name] = there
@@ -152,12 +151,6 @@ def _models(found: Mapping[str, HubOtherFile]) -> tuple[list[HubModelFile], int]
         for name, shards in whole.items()
     ]
     return models, broken
-
-
-def _shards_of(name: str) -> tuple[PurePosixPath, ...]:
-    """The paths of all shards, or of the one file; none for a name that promises too many."""
-    shard = parse_shard_name(name.rpartition("/")[2])
-    return () if shard is not None and shard.count > MOST_SHARDS else all_shards(PurePosixPath(name))
 
 
 def _labels(names: Sequence[str]) -> dict[str, str]:

@@ -37,16 +37,25 @@ def meant_files(repo: str, names: Collection[str], *, file: str, quantization: s
 
     Raises UnsafeName, HubQuantizationMissing, HubFileAmbiguous, HubFileMissing and HubFileMissingButSimilar.
     """
-    shards = _shards_of(check_file(file or _in_quantization(repo, names, quantization)))
-    for shard in shards:
-        if shard not in names:
+    wanted = check_file(file or _in_quantization(repo, names, quantization))
+    shards = shards_of(wanted)
+    for shard in shards or [wanted]:
+        if shard not in names or not shards:
             raise _missing_file(repo, shard, sorted(names))
     return shards
 
 
+def shards_of(file: str) -> list[str]:
+    """Return the names of all shards of a model, or of its one file; none for a name that promises too many."""
+    shard = parse_shard_name(file.rpartition("/")[2])
+    if shard is not None and shard.count > MOST_SHARDS:
+        return []
+    return [str(each) for each in all_shards(PurePosixPath(file))]
+
+
 def _in_quantization(repo: str, names: Collection[str], quantization: str) -> str:
     """The one model in `quantization`; of a split one the first shard. One that lacks shards is none."""
-    whole = (name for name in sorted(names) if _is_model(name) and all(each in names for each in _shards_of(name)))
+    whole = (name for name in sorted(names) if _is_model(name) and all(each in names for each in shards_of(name)))
     models = {name: quantization_of(name) for name in whole}
     found = [name for name, carried in models.items() if carried == quantization.upper()]
     if not found:  # a name that holds more than the field's own names: UD-Q4_K_XL, Q4_0_4_4
@@ -67,11 +76,7 @@ def _in_quantization(repo: str, names: Collection[str], quantization: str) -> st
 def _is_model(name: str) -> bool:
     """Whether a file is a model, or the first shard of one; a projector is none, nor is an importance matrix."""
     shard = parse_shard_name(name.rpartition("/")[2])
-    return kind_by_name(name) == "model" and (shard is None or shard.index == 1)
-
-
-def _shards_of(name: str) -> list[str]:
-    return [str(shard) for shard in all_shards(PurePosixPath(name))]
+    return kind_by_name(name) == "model" and (shard is None or (shard.index == 1 and shard.count <= MOST_SHARDS))
 
 
 def _missing_file(repo: str, file: str, names: Iterable[str]) -> HubFileMissing:

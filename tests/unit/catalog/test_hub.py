@@ -118,6 +118,18 @@ def test_a_split_model_that_lacks_shards_does_not_make_a_whole_one_ambiguous(ful
     assert asyncio.run(full.model(repo="owner/full", quantization="IQ4_XS")).file == "m-IQ4_XS.gguf"
 
 
+@pytest.mark.parametrize("wanted", [{"quantization": "Q2_K"}, {"file": "x-Q2_K-00001-of-00513.gguf"}])
+def test_what_comes_in_more_shards_than_any_model_has_is_none(
+    full: Hub, server: HubServer, wanted: dict[str, str]
+) -> None:
+    served = server.repositories["owner/full"].files[NAMES[0]]
+    for index in range(513):
+        server.add_served("owner/full", f"x-Q2_K-{index + 1:05}-of-00513.gguf", served)
+    with pytest.raises(HubFileMissing) as raised:
+        asyncio.run(full.files(repo="owner/full", **wanted))
+    assert "x-Q2_K" not in raised.value.explain().hint
+
+
 def test_any_shard_of_a_split_model_means_the_model(full: Hub) -> None:
     found = asyncio.run(full.model(repo="owner/full", file="Q8_0/m-Q8_0-00002-of-00002.gguf"))
     assert found.file == "Q8_0/m-Q8_0-00001-of-00002.gguf"
