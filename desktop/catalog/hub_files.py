@@ -11,7 +11,7 @@ from desktop.catalog.file_names import UnsafeName, check_file, own_name, own_pat
 from desktop.catalog.hub import COMMIT, SHA256, Hub
 from desktop.catalog.hub_answers import BAD_JSON, ask_repository
 from desktop.catalog.hub_errors import NotTheHubsAnswer
-from desktop.catalog.meant_files import kind_by_name, shards_of
+from desktop.catalog.meant_files import kind_by_name, whole_models
 from desktop.catalog.search import HubRepo, RepoRow, repo_of
 from desktop.gguf.shards import parse_shard_name
 
@@ -126,17 +126,7 @@ def _read(row: msgspec.Raw) -> HubOtherFile | None:
 
 def _models(found: Mapping[str, HubOtherFile]) -> tuple[list[HubModelFile], int]:
     """The models, and how many of them lack shards."""
-    whole, broken = dict[str, list[HubOtherFile]](), 0
-    for name in found:
-        shard = parse_shard_name(name.rpartition("/")[2])
-        if shard is not None and shard.index > 1:
-            continue
-        shards = [found.get(each) for each in shards_of(name)]
-        there = [each for each in shards if each is not None]
-        if shards and len(there) == len(shards):
-            whole[name] = there
-        else:
-            broken += 1
+    whole = {name: [found[each] for each in files] for name, files in whole_models(found).items()}
     labels = _labels(list(whole))
     models = [
         HubModelFile(
@@ -150,7 +140,13 @@ def _models(found: Mapping[str, HubOtherFile]) -> tuple[list[HubModelFile], int]
         )
         for name, shards in whole.items()
     ]
-    return models, broken
+    return models, sum(map(_begins_one, found)) - len(models)
+
+
+def _begins_one(name: str) -> bool:
+    """Whether a file is all of a model, or the first of its shards."""
+    shard = parse_shard_name(name.rpartition("/")[2])
+    return shard is None or shard.index == 1
 
 
 def _labels(names: Sequence[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
@@ -38,25 +39,46 @@ def meant_files(repo: str, names: Collection[str], *, file: str, quantization: s
     Raises UnsafeName, HubQuantizationMissing, HubFileAmbiguous, HubFileMissing and HubFileMissingButSimilar.
     """
     wanted = check_file(file or _in_quantization(repo, names, quantization))
-    shards = shards_of(wanted)
+    shards = _shards_of(wanted)
     for shard in shards or [wanted]:
         if shard not in names or not shards:
             raise _missing_file(repo, shard, sorted(names))
     return shards
 
 
-def shards_of(file: str) -> list[str]:
-    """Return the names of all shards of a model, or of its one file; none for a name that promises too many."""
+def _shards_of(file: str) -> list[str]:
+    """The names of all shards of a model, or of its one file; none for a name that promises too many."""
     shard = parse_shard_name(file.rpartition("/")[2])
     if shard is not None and shard.count > MOST_SHARDS:
         return []
     return [str(each) for each in all_shards(PurePosixPath(file))]
 
 
+def whole_models(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the models among the names of a repository: of each its first file, and all of its files in order.
+
+    What lacks shards is none. Each name is looked at once: whoever made a repository may have named thousands of files
+    as the first of hundreds.
+    """
+    models, split = dict[str, list[str]](), defaultdict[tuple[str, int, str], dict[int, str]](dict)
+    for name in names:
+        shard = parse_shard_name(name.rpartition("/")[2])
+        if kind_by_name(name) != "model":
+            continue
+        if shard is None:
+            models[name] = [name]
+        elif shard.count <= MOST_SHARDS:
+            folder_and_stem, _, ending = name.rpartition(f"-{shard.index:05d}-of-")
+            split[folder_and_stem, shard.count, ending][shard.index] = name
+    for (_, count, _), shards in split.items():
+        if len(shards) == count:
+            models[shards[1]] = [shards[index] for index in range(1, count + 1)]
+    return models
+
+
 def _in_quantization(repo: str, names: Collection[str], quantization: str) -> str:
-    """The one model in `quantization`; of a split one the first shard. One that lacks shards is none."""
-    whole = (name for name in sorted(names) if _is_model(name) and all(each in names for each in shards_of(name)))
-    models = {name: quantization_of(name) for name in whole}
+    """The one model in `quantization`; of a split one the first shard."""
+    models = {name: quantization_of(name) for name in sorted(whole_models(names))}
     found = [name for name, carried in models.items() if carried == quantization.upper()]
     if not found:  # a name that holds more than the field's own names: UD-Q4_K_XL, Q4_0_4_4
         token = re.compile(rf"(?:^|[-._/]){re.escape(quantization)}(?:-00001-of-\d{{5}})?\.gguf$", re.IGNORECASE)

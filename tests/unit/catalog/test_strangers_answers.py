@@ -9,8 +9,9 @@ import pytest
 from desktop.catalog import hub_answers
 from desktop.catalog.addresses import same_origin, without_user
 from desktop.catalog.hub import Hub
-from desktop.catalog.hub_errors import BadEndpoint, HubUnreachable, NotTheHubsAnswer, ProxyUnreachable
+from desktop.catalog.hub_errors import BadEndpoint, HubFileMissing, HubUnreachable, NotTheHubsAnswer, ProxyUnreachable
 from desktop.catalog.hub_session import hub_session
+from desktop.catalog.meant_files import meant_files
 from tests.support.hub_server import HubServer
 from tests.support.hubs import FILE, NOTHING, REPO, hub_at
 
@@ -36,6 +37,13 @@ def test_true_is_no_number_of_bytes(server: HubServer) -> None:
     server.repositories[REPO].files[FILE].size = True
     with pytest.raises(NotTheHubsAnswer):
         asyncio.run(Hub(server.endpoint, environment=NOTHING).files(repo=REPO, file=FILE))
+
+
+def test_names_that_promise_many_shards_each_cost_no_more_than_their_number() -> None:
+    """As many as an answer can hold; if all that they promise were looked for, this would take minutes."""
+    names = {f"{number}-Q4_K_M-00001-of-00512.gguf" for number in range(200_000)}
+    with pytest.raises(HubFileMissing):
+        meant_files(REPO, names, file="", quantization="Q4_K_M")
 
 
 @pytest.mark.allow_log("owned")
