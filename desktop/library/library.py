@@ -163,7 +163,7 @@ class Library:
         """
         found = self._match(reference) or self._by_path(reference)
         if found is None:
-            raise unknown_model(reference, {model.model_id for model in self.installed()})
+            raise unknown_model(reference, self._names())
         return check_ready(found)
 
     def entry(self, reference: str, *, alone: bool = False) -> InstalledModel:
@@ -196,8 +196,7 @@ class Library:
             return self._installed_as(wanted) or wanted
         if found is not None:
             return check_ready(found)
-        known = {model.id for model in catalog.models} | {model.model_id for model in self.installed()}
-        raise unknown_model(reference, known)
+        raise unknown_model(reference, {model.id for model in catalog.models} | self._names())
 
     def forget(self, model: InstalledModel, *, hide: bool = False) -> None:
         """Remove an entry, not its files. hide: no scan shall list them again, until they are imported."""
@@ -218,6 +217,10 @@ class Library:
         if not self.is_ours(path):  # a link on the way
             raise UnsafeName(name=f"{repo}/{file}")
         return path
+
+    def _names(self) -> set[str]:
+        """What models are called without their quantization; an imported file has a name of its own alone."""
+        return {model.model_id or model.id for model in self.installed()}
 
     def _found_beside(self, listed: tuple[InstalledModel, ...]) -> Iterator[InstalledModel]:
         """What scans found and is not listed already. One whose id somebody else has is called by its path."""

@@ -77,6 +77,14 @@ def test_an_unknown_name_is_answered_with_the_nearest(library: Library) -> None:
     assert "tiny-1b" in raised.value.explain().hint
 
 
+def test_an_imported_file_is_among_the_nearest_names(library: Library, tmp_path: Path) -> None:
+    model = import_model(library, small_model(tmp_path / "My-Own-Model.gguf")).model
+    for ask in (library.find, lambda name: library.resolve(name, tiny_catalog())):
+        with pytest.raises(UnknownModel) as raised:
+            ask("my-own-modle")
+        assert f"Did you mean {model.id}?" in raised.value.explain().hint
+
+
 def test_what_is_not_installed_is_to_be_had(library: Library) -> None:
     catalog = tiny_catalog()
     wanted = library.resolve("tiny-1b:Q8_0", catalog)
