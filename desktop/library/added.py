@@ -4,6 +4,7 @@ A file is looked at before the database is locked to write, never meanwhile: its
 """
 
 import logging
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from desktop.library.types import InstalledModel
 from desktop.library.walk import stamp_of
 
 _OF_THE_FILE = ("size", "stamp", "architecture", "context", "problem")
+_OF_ITS_CONTENT = ("sha256", "repo", "file", "revision")
 _COLUMNS = (
     "id", "model_id", "name", "quantization", "path", "added", "licence", "sha256", "repo", "file", "revision",
     "source", *_OF_THE_FILE,
@@ -36,12 +38,17 @@ class AddedModels:
         return tuple(model_of(row) for row in self._rows())
 
     def save(self, model: InstalledModel) -> InstalledModel:
-        """Write an entry as its file is now, and return it; one of the same id goes. Raises FileUnreadable."""
+        """Write an entry as its file is now, and return it; one of the same id goes. Raises FileUnreadable.
+
+        What else that file is called, as one of the catalog by its name on the Hub, is it as it is now, too.
+        """
         row = _row_of(model)
         with self._database.transaction():
             for other in self._rows():
                 if other["id"] != other["path"] and other["id"].lower() == model.id.lower():
                     self._database.execute("DELETE FROM models WHERE id = ?", (other["id"],))
+                elif other["path"] == model.path:
+                    self._update(other["id"], row, (*_OF_THE_FILE, *(_OF_ITS_CONTENT if model.sha256 else ())))
             self._write(row)
         return model_of(row)
 
@@ -97,9 +104,13 @@ class AddedModels:
             _log.info("not looked at again: %s", error)
             return
         # An update: an entry that was removed meanwhile does not come back.
-        changes = ", ".join(f"{name} = ?" for name in _OF_THE_FILE)
+        self._update(model.id, row, _OF_THE_FILE)
+
+    def _update(self, key: str, row: dict[str, Any], names: Sequence[str]) -> None:
+        """Take these columns from `row` for the entry that is called `key` and has the same path."""
+        changes = ", ".join(f"{name} = ?" for name in names)
         sql = f"UPDATE models SET {changes} WHERE id = ? AND path = ?"  # noqa: S608 - constants
-        self._database.execute(sql, tuple(row[name] for name in (*_OF_THE_FILE, "id", "path")))
+        self._database.execute(sql, (*(row[name] for name in names), key, row["path"]))
 
 
 def _row_of(model: InstalledModel) -> dict[str, Any]:

@@ -38,6 +38,16 @@ def test_the_content_is_what_the_publisher_says(library: Library) -> None:
     assert told[-1] == (model.size, model.size)
 
 
+def test_a_file_that_came_anew_under_one_of_its_names_is_right_under_the_other(library: Library) -> None:
+    place = library.destination(repo="owner/tiny-GGUF", file="tiny-Q8_0.gguf")
+    for number, model_id in enumerate(("owner/tiny-GGUF", "tiny-1b")):
+        path = small_model(place, name="A name that gets longer " * number)
+        library.register(path=path, model_id=model_id, quantization="Q8_0", files=(hub_file(path),))
+    entries = [library.entry(f"{model_id}:Q8_0") for model_id in ("owner/tiny-GGUF", "tiny-1b")]
+    assert [entry.condition for entry in entries] == ["ready", "ready"]
+    assert [verify_model(library, entry).proof for entry in entries] == ["sha256", "sha256"]
+
+
 def test_a_flipped_byte_is_found_and_remembered(library: Library) -> None:
     model = download(library)
     path = Path(model.path)
