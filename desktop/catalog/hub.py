@@ -86,7 +86,7 @@ class _Contents(msgspec.Struct):
     """What is used of a repository, of which one strange value is enough: nothing is fetched by it."""
 
     id: str
-    sha: str | None = None
+    sha: str
     siblings: list[_Sibling] | None = None
 
 
@@ -282,10 +282,7 @@ class Hub:
         found = await self._contents(repo, revision)
         names = {sibling.rfilename for sibling in found.siblings or ()}
         first = meant_files(repo, names, file=file, quantization=quantization)[0]
-        commit = found.sha or ""
-        if not COMMIT.fullmatch(commit):
-            raise NotTheHubsAnswer(endpoint=self.shown_endpoint, detail=("commit", commit))
-        return HubModel(repo=repo, commit=commit, file=first)
+        return HubModel(repo=repo, commit=found.sha, file=first)
 
     async def ask(self, question: "Callable[[httpx2.Client], T]") -> T:
         """Put a question to the Hub: call `question`, which blocks, in a thread with the client to ask by.
@@ -315,15 +312,18 @@ class Hub:
     async def _contents(self, repo: str, revision: str) -> _Contents:
         answer = await ask_repository(self, repo, revision)
         try:
-            return _contents.decode(answer.body)
+            found = _contents.decode(answer.body)
         except BAD_JSON as error:
             raise NotTheHubsAnswer(endpoint=self.shown_endpoint, detail=error) from error
+        if not COMMIT.fullmatch(found.sha):
+            raise NotTheHubsAnswer(endpoint=self.shown_endpoint, detail=("commit", found.sha))
+        return found
 
     def _pinned(self, found: _Contents, repo: str, sibling: _Sibling) -> HubFile:
         file = check_file(sibling.rfilename)
-        commit, digest = found.sha or "", sibling.lfs.sha256 if sibling.lfs else ""
+        digest = sibling.lfs.sha256 if sibling.lfs else ""
         size = (sibling.lfs.size if sibling.lfs else sibling.size) or 0
-        if not COMMIT.fullmatch(commit) or not SHA256.fullmatch(digest) or not 0 < size < _MOST_BYTES:
+        if not SHA256.fullmatch(digest) or not 0 < size < _MOST_BYTES:
             raise HubFileUnverifiable(file=f"{repo}/{file}", detail=sibling)
-        url = f"{self.endpoint}/{repo}/resolve/{commit}/{quote(file)}"
-        return HubFile(repo=repo, file=file, revision=commit, size=size, sha256=digest, url=url)
+        url = f"{self.endpoint}/{repo}/resolve/{found.sha}/{quote(file)}"
+        return HubFile(repo=repo, file=file, revision=found.sha, size=size, sha256=digest, url=url)

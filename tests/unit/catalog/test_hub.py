@@ -49,11 +49,15 @@ def test_a_file_is_pinned_to_its_commit_with_the_sha256_of_its_content(server: H
     assert found.url == f"{server.endpoint}/{REPO}/resolve/{DEFAULT_COMMIT}/{FILE}"
 
 
-@pytest.mark.parametrize("facts", [{"sha": 7}, {"siblings": [{"rfilename": None}, {"rfilename": 5}]}])
+@pytest.mark.parametrize(
+    "facts", [{"sha": 7}, {"sha": None}, {"sha": "main"}, {"siblings": [{"rfilename": None}, {"rfilename": 5}]}]
+)
 def test_a_listing_with_names_that_are_none_is_not_the_hubs(server: HubServer, facts: dict[str, object]) -> None:
     server.repositories[REPO].facts = facts
-    with pytest.raises(HubUnreachable):
-        ask(Hub(server.endpoint, environment=NOTHING))
+    hub = Hub(server.endpoint, environment=NOTHING)
+    for question in (hub.files, hub.model):
+        with pytest.raises(NotTheHubsAnswer):
+            asyncio.run(question(repo=REPO, file=FILE))
 
 
 @pytest.mark.parametrize(
