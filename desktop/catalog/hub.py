@@ -1,8 +1,8 @@
 """The Hugging Face Hub, or a mirror of it: what a repository holds, and where its files are.
 
-huggingface_hub serves the metadata, the endpoint and the authentication; the transfer is ours (desktop/download),
-because huggingface_hub neither verifies nor resumes across attempts. It takes 0.3 s to import, so it is imported in
-the thread that asks first, never before the window is painted.
+Of huggingface_hub only the client is used (hub_session.py). The questions are ours (hub_answers.py), because its own
+believe whatever answers; so is the transfer (desktop/download), because it neither verifies nor resumes across
+attempts. It takes 0.3 s to import, so it is imported in the thread that asks first, never before the window is painted.
 
 A token goes to the configured endpoint only, and never in clear text to another machine.
 """
