@@ -16,12 +16,13 @@ from desktop.settings import KV_TYPE, MINIMUM_SPEED, OFFLINE, WANTED_CONTEXT
 from desktop.ui.item_models.choices import MODEL, QUANTIZATION
 from desktop.ui.pages.models.controller import ModelsController
 from desktop.ui.pages.models.hub_row import HubRow
-from desktop.ui.widgets.buttons import Button, IconButton
+from desktop.ui.widgets.buttons import IconButton
 from desktop.ui.widgets.labels import PlainLabel
 from tests.support.catalogs import tiny_catalog
 from tests.support.hub_server import DEFAULT_COMMIT, Fault, HubServer
 from tests.support.page_person import PagePerson
 from tests.support.page_values import machine
+from tests.support.screen import press
 from tests.support.tiny_hub import REPO, tiny_hub
 
 
@@ -57,11 +58,6 @@ def search(page: PagePerson, text: str) -> None:
     page.view._search.returnPressed.emit()
 
 
-def press(page: PagePerson, name: str) -> None:
-    buttons = [*page.view.findChildren(Button), *page.view.findChildren(IconButton)]
-    next(each for each in buttons if each.isVisible() and name in (each.text(), each.accessibleName())).click()
-
-
 def test_nothing_is_asked_before_the_person_asks(page: PagePerson, hub: HubServer) -> None:
     assert not page.view.hub.isVisible()
     assert hub.requests == []
@@ -78,12 +74,12 @@ def test_a_result_has_its_verdict_before_the_download(page: PagePerson) -> None:
 def test_all_files_of_a_repository_are_judged(page: PagePerson) -> None:
     search(page, "tiny")
     page.until("the row", lambda: page.view.hub.findChildren(HubRow))
-    press(page, f"All files of {REPO}")
+    press(page.view, f"All files of {REPO}")
     page.until("the files", lambda: page.view.hub.files.filter.rowCount() == 2, timeout=60)
     table = page.view.hub.files.filter
     assert {table.index(row, QUANTIZATION).data() for row in range(2)} == {"Q4_K_M", "Q8_0"}
     page.until("their end", lambda: "files checked" not in words(page))
-    press(page, "Back to the results")
+    press(page.view, "Back to the results")
     page.until("the list", lambda: any(row.isVisible() for row in page.view.hub.findChildren(HubRow)))
 
 
@@ -92,14 +88,14 @@ def test_the_row_is_downloaded_and_chatted_with(page: PagePerson, hub: HubServer
     page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
     assert "in the catalog" in words(page)
     assert "on this computer" not in words(page)
-    press(page, "Download Tiny 1B Q8_0")
+    press(page.view, "Download Tiny 1B Q8_0")
     page.until("the download", lambda: page.models == ["tiny-1b:Q8_0"], timeout=60)
     path = Path(page.services.library.find("tiny-1b:Q8_0").path)
     assert path.read_bytes() == hub.repositories[REPO].files["tiny-Q8_0.gguf"].path.read_bytes()
     search(page, "tiny")
     page.until("the row to know", lambda: "Chat with Tiny 1B Q8_0" in names(page), timeout=60)
     assert "on this computer" in words(page)
-    press(page, "Chat with Tiny 1B Q8_0")
+    press(page.view, "Chat with Tiny 1B Q8_0")
     page.until("the chat", lambda: page.models == ["tiny-1b:Q8_0"] * 2)
 
 
@@ -138,7 +134,7 @@ def test_what_a_row_was_priced_for_is_what_its_model_is_loaded_with(
     page.view.pricing_changed.emit(2048, "q8_0")
     search(page, "tiny")
     page.until("the verdict", lambda: button in names(page), timeout=60)
-    press(page, button)
+    press(page.view, button)
     page.until("the model", lambda: page.models, timeout=60)
     assert (page.settings.get(WANTED_CONTEXT), page.settings.get(KV_TYPE)) == (2048, "q8_0")
 
@@ -149,7 +145,7 @@ def test_with_the_network_switched_off_nothing_is_asked_and_the_page_says_so(pag
     page.until("the words", lambda: "network" in words(page).lower())
     assert hub.requests == []
     page.settings.set(OFFLINE, False)
-    press(page, "Try again")
+    press(page.view, "Try again")
     page.until("the row", lambda: page.view.hub.findChildren(HubRow))
 
 
@@ -181,7 +177,7 @@ def test_a_repository_that_asks_for_agreement_says_so_in_its_row(page: PagePerso
     browser = Browser()
     QDesktopServices.setUrlHandler("http", browser, "open")  # type: ignore[arg-type] # it takes text, whatever its stub says
     try:
-        press(page, "Open its page")
+        press(page.view, "Open its page")
     finally:
         QDesktopServices.unsetUrlHandler("http")
     assert browser.opened == [f"{hub.endpoint}/{REPO}"]
@@ -207,7 +203,7 @@ def test_the_quantizations_of_one_base_model_from_every_publisher(page: PagePers
         hub.repositories[repo].facts = {"tags": tags if repo != "third/Tiny-GGUF" else ["gguf"]}
     search(page, "owner/tiny")
     page.until("the row", lambda: len(page.view.hub.findChildren(HubRow)) == 1)
-    press(page, "Other publishers of maker/Tiny")
+    press(page.view, "Other publishers of maker/Tiny")
     page.until(
         "their rows",
         lambda: {row.repo.repo for row in page.view.hub.rows.shown} == {REPO, "another/Different-Name-GGUF"},
@@ -222,11 +218,11 @@ def test_a_next_page_that_failed_is_asked_for_again_and_the_first_one_stays(page
     page.until("the first page", lambda: len(page.view.hub.rows.shown) == 30, timeout=60)
     page.until("the verdicts", lambda: "Fits" in words(page) and "Checking …" not in words(page), timeout=60)
     hub.search.status = 500
-    press(page, "More results")
+    press(page.view, "More results")
     page.until("the words", lambda: "answered with an error (HTTP 500)" in words(page))
     assert len(page.view.hub.rows.shown) == 30
     hub.search.status = 200
-    press(page, "Try again")
+    press(page.view, "Try again")
     page.until("the second page", lambda: len(page.view.hub.rows.shown) == 41, timeout=60)
 
 
@@ -253,10 +249,10 @@ def test_rows_that_had_no_verdict_when_a_repository_was_opened_get_it_afterwards
     hub.held_from = 1000  # in the middle of a header
     search(page, "tiny")
     page.until("the judging", lambda: "Checking …" in words(page))
-    press(page, f"All files of {REPO}")
+    press(page.view, f"All files of {REPO}")
     hub.held_from = None
     page.until("the files", page.view.hub.files.isVisible, timeout=60)
-    press(page, "Back to the results")
+    press(page.view, "Back to the results")
     page.until("all verdicts", lambda: words(page).count("Fits") == 4, timeout=60)
     assert "Checking …" not in words(page)
 
@@ -264,8 +260,8 @@ def test_rows_that_had_no_verdict_when_a_repository_was_opened_get_it_afterwards
 def test_after_the_results_were_closed_another_context_asks_nobody(page: PagePerson, hub: HubServer) -> None:
     search(page, "tiny")
     page.until("the row", lambda: page.view.hub.findChildren(HubRow))
-    press(page, f"All files of {REPO}")
-    press(page, "Close the results")
+    press(page.view, f"All files of {REPO}")
+    press(page.view, "Close the results")
     page.live(0.5)
     page.until("the end of what it was at", lambda: not page.shell.tasks._running)
     asked = len(hub.requests)
@@ -281,7 +277,7 @@ def test_who_clears_the_field_has_the_page_as_before(page: PagePerson, hub: HubS
     assert not page.view.hub.isVisible()
     page.until("the end of what it was at", lambda: not page.shell.tasks._running)
     search(page, "")
-    page.until("what is in demand", page.view.hub.isVisible)
+    page.until("what is in demand", lambda: any(row.isVisible() for row in page.view.hub.findChildren(HubRow)))
 
 
 def test_what_is_typed_widens_nothing_and_is_shown_as_it_is(page: PagePerson) -> None:
@@ -301,7 +297,7 @@ def test_a_repository_that_changed_is_listed_anew_by_the_next_search(page: PageP
     hub.repositories[REPO].facts = {"lastModified": "2026-02-03T00:00:00.000Z"}
     search(page, "tiny")
     page.until("the verdict", lambda: "Download Tiny 1B Q8_0" in names(page), timeout=60)
-    press(page, "Download Tiny 1B Q8_0")
+    press(page.view, "Download Tiny 1B Q8_0")
     page.until("the download", lambda: page.models == ["tiny-1b:Q8_0"], timeout=60)
     assert page.services.library.find("tiny-1b:Q8_0").revision == "c" * 40
 
@@ -310,7 +306,7 @@ def test_a_row_whose_repository_was_forgotten_meanwhile_is_listed_again_and_down
     search(page, "tiny")
     page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
     cast("ModelsController", page.controller)._hub._listings.known.clear()
-    press(page, "Download Tiny 1B Q8_0")
+    press(page.view, "Download Tiny 1B Q8_0")
     page.until("the download", lambda: page.models == ["tiny-1b:Q8_0"], timeout=60)
 
 
@@ -320,7 +316,7 @@ def test_a_row_whose_file_is_gone_says_so(page: PagePerson, hub: HubServer) -> N
     page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
     cast("ModelsController", page.controller)._hub._listings.known.clear()
     del hub.repositories[REPO].files["tiny-Q8_0.gguf"]
-    press(page, "Download Tiny 1B Q8_0")
+    press(page.view, "Download Tiny 1B Q8_0")
     page.until("the words", lambda: any("does not have" in wish.text for wish in page.notices))
 
 
@@ -329,12 +325,12 @@ def test_trying_again_lists_a_repository_anew_whose_commit_was_gone(page: PagePe
     search(page, "tiny")
     page.until("the verdict", lambda: "Fits" in words(page), timeout=60)
     hub.repositories[REPO].commit = "c" * 40
-    press(page, f"All files of {REPO}")
+    press(page.view, f"All files of {REPO}")
     page.until("the words", lambda: "One file could not be checked." in words(page), timeout=60)
     page.live(0.3)
     assert "The Hub does not have" in page.view.hub._message.text()
     assert page.view.hub.files.filter.rowCount() == 1, "the header of the other was known"
-    press(page, "Try again")
+    press(page.view, "Try again")
     page.until("all files", lambda: page.view.hub.files.filter.rowCount() == 2, timeout=60)
     page.until("their end", lambda: not page.view.hub._message.isVisible())
 
@@ -342,7 +338,7 @@ def test_trying_again_lists_a_repository_anew_whose_commit_was_gone(page: PagePe
 def test_the_sha256_of_a_file_is_told_and_can_be_copied(page: PagePerson, hub: HubServer) -> None:
     search(page, "tiny")
     page.until("the row", lambda: page.view.hub.findChildren(HubRow))
-    press(page, f"All files of {REPO}")
+    press(page.view, f"All files of {REPO}")
     table = page.view.hub.files
     page.until("the files", lambda: table.filter.rowCount() == 2, timeout=60)
     rows = [table.filter.index(row, MODEL) for row in range(2)]
