@@ -58,6 +58,13 @@ def test_nothing_heavy_is_loaded_before_the_first_paint(page: str, snug_home: Pa
     assert json.loads(finished.stdout) == []
 
 
+def test_what_asks_the_hub_is_not_imported_with_the_window() -> None:
+    finished = run(
+        "import sys, desktop.ui.fetch, desktop.ui.pages.models.view; print('desktop.catalog.hub' in sys.modules)"
+    )
+    assert finished.stdout == "False\n", finished.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only X11 and Wayland can be missing")
 def test_without_a_display_one_sentence_says_so() -> None:
     code = (
