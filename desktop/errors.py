@@ -52,23 +52,27 @@ class Explanation(NamedTuple):
 class AppError(Exception):
     """An error that is explained: `message` says what happened, `hint` what to do next.
 
-    Subclasses declare `message` and `hint` once, as marked templates; the fields are given as keyword arguments.
+    Subclasses declare `message` and `hint` once, as marked templates; the fields are given as keyword arguments. One
+    that is a Phrase is translated, too; in `arguments` it is as it is untranslated.
     """
 
     message: ClassVar[str] = QT_TRANSLATE_NOOP("core", "Something went wrong: {reason}")
     hint: ClassVar[str] = QT_TRANSLATE_NOOP("core", "Try again. If it happens again, look into the log.")
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, *, detail: object = None, **arguments: Argument) -> None:
-        self.arguments = arguments
+    def __init__(self, *, detail: object = None, **arguments: Argument | Phrase) -> None:
+        self._phrases = {name: value for name, value in arguments.items() if isinstance(value, Phrase)}
+        self.arguments: dict[str, Argument] = {
+            name: value.render() if isinstance(value, Phrase) else value for name, value in arguments.items()
+        }
         self.detail = detail
         super().__init__(self.explain().message)
 
     def explain(self, translate: Translate = untranslated) -> Explanation:
         """Render both templates through `translate`."""
+        arguments = self.arguments | {name: phrase.render(translate) for name, phrase in self._phrases.items()}
         return Explanation(
-            Phrase(self.message, self.arguments).render(translate),
-            Phrase(self.hint, self.arguments).render(translate),
+            Phrase(self.message, arguments).render(translate), Phrase(self.hint, arguments).render(translate)
         )
 
 

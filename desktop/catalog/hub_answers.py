@@ -16,8 +16,8 @@ import msgspec
 from desktop import __version__
 from desktop.catalog.file_names import check_repo, check_revision
 from desktop.catalog.hub_client import origin
-from desktop.catalog.hub_errors import HubUnreachable, PageInstead
-from desktop.errors import AppError
+from desktop.catalog.hub_errors import TIME_OUT, HubUnreachable, PageInstead
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
 
 if TYPE_CHECKING:
     import httpx2
@@ -31,6 +31,7 @@ LARGEST_ANSWER = 16 << 20
 BAD_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What reading an answer that is not the Hub's raises."""
 
+_TOO_LONG = QT_TRANSLATE_NOOP("core", "its answer is longer than {limit} bytes")
 _LONGEST_CURSOR = 4096
 Parameters = dict[str, str | int | bool | list[str]]
 T = TypeVar("T")
@@ -107,11 +108,9 @@ def _body(hub: AskedHub, response: "httpx2.Response") -> bytes:
         hub.require_online()
         body += piece
         if len(body) > LARGEST_ANSWER:
-            raise HubUnreachable(
-                endpoint=hub.shown_endpoint, reason=f"its answer is longer than {LARGEST_ANSWER} bytes"
-            )
+            raise HubUnreachable(endpoint=hub.shown_endpoint, reason=Phrase.of(_TOO_LONG, limit=f"{LARGEST_ANSWER:,}"))
         if time.monotonic() > deadline:
-            raise HubUnreachable(endpoint=hub.shown_endpoint, reason="time-out")
+            raise HubUnreachable(endpoint=hub.shown_endpoint, reason=TIME_OUT)
     return bytes(body)
 
 

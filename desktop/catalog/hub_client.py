@@ -11,6 +11,7 @@ from desktop import __version__
 from desktop.catalog.addresses import origin_of, without_user
 from desktop.catalog.file_names import printable
 from desktop.catalog.hub_errors import (
+    TIME_OUT,
     BadCertificates,
     BadProxy,
     HubUnreachable,
@@ -102,7 +103,7 @@ def unreachable(endpoint: str, error: Exception) -> HubUnreachable:
             return UntrustedCertificate(endpoint=endpoint, detail=error)
         cause = cause.__cause__ or cause.__context__
     is_late = isinstance(error, httpx2.TimeoutException | TimeoutError)
-    reason = "time-out" if is_late else printable(str(error)) or type(error).__name__
+    reason = TIME_OUT if is_late else printable(str(error)) or type(error).__name__
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError) and (
         proxy := _proxy(endpoint)
     ):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from desktop.catalog.file_names import printable
-from desktop.errors import QT_TRANSLATE_NOOP, AppError
+from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
 
 
 class OfflineSwitchOn(AppError):
@@ -21,6 +21,10 @@ class BadEndpoint(AppError):
 
     message = QT_TRANSLATE_NOOP("core", 'The address of the Hub, "{endpoint}", is not a web address.')
     hint = QT_TRANSLATE_NOOP("core", "Correct it in the settings or in HF_ENDPOINT; it begins with https://.")
+
+
+TIME_OUT = Phrase(QT_TRANSLATE_NOOP("core", "time-out"))
+"""Why there was no answer: it took too long."""
 
 
 class HubUnreachable(AppError):

@@ -1,6 +1,7 @@
 """Which files of a repository are meant: by the name of one, or by a quantization."""
 
 import difflib
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -21,6 +22,9 @@ MOST_SHARDS = 512
 
 _MOST_NAMED = 24
 """Names in one hint."""
+
+_MOST_COMPARED = 2000
+"""Names that are looked through for similar ones: 200,000 would take seconds."""
 
 
 def kind_by_name(file: str) -> Literal["model", "projector", "imatrix", ""]:
@@ -102,7 +106,8 @@ def _is_model(name: str) -> bool:
 
 
 def _missing_file(repo: str, file: str, names: Iterable[str]) -> HubFileMissing:
-    near = difflib.get_close_matches(file, [name for name in names if _is_model(name)], n=3)
+    offered = itertools.islice((name for name in names if _is_model(name)), _MOST_COMPARED)
+    near = difflib.get_close_matches(file, list(offered), n=3)
     if near:
         return HubFileMissingButSimilar(what=printable(f"{repo}/{file}"), similar=_listed(near))
     return HubFileMissing(what=printable(f"{repo}/{file}"))

@@ -40,6 +40,7 @@ from desktop.catalog.hub_client import (
 from desktop.catalog.hub_errors import REFUSALS, AddressExpired, OddAnswer, PageInstead, RangesNotServed
 from desktop.catalog.meant_files import MOST_SHARDS
 from desktop.catalog.same_words import Layouts, layout_of
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.gguf.errors import CorruptGguf
 from desktop.gguf.header import GgufHeader, HeaderParser
 from desktop.gguf.shards import all_shards, parse_shard_name
@@ -273,7 +274,10 @@ class RemoteHeaders:
                 address = _next_address(address, response.headers["Location"], wanted.name)
             finally:
                 await response.aclose()
-        raise OddAnswer(file=wanted.name, what="it leads from one address to the next without end")
+        raise OddAnswer(
+            file=wanted.name,
+            what=Phrase(QT_TRANSLATE_NOOP("core", "it leads from one address to the next without end")),
+        )
 
     async def _look_up(self, address: "httpx2.URL") -> None:
         """Ask for the name of a host once, before the client does.
@@ -351,13 +355,15 @@ class RemoteHeaders:
 def _total_size(headers: Mapping[str, str], name: str, *, start: int = 0) -> int:
     """The size of the whole file, in bytes, of an answer that cannot be wrong about which bytes it has."""
     if headers.get("Content-Encoding", "identity") != "identity":
-        raise OddAnswer(file=name, what="it is compressed")
+        raise OddAnswer(file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it is compressed")))
     first, last, size = content_range(headers) or (None, 0, None)
     if first != start or size is None or not start <= last < size:
-        raise OddAnswer(file=name, what="it has other bytes than those that were asked for")
+        raise OddAnswer(
+            file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it has other bytes than those that were asked for"))
+        )
     length = headers.get("Content-Length", "")
     if length and length != str(last + 1 - start):
-        raise OddAnswer(file=name, what="it states two lengths")
+        raise OddAnswer(file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it states two lengths")))
     return size
 
 
@@ -372,7 +378,9 @@ def _next_address(address: "httpx2.URL", location: str, name: str) -> "httpx2.UR
     """Resolve a redirect; one that must not be followed is refused."""
     target = next_address(address, location)
     if target is None:
-        raise OddAnswer(file=name, what="it leads out of encryption, or to no web address")
+        raise OddAnswer(
+            file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it leads out of encryption, or to no web address"))
+        )
     return target
 
 

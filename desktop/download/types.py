@@ -96,15 +96,13 @@ class TransferGaveUp(AppError):
     hint_without = QT_TRANSLATE_NOOP("core", "Nothing of it could be kept. Try again later, or choose a mirror.")
 
     def __init__(self, *, file: str, attempts: int, why: Phrase, kept: bool, detail: object = None) -> None:
-        self.why = why
         self.kept = kept
-        super().__init__(file=file, attempts=attempts, detail=detail)
+        super().__init__(file=file, attempts=attempts, reason=why, detail=detail)
 
     def explain(self, translate: Translate = untranslated) -> Explanation:
-        """Render the templates, the reason included, through `translate`."""
-        arguments = self.arguments | {"reason": self.why.render(translate)}
-        hint = self.hint if self.kept else self.hint_without
-        return Explanation(Phrase(self.message, arguments).render(translate), translate(hint))
+        """Render the templates through `translate`; the hint is true of what is kept."""
+        told = super().explain(translate)
+        return told if self.kept else told._replace(hint=translate(self.hint_without))
 
 
 class NoRoomForDownload(DiskFull):

@@ -13,7 +13,6 @@ from desktop.fit.types import Choice
 from desktop.library.references import origin_of
 from desktop.library.types import InstalledModel, WantedModel
 from desktop.services import Services
-from desktop.settings import OFFLINE
 from desktop.ui.bridge import explain
 from desktop.ui.shell import NoticeWish, Shell
 
@@ -119,7 +118,7 @@ class Fetch(QObject):
         """
         self._waits[download_id] = wait = min(2 * self._waits.get(download_id, FIRST_WAIT / 2), LONGEST_WAIT)
         await asyncio.sleep(wait)
-        if self._goes_on(download_id) and not self._services.settings.get(OFFLINE):
+        if self._goes_on(download_id) and not self._services.hub.offline:
             self._resume(download_id, then_chat=False)
 
     def _is_under_way(self, download_id: str) -> bool:

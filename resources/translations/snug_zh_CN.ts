@@ -2374,6 +2374,10 @@ Log: {log}</source>
         <translation>请检查名称。如果是私有仓库，请在设置或 HF_TOKEN 中提供令牌。</translation>
     </message>
     <message>
+        <source>time-out</source>
+        <translation>超时</translation>
+    </message>
+    <message>
         <source>{endpoint} answered, but not as the Hub does.</source>
         <translation>{endpoint} 有应答，但不是 Hub 的应答。</translation>
     </message>
@@ -4812,6 +4816,30 @@ Log: {log}</source>
     <message>
         <source>Check that you may write to its folder and that no program uses it; then remove the model again.</source>
         <translation>请确认你可以写入它所在的文件夹，且没有程序在使用它；然后再次移除该模型。</translation>
+    </message>
+    <message>
+        <source>its answer is longer than {limit} bytes</source>
+        <translation>回应超过 {limit} 字节</translation>
+    </message>
+    <message>
+        <source>it leads from one address to the next without end</source>
+        <translation>它不断跳转到下一个地址</translation>
+    </message>
+    <message>
+        <source>it is compressed</source>
+        <translation>它被压缩了</translation>
+    </message>
+    <message>
+        <source>it has other bytes than those that were asked for</source>
+        <translation>它不是所请求的字节</translation>
+    </message>
+    <message>
+        <source>it states two lengths</source>
+        <translation>它给出了两个不同的长度</translation>
+    </message>
+    <message>
+        <source>it leads out of encryption, or to no web address</source>
+        <translation>它跳转到未加密的地址，或不是网址</translation>
     </message>
 </context>
 </TS>

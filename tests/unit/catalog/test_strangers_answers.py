@@ -23,7 +23,7 @@ def test_an_answer_about_one_repository_is_read_up_to_a_bound(
     server.repositories[REPO].facts = {"x": "a" * 200_000}
     hub = Hub(server.endpoint, environment=NOTHING)
     for question in (hub.files, hub.model):
-        with pytest.raises(HubUnreachable, match="longer than 100000 bytes"):
+        with pytest.raises(HubUnreachable, match="longer than 100,000 bytes"):
             asyncio.run(question(repo=REPO, file=FILE))
 
 
