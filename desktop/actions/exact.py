@@ -54,7 +54,9 @@ async def remembered_choices(
 
 def _questions(services: Services, choices: "Sequence[Choice]") -> list[Question]:
     """Where the file of each choice is, or comes from. Blocking: looks into the library."""
-    installed = {(each.model_id, each.quantization): each for each in services.library.installed() if each.is_ready}
+    from desktop.library.references import loadable
+
+    installed = loadable(services.library.installed(), services.catalog)
     return [
         Question(choice, _wanted(services, choice), installed.get((choice.model_id, choice.quantization)))
         for choice in choices

@@ -26,13 +26,13 @@ def recommend_models(
     """
     from desktop.fit.advice.recommend import recommend
     from desktop.fit.advice.rows import Learned
-    from desktop.library.references import loadable_keys
+    from desktop.library.references import loadable
 
     chosen, found = services.settings.get(KV_TYPE), services.surveys.latest
     return recommend(
         profile=profile,
         catalog=services.catalog,
-        installed=loadable_keys(services.library.installed(), services.catalog),
+        installed=loadable(services.library.installed(), services.catalog),
         context=context or services.settings.get(WANTED_CONTEXT),
         kv=kv or chosen,
         minimum_speed=services.settings.get(MINIMUM_SPEED) if minimum_speed is None else minimum_speed,

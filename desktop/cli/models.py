@@ -11,7 +11,7 @@ from desktop.cli.output import print_json, print_note, print_table
 from desktop.database import DatabaseBusy
 from desktop.errors import DiskFull
 from desktop.files import FileNotSaved
-from desktop.library.references import loadable_keys
+from desktop.library.references import loadable
 from desktop.sizes import gb
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ async def _look_for_new_ones(services: "Services") -> None:
 def as_rows(installed: "tuple[InstalledModel, ...]", catalog: "Catalog") -> list[ListedModel]:
     """Return what is on this disk first, then what the catalog offers beside it, in the catalog's order."""
     rows = [_installed(model, catalog.find(model.model_id)) for model in installed]
-    taken = {(row.model, row.quantization) for row in rows} | loadable_keys(installed, catalog)
+    taken = {(row.model, row.quantization) for row in rows} | loadable(installed, catalog).keys()
     return rows + [
         row for model in catalog.models for row in _offers(model) if (row.model, row.quantization) not in taken
     ]

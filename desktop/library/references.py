@@ -165,16 +165,20 @@ def origin_of(model: InstalledModel) -> WantedModel | None:
     )
 
 
-def loadable_keys(installed: Iterable[InstalledModel], catalog: Catalog) -> set[tuple[str, str]]:
-    """Return (model, quantization) of what can be loaded: by its id, or since it is the very file the catalog names.
+def loadable(installed: Iterable[InstalledModel], catalog: Catalog) -> dict[tuple[str, str], InstalledModel]:
+    """Return what can be loaded, by (model, quantization): of its id, or of the very file that the catalog names.
 
     So what LM Studio or the Hub cache has of the catalog needs no download.
     """
     ready = [model for model in installed if model.is_ready]
-    files = {(model.repo, model.file) for model in ready if model.repo}
+    files = {(model.repo, model.file): model for model in ready if model.repo}
     offered = ((model.id, each) for model in catalog.models for each in model.quantizations)
-    same = {(model_id, each.name) for model_id, each in offered if (each.repo, each.file) in files}
-    return same | {(model.model_id, model.quantization) for model in ready}
+    same = {
+        (model_id, each.name): here
+        for model_id, each in offered
+        if (here := files.get((each.repo, each.file))) is not None
+    }
+    return same | {(model.model_id, model.quantization): model for model in ready}
 
 
 def unknown_model(reference: str, known: Iterable[str]) -> UnknownModel:

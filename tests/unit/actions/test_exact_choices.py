@@ -72,6 +72,17 @@ async def verified(
     return {choice.quantization: choice async for choice in rows}
 
 
+async def test_the_catalogs_own_file_under_another_name_is_read_from_this_disk(
+    services: Services, server: HubServer, found: Survey, catalog: Catalog, tmp_path: Path
+) -> None:
+    [source] = await services.hub.files(repo=REPO, file="tiny-Q8_0.gguf")
+    services.library.register(path=tmp_path / "q8.gguf", model_id=REPO, quantization="Q8_0", files=(source,))
+    asked = len(server.requests)
+    exact = await verified(services, found, estimates(found, catalog), fetch=False)
+    assert set(exact) == {"Q8_0"}
+    assert len(server.requests) == asked
+
+
 async def test_rows_become_exact_once_their_headers_came(
     services: Services, server: HubServer, found: Survey, catalog: Catalog
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from desktop.library.library import Library
-from desktop.library.references import loadable_keys
+from desktop.library.references import loadable
 from desktop.library.stores.all import STORES
 from desktop.library.stores.place import Place
 from desktop.library.types import InstalledModel, Source, WantedModel
@@ -215,13 +215,13 @@ def test_a_file_of_the_catalog_that_another_program_has_needs_no_download(librar
     models = home / ".lmstudio" / "models" / "owner" / "tiny-GGUF"
     path = small_model(models / "tiny-Q8_0.gguf")
     library.scan(place=Place(home, {}, "linux"))
-    assert ("tiny-1b", "Q8_0") in loadable_keys(library.installed(), catalog)
-    assert ("tiny-1b", "Q4_K_M") not in loadable_keys(library.installed(), catalog)
+    assert ("tiny-1b", "Q8_0") in loadable(library.installed(), catalog)
+    assert ("tiny-1b", "Q4_K_M") not in loadable(library.installed(), catalog)
     model = library.resolve("tiny-1b:Q8_0", catalog)
     assert isinstance(model, InstalledModel)
     assert model.path == str(path)
     path.write_bytes(b"GGUF")
-    assert ("tiny-1b", "Q8_0") not in loadable_keys(library.installed(), catalog)
+    assert ("tiny-1b", "Q8_0") not in loadable(library.installed(), catalog)
     assert isinstance(library.resolve("tiny-1b:Q8_0", catalog), WantedModel)
 
 
