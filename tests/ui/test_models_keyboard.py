@@ -87,8 +87,8 @@ def test_tab_goes_through_the_page_from_top_to_bottom(view: ModelsView) -> None:
         visited.append(name)
     assert visited == [
         "Make them exact",
-        "Why, and what would change it",
         "Download and chat",
+        "Why, and what would change it",
         "Stop: Downloading a",
         "Stop: Downloading b",
         "Stop all downloads",
