@@ -60,6 +60,11 @@ class Fetch(QObject):
         """Go on with a download that was stopped or has failed, also one of an earlier run."""
         self._resume(download_id, then_chat=False)
 
+    def discard(self, download_id: str) -> None:
+        """Stop a download and remove what came; nothing is offered for it any more."""
+        self._services.downloads.cancel(download_id)
+        self._shell.notice_unwanted.emit(_key(download_id))
+
     async def go_on(self) -> None:
         """Go on with what was queued or under way when the program ended. Raises the errors of the database."""
         downloads = await asyncio.to_thread(lambda: self._services.downloads)

@@ -87,6 +87,9 @@ class Fetcher(Protocol):
     def resume(self, download_id: str) -> None:
         """Go on with a download that was stopped or has failed, also one of an earlier run."""
 
+    def discard(self, download_id: str) -> None:
+        """Stop a download and remove what came."""
+
 
 class Shell(QObject):
     """Signals between pages and window. Requests end in `wanted`; facts are in the past tense."""

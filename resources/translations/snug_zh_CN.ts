@@ -1390,6 +1390,10 @@
         <translation>要腾出空间，请移除不需要的那一份；另一份会保留。</translation>
     </message>
     <message>
+        <source>Adding … {number} of {count}</source>
+        <translation>正在添加… {number} / {count}</translation>
+    </message>
+    <message>
         <source>{name} is here already.</source>
         <translation>{name} 已经在这里了。</translation>
     </message>

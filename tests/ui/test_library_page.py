@@ -1,5 +1,6 @@
 """What a person does with the models on the disk, on the models page: real library, real files."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,19 @@ def test_a_dropped_file_is_used_where_it_is_and_once(page: PagePerson, tmp_path:
     assert "Added: Mine" in told(page)
     page.view.files_dropped.emit([str(path)])
     page.until("the words", lambda: "Mine is here already." in told(page))
+
+
+def test_how_far_many_dropped_files_are_is_said(
+    page: PagePerson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = list[str]()
+    monkeypatch.setattr(page.view.installed, "set_aside", said.append)
+    paths = [small_model(tmp_path / f"tiny-{number}-Q8_0.gguf", fill=number) for number in range(7)]
+    opened(page)
+    page.view.files_dropped.emit([str(path) for path in paths])
+    page.until("the notice", lambda: "Added: " in told(page))
+    assert [words for words in said if words.startswith("Adding")][3] == "Adding … 3 of 7"
+    assert "" in said[said.index("Adding … 6 of 7") :]
 
 
 def test_a_dropped_folder_is_looked_into(page: PagePerson, tmp_path: Path) -> None:
@@ -256,6 +270,23 @@ def test_a_check_has_ended_before_its_model_is_removed(page: PagePerson, monkeyp
     page.until("the end", lambda: "Downloaded is in the trash now." in told(page))
     assert events == ["the check begins", "the check ends", "the file goes"]
     assert "Checking" not in words(page)
+
+
+def test_what_changes_while_the_page_looks_at_the_machine_is_shown(
+    page: PagePerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = asyncio.Event()
+
+    async def wait_and_survey(*arguments: Any, **options: Any) -> Survey:
+        await looks.wait()
+        return await survey(*arguments, **options)
+
+    monkeypatch.setattr(controller, "survey", wait_and_survey)
+    opened(page)
+    install(page)
+    page.shell.models_changed.emit()
+    looks.set()
+    page.until("the model", lambda: "Downloaded" in words(page))
 
 
 def test_what_is_left_of_a_split_model_can_be_deleted(page: PagePerson, monkeypatch: pytest.MonkeyPatch) -> None:

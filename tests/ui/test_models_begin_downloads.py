@@ -102,7 +102,9 @@ def test_what_the_person_removed_does_not_go_on(
     page.view.choice_chosen.emit(page.view.answer._choice)
     page.until("the failure", lambda: page.notices, timeout=60)
     [left] = page.services.downloads.downloads()
-    page.services.downloads.cancel(left.id)
+    [banner] = page.notices
+    press(page.view, f"Remove: {left.wanted.name} · {left.wanted.quantization}: not finished")
+    assert banner.key in page.unwanted, "it would begin anew what was removed"
     page.settings.set(OFFLINE, False)
     page.until("its task", lambda: not page.shell.tasks._running)
     assert hub.requests == []

@@ -182,5 +182,5 @@ class ModelsController:
         self._services.settings.set(KV_TYPE, kv)
 
     def _on_models_changed(self) -> None:
-        if self._found is not None and self._view.isVisible():  # else the page looks again when it is shown
+        if self._view.isVisible():  # else the page looks again when it is shown
             self._fill()

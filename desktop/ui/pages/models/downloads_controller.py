@@ -45,7 +45,7 @@ class DownloadsController:
         self._services.downloads.pause(download_id)
 
     def _on_discard_requested(self, download_id: str) -> None:
-        self._services.downloads.cancel(download_id)
+        self._fetch.discard(download_id)
 
     def _on_next_requested(self, download_id: str) -> None:
         self._services.downloads.move_to_front(download_id)

@@ -142,7 +142,10 @@ class LibraryController(QObject):
 
     async def _add(self, paths: Sequence[Path]) -> None:
         added, here, failures = list[str](), list[str](), list[AppError]()
-        for path in paths:
+        for number, path in enumerate(paths):
+            if len(paths) > _MOST_NAMED:
+                text = self.tr("Adding … {number} of {count}").format(number=number, count=len(paths))
+                self._view.installed.set_aside(text)
             try:
                 if await asyncio.to_thread(path.is_dir):
                     await add_folder(self._services, path)
@@ -153,6 +156,7 @@ class LibraryController(QObject):
                 failures.append(error)
                 continue
             (here if imported.outcome == "already_there" else added).append(imported.model.name)
+        self._view.installed.set_aside("")
         self._tell_failures(failures)
         if here:
             text = self.tr("{name} is here already.").format(name=_named(here))

@@ -305,7 +305,7 @@ class ModelsView(Page):
         self.show_hub(True)
         pass_focus_on(self._ask_hub, self.hub.take_focus)  # it is far below what it brings
         QTimer.singleShot(0, self._bring_hub_into_sight)  # once the card has its place
-        self.hub_search_requested.emit(self._search.text().strip())
+        self.hub_search_requested.emit(" ".join(self._search.text().split()))
 
     def _show_its_download(self, choice: Choice) -> None:
         card = self.downloads.card_of((choice.repo, choice.file))
