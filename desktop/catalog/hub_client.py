@@ -15,10 +15,12 @@ from desktop.catalog.hub_errors import (
     BadCertificates,
     BadProxy,
     HubUnreachable,
+    OddAnswer,
     ProxyUnreachable,
     SocksProxy,
     UntrustedCertificate,
 )
+from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 
 if TYPE_CHECKING:
     import httpx2
@@ -70,6 +72,21 @@ def content_range(headers: Mapping[str, str]) -> tuple[int, int, int | None] | N
     if match is None:
         return None
     return int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
+
+
+def total_size(headers: Mapping[str, str], name: str, *, start: int = 0) -> int:
+    """Return the bytes of the whole file of an answer that has those from `start` on. Raises OddAnswer."""
+    if headers.get("Content-Encoding", "identity") != "identity":
+        raise OddAnswer(file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it is compressed")))
+    first, last, size = content_range(headers) or (None, 0, None)
+    if first != start or size is None or not start <= last < size:
+        raise OddAnswer(
+            file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it has other bytes than those that were asked for"))
+        )
+    length = headers.get("Content-Length", "")
+    if length and length != str(last + 1 - start):
+        raise OddAnswer(file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it states two lengths")))
+    return size
 
 
 def next_address(address: "httpx2.URL", location: str) -> "httpx2.URL | None":

@@ -15,7 +15,7 @@ import logging
 import socket
 import urllib.request
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -30,11 +30,11 @@ from desktop.catalog.file_names import check_file, check_repo, check_revision
 from desktop.catalog.hub import Hub
 from desktop.catalog.hub_client import (
     MOST_REDIRECTS,
-    content_range,
     is_page,
     make_client,
     next_address,
     origin,
+    total_size,
     unreachable,
 )
 from desktop.catalog.hub_errors import REFUSALS, AddressExpired, OddAnswer, PageInstead, RangesNotServed
@@ -315,7 +315,7 @@ class RemoteHeaders:
 
     async def _receive(self, response: "httpx2.Response", wanted: _Wanted) -> RemoteHeader:
         """Read until the header is whole; what may still be under way is cut off."""
-        size = _total_size(response.headers, wanted.name)
+        size = total_size(response.headers, wanted.name)
         _limit_what_is_taken_in(response)
         parser, head = HeaderParser(size=size, name=wanted.name), bytearray()
         header = None
@@ -333,7 +333,7 @@ class RemoteHeaders:
     async def _receive_piece(
         self, response: "httpx2.Response", *, start: int, end: int, wanted: _Wanted
     ) -> tuple[bytes, int]:
-        size = _total_size(response.headers, wanted.name, start=start)
+        size = total_size(response.headers, wanted.name, start=start)
         _limit_what_is_taken_in(response)
         found, most = bytearray(), min(end, size) - start
         async with contextlib.aclosing(response.aiter_raw()) as pieces:
@@ -350,21 +350,6 @@ class RemoteHeaders:
         self._received += len(piece)
         if self._on_progress is not None:
             self._on_progress(self._received)
-
-
-def _total_size(headers: Mapping[str, str], name: str, *, start: int = 0) -> int:
-    """The size of the whole file, in bytes, of an answer that cannot be wrong about which bytes it has."""
-    if headers.get("Content-Encoding", "identity") != "identity":
-        raise OddAnswer(file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it is compressed")))
-    first, last, size = content_range(headers) or (None, 0, None)
-    if first != start or size is None or not start <= last < size:
-        raise OddAnswer(
-            file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it has other bytes than those that were asked for"))
-        )
-    length = headers.get("Content-Length", "")
-    if length and length != str(last + 1 - start):
-        raise OddAnswer(file=name, what=Phrase(QT_TRANSLATE_NOOP("core", "it states two lengths")))
-    return size
 
 
 def _limit_what_is_taken_in(response: "httpx2.Response") -> None:
