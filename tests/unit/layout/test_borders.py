@@ -61,6 +61,11 @@ def opens_nested_loop(source: Source) -> list[str]:
     return [f"{source.path}:{c.lineno} {name}()" for name, c in calls(source.tree) if NESTED_LOOPS.search(name)]
 
 
+def asks_for_layout_items(source: Source) -> list[str]:
+    """Calls that make a Python object for an item of a layout."""
+    return [f"{source.path}:{c.lineno} {name}()" for name, c in calls(source.tree) if name.endswith(".itemAt")]
+
+
 def swallows(source: Source) -> list[str]:
     """Handlers that catch everything and do nothing, and `suppress` of everything."""
     handlers = [
@@ -126,6 +131,11 @@ def test_no_dialog_or_menu_runs_an_event_loop_of_its_own() -> None:
     assert [line for source in python_sources("desktop/ui") for line in opens_nested_loop(source)] == []
 
 
+def test_nobody_asks_a_layout_for_its_items() -> None:
+    # Their Python objects outlive them, and the window dies when the layout goes (desktop/ui/widgets/focus.py).
+    assert [line for source in python_sources("desktop/ui") for line in asks_for_layout_items(source)] == []
+
+
 def test_no_error_is_swallowed() -> None:
     assert [line for source in python_sources("desktop", "packaging", "benchmarks") for line in swallows(source)] == []
 
@@ -139,6 +149,7 @@ def test_no_error_is_swallowed() -> None:
         (lambda s: imports_of({"PySide6"}, s), "from importlib import import_module\nimport_module('PySide6.QtCore')"),
         (opens_nested_loop, "QMenu(self).exec(position)"),
         (opens_nested_loop, "name, _ = QFileDialog.getOpenFileName(self)"),
+        (asks_for_layout_items, "for place in range(layout.count()):\n    layout.itemAt(place).widget()"),
         (swallows, "try:\n    f()\nexcept Exception:\n    pass"),
         (swallows, "try:\n    f()\nexcept:\n    ..."),
         (swallows, "with contextlib.suppress(OSError, Exception):\n    f()"),
