@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject
 
 from desktop.actions.hub import wanted_file
 from desktop.actions.models import wanted_in_catalog
+from desktop.catalog.hub_errors import OfflineSwitchOn
 from desktop.download.types import DownloadStopped
 from desktop.errors import AppError
 from desktop.fit.types import Choice
@@ -136,7 +137,7 @@ class Fetch(QObject):
             NoticeWish(
                 text=words.message,
                 hint=words.hint,
-                kind="bad",
+                kind="info" if isinstance(error, OfflineSwitchOn) else "bad",  # their own wish is no mishap
                 action=self.tr("Try again"),
                 on_action=lambda: self._resume(download_id, then_chat=then_chat),
                 key=_key(download_id),

@@ -103,6 +103,7 @@ def test_what_the_person_removed_does_not_go_on(
     page.until("the failure", lambda: page.notices, timeout=60)
     [left] = page.services.downloads.downloads()
     [banner] = page.notices
+    assert banner.kind == "info", "they have switched the network off themselves"
     press(page.view, f"Remove: {left.wanted.name} · {left.wanted.quantization}: not finished")
     assert banner.key in page.unwanted, "it would begin anew what was removed"
     page.settings.set(OFFLINE, False)
