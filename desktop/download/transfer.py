@@ -153,16 +153,19 @@ class _Transfer:
     ) -> AsyncGenerator[None]:
         """Tell how far it is with verifying while that lasts: of what was kept it may be minutes on a slow disk."""
 
-        async def tell() -> None:
-            while True:
-                self.report.say("verifying", done, message, verified=share())
-                await asyncio.sleep(max(self.options.progress_interval, BETWEEN_WORDS))
+        def say() -> None:
+            self.report.say("verifying", done, message, verified=share())
 
-        self.report.say("verifying", done, message, verified=share())
-        telling = asyncio.ensure_future(tell())
+        async def go_on() -> None:
+            while True:
+                await asyncio.sleep(max(self.options.progress_interval, BETWEEN_WORDS))
+                say()
+
+        say()
+        telling = asyncio.ensure_future(go_on())
         try:
             yield
-            self.report.say("verifying", done, message, verified=share())
+            say()
         finally:
             telling.cancel()
             await asyncio.wait([telling])

@@ -39,7 +39,7 @@ class Fetch(QObject):
         self._wanted: dict[str, bool] = {}
         """The downloads waited for, by id, and whether to chat once they are there."""
         self._waits: dict[str, float] = {}
-        """How long a download was last left alone, by id, in seconds."""
+        """How long a download is left alone the next time, by id, in seconds."""
         shell.offline_changed.connect(self._on_offline_changed)
 
     def start(self, choice: Choice, *, then_chat: bool) -> None:
@@ -122,7 +122,8 @@ class Fetch(QObject):
 
         The chat is only offered then: nobody waits for it any more. The network switch goes on with what it ended.
         """
-        self._waits[download_id] = wait = min(2 * self._waits.get(download_id, FIRST_WAIT / 2), LONGEST_WAIT)
+        wait = self._waits.get(download_id, FIRST_WAIT)
+        self._waits[download_id] = min(2 * wait, LONGEST_WAIT)
         await asyncio.sleep(wait)
         if self._goes_on(download_id) and not self._services.hub.offline:
             self._resume(download_id, then_chat=False)

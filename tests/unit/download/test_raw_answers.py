@@ -12,6 +12,7 @@ from desktop.catalog.hub_errors import PageInstead
 from desktop.download.sidecar import claimed_bytes
 from desktop.download.transfer import download
 from desktop.download.types import TransferGaveUp, TransferOptions
+from tests.support.raw_host import raw_host
 from tests.support.transfers import PATIENT
 
 ONCE = msgspec.structs.replace(PATIENT, attempts=1)
@@ -23,33 +24,13 @@ async def fetch_from(answer: bytes, destination: Path, *, more: bytes = b"", opt
 
     more: what it says then, again and again, until somebody else hangs up.
     """
-    serving: list[asyncio.Task[None]] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        try:
-            while more:
-                writer.write(more)
-                await writer.drain()
-                await asyncio.sleep(0.1)
-        finally:
-            writer.close()
-            await writer.wait_closed()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.append(asyncio.create_task(serve(reader, writer)))
-
-    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
-        hub = Hub(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", environment={})
+    async with raw_host(answer, more) as host:
+        hub = Hub(host.address, environment={})
         digest = hashlib.sha256(CONTENT).hexdigest()
         url = f"{hub.endpoint}/owner/repo/resolve/main/x.gguf"
         file = HubFile(repo="owner/repo", file="x.gguf", revision="", size=len(CONTENT), sha256=digest, url=url)
-        try:
-            await download(file=file, destination=destination, hub=hub, options=options)
-        finally:
-            await asyncio.gather(*serving, return_exceptions=True)  # some are hung up on
-    return len(serving)
+        await download(file=file, destination=destination, hub=hub, options=options)
+    return host.asked
 
 
 @pytest.mark.asyncio
