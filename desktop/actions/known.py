@@ -5,7 +5,7 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from desktop.catalog.hub import COMMIT
+from desktop.catalog.file_names import COMMIT
 from desktop.catalog.hub_errors import HubBusy, HubUnreachable, OfflineSwitchOn
 from desktop.errors import QT_TRANSLATE_NOOP, Phrase
 from desktop.services import Services

@@ -10,6 +10,12 @@ import re
 from desktop.errors import QT_TRANSLATE_NOOP, AppError
 from desktop.gguf.shards import parse_shard_name
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
+"""As Git LFS writes the checksum of a content."""
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A commit of a repository."""
+
 LONGEST_PART = 200
 """Bytes of one part of a path: 255 on every common file system, less what a download appends."""
 

@@ -10,7 +10,6 @@ A token goes to the configured endpoint only, and never in clear text to another
 import asyncio
 import logging
 import os
-import re
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,8 +18,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from desktop.catalog.addresses import origin_of, same_origin, without_user
-from desktop.catalog.file_names import check_file, printable
-from desktop.catalog.hub_answers import ANSWER_TIMEOUT, BAD_JSON, ask_repository
+from desktop.catalog.file_names import SHA256, check_file, printable
+from desktop.catalog.hub_answers import ANSWER_TIMEOUT, ask_repository
 from desktop.catalog.hub_client import unreachable
 from desktop.catalog.hub_errors import (
     BadEndpoint,
@@ -28,7 +27,6 @@ from desktop.catalog.hub_errors import (
     HubFileMissing,
     HubFileMissingWithoutToken,
     HubFileUnverifiable,
-    NotTheHubsAnswer,
     OfflineSwitchOn,
     TokenNotEncrypted,
     TokenNotTold,
@@ -51,12 +49,6 @@ LOOK_AT_SWITCH = 0.25
 T = TypeVar("T")
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-"""As Git LFS writes the checksum of a content."""
-
-COMMIT = re.compile(r"[0-9a-f]{40}")
-"""A commit of a repository."""
-
 _MOST_BYTES = 1 << 45
 """Of a file: 35 TB; SQLite can still count those of 99,999 shards."""
 
@@ -267,7 +259,7 @@ class Hub:
 
         It is named as for `model`. Raises what `model` raises, and HubFileUnverifiable.
         """
-        found = await self._contents(repo, revision)
+        found = await ask_repository(self, repo, revision, _contents)
         siblings = {sibling.rfilename: sibling for sibling in found.siblings or ()}
         meant = meant_files(repo, siblings, file=file, quantization=quantization)
         return tuple(self._pinned(found, repo, siblings[name]) for name in meant)
@@ -279,7 +271,7 @@ class Hub:
         Raises OfflineSwitchOn, UnsafeName, HubAccessDenied, HubBusy, HubUnreachable; HubFileMissing,
         HubQuantizationMissing, HubFileMissingButSimilar and HubFileAmbiguous say what there is instead.
         """
-        found = await self._contents(repo, revision)
+        found = await ask_repository(self, repo, revision, _contents)
         names = {sibling.rfilename for sibling in found.siblings or ()}
         first = meant_files(repo, names, file=file, quantization=quantization)[0]
         return HubModel(repo=repo, commit=found.sha, file=first)
@@ -308,16 +300,6 @@ class Hub:
             raise OfflineSwitchOn(detail=error) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise unreachable(self.shown_endpoint, error) from error
-
-    async def _contents(self, repo: str, revision: str) -> _Contents:
-        answer = await ask_repository(self, repo, revision)
-        try:
-            found = _contents.decode(answer.body)
-        except BAD_JSON as error:
-            raise NotTheHubsAnswer(endpoint=self.shown_endpoint, detail=error) from error
-        if not COMMIT.fullmatch(found.sha):
-            raise NotTheHubsAnswer(endpoint=self.shown_endpoint, detail=("commit", found.sha))
-        return found
 
     def _pinned(self, found: _Contents, repo: str, sibling: _Sibling) -> HubFile:
         file = check_file(sibling.rfilename)

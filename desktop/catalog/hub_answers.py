@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from desktop import __version__
-from desktop.catalog.file_names import check_repo, check_revision
+from desktop.catalog.file_names import COMMIT, check_repo, check_revision
 from desktop.catalog.hub_client import origin
-from desktop.catalog.hub_errors import TIME_OUT, HubUnreachable, PageInstead
+from desktop.catalog.hub_errors import TIME_OUT, HubUnreachable, NotTheHubsAnswer, PageInstead
 from desktop.errors import QT_TRANSLATE_NOOP, AppError, Phrase
 
 if TYPE_CHECKING:
@@ -35,6 +35,15 @@ _TOO_LONG = QT_TRANSLATE_NOOP("core", "its answer is longer than {limit} bytes")
 _LONGEST_CURSOR = 4096
 Parameters = dict[str, str | int | bool | list[str]]
 T = TypeVar("T")
+
+
+class OfACommit(Protocol):
+    """What is said of a repository. sha: at which commit."""
+
+    sha: str
+
+
+R = TypeVar("R", bound=OfACommit)
 
 
 class AskedHub(Protocol):
@@ -77,13 +86,20 @@ async def ask_hub(hub: AskedHub, path: str, parameters: Parameters, *, what: str
     return await hub.ask(partial(_answer, hub, path, parameters, what))
 
 
-async def ask_repository(hub: AskedHub, repo: str, revision: str) -> HubAnswer:
+async def ask_repository(hub: AskedHub, repo: str, revision: str, decoder: "msgspec.json.Decoder[R]") -> R:
     """Ask what `repo` is and holds at `revision`, each file with its size and checksum.
 
-    Raises UnsafeName, and what ask_hub raises.
+    Raises UnsafeName; NotTheHubsAnswer for what cannot be read, or is of no commit; and what ask_hub raises.
     """
     path = f"api/models/{check_repo(repo)}/revision/{check_revision(revision).replace('/', '%2F')}"
-    return await ask_hub(hub, path, {"blobs": True}, what=repo)
+    answer = await ask_hub(hub, path, {"blobs": True}, what=repo)
+    try:
+        found = decoder.decode(answer.body)
+    except BAD_JSON as error:
+        raise NotTheHubsAnswer(endpoint=hub.shown_endpoint, detail=error) from error
+    if not COMMIT.fullmatch(found.sha):
+        raise NotTheHubsAnswer(endpoint=hub.shown_endpoint, detail=("commit", found.sha))
+    return found
 
 
 def _answer(hub: AskedHub, path: str, parameters: Parameters, what: str, client: "httpx2.Client") -> HubAnswer:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from desktop.catalog.file_names import UnsafeName, check_file, own_name, own_path, quantization_of
-from desktop.catalog.hub import COMMIT, SHA256, Hub
+from desktop.catalog.file_names import SHA256, UnsafeName, check_file, own_name, own_path, quantization_of
+from desktop.catalog.hub import Hub
 from desktop.catalog.hub_answers import BAD_JSON, ask_repository
 from desktop.catalog.hub_errors import NotTheHubsAnswer
 from desktop.catalog.meant_files import kind_by_name, whole_models
@@ -89,14 +89,11 @@ async def files(hub: Hub, repo: str, *, revision: str = "main") -> HubListing:
 
     Raises UnsafeName, OfflineSwitchOn, BadEndpoint, HubFileMissing, HubAccessDenied, HubBusy, HubUnreachable.
     """
-    answer = await ask_repository(hub, repo, revision)
+    found = await ask_repository(hub, repo, revision, _repository)
     try:
-        found = _repository.decode(answer.body)
         named = repo_of(found)
-    except (*BAD_JSON, UnsafeName) as error:
+    except UnsafeName as error:
         raise NotTheHubsAnswer(endpoint=hub.shown_endpoint, detail=error) from error
-    if not COMMIT.fullmatch(found.sha):
-        raise NotTheHubsAnswer(endpoint=hub.shown_endpoint, detail=("commit", found.sha))
     entries = [entry for row in found.siblings[:MOST_FILES] if (entry := _read(row)) is not None]
     by_name = {entry.file: entry for entry in entries if entry.file.lower().endswith(_ENDINGS)}
     kinds = {name: kind_by_name(name) for name in by_name}

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from desktop.catalog.hub import SHA256, HubFile
+from desktop.catalog.file_names import SHA256
+from desktop.catalog.hub import HubFile
 from desktop.catalog.hub_client import content_range, is_page, origin
 from desktop.catalog.hub_errors import PageInstead, retry_after
 from desktop.download.ranges import Range

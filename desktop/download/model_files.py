@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from desktop.catalog.hub import COMMIT, Hub, HubFile
+from desktop.catalog.file_names import COMMIT
+from desktop.catalog.hub import Hub, HubFile
 from desktop.catalog.hub_errors import HubFileChanged, HubFileMissing
 from desktop.download.limiter import BandwidthLimiter
 from desktop.download.part import discard_unless_used

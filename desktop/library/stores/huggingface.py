@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from desktop.catalog.hub import COMMIT, SHA256
+from desktop.catalog.file_names import COMMIT, SHA256
 from desktop.library.stores.place import Candidate, Origin, Place, Store, distinct
 from desktop.library.walk import Walk
 
